@@ -1,0 +1,1 @@
+"""The adapters, one module per external system; this file holds the only list of them."""

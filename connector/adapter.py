@@ -1,0 +1,203 @@
+"""The contract between the connector and an adapter: the values that cross it, the `Api`, and the methods in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from connector.core.errors import BadPayload, CrmUnavailable
+from connector.core.event import Event, Identity, RecordRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One raw webhook request. `query`: pairs in order; `headers`: names in lower case; `received_at`: aware UTC."""
+
+    method: str
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+    def parameter(self, name: str) -> str | None:
+        """The first query parameter of that name."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer to a webhook request."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the external system answered to a call: any status below 500 but 429 (those raise `CrmUnavailable`)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON; raises `CrmUnavailable` when it is none (a login page, a proxy's error)."""
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            message = f"the answer with status {self.status} is not JSON"
+            raise CrmUnavailable(message) from error
+
+
+class Api(Protocol):
+    """The only way to the network. Time-outs, Retry-After, rate limit and circuit breaker are the connector's business.
+
+    `call` raises `CrmUnavailable` when trying later may help: time-out, connection error, 429, 5xx, open circuit.
+    Redirects are not followed: a 3xx is returned as any other answer.
+    `memo` is a cache of the connection, kept for some minutes in this process, for directories (owners, tokens).
+    """
+
+    @property
+    def memo(self) -> dict[str, Any]: ...
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        data: bytes | Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """The state that one record should show. `fields`: their field → value; empty `fields` and no owner: nothing to send.
+
+    `owner`: the e-mail of the person in charge, to be written into `owner_field` (None: leave the owner alone).
+    `key`: the same for the same state, for systems that take an idempotency key. `since` is aware UTC.
+    """
+
+    key: str
+    record: RecordRef
+    status: str
+    label: str
+    since: datetime
+    fields: Mapping[str, Any]
+    owner: str | None = None
+    owner_field: str | None = None
+    identities: tuple[Identity, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What became of an update: shown by a read-back, to be tried later, refused for good, or the record is gone."""
+
+    DONE = "done"
+    LATER = "later"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """The result for one update, in the order of the updates. `reason` is for people; `retry_after` in seconds."""
+
+    key: str
+    outcome: Outcome
+    reason: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """An owner in the external system."""
+
+    id: str
+    email: str | None
+    name: str
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What the system has now. `stages`: object → pipeline (`""`: none) → stage → label; `fields`: object → field → label."""
+
+    stages: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    owners: tuple[Person, ...] = ()
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How one field of an adapter is asked for. Secrets are lists, newest first; they are encrypted and never shown again."""
+
+    description: str
+    is_secret: bool = False
+    is_required: bool = False
+    default: Any = None
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """One external system. An adapter is a frozen dataclass of the connection's settings and secrets (tuples, newest first).
+
+    `SETTINGS` describes each field. `SECRET_KEYS`: the body keys and query names whose values are masked before a delivery
+    is stored (leaf names of JSON, whole keys of forms). `RATE`: calls in seconds that the system allows, as a default.
+    `ECHOES`: how an update's fields show up in later events: their field → `stage` or `owner`.
+    """
+
+    NAME: ClassVar[str]
+    SETTINGS: ClassVar[Mapping[str, Setting]]
+    SECRET_KEYS: ClassVar[frozenset[str]]
+    RATE: ClassVar[tuple[int, int]]
+    ECHOES: ClassVar[Mapping[str, str]]
+
+    def greet(self, delivery: Delivery) -> Reply | None:
+        """The answer to a registration challenge or probe; None: it is none."""
+        ...
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """Raises `BadSignature` on any doubt, and nothing else, whatever the bytes; constant time; closed when unconfigured."""
+        ...
+
+    def key(self, delivery: Delivery) -> str:
+        """The delivery's identity for de-duplication; at most 255 characters. Raises `BadPayload`."""
+        ...
+
+    def lane(self, delivery: Delivery) -> str:
+        """What the delivery is about, as cheap as can be said (a record, a visitor), or `""`; raises nothing."""
+        ...
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """The acknowledgement that the sender expects. Raises `BadPayload` when nothing in the body can be read."""
+        ...
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """What parsing these deliveries needs from the system, in its batch calls; `{}` where bodies say it all."""
+        ...
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """The delivery's events; `[]` = ignored on purpose; a `BadPayload` in the place of a part that cannot be read.
+
+        Raises `UnknownEvent` (held) and `BadPayload` (nothing can be read).
+        """
+        ...
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """What changed since: for backfill, polling and reconciliation; the same keys as `parse` gives."""
+        ...
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """Sends a batch by the system's own batch call, reads back, and says per update what became of it."""
+        ...
+
+    def catalog(self, api: Api) -> Catalog:
+        """The system's stages, owners and fields as they are now."""
+        ...

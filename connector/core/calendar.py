@@ -1,0 +1,15 @@
+"""Local dates: the only place where an instant becomes a day of the workspace's time zone, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, tzinfo
+
+
+def local_day(at: datetime, zone: tzinfo) -> int:
+    """The proleptic ordinal of the local date of an aware instant."""
+    return at.astimezone(zone).toordinal()
+
+
+def day_start(day: int, zone: tzinfo) -> datetime:
+    """The UTC instant at which a local date (ordinal) starts; where midnight does not exist, the instant of the gap."""
+    return datetime.combine(date.fromordinal(day), time(), zone).astimezone(UTC)

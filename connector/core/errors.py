@@ -1,0 +1,107 @@
+"""The errors of the connector: one root, four branches by who must act, each with a reason word that is its metric label."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ConnectorError(Exception):
+    """Root of all errors that the connector raises on purpose; `reason` is a stable word, the message is for people."""
+
+    reason: ClassVar[str] = "error"
+
+
+class SenderError(ConnectorError):
+    """The sender of a webhook must act: it is answered with a 4xx."""
+
+    reason = "sender"
+
+
+class SalesOpsError(ConnectorError):
+    """Sales ops must act: something is unmapped or wrongly mapped; the event is held."""
+
+    reason = "sales_ops"
+
+
+class CrmError(ConnectorError):
+    """The external system must act or recover; tried again later unless it refused for good."""
+
+    reason = "crm"
+
+
+class OperatorError(ConnectorError):
+    """Whoever runs the connector must act: a wrong setting, a missing database."""
+
+    reason = "operator"
+
+
+class BadSignature(SenderError):
+    """The delivery could not be authenticated (401, quarantined)."""
+
+    reason = "bad_signature"
+
+
+class BadPayload(SenderError):
+    """The body could not be read; `path` is the place that is wrong (400, quarantined when signed)."""
+
+    reason = "bad_payload"
+
+    def __init__(self, message: str, path: str = "$") -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class UnknownEvent(SalesOpsError):
+    """An event word that the adapter has never seen; the delivery is held."""
+
+    reason = "unknown_event"
+
+
+class Unmapped(SalesOpsError):
+    """The mapping has no entry for `what` (`stage`, `trigger`, `action`, `owner`) named `name`; the event is held."""
+
+    reason = "unmapped"
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"no entry in the mapping for {what} {name!r}")
+        self.what = what
+        self.name = name
+
+
+class UnknownStatus(SalesOpsError):
+    """A word that is no status, label or alias; `nearest` is the closest code."""
+
+    reason = "unknown_status"
+
+    def __init__(self, word: str, nearest: str | None, allowed: tuple[str, ...]) -> None:
+        hint = f"; did you mean {nearest}?" if nearest else ""
+        super().__init__(f"{word!r} is not a status{hint} Allowed: {', '.join(allowed)}")
+        self.nearest = nearest
+
+
+class CrmUnavailable(CrmError):
+    """Time-out, refused connection, 5xx, 429 or an open circuit: try again after `retry_after` seconds (None: back-off)."""
+
+    reason = "crm_unavailable"
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CrmRefused(CrmError):
+    """The system refused the call for good (bad credentials, missing right, bad value); trying again changes nothing."""
+
+    reason = "crm_refused"
+
+
+class WrongSetting(OperatorError):
+    """A setting is missing or wrong; the message names it and says what is allowed."""
+
+    reason = "wrong_setting"
+
+
+class NotFound(OperatorError):
+    """A connection, subject, delivery or version that was asked for does not exist."""
+
+    reason = "not_found"

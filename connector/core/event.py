@@ -1,0 +1,128 @@
+"""An event is one fact in the external system's words; a step is what a mapping made of it for the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Kind(StrEnum):
+    """What an event or step is about. `STAGE` and `DELETED` occur in events only; a stage becomes a jump."""
+
+    IDENTIFY = "identify"
+    TAG = "tag"
+    OWNER = "owner"
+    PROFILE = "profile"
+    STAGE = "stage"
+    JUMP = "jump"
+    TRIGGER = "trigger"
+    ACTION = "action"
+    DELETED = "deleted"
+
+
+TIE_ORDER: Final = {
+    Kind.IDENTIFY: 0,
+    Kind.TAG: 0,
+    Kind.OWNER: 0,
+    Kind.PROFILE: 0,
+    Kind.JUMP: 1,
+    Kind.TRIGGER: 2,
+    Kind.ACTION: 3,
+}
+"""Steps of the same instant are folded in this order, then by id as text."""
+
+
+class Conflict(StrEnum):
+    """Whose value stays when an owner or a field is set more than once."""
+
+    NEWEST = "newest"
+    THEIRS = "theirs"
+    OURS = "ours"
+    IF_EMPTY = "if_empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What finds a subject: `kind` is email, phone, visitor or record; a record's value is `connection:object:id`."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRef:
+    """An object of the external system: its type in their words (`lead`, `deal`) and its id as text."""
+
+    object: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One normalised fact as an adapter read it, before any mapping.
+
+    `key` is unique per connection and the same however often the fact is delivered. `at` is aware UTC, the time of the
+    fact in the external system. `name` is the event word, trigger or action in their words; `owner` their owner id or
+    e-mail (None: nobody). `owner_email` is the e-mail of that owner where the adapter knows it. `data` is what the
+    mapping's expressions read.
+    """
+
+    key: str
+    at: datetime
+    kind: Kind
+    identities: tuple[Identity, ...] = ()
+    record: RecordRef | None = None
+    is_lead: bool = False
+    name: str | None = None
+    stage: str | None = None
+    pipeline: str | None = None
+    owner: str | None = None
+    owner_email: str | None = None
+    tag: str | None = None
+    is_removed: bool = False
+    page: str | None = None
+    session: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldValue:
+    """A profile value with the conflict rule that its mapping gives it; `value` is JSON-like."""
+
+    value: Any
+    conflict: Conflict = Conflict.NEWEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the fold. `at` is aware UTC; `id` breaks ties of time as text and names the step in explanations.
+
+    `is_lead` counts on a subject's first step only. For jumps and triggers: `to` is a status code, `by` is `person` or
+    `crm`, `is_forward_only` refuses moves down the ladder, `may_reopen` lets a trigger work from off the ladder.
+    """
+
+    id: str
+    at: datetime
+    kind: Kind
+    is_lead: bool = False
+    to: str | None = None
+    by: str | None = None
+    trigger: str | None = None
+    may_reopen: bool = False
+    is_forward_only: bool = False
+    action: str | None = None
+    page: str | None = None
+    session: str | None = None
+    tag: str | None = None
+    is_removed: bool = False
+    owner: str | None = None
+    conflict: Conflict = Conflict.NEWEST
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+
+    @property
+    def order(self) -> tuple[datetime, int, str]:
+        """The place of the step in its subject's fold."""
+        return (self.at, TIE_ORDER[self.kind], self.id)

@@ -1,0 +1,211 @@
+"""A mapping turns one connection's events into steps, and a subject's state into the values that its records should show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from connector.core.action import BIT
+from connector.core.errors import Unmapped
+from connector.core.event import Conflict, Event, FieldValue, Kind, Step
+
+IGNORE: Final = "ignore"
+Reader: TypeAlias = Callable[[Mapping[str, Any]], Any]
+"""A compiled expression over an event's data. It never raises; what it cannot read is None."""
+Template: TypeAlias = Callable[[Mapping[str, str]], str]
+"""A compiled text template over `view_of(...)`."""
+
+
+class Backward(StrEnum):
+    """What a stage that moves down the ladder does."""
+
+    FOLLOW = "follow"
+    IGNORE = "ignore"
+
+
+class Policy(StrEnum):
+    """What an event without an entry does: wait for sales ops, or pass by."""
+
+    HOLD = "hold"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerRule:
+    """A trigger attached to a status: `on` is their event word; `when` is None where it always fires."""
+
+    id: str
+    on: str
+    jump_to: str
+    when: Reader | None = None
+    may_reopen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule:
+    """Our profile field `name`, read from their data (already typed), and whose value wins."""
+
+    name: str
+    read: Reader
+    conflict: Conflict = Conflict.NEWEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerRule:
+    """How their owner becomes ours: by the e-mail that their directory gives, or by an explicit table id → e-mail."""
+
+    source: str | None = None
+    table: Mapping[str, str] | None = None
+    conflict: Conflict = Conflict.NEWEST
+    unknown: Policy = Policy.HOLD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRule:
+    """What a record of one object should show: fields per status, text fields by template, the field of the owner."""
+
+    status: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fields: Mapping[str, Template] = field(default_factory=dict)
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingRules:
+    """One version of one connection's mapping. `stages`: object → pipeline (`""` where it has none) → stage → status."""
+
+    adapter: str
+    backward: Backward = Backward.FOLLOW
+    unmapped: Policy = Policy.HOLD
+    stages: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    triggers: tuple[TriggerRule, ...] = ()
+    actions: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[FieldRule, ...] = ()
+    owner: OwnerRule | None = None
+    push: Mapping[str, PushRule] = field(default_factory=dict)
+
+    def status_of(self, record_object: str, pipeline: str | None, stage: str) -> str | None:
+        """The status (or `ignore`) that a stage stands for; None when it is unmapped."""
+        return self.stages.get(record_object, {}).get(pipeline or "", {}).get(stage)
+
+
+def translate(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """The steps that an event is to the engine; none when it is ignored on purpose. Raises `Unmapped` (held)."""
+    return _TRANSLATE[event.kind](event, rules)
+
+
+def _stage(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    stage_object = event.record.object if event.record else ""
+    stage = event.stage or ""
+    to = rules.status_of(stage_object, event.pipeline, stage)
+    if to is None:
+        place = f"{stage_object} / {event.pipeline} / {stage}" if event.pipeline else f"{stage_object} / {stage}"
+        return _nothing("stage", place, rules)
+    if to == IGNORE:
+        return ()
+    is_forward_only = rules.backward is Backward.IGNORE
+    return (_step(event, Kind.JUMP, to=to, by="crm", is_forward_only=is_forward_only),)
+
+
+def _trigger(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    name = event.name or ""
+    attached = [rule for rule in rules.triggers if name in {rule.id, rule.on}]
+    return _fired(event, attached) if attached else _nothing("trigger", name, rules)
+
+
+def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    name = event.name or ""
+    attached = [rule for rule in rules.triggers if name == rule.on]
+    action = rules.actions.get(name, name if name in BIT else None)
+    if action is None and not attached:
+        return _nothing("action", name, rules)
+    fired = _fired(event, attached)
+    if action is None or action == IGNORE:
+        return fired
+    return (*fired, _step(event, Kind.ACTION, action=action, page=event.page, session=event.session))
+
+
+def _fired(event: Event, attached: list[TriggerRule]) -> tuple[Step, ...]:
+    return tuple(
+        _step(event, Kind.TRIGGER, name=rule.id, to=rule.jump_to, trigger=rule.id, may_reopen=rule.may_reopen)
+        for rule in attached
+        if rule.when is None or rule.when(event.data)
+    )
+
+
+def _owner(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    rule = rules.owner
+    if rule is None:
+        return ()
+    email = event.owner_email if rule.table is None else rule.table.get(event.owner or "")
+    if event.owner is not None and email is None:
+        if rule.unknown is Policy.IGNORE:
+            return ()
+        raise Unmapped("owner", event.owner)
+    return (_step(event, Kind.OWNER, owner=email, conflict=rule.conflict),)
+
+
+def _profile(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    values = {
+        rule.name: FieldValue(value=value, conflict=rule.conflict)
+        for rule in rules.fields
+        if (value := rule.read(event.data)) is not None
+    }
+    return (_step(event, Kind.PROFILE, fields=values),) if values else ()
+
+
+def _identify(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
+    return (_step(event, Kind.IDENTIFY),)
+
+
+def _tag(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
+    return (_step(event, Kind.TAG, tag=event.tag, is_removed=event.is_removed),)
+
+
+def _deleted(_event: Event, _rules: MappingRules) -> tuple[Step, ...]:
+    return ()
+
+
+def _nothing(what: str, name: str, rules: MappingRules) -> tuple[Step, ...]:
+    if rules.unmapped is Policy.IGNORE:
+        return ()
+    raise Unmapped(what, name)
+
+
+def _step(event: Event, kind: Kind, name: str | None = None, **values: Any) -> Step:
+    step_id = event.key if name is None else f"{event.key}#{name}"
+    return Step(id=step_id, at=event.at, kind=kind, is_lead=event.is_lead, **values)
+
+
+_TRANSLATE: Final = {
+    Kind.STAGE: _stage,
+    Kind.TRIGGER: _trigger,
+    Kind.ACTION: _action,
+    Kind.OWNER: _owner,
+    Kind.PROFILE: _profile,
+    Kind.IDENTIFY: _identify,
+    Kind.TAG: _tag,
+    Kind.DELETED: _deleted,
+}
+
+
+def view_of(status: str, label: str, since: datetime, since_date: str, owner: str | None) -> dict[str, str]:
+    """The names that a push template may use, for example `{status.label}` and `{since.date}`."""
+    return {
+        "status.code": status,
+        "status.label": label,
+        "since.date": since_date,
+        "since.iso": since.isoformat(),
+        "owner": owner or "",
+    }
+
+
+VIEW_NAMES: Final = ("status.code", "status.label", "since.date", "since.iso", "owner")
+
+
+def wanted_fields(rule: PushRule, view: Mapping[str, str], *, shows_status: bool) -> dict[str, Any]:
+    """The fields that a record should show. `shows_status`: its stage stands for the status already and is left alone."""
+    status = {} if shows_status else rule.status.get(view["status.code"], {})
+    return {**status, **{name: template(view) for name, template in rule.fields.items()}}

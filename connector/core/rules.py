@@ -1,0 +1,252 @@
+"""The rules of ver.2.0 and ver.1.0 as tables, and the settings that change how a workspace reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from connector.core.action import ALL, KEY_PAGE, LOGIN, VISITS
+from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
+from connector.core.terms import OncePerDay, Passed, Seen, Tagged, Term, Window
+
+REACTIVE: Final = "reactive"
+ANY: Final = "any"
+
+
+class Recipient(StrEnum):
+    """Whom a rule writes to."""
+
+    PERSON = "person"
+    PERSON_ELSE_ADMINISTRATORS = "person_else_administrators"
+    ADMINISTRATORS = "administrators"
+
+
+class Notice(StrEnum):
+    """One mail per subject, or one digest per recipient, rule and day."""
+
+    SUBJECT = "subject"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the table. `on`: the bits that a step must have for a sequential rule to be tried (0: a daily rule).
+
+    `to` None: the subject stays. `only`: the kind of subject that it runs on (None: both). `tag`: set when it fires.
+    """
+
+    id: str
+    status: str
+    terms: tuple[Term, ...] = ()
+    on: int = 0
+    to: str | None = None
+    only: str | None = None
+    recipient: Recipient | None = None
+    notice: Notice | None = None
+    tag: str | None = None
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether the sweep runs it; the common rule on entering a status is neither sequential by action nor daily."""
+        return self.on == 0 and self.status != ANY
+
+    @property
+    def is_once_per_day(self) -> bool:
+        """Whether it remembers the day of its last decision."""
+        return any(isinstance(term, OncePerDay) for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A version of the ABM template: its statuses and its rules, strongest first within a status."""
+
+    name: str
+    statuses: tuple[StatusInfo, ...]
+    rules: tuple[Rule, ...]
+
+
+VISIT_DAYS: Final = Window("visit_days", VISITS, "day")
+KEY_PAGES: Final = Window("key_pages", KEY_PAGE, "step")
+KEY_SESSIONS: Final = Window("key_page_sessions", KEY_PAGE, "session")
+ACTIONS: Final = Window("actions", ALL, "step")
+ACTIONS_NO_LOGIN: Final = Window("actions_but_login", ALL, "step", LOGIN)
+
+_REACT: Final = (Tagged(REACTIVE), Seen(KEY_SESSIONS, 2, 30))
+
+
+def _react(status: str) -> Rule:
+    return Rule(
+        id=f"{status}.react",
+        status=status,
+        on=KEY_PAGE,
+        terms=_REACT,
+        to="appointment_prospect",
+        recipient=Recipient.PERSON,
+        notice=Notice.SUBJECT,
+    )
+
+
+BASIC_2: Final = Template(
+    name="basic-2.0",
+    statuses=STATUSES,
+    rules=(
+        _react("not_set"),
+        Rule(id="not_set.act", status="not_set", on=ALL, terms=(Seen(ACTIONS, 1, 90),), to="latent"),
+        _react("latent"),
+        Rule(
+            id="latent.surge",
+            status="latent",
+            on=VISITS | KEY_PAGE,
+            to="explicit",
+            terms=(Seen(VISIT_DAYS, 2, 30), Seen(KEY_PAGES, 1, 30)),
+            recipient=Recipient.PERSON,
+            notice=Notice.SUBJECT,
+        ),
+        Rule(id="latent.warm", status="latent", on=VISITS, terms=(Seen(VISIT_DAYS, 2, 30),), to="quasi_explicit"),
+        Rule(id="latent.expire", status="latent", only="unknown", terms=(Passed("last_action", 90),), to="not_set"),
+        _react("quasi_explicit"),
+        Rule(
+            id="quasi_explicit.key_page",
+            status="quasi_explicit",
+            on=KEY_PAGE,
+            terms=(Seen(KEY_PAGES, 1, 1),),
+            to="explicit",
+            recipient=Recipient.PERSON,
+            notice=Notice.SUBJECT,
+        ),
+        Rule(
+            id="quasi_explicit.cool",
+            status="quasi_explicit",
+            to="latent",
+            terms=(Passed("status", 30), Passed("last_action", 60)),
+        ),
+        _react("explicit"),
+        Rule(
+            id="explicit.cool",
+            status="explicit",
+            to="quasi_explicit",
+            terms=(Passed("status", 30), Passed("last_action", 30)),
+        ),
+        Rule(
+            id="explicit.warn",
+            status="explicit",
+            terms=(Passed("status", 25), Passed("last_action", 25)),
+            recipient=Recipient.PERSON,
+            notice=Notice.LIST,
+        ),
+        Rule(
+            id="appointment_prospect.remind",
+            status="appointment_prospect",
+            terms=(Passed("status", 3, 5),),
+            recipient=Recipient.PERSON_ELSE_ADMINISTRATORS,
+            notice=Notice.LIST,
+        ),
+        Rule(
+            id="visited.key_page",
+            status="visited",
+            on=KEY_PAGE,
+            terms=(Seen(KEY_PAGES, 1, 1), OncePerDay("visited.key_page")),
+            recipient=Recipient.PERSON,
+            notice=Notice.SUBJECT,
+        ),
+        Rule(id="lost_order.revive", status="lost_order", terms=(Passed("status", 90),), to="latent", tag=REACTIVE),
+        Rule(
+            id="not_targeted.review",
+            status="not_targeted",
+            terms=(Passed("status", 180, 182),),
+            recipient=Recipient.ADMINISTRATORS,
+            notice=Notice.LIST,
+        ),
+        Rule(id="pending.resume", status="pending", terms=(Passed("status", 90),), to="latent"),
+        Rule(
+            id="pending.remind",
+            status="pending",
+            terms=(Passed("status", 80, 82),),
+            recipient=Recipient.PERSON,
+            notice=Notice.LIST,
+        ),
+        Rule(
+            id="any.appointment",
+            status=ANY,
+            to="appointment_acquisition",
+            recipient=Recipient.PERSON,
+            notice=Notice.SUBJECT,
+        ),
+    ),
+)
+
+BASIC_1: Final = Template(
+    name="basic-1.0",
+    statuses=STATUSES_V1,
+    rules=(
+        Rule(id="v1.not_set.act", status="not_set", on=ALL, terms=(Seen(ACTIONS, 1, 90),), to="latent"),
+        Rule(id="v1.latent.expire", status="latent", only="unknown", terms=(Passed("last_action", 60),), to="not_set"),
+        Rule(
+            id="v1.latent.surge",
+            status="latent",
+            on=ALL,
+            terms=(Seen(ACTIONS_NO_LOGIN, 3, 30),),
+            to="explicit",
+            recipient=Recipient.PERSON,
+            notice=Notice.SUBJECT,
+        ),
+        Rule(id="v1.explicit.cool", status="explicit", terms=(Passed("last_action", 30),), to="latent"),
+        Rule(
+            id="v1.explicit.warn",
+            status="explicit",
+            terms=(Passed("last_action", 25),),
+            recipient=Recipient.ADMINISTRATORS,
+            notice=Notice.LIST,
+        ),
+    ),
+)
+
+TEMPLATES: Final[dict[str, Template]] = {template.name: template for template in (BASIC_2, BASIC_1)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPage:
+    """A pattern for the URL of a key page; `match` is exact, prefix, contains or glob, all case-sensitive."""
+
+    match: str
+    url: str
+
+    def matches(self, page: str) -> bool:
+        """Whether the page's URL is a key page by this pattern."""
+        return _MATCHERS[self.match](page, self.url)
+
+
+_MATCHERS: Final = {
+    "exact": lambda page, url: page == url,
+    "prefix": lambda page, url: page.startswith(url),
+    "contains": lambda page, url: url in page,
+    "glob": fnmatchcase,
+}
+MATCHES: Final = tuple(_MATCHERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSetting:
+    """Per rule: disabled is as if not in the table; `notify` False decides but asks for no mail."""
+
+    is_enabled: bool = True
+    has_notify: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The workspace's settings that change a reading. `once_per_stay`: ids of list notices decided once per stay."""
+
+    zone: ZoneInfo = ZoneInfo("Asia/Tokyo")
+    session_gap_minutes: int = 30
+    key_pages: tuple[KeyPage, ...] = ()
+    is_mail_on: bool = False
+    once_per_stay: frozenset[str] = frozenset()
+    has_fallback_to_administrators: bool = False
+    administrators: tuple[str, ...] = ()
+    rules: Mapping[str, RuleSetting] = field(default_factory=dict)
+    own_statuses: tuple[StatusInfo, ...] = ()

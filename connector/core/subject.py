@@ -1,0 +1,88 @@
+"""A subject's state: what the fold knows of it at the end, compact, and its JSON form for the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+LEAD: Final = "lead"
+UNKNOWN: Final = "unknown"
+
+Entry: TypeAlias = tuple[int, str, str | None]
+"""One thing seen in a window: local day (ordinal), what tells it from others (step, day or session), the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The state after all steps up to `head` and all daily rules up to `last_run` (a local day, ordinal).
+
+    Instants are aware UTC. `last_action` is None while the subject never acted. `seen` holds per window, newest first,
+    as many entries as a rule can ask for. `noticed` are the list notices decided in this stay, `noticed_on` the day of
+    the last once-a-day notice by rule. `visit` is the latest action without a session and the start of its session.
+    """
+
+    kind: str
+    status: str
+    since: datetime
+    created: datetime
+    last_run: int
+    head: tuple[datetime, int, str]
+    last_action: datetime | None = None
+    tags: frozenset[str] = frozenset()
+    owner: str | None = None
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    seen: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    noticed: frozenset[str] = frozenset()
+    noticed_on: Mapping[str, int] = field(default_factory=dict)
+    visit: tuple[datetime, datetime] | None = None
+
+    @property
+    def acted(self) -> datetime:
+        """The last action; a subject that never acted counts from its creation."""
+        return self.last_action or self.created
+
+    def to_json(self) -> dict[str, Any]:
+        """The state as JSON values; `from_json` is its inverse."""
+        return {
+            "kind": self.kind,
+            "status": self.status,
+            "since": self.since.isoformat(),
+            "created": self.created.isoformat(),
+            "last_run": self.last_run,
+            "head": [self.head[0].isoformat(), self.head[1], self.head[2]],
+            "last_action": self.last_action.isoformat() if self.last_action else None,
+            "tags": sorted(self.tags),
+            "owner": self.owner,
+            "profile": dict(self.profile),
+            "seen": {window: [list(entry) for entry in entries] for window, entries in self.seen.items()},
+            "noticed": sorted(self.noticed),
+            "noticed_on": dict(self.noticed_on),
+            "visit": [instant.isoformat() for instant in self.visit] if self.visit else None,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> State:
+        """The state from what `to_json` gave."""
+        visit = raw["visit"]
+        return cls(
+            kind=raw["kind"],
+            status=raw["status"],
+            since=_instant(raw["since"]),
+            created=_instant(raw["created"]),
+            last_run=raw["last_run"],
+            head=(_instant(raw["head"][0]), raw["head"][1], raw["head"][2]),
+            last_action=_instant(raw["last_action"]) if raw["last_action"] else None,
+            tags=frozenset(raw["tags"]),
+            owner=raw["owner"],
+            profile=raw["profile"],
+            seen={window: tuple((day, name, page) for day, name, page in rows) for window, rows in raw["seen"].items()},
+            noticed=frozenset(raw["noticed"]),
+            noticed_on=raw["noticed_on"],
+            visit=(_instant(visit[0]), _instant(visit[1])) if visit else None,
+        )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

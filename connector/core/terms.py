@@ -1,0 +1,126 @@
+"""The closed list of terms that rule conditions are made of; each can be tested, shown with its facts, and dated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol, TypeAlias
+
+from connector.core.subject import Entry
+
+
+class View(Protocol):
+    """What a term may look at: the state as of `today`, its instants as local days (ordinals)."""
+
+    @property
+    def today(self) -> int: ...
+    @property
+    def since_day(self) -> int: ...
+    @property
+    def acted_day(self) -> int: ...
+    @property
+    def tags(self) -> frozenset[str] | set[str]: ...
+    @property
+    def seen(self) -> Mapping[str, list[Entry]] | Mapping[str, tuple[Entry, ...]]: ...
+    @property
+    def noticed_on(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is remembered for the rules: actions of the set `of` (bits), but none of `without`, told apart by `distinct`."""
+
+    name: str
+    of: int
+    distinct: str
+    without: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """At least `at_least` different entries of a window within `days` days; `days` None: ever."""
+
+    window: Window
+    at_least: int
+    days: int
+
+    def holds(self, view: View) -> bool:
+        """Whether the `at_least`-th newest entry is within the days."""
+        entries = view.seen.get(self.window.name, ())
+        return len(entries) >= self.at_least and 0 <= view.today - entries[self.at_least - 1][0] < self.days
+
+    def facts(self, view: View) -> dict[str, Any]:
+        """The entries that made it hold, oldest first: date, what, page."""
+        entries = view.seen.get(self.window.name, ())[: self.at_least]
+        return {
+            self.window.name: [
+                {"date": date.fromordinal(day).isoformat(), self.window.distinct: name, "page": page}
+                for day, name, page in reversed(entries)
+            ],
+            f"{self.window.name}_within_days": self.days,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """The subject has a tag."""
+
+    tag: str
+
+    def holds(self, view: View) -> bool:
+        """Whether the tag is set."""
+        return self.tag in view.tags
+
+    def facts(self, view: View) -> dict[str, Any]:  # noqa: ARG002 - the same shape for every term
+        """The tag."""
+        return {"tag": self.tag}
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """`days` days have passed since `of` (`status`: entered the present status; `last_action`), and not `until` days."""
+
+    of: str
+    days: int
+    until: int | None = None
+
+    def _start(self, view: View) -> int:
+        return view.since_day if self.of == "status" else view.acted_day
+
+    def holds(self, view: View) -> bool:
+        """Whether today is in the span of days."""
+        passed = view.today - self._start(view)
+        return passed >= self.days and (self.until is None or passed < self.until)
+
+    def facts(self, view: View) -> dict[str, Any]:
+        """The start, the days passed and the days asked for."""
+        start = self._start(view)
+        return {
+            f"{self.of}_since": date.fromordinal(start).isoformat(),
+            f"{self.of}_days": view.today - start,
+            f"{self.of}_days_asked": self.days,
+        }
+
+    def span(self, view: View) -> tuple[int, int | None]:
+        """The first day on which it holds and the first on which it does not any more (None: it goes on), as ordinals."""
+        start = self._start(view)
+        return start + self.days, None if self.until is None else start + self.until
+
+
+@dataclass(frozen=True, slots=True)
+class OncePerDay:
+    """The rule was not decided on the same local day yet."""
+
+    rule: str
+
+    def holds(self, view: View) -> bool:
+        """Whether today is another day than the last."""
+        return view.noticed_on.get(self.rule) != view.today
+
+    def facts(self, view: View) -> dict[str, Any]:
+        """The day."""
+        return {"once_on": date.fromordinal(view.today).isoformat()}
+
+
+Term: TypeAlias = Seen | Tagged | Passed | OncePerDay
