@@ -1,0 +1,126 @@
+"""The circuit breaker of one connection: left alone for a while after repeated failures, then tried by one call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Final, TypeAlias
+
+from redis import Redis, RedisError
+from redis.client import Pipeline
+
+_AWAY: Final = 5.0
+"""Seconds for which Redis is left alone after it failed, so that no call waits for its time-out again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """Closed (no trips), open (until then) or half-open (one call tries). `open_until`: seconds since the epoch."""
+
+    failures: int = 0
+    trips: int = 0
+    open_until: float = 0.0
+    is_tried: bool = False
+
+
+_Change: TypeAlias = Callable[[Circuit], tuple[Circuit, float]]
+_CLOSED: Final = Circuit()
+
+
+class CircuitBreaker:
+    """Opens after `threshold` failures in a row, for `cool_down` seconds, doubled at each failed try up to `longest`.
+
+    `redis`: shares the circuit between processes; without it, or while it is away, each process has its own. `clock`:
+    seconds since the epoch, as `time.time`. `trial`: seconds after which a try that never reported back is forgotten.
+    """
+
+    def __init__(
+        self,
+        connection: str,
+        *,
+        redis: Redis | None,
+        clock: Callable[[], float],
+        threshold: int = 5,
+        cool_down: float = 15.0,
+        longest: float = 600.0,
+        trial: float = 60.0,
+        prefix: str = "connector:breaker",
+    ) -> None:
+        self._redis = redis
+        self._key = f"{prefix}:{connection}"
+        self._clock = clock
+        self._threshold = threshold
+        self._cool_down = cool_down
+        self._longest = longest
+        self._trial = trial
+        self._own = _CLOSED
+        self._lock = Lock()
+        self._away_until = 0.0
+
+    def admit(self) -> float:
+        """0: make the call, then say how it went; else the seconds to wait. When half-open, one caller is admitted."""
+        now = self._clock()
+
+        def change(circuit: Circuit) -> tuple[Circuit, float]:
+            if now < circuit.open_until:
+                return circuit, circuit.open_until - now
+            if not circuit.trips:
+                return circuit, 0.0
+            tried = Circuit(failures=circuit.failures, trips=circuit.trips, open_until=now + self._trial, is_tried=True)
+            return tried, 0.0
+
+        return self._edit(change)
+
+    def succeeded(self) -> None:
+        """The system answered: the circuit closes and all failures are forgotten."""
+        self._edit(lambda _: (_CLOSED, 0.0))
+
+    def failed(self, retry_after: float | None = None) -> None:
+        """The system was unavailable; when the circuit opens, it does so for `retry_after` seconds at least."""
+        now = self._clock()
+
+        def change(circuit: Circuit) -> tuple[Circuit, float]:
+            if now < circuit.open_until and not circuit.is_tried:
+                return circuit, 0.0
+            failures = circuit.failures + 1
+            if not circuit.trips and failures < self._threshold:
+                return Circuit(failures=failures), 0.0
+            rest = min(self._cool_down * 2.0 ** min(circuit.trips, 32), self._longest)
+            until = now + max(rest, retry_after or 0.0)
+            return Circuit(failures=failures, trips=circuit.trips + 1, open_until=until), 0.0
+
+        self._edit(change)
+
+    def _edit(self, change: _Change) -> float:
+        if self._redis is not None and self._clock() >= self._away_until:
+            try:
+                return self._edit_shared(self._redis, change)
+            except RedisError:
+                self._away_until = self._clock() + _AWAY
+        with self._lock:
+            self._own, rest = change(self._own)
+        return rest
+
+    def _edit_shared(self, redis: Redis, change: _Change) -> float:
+        before = _read(redis.get(self._key))
+        self._own, rest = change(before)
+        if self._own == before:
+            return rest
+
+        def write(pipe: Pipeline) -> None:
+            nonlocal rest
+            after, rest = change(_read(pipe.get(self._key)))
+            pipe.multi()
+            if after == _CLOSED:
+                pipe.delete(self._key)
+            else:
+                pipe.set(self._key, json.dumps(asdict(after)), ex=int(4 * (self._longest + self._trial)) + 3600)
+
+        redis.transaction(write, self._key)
+        return rest
+
+
+def _read(raw: object) -> Circuit:
+    return Circuit(**json.loads(raw)) if isinstance(raw, bytes | str) else _CLOSED
