@@ -1,0 +1,239 @@
+"""Reads untrusted JSON and form bodies by path; a mistake is a `BadPayload` that names the path."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import parse_qsl
+
+import orjson
+
+from connector.core.errors import BadPayload
+from connector.redaction import redact
+
+__all__ = ["Part", "read_form", "read_json", "read_pairs", "redact", "refuse_nul"]
+
+T = TypeVar("T")
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_DEPTH: Final = 32
+MAX_PAIRS: Final = 5_000
+MAX_TEXT: Final = 4_000
+_YEARS: Final = range(1970, 2200)
+"""Instants outside are mistakes of the sender, and near the ends of the calendar no local date exists."""
+_BIGGEST: Final = 2**63 - 1
+_PHONE: Final = re.compile(r"[0-9+ ().\-/‐-―]*")  # the last range: typographic hyphens and dashes
+_EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+")
+_FORM_NAME: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A value out of an untrusted body and its path, as in `$.events[3].at`; a missing value is None.
+
+    `part["name"]` and `part.items()` go down; the typed readers give the value or raise `BadPayload` with the path.
+    """
+
+    value: Any
+    path: str = "$"
+
+    def __getitem__(self, name: str) -> Part:
+        return Part(self.object().get(name), f"{self.path}.{name}")
+
+    def items(self) -> list[Part]:
+        """The elements of a list."""
+        if not isinstance(self.value, list):
+            self.refuse("a list")
+        return [Part(value, f"{self.path}[{place}]") for place, value in enumerate(self.value)]
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a value other than null."""
+        return self.value is not None
+
+    def maybe(self, read: Callable[[Part], T]) -> T | None:
+        """What `read` (such as `Part.text`) gives, or None where there is no value."""
+        return read(self) if self.exists else None
+
+    def object(self) -> dict[str, Any]:
+        """The names and values of an object."""
+        if not isinstance(self.value, dict):
+            self.refuse("an object")
+        return self.value
+
+    def text(self, most: int = MAX_TEXT) -> str:
+        """A text of 1 to `most` characters without NUL, which databases refuse."""
+        if not isinstance(self.value, str) or not self.value or "\0" in self.value:
+            self.refuse("a text that is not empty")
+        if len(self.value) > most:
+            self.refuse(f"at most {most} characters")
+        return self.value
+
+    def identifier(self, most: int = 200) -> str:
+        """An id as text, where systems send either a text or a whole number."""
+        return str(self.integer()) if type(self.value) is int else Part(self.value, self.path).text(most)
+
+    def integer(self) -> int:
+        """A whole number of at most 64 bits; forms send it as text."""
+        if isinstance(self.value, str) and re.fullmatch(r"-?[0-9]{1,19}", self.value):
+            number = int(self.value)
+        elif type(self.value) is int:
+            number = self.value
+        else:
+            self.refuse("a whole number")
+        if abs(number) > _BIGGEST:
+            self.refuse("a whole number of at most 64 bits")
+        return number
+
+    def instant(self) -> datetime:
+        """An ISO 8601 time with an offset, as aware UTC."""
+        instant = _instant(self.value)
+        if instant is None:
+            self.refuse("an ISO 8601 time with an offset, such as 2026-03-04T05:26:07+09:00, from 1970 to 2199")
+        return instant
+
+    def choice(self, allowed: Collection[str]) -> str:
+        """One of the allowed words."""
+        if not isinstance(self.value, str) or self.value not in allowed:
+            self.refuse(f"one of {', '.join(sorted(allowed))}")
+        return self.value
+
+    def email(self) -> str:
+        """An e-mail address, trimmed and casefolded, as it identifies a subject in every system."""
+        email = self.text(320).strip().casefold()
+        if not _EMAIL.fullmatch(email):
+            self.refuse("an e-mail address")
+        return email
+
+    def phone(self) -> str:
+        """A phone number as digits with the leading + it may have, as it identifies a subject in every system."""
+        written = unicodedata.normalize("NFKC", self.text(64)).strip()
+        digits = re.sub(r"[^0-9]", "", written)
+        if not digits or not _PHONE.fullmatch(written):
+            self.refuse("a phone number")
+        return f"+{digits}" if written.lstrip(" (").startswith("+") else digits
+
+    def refuse(self, allowed: str) -> NoReturn:
+        """Raise `BadPayload` that says what was found here and what is allowed."""
+        found = "is missing" if self.value is None else f"is {_shown(self.value)}"
+        message = f"{found}; it must be {allowed}"
+        raise BadPayload(message, self.path)
+
+
+def read_json(body: bytes, *, keeps_nul: bool = False) -> Part:
+    """A JSON body in UTF-8 (RFC 8259). Raises `BadPayload`: not JSON, NaN, too big, nested too deep, or NUL in a text.
+
+    `keeps_nul`: for bodies of many parts, where `refuse_nul` on each part refuses that part alone.
+    """
+    _check_size(body)
+    try:
+        root = Part(orjson.loads(body.removeprefix(b"\xef\xbb\xbf")))
+    except ValueError as error:
+        message = f"the body is not JSON: {error}"
+        raise BadPayload(message) from error
+    _check_depth(root.value)
+    if not keeps_nul and b"\\u0000" in body:
+        refuse_nul(root)
+    return root
+
+
+def refuse_nul(part: Part) -> None:
+    """Raises `BadPayload` when a text or name in the part holds NUL, which databases refuse."""
+    if isinstance(part.value, str) and "\0" in part.value:
+        part.refuse("a text without NUL")
+    if isinstance(part.value, dict):
+        for name, value in part.value.items():
+            refuse_nul(Part(name, part.path))
+            refuse_nul(Part(value, f"{part.path}.{name[:60]}"))
+    if isinstance(part.value, list):
+        for item in part.items():
+            refuse_nul(item)
+
+
+def read_form(body: bytes) -> Part:
+    """A form body in UTF-8, nested as in PHP (see `read_pairs`).
+
+    Raises `BadPayload`: not UTF-8, NUL, too big, too many pairs, nested too deep.
+    """
+    _check_size(body)
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_PAIRS, errors="strict")
+    except ValueError as error:
+        message = f"the body is not a form of at most {MAX_PAIRS} pairs in UTF-8: {error}"
+        raise BadPayload(message) from error
+    return read_pairs(pairs)
+
+
+def read_pairs(pairs: Iterable[tuple[str, str]]) -> Part:
+    """The pairs of a form or query: `data[FIELDS][ID]` nests; `a[]` and `a[0]` make lists.
+
+    Every leaf is a text, which may be empty; of equal names the last counts. Raises `BadPayload`: NUL, nested too deep.
+    """
+    root: dict[str, Any] = {}
+    for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            Part(value).refuse("a form without NUL")
+        _put(root, name, value)
+    return Part({name: _listed(value) for name, value in root.items()})
+
+
+def _put(root: dict[str, Any], name: str, value: str) -> None:
+    nested = _FORM_NAME.fullmatch(name)
+    keys = [nested[1], *nested[2][1:-1].split("][")] if nested else [name]
+    if len(keys) > MAX_DEPTH:
+        message = f"nested deeper than {MAX_DEPTH} levels"
+        raise BadPayload(message)
+    place = root
+    for key in keys[:-1]:
+        name_here = key or str(len(place))
+        if not isinstance(place.get(name_here), dict):
+            place[name_here] = {}
+        place = place[name_here]
+    place[keys[-1] or str(len(place))] = value
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    items = {name: _listed(item) for name, item in value.items()}
+    is_list = all(name == str(place) for place, name in enumerate(items))
+    return list(items.values()) if is_list else items
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) > MAX_BYTES:
+        message = f"the body has {len(body)} bytes; at most {MAX_BYTES} are read"
+        raise BadPayload(message)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+    if level:
+        message = f"nested deeper than {MAX_DEPTH} levels"
+        raise BadPayload(message)
+
+
+def _instant(value: Any) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(value.upper() if isinstance(value, str) else "")
+    except ValueError:
+        return None
+    return instant.astimezone(UTC) if instant.tzinfo is not None and instant.year in _YEARS else None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    shown = repr(value[:60] if isinstance(value, str) else value)
+    return shown if len(shown) <= 80 else f"{shown[:79]}…"  # noqa: PLR2004 - as much as reads well in a message
