@@ -1,4 +1,4 @@
-"""The target actions of ver.2.0, the two sets that its rules use, and one bit each so that a set test is one operation."""
+"""The target actions and the sets that rules use, one bit each, so that a set test is one operation."""
 
 from __future__ import annotations
 

@@ -11,5 +11,9 @@ def local_day(at: datetime, zone: tzinfo) -> int:
 
 
 def day_start(day: int, zone: tzinfo) -> datetime:
-    """The UTC instant at which a local date (ordinal) starts; where midnight does not exist, the instant of the gap."""
+    """The UTC instant at which a local date (ordinal) starts.
+
+    Where midnight does not exist, the instant of the gap; where it comes twice, the first. Since 2000 every zone's gap
+    that swallows a midnight starts at it (tz database 2026a), so `fold=0` gives the first instant of the date.
+    """
     return datetime.combine(date.fromordinal(day), time(), zone).astimezone(UTC)

@@ -26,8 +26,9 @@ class Decision:
 
     `at`: aware UTC, the step's time or the local midnight of a daily rule. `rule`: a rule id, `jump` or
     `trigger:<id>`. `before` and `after`: status codes, equal where nothing moved. `notify`: e-mails, sorted.
-    `skipped`: statuses strictly between on the ladder, lowest first, of an upward jump or trigger. `notice`: `subject` (one mail per
-    subject), `list` (a digest) or None where the decision asks for no mail. `step`: id of the step, None for daily rules.
+    `skipped`: statuses strictly between on the ladder, lowest first, of an upward jump or trigger. `notice`: `subject`
+    (one mail per subject), `list` (a digest) or None where the decision asks for no mail. `step`: id of the step, None
+    for daily rules. `facts`: JSON values that made a rule hold.
     """
 
     at: datetime

@@ -1,4 +1,4 @@
-"""The errors of the connector: one root, four branches by who must act, each with a reason word that is its metric label."""
+"""The errors: one root, four branches by who must act, each with a reason word that is its metric label."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class UnknownStatus(SalesOpsError):
 
 
 class CrmUnavailable(CrmError):
-    """Time-out, refused connection, 5xx, 429 or an open circuit: try again after `retry_after` seconds (None: back-off)."""
+    """Time-out, refused connection, 5xx, 429, open circuit: try again after `retry_after` seconds (None: back-off)."""
 
     reason = "crm_unavailable"
 
@@ -90,7 +90,7 @@ class CrmUnavailable(CrmError):
 
 
 class CrmRefused(CrmError):
-    """The system refused the call for good (bad credentials, missing right, bad value); trying again changes nothing."""
+    """The system refused the call for good (credentials, missing right, bad value); trying again changes nothing."""
 
     reason = "crm_refused"
 

@@ -43,6 +43,10 @@ class Conflict(StrEnum):
     OURS = "ours"
     IF_EMPTY = "if_empty"
 
+    def replaces(self, present: object) -> bool:
+        """Whether a newer value of theirs replaces the present one: `ours` and `if_empty` only fill what is empty."""
+        return self in {Conflict.NEWEST, Conflict.THEIRS} or present is None or present == ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:

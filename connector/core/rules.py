@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -70,10 +70,10 @@ class Template:
 
 
 VISIT_DAYS: Final = Window("visit_days", VISITS, "day")
-KEY_PAGES: Final = Window("key_pages", KEY_PAGE, "step")
+KEY_VIEWS: Final = Window("key_pages", KEY_PAGE, "step")
 KEY_SESSIONS: Final = Window("key_page_sessions", KEY_PAGE, "session")
 ACTIONS: Final = Window("actions", ALL, "step")
-ACTIONS_NO_LOGIN: Final = Window("actions_but_login", ALL, "step", LOGIN)
+ACTIONS_BUT_LOGIN: Final = Window("actions_but_login", ALL & ~LOGIN, "step")
 
 _REACT: Final = (Tagged(REACTIVE), Seen(KEY_SESSIONS, 2, 30))
 
@@ -102,7 +102,7 @@ BASIC_2: Final = Template(
             status="latent",
             on=VISITS | KEY_PAGE,
             to="explicit",
-            terms=(Seen(VISIT_DAYS, 2, 30), Seen(KEY_PAGES, 1, 30)),
+            terms=(Seen(VISIT_DAYS, 2, 30), Seen(KEY_VIEWS, 1, 30)),
             recipient=Recipient.PERSON,
             notice=Notice.SUBJECT,
         ),
@@ -113,7 +113,7 @@ BASIC_2: Final = Template(
             id="quasi_explicit.key_page",
             status="quasi_explicit",
             on=KEY_PAGE,
-            terms=(Seen(KEY_PAGES, 1, 1),),
+            terms=(Seen(KEY_VIEWS, 1, None),),
             to="explicit",
             recipient=Recipient.PERSON,
             notice=Notice.SUBJECT,
@@ -149,7 +149,7 @@ BASIC_2: Final = Template(
             id="visited.key_page",
             status="visited",
             on=KEY_PAGE,
-            terms=(Seen(KEY_PAGES, 1, 1), OncePerDay("visited.key_page")),
+            terms=(Seen(KEY_VIEWS, 1, None), OncePerDay("visited.key_page")),
             recipient=Recipient.PERSON,
             notice=Notice.SUBJECT,
         ),
@@ -183,13 +183,13 @@ BASIC_1: Final = Template(
     name="basic-1.0",
     statuses=STATUSES_V1,
     rules=(
-        Rule(id="v1.not_set.act", status="not_set", on=ALL, terms=(Seen(ACTIONS, 1, 90),), to="latent"),
+        Rule(id="v1.not_set.act", status="not_set", on=ALL, terms=(Seen(ACTIONS, 1, None),), to="latent"),
         Rule(id="v1.latent.expire", status="latent", only="unknown", terms=(Passed("last_action", 60),), to="not_set"),
         Rule(
             id="v1.latent.surge",
             status="latent",
-            on=ALL,
-            terms=(Seen(ACTIONS_NO_LOGIN, 3, 30),),
+            on=ALL & ~LOGIN,
+            terms=(Seen(ACTIONS_BUT_LOGIN, 3, 30),),
             to="explicit",
             recipient=Recipient.PERSON,
             notice=Notice.SUBJECT,
@@ -220,7 +220,7 @@ class KeyPage:
         return _MATCHERS[self.match](page, self.url)
 
 
-_MATCHERS: Final = {
+_MATCHERS: Final[dict[str, Callable[[str, str], bool]]] = {
     "exact": lambda page, url: page == url,
     "prefix": lambda page, url: page.startswith(url),
     "contains": lambda page, url: url in page,
@@ -241,7 +241,7 @@ class RuleSetting:
 class Settings:
     """The workspace's settings that change a reading. `once_per_stay`: ids of list notices decided once per stay."""
 
-    zone: ZoneInfo = ZoneInfo("Asia/Tokyo")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Tokyo"))
     session_gap_minutes: int = 30
     key_pages: tuple[KeyPage, ...] = ()
     is_mail_on: bool = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -31,7 +32,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusInfo:
-    """One status: `rank` on the ladder (None: off it), labels by language, `automatic` = rules move it, `listed` = shown in lists."""
+    """One status: `rank` on the ladder (None: off it), its labels by language.
+
+    `automatic`: rules move a subject that holds it. `listed`: shown in lists of statuses. `aliases`: what people also
+    call it; read by `find_status`, never printed.
+    """
 
     code: str
     rank: int | None
@@ -131,18 +136,31 @@ STATUSES_V1: Final = (
 
 
 def _folded(word: str) -> str:
-    return "_".join(word.casefold().replace("-", " ").replace("_", " ").split())
+    """Full-width letters, case, hyphens, underscores and spaces make no difference to a person."""
+    return "_".join(unicodedata.normalize("NFKC", word).casefold().replace("-", " ").replace("_", " ").split())
 
 
 def find_status(word: str, statuses: Iterable[StatusInfo] = STATUSES) -> str:
-    """The code for a code, label or alias as a person types it; raises `UnknownStatus` with the nearest code."""
-    known = {
-        _folded(name): status.code
-        for status in statuses
-        for name in (*status.aliases, status.zh, status.vi, status.ja, status.en, status.code)
-    }
+    """The code for a code, label or alias as a person types it; raises `UnknownStatus` with the nearest code.
+
+    A code counts before a label and a label before an alias; among equals the first status of the list counts, so that
+    a company's own statuses never take a word from the template's.
+    """
+    infos = tuple(statuses)
+    known: dict[str, str] = {}
+    for names_of in _NAMES:
+        for info in infos:
+            for name in names_of(info):
+                known.setdefault(_folded(name), info.code)
     folded = _folded(word)
     if folded in known:
         return known[folded]
     close = difflib.get_close_matches(folded, known, n=1)
-    raise UnknownStatus(word, known[close[0]] if close else None, tuple(status.code for status in statuses))
+    raise UnknownStatus(word, known[close[0]] if close else None, tuple(info.code for info in infos))
+
+
+_NAMES: Final[tuple[Callable[[StatusInfo], tuple[str, ...]], ...]] = (
+    lambda info: (info.code,),
+    lambda info: (info.en, info.ja, info.vi, info.zh),
+    lambda info: info.aliases,
+)

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from connector.core.subject import Entry
 
 
 class View(Protocol):
-    """What a term may look at: the state as of `today`, its instants as local days (ordinals)."""
+    """What a term may look at: the state as of `today`; the days are local ordinals."""
 
-    @property
-    def today(self) -> int: ...
-    @property
-    def since_day(self) -> int: ...
-    @property
-    def acted_day(self) -> int: ...
-    @property
-    def tags(self) -> frozenset[str] | set[str]: ...
-    @property
-    def seen(self) -> Mapping[str, list[Entry]] | Mapping[str, tuple[Entry, ...]]: ...
-    @property
-    def noticed_on(self) -> Mapping[str, int]: ...
+    today: int
+    since_day: int
+    acted_day: int
+    tags: set[str]
+    seen: dict[str, list[Entry]]
+    noticed_on: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is remembered for the rules: actions of the set `of` (bits), but none of `without`, told apart by `distinct`."""
+    """What is remembered for the rules: actions of the set `of` (bits), told apart by step, day or session."""
 
     name: str
     of: int
-    distinct: str
-    without: int = 0
+    distinct: Literal["step", "day", "session"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +35,14 @@ class Seen:
 
     window: Window
     at_least: int
-    days: int
+    days: int | None
 
     def holds(self, view: View) -> bool:
         """Whether the `at_least`-th newest entry is within the days."""
         entries = view.seen.get(self.window.name, ())
-        return len(entries) >= self.at_least and 0 <= view.today - entries[self.at_least - 1][0] < self.days
+        if len(entries) < self.at_least:
+            return False
+        return self.days is None or 0 <= view.today - entries[self.at_least - 1][0] < self.days
 
     def facts(self, view: View) -> dict[str, Any]:
         """The entries that made it hold, oldest first: date, what, page."""
@@ -79,9 +73,9 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """`days` days have passed since `of` (`status`: entered the present status; `last_action`), and not `until` days."""
+    """`days` days have passed since `of`, and not `until` days; `status` counts from entering the present one."""
 
-    of: str
+    of: Literal["status", "last_action"]
     days: int
     until: int | None = None
 
@@ -103,7 +97,7 @@ class Passed:
         }
 
     def span(self, view: View) -> tuple[int, int | None]:
-        """The first day on which it holds and the first on which it does not any more (None: it goes on), as ordinals."""
+        """The first day (ordinal) on which it holds, and the first on which it does not any more (None: it goes on)."""
         start = self._start(view)
         return start + self.days, None if self.until is None else start + self.until
 

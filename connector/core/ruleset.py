@@ -1,0 +1,94 @@
+"""A template compiled with a workspace's settings: what the fold looks up, worked out once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from connector.core.action import BIT, KEY_PAGE, Action
+from connector.core.decision import Reason
+from connector.core.rules import ANY, Recipient, Rule, RuleSetting, Settings, Template
+from connector.core.status import StatusInfo
+from connector.core.terms import Seen, Window
+
+_DEFAULT: Final = RuleSetting()
+_PAGES_REMEMBERED: Final = 4096
+
+
+class Ruleset:
+    """Enabled rules by status, the windows they need, the ladder, the people to write to; `settings.zone` dates all."""
+
+    def __init__(self, template: Template, settings: Settings) -> None:
+        enabled = [rule for rule in template.rules if settings.rules.get(rule.id, _DEFAULT).is_enabled]
+        self.template: Final = template
+        self.settings: Final = settings
+        self.zone: Final = settings.zone
+        self.gap: Final = timedelta(minutes=settings.session_gap_minutes)
+        self.statuses: Final[dict[str, StatusInfo]] = {
+            info.code: info for info in (*template.statuses, *settings.own_statuses)
+        }
+        self.ladder: Final = {info.code: info.rank for info in template.statuses if info.rank is not None}
+        self.sequential: Final = _by_status([rule for rule in enabled if rule.on])
+        self.moves: Final = _by_status([rule for rule in enabled if rule.is_daily and rule.to])
+        self.notices: Final = _by_status([rule for rule in enabled if rule.is_daily and not rule.to])
+        self.entering: Final = tuple(rule for rule in enabled if rule.status == ANY)
+        self.windows: Final = _windows(template)
+        self._looks_at_pages = any(window.of & KEY_PAGE for window, _ in self.windows)
+        self._key_pages: dict[str, bool] = {}
+
+    def is_key_page(self, page: str) -> bool:
+        """Whether one of the workspace's patterns matches; remembered for the pages seen lately."""
+        known = self._key_pages.get(page)
+        if known is None:
+            if len(self._key_pages) >= _PAGES_REMEMBERED:
+                self._key_pages.clear()
+            known = self._key_pages[page] = any(pattern.matches(page) for pattern in self.settings.key_pages)
+        return known
+
+    def bits(self, action: str, page: str | None) -> int:
+        """What an action counts as: its own bit, and on a key page also a key-page view and a site access.
+
+        No bits: it is no target action. A template whose rules ask for no key page does not look at pages.
+        """
+        own = BIT[action]
+        if own and page is not None and self._looks_at_pages and self.is_key_page(page):
+            return own | KEY_PAGE | BIT[Action.SITE_ACCESS]
+        return own
+
+    def between(self, before: str, after: str) -> tuple[str, ...]:
+        """The statuses strictly between on the ladder, lowest first; upward only."""
+        low, high = self.ladder.get(before), self.ladder.get(after)
+        if low is None or high is None:
+            return ()
+        return tuple(code for code, rank in self.ladder.items() if low < rank < high)
+
+    def recipients(self, rule: Rule, owner: str | None) -> tuple[tuple[str, ...], Reason | None]:
+        """The e-mails that a rule writes to, sorted, and why it writes to nobody where it should."""
+        settings = self.settings
+        if rule.notice is None or not settings.rules.get(rule.id, _DEFAULT).has_notify:
+            return (), None
+        if not settings.is_mail_on:
+            return (), Reason.MAIL_OFF
+        if rule.recipient is Recipient.ADMINISTRATORS:
+            people = settings.administrators
+        elif owner:
+            people = (owner,)
+        elif rule.recipient is Recipient.PERSON_ELSE_ADMINISTRATORS or settings.has_fallback_to_administrators:
+            people = settings.administrators
+        else:
+            people = ()
+        return tuple(sorted(set(people))), None if people else Reason.NO_RECIPIENT
+
+
+def _by_status(rules: list[Rule]) -> dict[str, tuple[Rule, ...]]:
+    return {rule.status: tuple(other for other in rules if other.status == rule.status) for rule in rules}
+
+
+def _windows(template: Template) -> tuple[tuple[Window, int], ...]:
+    """Every window that a rule of the template asks for, with the most entries that one asks for."""
+    asked: dict[Window, int] = {}
+    for rule in template.rules:
+        for term in rule.terms:
+            if isinstance(term, Seen):
+                asked[term.window] = max(asked.get(term.window, 0), term.at_least)
+    return tuple(asked.items())
