@@ -1,0 +1,113 @@
+"""An emulated Bitrix24 portal on loopback: REST served by a thread, webhooks sent by others."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from connector.demo.bitrix24_fields import Entity
+from connector.demo.bitrix24_portal import Rest, create_app
+from connector.demo.faults import Faults, Tally
+from connector.demo.portal import Portal
+from connector.demo.webhooks import SENT_BY_WEBHOOKS, Handler, Sender
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Quiet(WSGIRequestHandler):
+    """Keeps connections open, answers without waiting for more to send, and logs nothing."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the name is werkzeug's
+        """Nothing: the portal's counts say what was done."""
+
+
+class RunningPortal:
+    """A context manager that serves the portal; inside it `url`, `webhook_url` and `application_token` hold.
+
+    The portal's people act through `portal`; `faults` may be switched at any time; `tally` counts what was done.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime] = _clock,
+        faults: Faults | None = None,
+        secret: str = "t3stw3bh00ks3cr3t",  # noqa: S107 - of a portal that is not real
+        application_token: str | None = None,
+        threads: int = 2,
+        port: int = 0,
+    ) -> None:
+        self.faults, self.tally = faults or Faults(), Tally()
+        self.application_token = application_token or secrets.token_hex(16)
+        self.portal = Portal(now=now)
+        self.rest = Rest(self.portal, secrets={secret: 1}, faults=self.faults, tally=self.tally)
+        self._now, self._secret, self._thread_count, self._port = now, secret, threads, port
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+        self._sender: Sender | None = None
+
+    def __enter__(self) -> Self:
+        app = create_app(self.rest)
+        self._server = make_server("127.0.0.1", self._port, app, threaded=True, request_handler=_Quiet)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        self._sender = Sender(now=self._now, faults=self.faults, tally=self.tally, threads=self._thread_count)
+        self.portal.announce = self._sender.announce
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.portal.announce = None
+        if self._sender:
+            self._sender.close()
+        if self._server and self._thread:
+            self._server.shutdown()
+            self._thread.join(5)
+            self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """The portal's base address."""
+        if self._server is None:
+            message = "the portal does not run; enter it by `with`"
+            raise RuntimeError(message)
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def webhook_url(self) -> str:
+        """The incoming webhook that a connector calls REST by, with its secret."""
+        return f"{self.url}/rest/1/{self._secret}/"
+
+    @property
+    def sender(self) -> Sender:
+        """The queue server of the running portal."""
+        if self._sender is None:
+            message = "the portal does not run; enter it by `with`"
+            raise RuntimeError(message)
+        return self._sender
+
+    def subscribe(self, handler_url: str, *, events: frozenset[str] = SENT_BY_WEBHOOKS) -> None:
+        """Makes an outgoing webhook to that address, with the portal's application token."""
+        self.sender.handlers.append(Handler(url=handler_url, token=self.application_token, events=events))
+
+    def robot(self, handler_url: str, entity: Entity, record_id: int, **query: str) -> None:
+        """Fires the automation rule "Webhook" on a record, for example with `token="…", event="visit"`."""
+        self.sender.robot(handler_url, entity, record_id, **query)
+
+    def report(self) -> Mapping[str, int]:
+        """What was done so far, by name: `rest.calls.<method>`, `webhooks.sent` and the like."""
+        with self.portal.lock:
+            saved = sum(write.origin == "rest" for write in self.portal.writes)
+        return {**self.tally.snapshot(), "portal.rest_writes": saved}
