@@ -1,4 +1,4 @@
-"""A mapping turns one connection's events into steps, and a subject's state into the values that its records should show."""
+"""A mapping turns one connection's events into steps, and a subject's state into what its records should show."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class PushRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingRules:
-    """One version of one connection's mapping. `stages`: object → pipeline (`""` where it has none) → stage → status."""
+    """One version of a connection's mapping. `stages`: object → pipeline (`""` where it has none) → stage → status."""
 
     adapter: str
     backward: Backward = Backward.FOLLOW
@@ -111,7 +111,7 @@ def _stage(event: Event, rules: MappingRules) -> tuple[Step, ...]:
 
 def _trigger(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     name = event.name or ""
-    attached = [rule for rule in rules.triggers if name in {rule.id, rule.on}]
+    attached = [rule for rule in rules.triggers if name in (rule.id, rule.on)]
     return _fired(event, attached) if attached else _nothing("trigger", name, rules)
 
 
@@ -143,7 +143,8 @@ def _owner(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     if event.owner is not None and email is None:
         if rule.unknown is Policy.IGNORE:
             return ()
-        raise Unmapped("owner", event.owner)
+        what = "owner"
+        raise Unmapped(what, event.owner)
     return (_step(event, Kind.OWNER, owner=email, conflict=rule.conflict),)
 
 
@@ -164,6 +165,11 @@ def _tag(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
     return (_step(event, Kind.TAG, tag=event.tag, is_removed=event.is_removed),)
 
 
+def _jump(_event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """An adapter tells stages, never statuses; one that says `jump` all the same is told so."""
+    return _nothing("event", "jump", rules)
+
+
 def _deleted(_event: Event, _rules: MappingRules) -> tuple[Step, ...]:
     return ()
 
@@ -181,6 +187,7 @@ def _step(event: Event, kind: Kind, name: str | None = None, **values: Any) -> S
 
 _TRANSLATE: Final = {
     Kind.STAGE: _stage,
+    Kind.JUMP: _jump,
     Kind.TRIGGER: _trigger,
     Kind.ACTION: _action,
     Kind.OWNER: _owner,
@@ -206,6 +213,6 @@ VIEW_NAMES: Final = ("status.code", "status.label", "since.date", "since.iso", "
 
 
 def wanted_fields(rule: PushRule, view: Mapping[str, str], *, shows_status: bool) -> dict[str, Any]:
-    """The fields that a record should show. `shows_status`: its stage stands for the status already and is left alone."""
+    """The fields that a record should show. `shows_status`: its stage stands for the status and is left alone."""
     status = {} if shows_status else rule.status.get(view["status.code"], {})
     return {**status, **{name: template(view) for name, template in rule.fields.items()}}
