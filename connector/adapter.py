@@ -63,7 +63,9 @@ class Api(Protocol):
     """
 
     @property
-    def memo(self) -> dict[str, Any]: ...
+    def memo(self) -> dict[str, Any]:
+        """The connection's cache."""
+        ...
 
     def call(
         self,
@@ -74,15 +76,18 @@ class Api(Protocol):
         data: bytes | Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer: ...
+    ) -> Answer:
+        """One request; the answer whatever its status below 500, but for 429."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """The state that one record should show. `fields`: their field → value; empty `fields` and no owner: nothing to send.
+    """The state that one record should show. `fields`: their field → value.
 
     `owner`: the e-mail of the person in charge, to be written into `owner_field` (None: leave the owner alone).
     `key`: the same for the same state, for systems that take an idempotency key. `since` is aware UTC.
+    `attempted_at`: the time of this attempt, aware UTC, for systems that want requests signed with it.
     """
 
     key: str
@@ -94,6 +99,7 @@ class Update:
     owner: str | None = None
     owner_field: str | None = None
     identities: tuple[Identity, ...] = ()
+    attempted_at: datetime | None = None
 
 
 class Outcome(StrEnum):
@@ -127,7 +133,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """What the system has now. `stages`: object → pipeline (`""`: none) → stage → label; `fields`: object → field → label."""
+    """What the system has now.
+
+    `stages`: object → pipeline (`""`: none) → stage → label; `fields`: object → field → label.
+    """
 
     stages: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     owners: tuple[Person, ...] = ()
@@ -136,7 +145,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """How one field of an adapter is asked for. Secrets are lists, newest first; they are encrypted and never shown again."""
+    """How one field of an adapter is asked for. Secrets are encrypted and never shown again."""
 
     description: str
     is_secret: bool = False
@@ -146,15 +155,17 @@ class Setting:
 
 @runtime_checkable
 class Adapter(Protocol):
-    """One external system. An adapter is a frozen dataclass of the connection's settings and secrets (tuples, newest first).
+    """One external system: a frozen dataclass of the connection's settings and secrets (tuples, newest first).
 
-    `SETTINGS` describes each field. `SECRET_KEYS`: the body keys and query names whose values are masked before a delivery
-    is stored (leaf names of JSON, whole keys of forms). `RATE`: calls in seconds that the system allows, as a default.
+    `SETTINGS` describes each field. `CONTENT_TYPES`: what its webhooks are sent as. `SECRET_KEYS`: the body keys and
+    query names whose values are masked before a delivery is stored (leaf names of JSON, whole keys of forms). `RATE`:
+    calls in seconds that the system allows, as a default.
     `ECHOES`: how an update's fields show up in later events: their field → `stage` or `owner`.
     """
 
     NAME: ClassVar[str]
     SETTINGS: ClassVar[Mapping[str, Setting]]
+    CONTENT_TYPES: ClassVar[frozenset[str]]
     SECRET_KEYS: ClassVar[frozenset[str]]
     RATE: ClassVar[tuple[int, int]]
     ECHOES: ClassVar[Mapping[str, str]]
@@ -164,7 +175,7 @@ class Adapter(Protocol):
         ...
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """Raises `BadSignature` on any doubt, and nothing else, whatever the bytes; constant time; closed when unconfigured."""
+        """Raises `BadSignature` on any doubt, and nothing else; constant time; closed when unconfigured."""
         ...
 
     def key(self, delivery: Delivery) -> str:

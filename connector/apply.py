@@ -1,0 +1,399 @@
+"""Applies translated events to their subjects: folds, and writes states, decisions, notices and updates in one go."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from connector.connections import Connected
+from connector.core.calendar import local_day
+from connector.core.decision import Decision
+from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
+from connector.core.event import Event, Kind, Step
+from connector.core.subject import State
+from connector.resolve import Key, Resolved, resolve
+from connector.serial import event_to_json, step_from_json, step_to_json
+from connector.store import outbox
+from connector.store import subjects as queries
+from connector.store.database import new_id
+from connector.store.rows import Row
+
+RECORD_COLUMNS: Final = (
+    "id",
+    "connection",
+    "object",
+    "external_id",
+    "subject",
+    "stage",
+    "pipeline",
+    "stage_at",
+    "is_gone",
+)
+NOTICE_AGE: Final = timedelta(hours=24)
+"""A sequential notice older than this when it is decided is not mailed any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What applying needs to know: the rules, the connections with their mappings, and the time (aware UTC)."""
+
+    ruleset: Ruleset
+    connections: Mapping[str, Connected]
+    now: datetime
+
+    @property
+    def today(self) -> int:
+        """The local day (ordinal) of now."""
+        return local_day(self.now, self.ruleset.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An event on its way to its subject. `outcome` is applied, stale, held, echo or ignored; `reason` says why."""
+
+    connection: str
+    event: Event
+    outcome: str
+    steps: tuple[Step, ...] = ()
+    reason: str | None = None
+    version: int | None = None
+    delivery: str | None = None
+
+    @property
+    def identities(self) -> frozenset[Key]:
+        """Everything that finds the subject, the event's own record included."""
+        found = {(identity.kind, identity.value) for identity in self.event.identities}
+        if self.event.record is not None:
+            found.add(("record", f"{self.connection}:{self.event.record.object}:{self.event.record.id}"))
+        return frozenset(found)
+
+
+class Source(NamedTuple):
+    """Where a step comes from, and its place among the steps of the same instant."""
+
+    delivery: str | None
+    version: int | None
+    order: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """What one subject goes through in this transaction; `whole` folds it again from its stored events."""
+
+    id: str
+    row: Row | None
+    steps: list[Step] = field(default_factory=list)
+    whole: bool = False
+    until: int | None = None
+    sources: dict[str, Source] = field(default_factory=dict)
+    is_linked: bool = False
+    first_seen: datetime | None = None
+    prior: State | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.row is not None and self.row["state"] is not None:
+            self.prior = State.from_json(self.row["state"])
+
+
+def apply(connection: Connection, incoming: Sequence[Incoming], context: Context) -> bool:
+    """Store the events and bring their subjects up to date; whether anything is to be sent. All or nothing."""
+    if not incoming:
+        return False
+    resolved = resolve(connection, [one.identities for one in incoming], context.now)
+    changes = _changes(incoming, resolved)
+    _write_new_subjects(connection, resolved, changes, context.now)
+    _write_records(connection, incoming, resolved, changes, context.now)
+    queries.add_events(
+        connection, [_event_row(one, of, context.now) for one, of in zip(incoming, resolved.subjects, strict=True)]
+    )
+    return settle(connection, list(changes.values()), context)
+
+
+def settle(connection: Connection, changes: Sequence[Change], context: Context) -> bool:
+    """Fold the subjects and write states, decisions, notices and updates; whether anything is to be sent."""
+    for change in changes:
+        change.whole = change.whole or _is_late(change, context.ruleset)
+    late = [change.id for change in changes if change.whole]
+    history = queries.history(connection, late) if late else {}
+    decided = queries.decided(connection, late) if late else {}
+    subject_rows: list[Row] = []
+    decision_rows: list[Row] = []
+    moved: list[Change] = []
+    for change in changes:
+        prior = change.prior
+        if change.whole:
+            folded = _fold_again(change, prior, history[change.id], context.ruleset)
+        elif change.steps or prior is not None:
+            folded = fold(prior, sorted(change.steps, key=lambda step: step.order), context.ruleset, change.until)
+        else:
+            continue
+        fresh = _fresh(connection, folded.decisions, decided.get(change.id), context.now)
+        decision_rows += [_decision_row(change, place, one, context) for place, one in fresh]
+        if folded.state != prior:
+            subject_rows.append(_subject_row(change, folded.state, context.ruleset))
+        if change.is_linked or _shows(prior) != _shows(folded.state):
+            moved.append(change)
+    queries.save(connection, subject_rows)
+    queries.add_decisions(connection, decision_rows)
+    has_notices = _ask_notices(connection, decision_rows, context)
+    return _ask_updates(connection, moved, context) or has_notices
+
+
+def _changes(incoming: Sequence[Incoming], resolved: Resolved) -> dict[str, Change]:
+    changes: dict[str, Change] = {}
+    losers: dict[str, list[str]] = defaultdict(list)
+    for loser, survivor in resolved.merged:
+        losers[survivor].append(loser)
+    for one, subject in zip(incoming, resolved.subjects, strict=True):
+        if subject not in changes:
+            changes[subject] = Change(id=subject, row=resolved.rows.get(subject), whole=subject in losers)
+            lost = [Change(id=loser, row=resolved.rows[loser]).prior for loser in losers[subject]]
+            changes[subject].until = max((state.last_run for state in lost if state), default=None)
+        change = changes[subject]
+        change.first_seen = min(change.first_seen or one.event.at, one.event.at)
+        change.steps += one.steps
+        change.sources |= {step.id: Source(one.delivery, one.version, step.order[1]) for step in one.steps}
+    return changes
+
+
+def _is_late(change: Change, ruleset: Ruleset) -> bool:
+    prior = change.prior
+    return prior is not None and any(is_late(prior, step, ruleset) for step in change.steps)
+
+
+def _fold_again(change: Change, prior: State | None, history: Sequence[Row], ruleset: Ruleset) -> Folded:
+    """The whole fold: the stored events (the new ones are among them), as far as the daily rules were run before."""
+    steps: list[Step] = []
+    for row in history:
+        for step in map(step_from_json, row["steps"]):
+            steps.append(step)
+            change.sources[step.id] = Source(row["delivery"], row["mapping_version"], step.order[1])
+    runs = [run for run in (prior.last_run if prior else None, change.until) if run is not None]
+    return fold_all(steps, ruleset, max(runs, default=None))
+
+
+def _fresh(
+    connection: Connection, made: Sequence[Decision], stored: Sequence[Row] | None, now: datetime
+) -> list[tuple[int, Decision]]:
+    """The decisions to be written, with their place: all of a fold onwards, or what a fold again made otherwise."""
+    count: Counter[tuple[datetime, str | None]] = Counter()
+    placed: list[tuple[int, Decision]] = []
+    for one in made:
+        placed.append((count[one.at, one.step], one))
+        count[one.at, one.step] += 1
+    if stored is None:
+        return placed
+    known = {_mark_row(row): row["id"] for row in stored}
+    fresh = [(place, one) for place, one in placed if known.pop(_mark(one), None) is None]
+    queries.revise(connection, set(known.values()), now)
+    return fresh
+
+
+def _mark(one: Decision) -> tuple[Any, ...]:
+    return (one.at, one.rule, one.before, one.after, one.step, one.reason.value if one.reason else None)
+
+
+def _mark_row(row: Row) -> tuple[Any, ...]:
+    return (row["at"], row["rule"], row["before"], row["after"], row["step"], row["reason"])
+
+
+def _shows(state: State | None) -> tuple[Any, ...]:
+    """What external systems show of a state."""
+    return () if state is None else (state.status, state.since, state.owner)
+
+
+def _subject_row(change: Change, state: State, ruleset: Ruleset) -> Row:
+    return {
+        "id": change.id,
+        "kind": state.kind,
+        "status": state.status,
+        "since": state.since,
+        "owner": state.owner,
+        "due": due_day(state, ruleset),
+        "state": state.to_json(),
+        "version": (change.row["version"] if change.row else 0) + 1,
+        "merged_into": None,
+        "created_at": change.row["created_at"] if change.row else change.first_seen,
+    }
+
+
+def _event_row(one: Incoming, subject: str, now: datetime) -> Row:
+    return {
+        "id": new_id(now),
+        "connection": one.connection,
+        "key": one.event.key,
+        "subject": subject,
+        "origin": subject,
+        "at": one.event.at,
+        "kind": one.event.kind.value,
+        "outcome": "applied" if one.outcome == "stale" else one.outcome,
+        "reason": one.reason,
+        "said": event_to_json(one.event),
+        "steps": [step_to_json(step) for step in one.steps],
+        "mapping_version": one.version,
+        "delivery": one.delivery,
+    }
+
+
+def _decision_row(change: Change, place: int, one: Decision, context: Context) -> Row:
+    source = change.sources.get(one.step or "", Source(None, None, 0))
+    return {
+        "id": new_id(context.now),
+        "subject": change.id,
+        "at": one.at,
+        "place": f"{source.order}|{one.step}|{place:03}" if one.step else f"-|{place:03}",
+        "rule": one.rule,
+        "before": one.before,
+        "after": one.after,
+        "notify": list(one.notify),
+        "skipped": list(one.skipped),
+        "reason": one.reason.value if one.reason else None,
+        "notice": one.notice,
+        "step": one.step,
+        "facts": dict(one.facts),
+        "delivery": source.delivery,
+        "mapping_version": source.version,
+        "recorded_at": context.now,
+        "revised_at": None,
+        "mail": _mail(one, context, is_again=change.whole) if one.notify else None,
+    }
+
+
+def _mail(one: Decision, context: Context, *, is_again: bool) -> str:
+    """`asked`, or `past`: a notice that arises for a past date is recorded as not sent."""
+    is_today = local_day(one.at, context.ruleset.zone) == context.today
+    is_recent = one.step is not None and not is_again and timedelta(0) <= context.now - one.at < NOTICE_AGE
+    return "asked" if is_today or is_recent else "past"
+
+
+def _ask_notices(connection: Connection, decisions: Sequence[Row], context: Context) -> bool:
+    rows = [
+        {
+            "id": new_id(context.now),
+            "kind": outbox.NOTICE,
+            "key": "|".join((decision["rule"], decision["at"].isoformat(), recipient, decision["subject"])),
+            "connection": None,
+            "record": None,
+            "subject": decision["subject"],
+            "revision": 1,
+            "outcome": outbox.WAITING,
+            "next_attempt_at": context.now,
+            "payload": {
+                "to": recipient,
+                "rule": decision["rule"],
+                "notice": decision["notice"],
+                "day": local_day(decision["at"], context.ruleset.zone),
+                "before": decision["before"],
+                "after": decision["after"],
+                "facts": decision["facts"],
+            },
+            "delivery": decision["delivery"],
+            "created_at": context.now,
+        }
+        for decision in decisions
+        if decision["mail"] == "asked"
+        for recipient in decision["notify"]
+    ]
+    outbox.ask_notices(connection, rows)
+    return bool(rows)
+
+
+def _ask_updates(connection: Connection, moved: Sequence[Change], context: Context) -> bool:
+    """Ask for an update of every record of the subjects whose connection pushes such records."""
+    if not moved:
+        return False
+    by_subject = queries.records_of(connection, {change.id for change in moved})
+    rows = [
+        {
+            "id": new_id(context.now),
+            "kind": outbox.UPDATE,
+            "key": record["id"],
+            "connection": record["connection"],
+            "record": record["id"],
+            "subject": change.id,
+            "revision": 1,
+            "outcome": outbox.WAITING,
+            "next_attempt_at": context.now,
+            "payload": None,
+            "delivery": next(
+                (source.delivery for source in reversed(change.sources.values()) if source.delivery), None
+            ),
+            "created_at": context.now,
+        }
+        for change in moved
+        for record in by_subject[change.id]
+        if (connected := context.connections.get(record["connection"])) and record["object"] in connected.rules.push
+    ]
+    outbox.ask(connection, rows)
+    return bool(rows)
+
+
+def _write_new_subjects(
+    connection: Connection, resolved: Resolved, changes: Mapping[str, Change], now: datetime
+) -> None:
+    queries.save(
+        connection,
+        [
+            {
+                "id": subject,
+                "kind": "unknown",
+                "status": "not_set",
+                "since": changes[subject].first_seen,
+                "owner": None,
+                "due": None,
+                "state": None,
+                "version": 0,
+                "merged_into": None,
+                "created_at": now,
+            }
+            for subject in sorted(resolved.new)
+        ],
+    )
+    queries.add_identities(
+        connection, [{"kind": kind, "value": value, "subject": subject} for (kind, value), subject in resolved.claimed]
+    )
+
+
+def _write_records(
+    connection: Connection,
+    incoming: Sequence[Incoming],
+    resolved: Resolved,
+    changes: Mapping[str, Change],
+    now: datetime,
+) -> None:
+    """Link the records that the events are about, and note the newest stage of each and its end."""
+    named = [(one, of) for one, of in zip(incoming, resolved.subjects, strict=True) if one.event.record is not None]
+    known = queries.records_by_key(connection, {_record_key(one) for one, _ in named})
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {key: dict(row) for key, row in known.items()}
+    for one, subject in named:
+        key = _record_key(one)
+        if key not in rows:
+            changes[subject].is_linked = True
+            rows[key] = {
+                "id": new_id(now),
+                "connection": key[0],
+                "object": key[1],
+                "external_id": key[2],
+                "stage": None,
+                "pipeline": None,
+                "stage_at": None,
+                "is_gone": False,
+            }
+        row = rows[key]
+        row["subject"] = subject
+        event = one.event
+        if event.kind is Kind.DELETED:
+            row["is_gone"] = True
+        elif event.kind is Kind.STAGE and (row["stage_at"] is None or event.at >= row["stage_at"]):
+            row |= {"stage": event.stage, "pipeline": event.pipeline, "stage_at": event.at}
+    queries.save_records(connection, [{name: row[name] for name in RECORD_COLUMNS} for row in rows.values()])
+
+
+def _record_key(one: Incoming) -> tuple[str, str, str]:
+    record = one.event.record
+    return (one.connection, record.object if record else "", record.id if record else "")

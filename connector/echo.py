@@ -1,0 +1,69 @@
+"""The echo ledger read for a batch: which change is our own come back, and which is older than what we know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from connector.core.event import Event, Kind
+from connector.store import outbox
+from connector.store import subjects as queries
+from connector.store.rows import Row
+
+EARLY: Final = timedelta(minutes=2)
+"""How far their clock may be behind ours when they date the change that we made."""
+RecordKey: TypeAlias = tuple[str, str, str]
+
+
+def _key(name: str, event: Event) -> RecordKey:
+    return (name, event.record.object, event.record.id) if event.record else (name, "", "")
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """The records of a batch with what was sent for them."""
+
+    window: timedelta
+    records: dict[RecordKey, Row] = field(default_factory=dict)
+    sent: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _matched: list[Row] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, connection: Connection, events: Sequence[tuple[str, Event]], window: timedelta) -> Ledger:
+        """The ledger for (connection, event) pairs; events without stage or owner need none."""
+        asked = [(name, event) for name, event in events if event.record and event.kind in {Kind.STAGE, Kind.OWNER}]
+        ledger = cls(window=window)
+        if not asked:
+            return ledger
+        ledger.records = queries.records_by_key(connection, {_key(name, event) for name, event in asked})
+        since = min(event.at for _, event in asked) - window
+        for row in outbox.echoes_of(connection, {row["id"] for row in ledger.records.values()}, since):
+            ledger.sent.setdefault(row["record"], []).append(dict(row))
+        return ledger
+
+    def is_echo(self, name: str, event: Event) -> bool:
+        """Whether the change equals what was sent for the record, within the window, and no other came back for it."""
+        if event.kind not in {Kind.STAGE, Kind.OWNER} or (record := self.records.get(_key(name, event))) is None:
+            return False
+        value = event.stage if event.kind is Kind.STAGE else (event.owner_email or event.owner)
+        for entry in self.sent.get(record["id"], []):
+            is_same = entry["field"] == event.kind.value and entry["value"] == (value or "").casefold()
+            is_near = entry["at"] - EARLY <= event.at <= entry["at"] + self.window
+            if is_same and is_near and entry["matched"] in {None, event.key}:
+                entry["matched"] = event.key
+                self._matched.append({"of": entry["id"], "came": event.key})
+                return True
+        return False
+
+    def is_stale(self, name: str, event: Event) -> bool:
+        """Whether a stage event is older than the newest stage known of its record."""
+        record = self.records.get(_key(name, event))
+        return event.kind is Kind.STAGE and bool(record and record["stage_at"] and event.at < record["stage_at"])
+
+    def save(self, connection: Connection) -> None:
+        """Write down which entries were matched."""
+        outbox.match_echoes(connection, self._matched)

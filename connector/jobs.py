@@ -1,0 +1,123 @@
+"""The RQ jobs: each only drains what the database says is waiting, so it may run twice, late, or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from connector.log import configure_log
+from connector.reconcile import reconcile_all
+from connector.runtime import DRAIN, PUSH, Runtime
+from connector.settings import read_config
+from connector.store import deliveries, outbox
+
+BUDGET_SECONDS: Final = 60.0
+LINGER_SECONDS: Final = 0.05
+log: Final = structlog.get_logger(__name__)
+
+
+@cache
+def runtime() -> Runtime:
+    """The runtime of this worker process."""
+    config = read_config(os.environ, Path.cwd())
+    configure_log(level=config.log_level, form=config.log_format, stream=sys.stderr)
+    return Runtime(config)
+
+
+def drain(lane: int) -> None:
+    """Process what waits in a lane. Comes back by itself when its time is up before its work."""
+    here = runtime()
+    here.waker.woken(DRAIN, lane)
+    with here.waker.turn(f"lane:{lane}", BUDGET_SECONDS * 2) as has_turn:
+        if not has_turn:
+            return
+        has_time = _budget()
+        is_idle = False
+        while has_time():
+            drained = here.processor.drain(lane, has_time)
+            if drained.has_updates:
+                here.wake_push()
+            if not drained.finished:
+                if is_idle:
+                    break
+                time.sleep(LINGER_SECONDS)
+            is_idle = not drained.finished
+    if not has_time() or _waits(here, lane):
+        here.waker.wake("process", DRAIN, lane)
+
+
+def push() -> None:
+    """Push what is due in the outbox."""
+    here = runtime()
+    here.waker.woken(PUSH)
+    with here.waker.turn("push", BUDGET_SECONDS * 2) as has_turn:
+        if not has_turn:
+            return
+        has_time = _budget()
+        here.pusher.drain(has_time)
+    with here.database.read() as connection:
+        is_waiting = bool(outbox.waiting_connections(connection, here.clock()))
+    if is_waiting and not has_time():
+        here.wake_push()
+
+
+def sweep() -> None:
+    """Run the daily rules for the subjects that are due; missed dates are caught up."""
+    here = runtime()
+    with here.waker.turn("sweep", BUDGET_SECONDS * 2) as has_turn:
+        if has_turn:
+            swept = here.sweep(has_time=_budget())
+            if swept.due:
+                log.info("swept", subjects=swept.due)
+            if swept.has_updates:
+                here.wake_push()
+
+
+def requeue() -> None:
+    """Find what is stored and not queued: lost wake-ups, batches of workers that died, updates whose time has come."""
+    here = runtime()
+    with here.database.read() as connection:
+        lanes = deliveries.waiting_lanes(connection, here.clock())
+        has_updates = bool(outbox.waiting_connections(connection, here.clock()))
+    here.wake_lanes(set(lanes))
+    if has_updates:
+        here.wake_push()
+
+
+def reconcile() -> None:
+    """Ask every system that can say so what changed, and repair what webhooks missed."""
+    here = runtime()
+    with here.waker.turn("reconcile", BUDGET_SECONDS * 10) as has_turn:
+        if has_turn and reconcile_all(here):
+            here.wake_push()
+
+
+def forget() -> None:
+    """Drop bodies and quarantined deliveries whose time is over."""
+    here, config = runtime(), runtime().config
+    now = here.clock()
+    with here.database.write() as connection:
+        bodies, quarantined = deliveries.forget(
+            connection,
+            bodies_before=now - timedelta(days=config.delivery_days),
+            quarantine_before=now - timedelta(days=config.quarantine_days),
+        )
+    log.info("forgotten", bodies=bodies, quarantined=quarantined)
+
+
+def _waits(here: Runtime, lane: int) -> bool:
+    with here.database.read() as connection:
+        return lane in deliveries.waiting_lanes(connection, here.clock())
+
+
+def _budget() -> Callable[[], bool]:
+    until = time.monotonic() + BUDGET_SECONDS
+    return lambda: time.monotonic() < until

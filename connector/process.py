@@ -1,0 +1,339 @@
+"""Deliveries become events, decisions, state and outbox: claims a batch, reads it by adapter, writes it in one go."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from connector import metrics
+from connector.adapter import Api, Delivery
+from connector.apply import Context, Incoming, apply
+from connector.connections import Connected, Connections
+from connector.core.engine import Ruleset
+from connector.core.errors import BadPayload, CrmError, CrmUnavailable, UnknownEvent, Unmapped
+from connector.core.event import Event, Identity
+from connector.core.mapping import translate
+from connector.echo import Ledger
+from connector.store import deliveries as queries
+from connector.store import subjects as subject_queries
+from connector.store.database import Database
+from connector.store.rows import Row
+
+BATCH: Final = 250
+READERS: Final = 8
+CONFLICTS: Final = 4
+"""How often a batch is tried again when another worker made the same subject at the same time."""
+BACKOFF: Final = timedelta(seconds=2)
+BACKOFF_MOST: Final = timedelta(minutes=10)
+ORDER: Final = ("held", "dead", "applied", "stale", "echo", "duplicate", "ignored")
+"""A delivery with several events ends as the first of these that one of them is."""
+log: Final = structlog.get_logger(__name__)
+Parsed: TypeAlias = Sequence[Event | BadPayload]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A delivery as its adapter read it: `parsed`, or the error that stopped it."""
+
+    name: str
+    row: Row
+    connected: Connected | None = None
+    parsed: Parsed = ()
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fact:
+    """An event with the delivery row that it came out of."""
+
+    connected: Connected
+    row: Row
+    event: Event
+
+
+@dataclass(slots=True, kw_only=True)
+class Drained:
+    """What a drain did: deliveries finished, and whether there is something to send."""
+
+    finished: int = 0
+    has_updates: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """Counts a delivery's events by outcome, and keeps the first error of each delivery."""
+
+    counts: dict[str | None, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    errors: dict[str | None, str] = field(default_factory=dict)
+
+    def add(self, delivery: str | None, outcome: str, error: str | None = None) -> None:
+        self.counts[delivery][outcome] += 1
+        if error is not None:
+            self.errors.setdefault(delivery, error)
+
+
+class Processor:
+    """Works off a lane's pending deliveries. `api_for` gives a connection's `Api`, `clock` the time (aware UTC)."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        connections: Connections,
+        ruleset: Ruleset,
+        api_for: Callable[[Connected], Api],
+        clock: Callable[[], datetime],
+        lease: timedelta,
+        max_attempts: int,
+        give_up: timedelta,
+        echo_window: timedelta,
+    ) -> None:
+        self._database = database
+        self._connections = connections
+        self._ruleset = ruleset
+        self._api_for = api_for
+        self._clock = clock
+        self._lease = lease
+        self._max_attempts = max_attempts
+        self._give_up = give_up
+        self._echo_window = echo_window
+
+    def drain(self, lane: int, has_time: Callable[[], bool]) -> Drained:
+        """Process what waits in the lane until nothing is left or the time is up.
+
+        A connection whose system answers slowly holds up its own deliveries only: the others go on meanwhile.
+        """
+        drained = Drained()
+        reading: dict[Future[list[Read]], str] = {}
+        with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
+            while True:
+                claimed = self._claim(lane, reading.values()) if has_time() and len(reading) < READERS else {}
+                for name, rows in claimed.items():
+                    reading[pool.submit(self._read, name, rows)] = name
+                if not reading:
+                    return drained
+                done, _ = wait(reading, timeout=0.05 if has_time() else None, return_when=FIRST_COMPLETED)
+                reads = [read for future in done for read in future.result()]
+                for future in done:
+                    del reading[future]
+                if reads:
+                    drained.has_updates |= self._settle(reads)
+                    drained.finished += len(reads)
+
+    def process(self, rows: Sequence[Row]) -> bool:
+        """Read and settle claimed deliveries; whether there is something to send."""
+        by_connection: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_connection[row["connection"]].append(row)
+        return self._settle([read for name, part in by_connection.items() for read in self._read(name, part)])
+
+    def take(self, connected: Connected, events: Sequence[Event]) -> tuple[Counter[str], bool]:
+        """Apply events that no webhook brought; how many by outcome, and whether something is to be sent."""
+        tally = _Tally()
+        source = Read(
+            name=connected.name,
+            row={"id": None, "received_at": self._clock()},
+            connected=connected,
+            parsed=events,
+        )
+        for _ in range(CONFLICTS):
+            try:
+                with self._database.write() as connection:
+                    return tally.counts[None], self._apply(connection, [source], tally)
+            except IntegrityError:
+                tally = _Tally()
+        with self._database.write() as connection:
+            return tally.counts[None], self._apply(connection, [source], tally)
+
+    def _claim(self, lane: int, busy: Any) -> dict[str, list[Row]]:
+        with self._database.write() as connection:
+            rows = queries.claim(
+                connection, lane, self._clock(), lease=self._lease, limit=BATCH, without=sorted(set(busy))
+            )
+        by_connection: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_connection[row["connection"]].append(row)
+        return by_connection
+
+    def _read(self, name: str, rows: Sequence[Row]) -> list[Read]:
+        connected = self._connections.get(name)
+        if connected is None:
+            error = UnknownEvent(f"the connection {name!r} was removed; add it again and replay the delivery")
+            return [Read(name=name, row=row, error=error) for row in rows]
+        deliveries = [_delivery(row) for row in rows]
+        try:
+            fetched = connected.adapter.fetch(deliveries, self._api_for(connected))
+        except CrmError as error:
+            return [Read(name=name, row=row, connected=connected, error=error) for row in rows]
+        except Exception as error:  # noqa: BLE001 - an adapter's bug must not stop the other connections
+            return [Read(name=name, row=row, connected=connected, error=error) for row in rows]
+        return [_parse(connected, row, delivery, fetched) for row, delivery in zip(rows, deliveries, strict=True)]
+
+    def _settle(self, reads: Sequence[Read]) -> bool:
+        """Write the batch; if that fails, each delivery alone, so that a poisoned one stops no other."""
+        started = self._clock()
+        try:
+            has_updates = self._write_retrying(reads)
+        except OperationalError:
+            raise
+        except Exception as error:
+            if len(reads) > 1:
+                settled = [self._settle([read]) for read in reads]
+                return any(settled)
+            log.exception("delivery failed", delivery=reads[0].row["id"], connection=reads[0].name)
+            with self._database.write() as connection:
+                self._set_aside(connection, reads[0], error)
+            return False
+        metrics.observe_batch(len(reads), (self._clock() - started).total_seconds())
+        return has_updates
+
+    def _write_retrying(self, reads: Sequence[Read]) -> bool:
+        for _ in range(CONFLICTS):
+            try:
+                with self._database.write() as connection:
+                    return self._write(connection, reads)
+            except IntegrityError:
+                continue
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in {"40001", "40P01"}:
+                    raise
+        with self._database.write() as connection:
+            return self._write(connection, reads)
+
+    def _write(self, connection: Connection, reads: Sequence[Read]) -> bool:
+        tally = _Tally()
+        readable = [read for read in reads if read.error is None]
+        for read in reads:
+            if read.error is not None:
+                self._set_aside(connection, read, read.error)
+        has_updates = self._apply(connection, readable, tally)
+        finished = [_finished(read, tally, self._clock()) for read in readable]
+        queries.finish(connection, finished)
+        for read, row in zip(readable, finished, strict=True):
+            metrics.count_outcome(read.name, str(row["outcome"]))
+        return has_updates
+
+    def _apply(self, connection: Connection, reads: Sequence[Read], tally: _Tally) -> bool:
+        now = self._clock()
+        facts: list[_Fact] = []
+        for read in reads:
+            for part in read.parsed:
+                if isinstance(part, BadPayload):
+                    tally.add(read.row["id"], "dead", str(part))
+                elif read.connected is not None:
+                    facts.append(_Fact(connected=read.connected, row=read.row, event=_named(part, read.name)))
+        incoming = self._translate(connection, _once(connection, facts, tally), tally, now)
+        context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now)
+        return apply(connection, incoming, context)
+
+    def _translate(
+        self, connection: Connection, facts: Sequence[_Fact], tally: _Tally, now: datetime
+    ) -> list[Incoming]:
+        ledger = Ledger.of(connection, [(fact.connected.name, fact.event) for fact in facts], self._echo_window)
+        incoming: list[Incoming] = []
+        for fact in facts:
+            one = _incoming(fact, ledger, now)
+            incoming.append(one)
+            tally.add(fact.row["id"], one.outcome, one.reason if one.outcome == "held" else None)
+        ledger.save(connection)
+        return incoming
+
+    def _set_aside(self, connection: Connection, read: Read, error: Exception) -> None:
+        """Hold, postpone or give up a delivery that could not be read, by what stopped it."""
+        now, row = self._clock(), read.row
+        text = str(error)[:2000]
+        if isinstance(error, UnknownEvent | BadPayload):
+            outcome = "held" if isinstance(error, UnknownEvent) else "dead"
+        elif isinstance(error, CrmError) and now - row["received_at"] < self._give_up:
+            outcome = queries.PENDING
+        else:
+            outcome = queries.PENDING if row["attempts"] < self._max_attempts else "dead"
+        if outcome == queries.PENDING:
+            asked = error.retry_after if isinstance(error, CrmUnavailable) else None
+            pause = timedelta(seconds=asked) if asked else min(BACKOFF * (1 << min(row["attempts"], 12)), BACKOFF_MOST)
+            kept = {"of": row["id"], "until": now + pause, "tried": row["attempts"], "error": text}
+            queries.postpone(connection, [kept])
+        else:
+            metrics.count_outcome(read.name, outcome)
+            end = {"of": row["id"], "outcome": outcome, "tally": {outcome: 1}, "error": text, "at": now}
+            queries.finish(connection, [end])
+
+
+def _delivery(row: Row) -> Delivery:
+    return Delivery(
+        method=row["method"],
+        query=tuple((name, value) for name, value in row["query"]),
+        headers=row["headers"],
+        body=row["body"] or b"",
+        received_at=row["received_at"],
+    )
+
+
+def _parse(connected: Connected, row: Row, delivery: Delivery, fetched: Mapping[str, Any]) -> Read:
+    try:
+        return Read(
+            name=connected.name, row=row, connected=connected, parsed=connected.adapter.parse(delivery, fetched)
+        )
+    except Exception as error:  # noqa: BLE001 - also an adapter's bug: the delivery is set aside, the rest goes on
+        return Read(name=connected.name, row=row, connected=connected, error=error)
+
+
+def _named(event: Event, name: str) -> Event:
+    """The event with its key and record identities told apart from those of other connections."""
+    identities = tuple(
+        Identity(kind=one.kind, value=f"{name}:{one.value}") if one.kind == "record" else one
+        for one in event.identities
+    )
+    return replace(event, key=f"{name}:{event.key}", identities=identities)
+
+
+def _once(connection: Connection, facts: Sequence[_Fact], tally: _Tally) -> list[_Fact]:
+    """The events that are not stored yet, each once."""
+    seen = set(subject_queries.known_events(connection, {(fact.connected.name, fact.event.key) for fact in facts}))
+    fresh: list[_Fact] = []
+    for fact in facts:
+        mark = (fact.connected.name, fact.event.key)
+        if mark in seen:
+            tally.add(fact.row["id"], "duplicate")
+        else:
+            seen.add(mark)
+            fresh.append(fact)
+    return fresh
+
+
+def _incoming(fact: _Fact, ledger: Ledger, now: datetime) -> Incoming:
+    connected, event = fact.connected, fact.event
+    common: dict[str, Any] = {"connection": connected.name, "version": connected.version, "delivery": fact.row["id"]}
+    if event.at > now + timedelta(minutes=5):
+        event = replace(event, at=fact.row["received_at"], data={**event.data, "future_at": event.at.isoformat()})
+    if ledger.is_echo(connected.name, event):
+        return Incoming(event=event, outcome="echo", reason="what we sent, come back", **common)
+    try:
+        steps = translate(event, connected.rules)
+    except Unmapped as error:
+        return Incoming(event=event, outcome="held", reason=f"{error.what}: {error.name}"[:400], **common)
+    if not steps:
+        return Incoming(event=event, outcome="applied" if event.kind == "deleted" else "ignored", **common)
+    is_stale = ledger.is_stale(connected.name, event)
+    return Incoming(event=event, outcome="stale" if is_stale else "applied", steps=steps, **common)
+
+
+def _finished(read: Read, tally: _Tally, now: datetime) -> Row:
+    delivery = read.row["id"]
+    counts = tally.counts[delivery]
+    outcome = next((word for word in ORDER if counts[word]), "ignored")
+    return {
+        "of": delivery,
+        "outcome": outcome,
+        "tally": {word: counts[word] for word in ORDER if counts[word]},
+        "error": tally.errors.get(delivery),
+        "at": now,
+    }

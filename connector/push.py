@@ -1,0 +1,236 @@
+"""Updates go from the outbox to the external systems: the newest state, in batches, verified, tried again by rule."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+
+from connector import metrics
+from connector.adapter import Api, Outcome, Pushed, Update
+from connector.connections import Connected, Connections
+from connector.core.calendar import local_day
+from connector.core.engine import Ruleset
+from connector.core.errors import CrmError, CrmUnavailable
+from connector.core.event import Identity, RecordRef
+from connector.core.mapping import IGNORE, view_of, wanted_fields
+from connector.store import outbox
+from connector.store import subjects as subject_queries
+from connector.store.database import Database, new_id
+from connector.store.rows import Row
+
+BATCH: Final = 50
+SENDERS: Final = 16
+LEASE: Final = timedelta(seconds=110)
+BACKOFF: Final = timedelta(seconds=2)
+BACKOFF_MOST: Final = timedelta(minutes=15)
+REFUSALS: Final = 3
+"""A refusal is tried this often (a system may lie once), then it is dead until somebody retries it by hand."""
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sending:
+    """An entry of the outbox on its way: its row, its record, and the update (None: there is nothing to send)."""
+
+    row: Row
+    record: Row
+    update: Update | None
+
+
+class Pusher:
+    """Works off the outbox; each connection has its own share: a slow or broken system holds up only itself."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        connections: Connections,
+        ruleset: Ruleset,
+        api_for: Callable[[Connected], Api],
+        clock: Callable[[], datetime],
+        give_up: timedelta,
+    ) -> None:
+        self._database = database
+        self._connections = connections
+        self._ruleset = ruleset
+        self._api_for = api_for
+        self._clock = clock
+        self._give_up = give_up
+
+    def drain(self, has_time: Callable[[], bool]) -> int:
+        """Push what is due until nothing is left or the time is up; how many entries were worked on."""
+        count = 0
+        sending: dict[Future[int], str] = {}
+        with ThreadPoolExecutor(SENDERS, thread_name_prefix="push") as pool:
+            while True:
+                for name in self._waiting() if has_time() else ():
+                    if name not in sending.values():
+                        sending[pool.submit(self.push_batch, name)] = name
+                if not sending:
+                    return count
+                done, _ = wait(sending, timeout=0.05 if has_time() else None, return_when=FIRST_COMPLETED)
+                for future in done:
+                    count += future.result()
+                    del sending[future]
+
+    def push_batch(self, name: str) -> int:
+        """Claim, send and settle one batch of a connection; how many entries it had."""
+        connected = self._connections.get(name)
+        if connected is None or connected.is_paused:
+            return 0
+        with self._database.write() as connection:
+            rows = outbox.claim(connection, outbox.UPDATE, name, self._clock(), lease=LEASE, limit=BATCH)
+            sending = self._prepare(connection, rows, connected)
+        updates = [one.update for one in sending if one.update is not None]
+        started = self._clock()
+        results = self._send(connected, updates) if updates else {}
+        metrics.observe_push(name, (self._clock() - started).total_seconds())
+        with self._database.write() as connection:
+            self._settle(connection, sending, results, connected)
+        return len(sending)
+
+    def _waiting(self) -> list[str]:
+        with self._database.read() as connection:
+            names = outbox.waiting_connections(connection, self._clock())
+        known = self._connections.all()
+        return [name for name in names if name in known and not known[name].is_paused]
+
+    def _prepare(self, connection: Connection, rows: Sequence[Row], connected: Connected) -> list[_Sending]:
+        """The updates for claimed entries from the subjects' present states; the ledger is written first."""
+        records = outbox.records_for(connection, {row["record"] for row in rows})
+        owned = {record["subject"] for record in records.values()}
+        subjects = subject_queries.load(connection, owned)
+        identities = subject_queries.identities_of(connection, owned)
+        sending = [
+            _Sending(row=row, record=record, update=self._update(row, record, subjects[of], identities[of], connected))
+            for row in rows
+            if (record := records[row["record"]]) and (of := record["subject"])
+        ]
+        now = self._clock()
+        outbox.note_push(connection, [entry for one in sending for entry in _ledger_rows(one, connected, now)])
+        return sending
+
+    def _update(
+        self, row: Row, record: Row, subject: Row, identities: Sequence[tuple[str, str]], connected: Connected
+    ) -> Update | None:
+        rule = connected.rules.push.get(record["object"])
+        if rule is None or record["is_gone"]:
+            return None
+        status, since = subject["status"], subject["since"]
+        info = self._ruleset.statuses.get(status)
+        label = info.en if info else status
+        day = date.fromordinal(local_day(since, self._ruleset.zone)).isoformat()
+        shown = connected.rules.status_of(record["object"], record["pipeline"], record["stage"] or "")
+        view = view_of(status, label, since, day, subject["owner"])
+        fields = wanted_fields(rule, view, shows_status=shown == status and shown != IGNORE)
+        owner = subject["owner"] if rule.owner is not None else None
+        if not fields and owner is None:
+            return None
+        return Update(
+            key=f"{row['id']}.{row['revision']}",
+            record=RecordRef(object=record["object"], id=record["external_id"]),
+            status=status,
+            label=label,
+            since=since,
+            fields=fields,
+            owner=owner,
+            owner_field=rule.owner,
+            attempted_at=self._clock(),
+            identities=tuple(Identity(kind=kind, value=value) for kind, value in identities),
+        )
+
+    def _send(self, connected: Connected, updates: Sequence[Update]) -> Mapping[str, Pushed]:
+        try:
+            pushed = connected.adapter.push(updates, self._api_for(connected))
+        except CrmUnavailable as error:
+            pushed = [_later(update, str(error), error.retry_after) for update in updates]
+        except CrmError as error:
+            pushed = [Pushed(key=one.key, outcome=Outcome.REFUSED, reason=str(error)) for one in updates]
+        except Exception as error:
+            log.exception("push failed", connection=connected.name)
+            pushed = [_later(update, f"{type(error).__name__}: {error}", None) for update in updates]
+        return {one.key: one for one in pushed}
+
+    def _settle(
+        self, connection: Connection, sending: Sequence[_Sending], results: Mapping[str, Pushed], connected: Connected
+    ) -> None:
+        now = self._clock()
+        finished: list[Row] = []
+        postponed: list[Row] = []
+        for one in sending:
+            pushed = _result(one, results)
+            metrics.count_push(connected.name, pushed.outcome.value)
+            end = self._end(one.row, pushed, now)
+            common = {"of": one.row["id"], "why": pushed.reason, "at": now}
+            if end is None:
+                postponed.append({**common, "until": now + _pause(one.row["attempts"], pushed)})
+            else:
+                finished.append({**common, "at_revision": one.row["revision"], "ended": end})
+        outbox.finish(connection, finished)
+        outbox.postpone(connection, postponed)
+        gone = {one.record["id"] for one in sending if _result(one, results).outcome is Outcome.GONE}
+        if gone:
+            outbox.note_gone(connection, gone)
+        outbox.note_shown(
+            connection,
+            [
+                {"of": one.record["id"], "now_in": stage}
+                for one in sending
+                if _result(one, results).outcome is Outcome.DONE
+                and (stage := _echoed(one.update, connected).get("stage")) is not None
+            ],
+        )
+
+    def _end(self, row: Row, pushed: Pushed, now: datetime) -> str | None:
+        """How the entry ends; None: it is tried again."""
+        if pushed.outcome in {Outcome.DONE, Outcome.GONE}:
+            return pushed.outcome.value
+        if pushed.outcome is Outcome.REFUSED:
+            return "dead" if row["attempts"] >= REFUSALS else None
+        since = row["failing_since"] or now
+        return "dead" if now - since >= self._give_up else None
+
+
+def _later(update: Update, reason: str, retry_after: float | None) -> Pushed:
+    return Pushed(key=update.key, outcome=Outcome.LATER, reason=reason, retry_after=retry_after)
+
+
+def _result(one: _Sending, results: Mapping[str, Pushed]) -> Pushed:
+    if one.update is None:
+        return Pushed(key="", outcome=Outcome.DONE, reason="nothing to send")
+    missing = Pushed(key=one.update.key, outcome=Outcome.LATER, reason="the adapter gave no result")
+    return results.get(one.update.key, missing)
+
+
+def _pause(attempts: int, pushed: Pushed) -> timedelta:
+    """The system's own Retry-After, else a back-off that doubles, with jitter."""
+    if pushed.retry_after is not None:
+        return timedelta(seconds=pushed.retry_after)
+    most = min(BACKOFF * (1 << min(attempts - 1, 12)), BACKOFF_MOST)
+    share: float = random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+    return most * share
+
+
+def _echoed(update: Update | None, connected: Connected) -> dict[str, str]:
+    """What of an update will show in the system's own events: `stage` and `owner`."""
+    if update is None:
+        return {}
+    words = connected.adapter.ECHOES
+    found: dict[str, Any] = {words[name]: value for name, value in update.fields.items() if name in words}
+    if update.owner is not None:
+        found["owner"] = update.owner
+    return {word: str(value) for word, value in found.items()}
+
+
+def _ledger_rows(one: _Sending, connected: Connected, now: datetime) -> list[Row]:
+    return [
+        {"id": new_id(now), "record": one.record["id"], "field": word, "value": value.casefold(), "at": now}
+        for word, value in _echoed(one.update, connected).items()
+    ]

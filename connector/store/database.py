@@ -1,0 +1,138 @@
+"""The database behind the store: one way to read and one way to write, the same for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import QueuePool
+from ulid import ULID
+
+SQLITE_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-32000",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+def new_id(now: datetime) -> str:
+    """A new id (ULID, 26 characters) that sorts by time."""
+    return str(ULID.from_datetime(now))
+
+
+def database_url(text: str) -> URL:
+    """The URL with the driver that the connector uses: psycopg 3 for PostgreSQL."""
+    url = make_url(text)
+    if url.drivername in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+class Database:
+    """A database by URL. On SQLite all writers of a file, in any process, take turns under one file lock.
+
+    SQLite's own busy handler is not fair: without the lock a writer may starve for most of a second.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url: Final = database_url(url)
+        self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
+        self._turn: Final = threading.Lock()
+        self._lock_file: int | None = None
+        self._writer: Final = self._engine(is_writer=True)
+        self._reader: Final = self._engine(is_writer=False) if self.is_sqlite else self._writer
+
+    @property
+    def engine(self) -> Engine:
+        """The engine for writing, for migrations and benchmarks."""
+        return self._writer
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that writes: committed at the end, rolled back by any error."""
+        if not self.is_sqlite:
+            with self._writer.begin() as connection:
+                yield connection
+            return
+        with self._turn, self._file_turn(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One transaction that only reads; it never waits for a writer."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the pools and the lock file."""
+        self._writer.dispose()
+        self._reader.dispose()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    @contextmanager
+    def _file_turn(self) -> Iterator[None]:
+        if self._lock_file is None:
+            path = Path(f"{self.url.database}.lock")
+            self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def _engine(self, *, is_writer: bool) -> Engine:
+        shared: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+        if not self.is_sqlite:
+            return create_engine(
+                self.url,
+                pool_size=8,
+                max_overflow=16,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 5, "application_name": "connector"},
+                **shared,
+            )
+        engine = create_engine(
+            self.url,
+            poolclass=QueuePool,
+            pool_size=1 if is_writer else 8,
+            max_overflow=0 if is_writer else 24,
+            connect_args={"check_same_thread": False},
+            **shared,
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_write if is_writer else _begin_read)
+        return engine
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_write(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_read(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

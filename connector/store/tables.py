@@ -1,0 +1,310 @@
+"""The tables of the store: every column, key and index that the connector keeps in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, stored in UTC with microseconds; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """UTC; without the offset where the database has no time zones."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = f"a naive time cannot be stored: {value!r}"
+            raise ValueError(message)
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Id = String(26)
+
+
+def _json(name: str, **options: Any) -> Column[Any]:
+    return Column(name, Json, **options)
+
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("adapter", String(63), nullable=False),
+    _json("settings", nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("is_paused", Boolean, nullable=False, default=False),
+    Column("removed_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("reconciled_at", Instant),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(63), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Instant, nullable=False),
+    Column("duplicates", Integer, nullable=False, default=0),
+    Column("method", String(8), nullable=False),
+    _json("query", nullable=False),
+    _json("headers", nullable=False),
+    Column("body", LargeBinary),
+    _json("tally"),
+    Column("error", Text),
+    Column("finished_at", Instant),
+    UniqueConstraint("connection", "key"),
+)
+Index(
+    "ix_deliveries_pending",
+    deliveries.c.lane,
+    deliveries.c.next_attempt_at,
+    sqlite_where=text("outcome = 'pending'"),
+    postgresql_where=text("outcome = 'pending'"),
+)
+Index("ix_deliveries_account", deliveries.c.connection, deliveries.c.outcome)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(63), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Index("ix_quarantine_connection", "connection", "received_at"),
+)
+
+accepted = Table(
+    "accepted",
+    metadata,
+    Column("connection", String(63), nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    PrimaryKeyConstraint("connection", "shard"),
+)
+"""How many deliveries were acknowledged, counted where they are accepted, apart from the rows that prove it."""
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("status", String(63), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("owner", String(255)),
+    Column("due", Integer),
+    _json("state"),
+    _json("base"),
+    Column("version", Integer, nullable=False),
+    Column("merged_into", Id),
+    Column("created_at", Instant, nullable=False),
+)
+Index(
+    "ix_subjects_due",
+    subjects.c.due,
+    sqlite_where=text("due IS NOT NULL"),
+    postgresql_where=text("due IS NOT NULL"),
+)
+Index("ix_subjects_status", subjects.c.status, subjects.c.id)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("kind", String(16), nullable=False),
+    Column("value", String(320), nullable=False),
+    Column("subject", Id, ForeignKey("subjects.id"), nullable=False, index=True),
+    PrimaryKeyConstraint("kind", "value"),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(63), nullable=False),
+    Column("object", String(63), nullable=False),
+    Column("external_id", String(255), nullable=False),
+    Column("subject", Id, ForeignKey("subjects.id"), nullable=False, index=True),
+    Column("stage", String(255)),
+    Column("pipeline", String(63)),
+    Column("stage_at", Instant),
+    Column("is_gone", Boolean, nullable=False, default=False),
+    UniqueConstraint("connection", "object", "external_id"),
+)
+
+echoes = Table(
+    "echoes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("record", Id, ForeignKey("records.id"), nullable=False),
+    Column("field", String(16), nullable=False),
+    Column("value", String(400), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("matched", String(400)),
+    Index("ix_echoes_record", "record", "at"),
+)
+"""The ledger of what was sent: a change that comes in and equals an entry is our own, come back."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(63), nullable=False),
+    Column("key", String(400), nullable=False),
+    Column("subject", Id, ForeignKey("subjects.id"), nullable=False),
+    Column("origin", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(400)),
+    _json("said", nullable=False),
+    _json("steps", nullable=False),
+    Column("mapping_version", Integer),
+    Column("delivery", Id, index=True),
+    UniqueConstraint("connection", "key"),
+    Index("ix_events_subject", "subject", "at"),
+)
+Index(
+    "ix_events_held",
+    events.c.connection,
+    events.c.reason,
+    sqlite_where=text("outcome = 'held'"),
+    postgresql_where=text("outcome = 'held'"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subject", Id, ForeignKey("subjects.id"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("place", String(600), nullable=False),
+    Column("rule", String(255), nullable=False),
+    Column("before", String(63), nullable=False),
+    Column("after", String(63), nullable=False),
+    _json("notify", nullable=False),
+    _json("skipped", nullable=False),
+    Column("reason", String(32)),
+    Column("notice", String(16)),
+    Column("step", String(511)),
+    _json("facts", nullable=False),
+    Column("delivery", Id),
+    Column("mapping_version", Integer),
+    Column("recorded_at", Instant, nullable=False),
+    Column("revised_at", Instant),
+    Column("mail", String(16)),
+    Index("ix_decisions_subject", "subject", "at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("key", String(400), nullable=False),
+    Column("connection", String(63)),
+    Column("record", Id, ForeignKey("records.id")),
+    Column("subject", Id),
+    Column("revision", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Instant, nullable=False),
+    Column("failing_since", Instant),
+    Column("error", Text),
+    _json("payload"),
+    Column("delivery", Id),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    UniqueConstraint("kind", "key"),
+)
+Index(
+    "ix_outbox_waiting",
+    outbox.c.kind,
+    outbox.c.connection,
+    outbox.c.next_attempt_at,
+    sqlite_where=text("outcome = 'waiting'"),
+    postgresql_where=text("outcome = 'waiting'"),
+)
+
+mapping_versions = Table(
+    "mapping_versions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(63), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("author", String(255), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("published_at", Instant),
+    UniqueConstraint("connection", "version"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("action", String(63), nullable=False),
+    Column("target", String(255), nullable=False),
+    _json("detail", nullable=False),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String(63), primary_key=True),
+    _json("value", nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)

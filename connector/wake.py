@@ -1,0 +1,82 @@
+"""Wakes the workers: at most one waiting RQ job per lane and task, and never an error when Redis is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+
+log: Final = structlog.get_logger(__name__)
+WAITING_SECONDS: Final = 30
+"""How long a wake-up that was lost on the way can keep others from being sent."""
+QUIET_SECONDS: Final = 1.0
+"""How long Redis is left alone after it could not be reached."""
+JOB_SECONDS: Final = 180
+FAILED_JOB_SECONDS: Final = 3600
+
+
+class Waker:
+    """Sends wake-ups: "drain", not "do this one"; one that is lost is made up for by the re-queue job."""
+
+    def __init__(self, redis: Redis, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._monotonic = monotonic
+        self._quiet_until = 0.0
+
+    def wake(self, queue: str, function: str, *args: int | str) -> bool:
+        """Enqueue `function(*args)` unless that already waits; whether Redis could be reached."""
+        if self._monotonic() < self._quiet_until:
+            return False
+        key = _key(function, *args)
+        try:
+            if self._redis.set(key, "1", nx=True, ex=WAITING_SECONDS):
+                Queue(queue, connection=self._redis).enqueue(
+                    function,
+                    args=args,
+                    job_timeout=JOB_SECONDS,
+                    result_ttl=0,
+                    failure_ttl=FAILED_JOB_SECONDS,
+                )
+        except (RedisError, OSError) as error:
+            self._quiet_until = self._monotonic() + QUIET_SECONDS
+            log.warning("redis is away; what is stored will be found later", error=type(error).__name__)
+            return False
+        return True
+
+    def woken(self, function: str, *args: int | str) -> None:
+        """Note that the job has started: from now on a new wake-up may wait behind it."""
+        try:
+            self._redis.delete(_key(function, *args))
+        except (RedisError, OSError) as error:
+            log.warning("redis is away", error=type(error).__name__)
+
+    @contextmanager
+    def turn(self, name: str, seconds: float) -> Iterator[bool]:
+        """Whether nobody else works on `name` now; it is ours until the block ends or the seconds are over.
+
+        Two at once do no harm, they only waste work: without Redis everybody has a turn.
+        """
+        lock = self._redis.lock(f"connector:turn:{name}", timeout=seconds, blocking=False)
+        try:
+            has_turn = bool(lock.acquire())
+        except (RedisError, OSError):
+            yield True
+            return
+        try:
+            yield has_turn
+        finally:
+            if has_turn:
+                try:
+                    lock.release()
+                except (RedisError, OSError):
+                    log.debug("a turn ended by itself", turn=name)
+
+
+def _key(function: str, *args: int | str) -> str:
+    return ":".join(("connector:waiting", function, *(str(arg) for arg in args)))

@@ -1,0 +1,1 @@
+"""The web layer: HTTP in front of functions that the command line calls alike."""

