@@ -1,1 +1,10 @@
 """The adapters, one module per external system; this file holds the only list of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.standard import Standard
+from connector.adapter import Adapter
+
+ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Standard,)}

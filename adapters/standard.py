@@ -1,0 +1,201 @@
+"""Any system: lines of our own form signed by Standard Webhooks come in, each update goes out as one HTTP request.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (1.0.0)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
+
+import jmespath
+import orjson
+from jmespath.exceptions import JMESPathError
+
+from adapters.standard_lines import first_identity, read_lines
+from connector.adapter import Answer, Api, Catalog, Delivery, Outcome, Pushed, Reply, Setting, Update
+from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
+from connector.core.event import Event
+from connector.redaction import mask_text
+from connector.signatures import sign_webhook, verify_webhook
+
+METHODS: Final = ("POST", "PUT", "PATCH")
+_OUTCOMES: Final = {404: Outcome.GONE, 410: Outcome.GONE} | dict.fromkeys((408, 409, 423, 425, 429), Outcome.LATER)
+"""Answers that do not refuse for good; server errors and 429 reach an adapter as `CrmUnavailable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """A connection to a system that speaks Standard Webhooks."""
+
+    NAME: ClassVar[str] = "standard"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "secret": Setting(description="Signs what comes in: `whsec_` and base64", is_secret=True, is_required=True),
+        "url": Setting(description="Where updates go, with `{record.object}` and `{record.id}` filled in", default=""),
+        "method": Setting(description="Its HTTP method: POST, PUT or PATCH", default="POST"),
+        "auth_header": Setting(description="Header that carries `auth_value`", default="Authorization"),
+        "auth_value": Setting(
+            description="Value of that header, for example `Bearer …`; the newest is sent", is_secret=True
+        ),
+        "push_secret": Setting(description="Signs updates by Standard Webhooks; with several, by each", is_secret=True),
+        "read_url": Setting(
+            description="Where the record can be read back; filled in as `url`. Empty: not verified", default=""
+        ),
+        "read_status": Setting(description="JMESPath to the status code in what `read_url` answers", default="status"),
+    }
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "password", "secret"})
+    RATE: ClassVar[tuple[int, int]] = (10, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {}
+
+    secret: tuple[str, ...] = ()
+    url: str = ""
+    method: str = "POST"
+    auth_header: str = "Authorization"
+    auth_value: tuple[str, ...] = ()
+    push_secret: tuple[str, ...] = ()
+    read_url: str = ""
+    read_status: str = "status"
+
+    def greet(self, delivery: Delivery) -> Reply | None:
+        """None: Standard Webhooks has no challenge."""
+        del delivery
+        return None
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the signature over id, timestamp and body; a timestamp may be 300 seconds old or ahead."""
+        verify_webhook(delivery.headers, delivery.body, self.secret, now)
+
+    def key(self, delivery: Delivery) -> str:
+        """The message's id, which is the same on every retry."""
+        message_id = delivery.headers.get("webhook-id") or delivery.headers.get("svix-id", "")
+        if not message_id.isprintable() or not 1 <= len(message_id) <= 255:  # noqa: PLR2004 - the contract's length
+            message = "must be 1 to 255 printable characters"
+            raise BadPayload(message, "header webhook-id")
+        return message_id
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first identity of the first line."""
+        identity = first_identity(delivery)
+        return f"{identity.kind}:{identity.value}" if identity else ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 with what is wrong in which line: `{"accepted": 1, "refused": [{"line", "path", "id", "errors"}]}`."""
+        lines = read_lines(delivery)
+        refused = [line.report() for line in lines if line.event is None]
+        return Reply(status=202, body=orjson.dumps({"accepted": len(lines) - len(refused), "refused": refused}))
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """Nothing: the lines say it all."""
+        del deliveries, api
+        return {}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """An event per line; in place of a bad line its first mistake, whose message goes on with the others."""
+        del fetched
+        return [line.event or line.refusal() for line in read_lines(delivery)]
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """Nothing: there is no call for it."""
+        del since, api
+        return iter(())
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """One request per update; without `read_url` a 2xx counts as done, with the reason `not read back`."""
+        return [self._push(update, api) for update in updates]
+
+    def catalog(self, api: Api) -> Catalog:
+        """Nothing: there is no call for it."""
+        del api
+        return Catalog()
+
+    def _push(self, update: Update, api: Api) -> Pushed:
+        try:
+            self._check_settings()
+            content = _content(update)
+            headers = {"Content-Type": "application/json", "Idempotency-Key": update.key} | self._credentials()
+            headers |= self._signed(update, content)
+            answer = api.call(self.method.upper(), _filled(self.url, update), data=content, headers=headers)
+            if outcome := _OUTCOMES.get(answer.status):
+                return Pushed(key=update.key, outcome=outcome, reason=self._said(answer))
+            self._refuse_unless_2xx(answer)
+            return Pushed(key=update.key, outcome=Outcome.DONE, reason=self._read_back(update, answer.status, api))
+        except CrmUnavailable as error:
+            return Pushed(key=update.key, outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
+        except CrmRefused as error:
+            return Pushed(key=update.key, outcome=Outcome.REFUSED, reason=str(error))
+
+    def _check_settings(self) -> None:
+        message = "no address to send updates to: set the connection's setting `url`"
+        if self.url and self.method.upper() not in METHODS:
+            message = f"the connection's setting `method` is {self.method!r}; it must be one of {', '.join(METHODS)}"
+        elif self.url:
+            return
+        raise CrmRefused(message)
+
+    def _signed(self, update: Update, content: bytes) -> dict[str, str]:
+        if not self.push_secret:
+            return {}
+        if update.attempted_at is None:
+            message = "the update cannot be signed: the time of the attempt is not known"
+            raise CrmRefused(message)
+        headers = sign_webhook(update.key, content, self.push_secret, update.attempted_at)
+        if not headers["webhook-signature"]:
+            message = "the connection's secret `push_secret` must be `whsec_` and base64 of 24 bytes or more"
+            raise CrmRefused(message)
+        return headers
+
+    def _credentials(self) -> dict[str, str]:
+        return {self.auth_header: self.auth_value[0]} if self.auth_value else {}
+
+    def _refuse_unless_2xx(self, answer: Answer) -> None:
+        if answer.status // 100 != 2:  # noqa: PLR2004 - the class of answers that accept
+            raise CrmRefused(self._said(answer))
+
+    def _said(self, answer: Answer) -> str:
+        return f"answered {answer.status}: {self._masked(answer.body.decode(errors='replace'))}".removesuffix(": ")
+
+    def _masked(self, text: str) -> str:
+        tokens = (value.rpartition(" ")[2] for value in self.auth_value)
+        masked = mask_text(text, (*self.auth_value, *tokens, *self.push_secret, *self.secret))
+        return " ".join("".join(character if character.isprintable() else " " for character in masked).split())[:200]
+
+    def _read_back(self, update: Update, status: int, api: Api) -> str | None:
+        """None when the record shows the status; raises `CrmRefused` when it shows another."""
+        if not self.read_url:
+            return "not read back"
+        answer = api.call("GET", _filled(self.read_url, update), headers=self._credentials())
+        self._refuse_unless_2xx(answer)
+        try:
+            shown = jmespath.search(self.read_status, answer.json())
+        except JMESPathError as error:
+            message = f"the connection's setting `read_status` ({self.read_status!r}) cannot be used: {error}"
+            raise CrmRefused(message) from error
+        if shown == update.status:
+            return None
+        message = f"answered {status} but shows {self._masked(str(shown))!r} in place of {update.status!r}"
+        raise CrmRefused(message)
+
+
+def _content(update: Update) -> bytes:
+    """The body of an update: docs/adapters/standard.md shows it."""
+    body = {
+        "record": {"object": update.record.object, "id": update.record.id},
+        "status": update.status,
+        "label": update.label,
+        "since": update.since.isoformat(),
+        "owner": update.owner if update.owner_field else None,
+        "fields": dict(update.fields),
+    }
+    return json.dumps(body, default=str, ensure_ascii=False).encode()
+
+
+def _filled(url: str, update: Update) -> str:
+    record = update.record
+    return url.replace("{record.object}", quote(record.object, safe="")).replace(
+        "{record.id}", quote(record.id, safe="")
+    )
