@@ -30,9 +30,3 @@ VISITS: Final = BIT[Action.SITE_ACCESS] | BIT[Action.EMAIL_INFLOW] | BIT[Action.
 LOGIN: Final = BIT[Action.LOGIN]
 KEY_PAGE: Final = 1 << len(TARGET_ACTIONS)
 """Set beside the action's own bit when the page is a key page."""
-
-
-def names(bits: int) -> tuple[str, ...]:
-    """The codes of the actions in a set, in the template's order; a key-page view is `key_page`."""
-    found = tuple(action.value for action in TARGET_ACTIONS if bits & BIT[action])
-    return (*found, "key_page") if bits & KEY_PAGE else found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from connector.core.calendar import day_start
 from connector.core.rules import Rule
 from connector.core.terms import Passed
@@ -12,45 +10,40 @@ from connector.core.walk import Walk
 
 def next_due(walk: Walk) -> int | None:
     """The first local day (ordinal) after the last one run on which a daily rule decides anything; else None."""
-    ruleset = walk.ruleset
-    rules = (*ruleset.moves.get(walk.status, ()), *ruleset.notices.get(walk.status, ()))
-    days = [day for rule in rules if (day := _first_day(walk, rule)) is not None]
-    return min(days, default=None)
+    return min((day for day, _ in _dated(walk)), default=None)
 
 
 def run_dates(walk: Walk, until: int) -> None:
     """Run every date after the last one run up to `until`, one by one; a date on which nothing holds costs nothing."""
-    while (day := next_due(walk)) is not None and day <= until:
+    while (dated := _dated(walk)) and (day := min(first for first, _ in dated)) <= until:
         walk.last_run = walk.today = day
-        _run_date(walk, day_start(day, walk.ruleset.zone))
+        _run_date(walk, [rule for first, rule in dated if first == day and walk.runs(rule)])
     walk.last_run = walk.today = max(until, walk.last_run)
 
 
+def _dated(walk: Walk) -> list[tuple[int, Rule]]:
+    """The daily rules of the status held, moves first, each with the first day after the last run on which it holds."""
+    ruleset = walk.ruleset
+    return [
+        (day, rule)
+        for rule in (*ruleset.moves.get(walk.status, ()), *ruleset.notices.get(walk.status, ()))
+        if rule.is_for(walk.kind) and rule.id not in walk.noticed and (day := _first_day(walk, rule)) is not None
+    ]
+
+
 def _first_day(walk: Walk, rule: Rule) -> int | None:
-    if _is_silent(walk, rule):
-        return None
-    first, end = walk.last_run + 1, None
-    for term in rule.terms:
-        if isinstance(term, Passed):
-            start, stop = term.span(walk)
-            first = max(first, start)
-            end = min((limit for limit in (end, stop) if limit is not None), default=None)
-    return first if end is None or first < end else None
+    """A daily rule is made of spans of days: it holds from the latest start to the earliest end."""
+    spans = [term.span(walk) for term in rule.terms if isinstance(term, Passed)]
+    first = max((walk.last_run + 1, *(start for start, _ in spans)))
+    return first if all(end is None or first < end for _, end in spans) else None
 
 
-def _run_date(walk: Walk, at: datetime) -> None:
+def _run_date(walk: Walk, rules: list[Rule]) -> None:
     """One move at most; a move wins over the notices of its date."""
-    for rule in walk.ruleset.moves.get(walk.status, ()):
-        if walk.runs(rule):
-            walk.fire(rule, at)
+    at = day_start(walk.today, walk.ruleset.zone)
+    for rule in rules:
+        walk.fire(rule, at)
+        if rule.to is not None:
             return
-    for rule in walk.ruleset.notices.get(walk.status, ()):
-        if rule.id not in walk.noticed and walk.runs(rule):
-            walk.fire(rule, at)
-            if rule.id in walk.ruleset.settings.once_per_stay:
-                walk.noticed.add(rule.id)
-
-
-def _is_silent(walk: Walk, rule: Rule) -> bool:
-    """Whether a rule is for the other kind of subject, or has had its one notice in this stay."""
-    return (rule.only is not None and rule.only != walk.kind) or rule.id in walk.noticed
+        if rule.id in walk.ruleset.settings.once_per_stay:
+            walk.noticed.add(rule.id)

@@ -54,6 +54,10 @@ class Rule:
         """Whether the sweep runs it; the common rule on entering a status is neither sequential by action nor daily."""
         return self.on == 0 and self.status != ANY
 
+    def is_for(self, kind: str) -> bool:
+        """Whether it runs on this kind of subject."""
+        return self.only is None or self.only == kind
+
     @property
     def is_once_per_day(self) -> bool:
         """Whether it remembers the day of its last decision."""

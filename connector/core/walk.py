@@ -77,9 +77,7 @@ class Walk:
 
     def runs(self, rule: Rule) -> bool:
         """Whether a rule is for this kind of subject, and holds now."""
-        if rule.only is not None and rule.only != self.kind:
-            return False
-        return all(term.holds(self) for term in rule.terms)
+        return rule.is_for(self.kind) and all(term.holds(self) for term in rule.terms)
 
     def fire(self, rule: Rule, at: datetime, step: str | None = None) -> None:
         """A rule decides: the move or notice with its facts, the tag, and the new stay."""

@@ -1,0 +1,201 @@
+"""The settings that change how the rules read, checked: a mapping in, core `Settings` or all mistakes out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from marshmallow import Schema, ValidationError, fields
+
+from connector.core.errors import WrongSetting
+from connector.core.rules import MATCHES, KeyPage, Notice, RuleSetting, Settings, Template
+
+REPEATS: Final = ("daily", "once_per_stay")
+LONGEST_GAP: Final = 1_440
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_NOT_A_KEY: Final = "not a key here"
+
+
+class WrongRuleSettings(WrongSetting):
+    """One or more settings are wrong; `mistakes` has a sentence each: the key, what was found, what is allowed."""
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: bool) -> Settings:
+    """Settings out of a mapping with the keys `timezone`, `session_gap_minutes`, `key_pages`, `mail_enabled`,
+    `notice_repeat`, `fallback_to_administrators`, `administrators` and `rules`, all optional.
+
+    `notice_repeat` is one word for every list notice, or {rule id: word}. `mail_default`: whether mail is on where
+    `mail_enabled` is not given. Raises `WrongRuleSettings` with every mistake.
+    """  # noqa: D205 - the keys are the summary
+    try:
+        read: dict[str, Any] = _schema(template).load(raw)
+    except ValidationError as error:
+        raise WrongRuleSettings(tuple(sorted(_mistakes(error.messages, raw, ())))) from error
+    repeat = read.get("notice_repeat", REPEATS[0])
+    repeats = dict.fromkeys(_list_notices(template), repeat) if isinstance(repeat, str) else repeat
+    return Settings(
+        zone=ZoneInfo(read.get("timezone", "Asia/Tokyo")),
+        session_gap_minutes=read.get("session_gap_minutes", 30),
+        key_pages=tuple(KeyPage(**row) for row in read.get("key_pages", ())),
+        is_mail_on=read.get("mail_enabled", mail_default),
+        once_per_stay=frozenset(rule for rule, word in repeats.items() if word == "once_per_stay"),
+        has_fallback_to_administrators=read.get("fallback_to_administrators", False),
+        administrators=tuple(read.get("administrators", ())),
+        rules={
+            rule: RuleSetting(is_enabled=row.get("enabled", True), has_notify=row.get("notify", True))
+            for rule, row in read.get("rules", {}).items()
+        },
+    )
+
+
+def is_email(value: object) -> bool:
+    """Whether a value looks like an e-mail address; whether it exists only its server knows."""
+    return isinstance(value, str) and _EMAIL.fullmatch(value) is not None
+
+
+class _Value(fields.Field[Any]):
+    """A value that a predicate accepts; the message of a mistake is what is allowed."""
+
+    def __init__(self, is_right: Callable[[Any], bool], allowed: str, *, required: bool = False) -> None:
+        super().__init__(required=required, error_messages={"null": allowed, "required": allowed})
+        self._is_right, self._allowed = is_right, allowed
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> Any:  # noqa: ARG002 - marshmallow's
+        if not self._is_right(value):
+            raise ValidationError(self._allowed)
+        return value
+
+
+class _Keys(Schema):
+    """A mapping with these keys and no other."""
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(**rest)
+        keys = ", ".join(self.fields)
+        self.error_messages |= {"unknown": f"{_NOT_A_KEY}; allowed: {keys}", "type": f"a mapping with {keys}"}
+
+
+class _Repeat(fields.Field[Any]):
+    """One word, or a mapping from rule ids to words."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        self._word = _Value(_is_one_of(REPEATS), " or ".join(REPEATS))
+        self._by_rule = _by_rule(rules, self._word)
+        allowed = f"{' or '.join(REPEATS)}, or a mapping from rule ids to these words"
+        super().__init__(error_messages={"null": allowed})
+        self._by_rule.error_messages["invalid"] = allowed
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> Any:
+        return (self._word if isinstance(value, str) else self._by_rule).deserialize(value, attr, data, **rest)
+
+
+def _schema(template: Template) -> Schema:
+    rules = tuple(rule.id for rule in template.rules)
+    row = fields.Nested(
+        _Keys.from_dict({"enabled": _switch(), "notify": _switch()}), error_messages={"null": "a mapping"}
+    )
+    page = _Keys.from_dict(
+        {
+            "match": _Value(_is_one_of(MATCHES), f"one of {', '.join(MATCHES)}", required=True),
+            "url": _Value(
+                lambda value: isinstance(value, str) and value != "", "text that is not empty", required=True
+            ),
+        }
+    )
+    return _Keys.from_dict(
+        {
+            "timezone": _Value(_is_zone, "a name of the IANA time zone database, such as Asia/Tokyo"),
+            "session_gap_minutes": _Value(_is_gap, f"a whole number from 1 to {LONGEST_GAP}"),
+            "key_pages": _list(
+                fields.Nested(page, error_messages={"null": "a mapping"}), "a list of mappings with match and url"
+            ),
+            "mail_enabled": _switch(),
+            "notice_repeat": _Repeat(_list_notices(template)),
+            "fallback_to_administrators": _switch(),
+            "administrators": _list(_Value(is_email, "an e-mail address"), "a list of e-mail addresses"),
+            "rules": _by_rule(rules, row),
+        }
+    )()
+
+
+def _list_notices(template: Template) -> tuple[str, ...]:
+    return tuple(rule.id for rule in template.rules if rule.notice is Notice.LIST)
+
+
+def _switch() -> _Value:
+    return _Value(lambda value: isinstance(value, bool), "true or false")
+
+
+def _list(inner: fields.Field[Any], allowed: str) -> fields.Field[Any]:
+    return fields.List(inner, error_messages={"invalid": allowed, "null": allowed})
+
+
+def _by_rule(rules: tuple[str, ...], values: fields.Field[Any]) -> fields.Field[Any]:
+    allowed = "a mapping from rule ids"
+    key = _Value(_is_one_of(rules), f"{_NOT_A_KEY}; allowed: {', '.join(rules)}")
+    return fields.Dict(keys=key, values=values, error_messages={"invalid": allowed, "null": allowed})
+
+
+def _is_one_of(words: tuple[str, ...]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in words
+
+
+def _is_gap(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LONGEST_GAP
+
+
+def _is_zone(value: Any) -> bool:
+    return isinstance(value, str) and value in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _mistakes(messages: Any, found: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """One sentence for each of marshmallow's messages, which are nested like the mapping."""
+    if not isinstance(messages, Mapping):
+        yield _sentence(messages[0], found, path)
+        return
+    for key, inner in messages.items():
+        if key in {"_schema", "key", "value"}:
+            yield from _mistakes(inner, found, path)
+        else:
+            yield from _mistakes(inner, _part(found, key), (*path, str(key)))
+
+
+def _part(found: Any, key: Any) -> Any:
+    if isinstance(found, Mapping):
+        return found.get(key, _MISSING)
+    return found[key]
+
+
+def _sentence(allowed: str, found: Any, path: tuple[str, ...]) -> str:
+    name = ".".join(path) or "settings"
+    if allowed.startswith(_NOT_A_KEY):
+        close = difflib.get_close_matches(path[-1], allowed.partition("allowed: ")[2].split(", "), n=1)
+        return f"{name}: {allowed}{_hint(close)}"
+    if found is _MISSING:
+        return f"{name}: missing; allowed: {allowed}"
+    close = difflib.get_close_matches(str(found), _zones(), n=1) if path == ("timezone",) else []
+    return f"{name}: found {_SHORT.repr(found)}; allowed: {allowed}{_hint(close)}"
+
+
+def _hint(close: list[str]) -> str:
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+_MISSING: Final = object()
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 3
