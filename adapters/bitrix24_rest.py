@@ -1,0 +1,191 @@
+"""Calls Bitrix24's REST by an incoming webhook: a method, `batch` with a result per command, pages, error words.
+
+https://apidocs.bitrix24.com/settings/how-to-call-rest-api/index.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from connector.adapter import Answer, Api, Outcome
+from connector.core.errors import CrmRefused, CrmUnavailable
+
+PAGE: Final = 50
+"""Rows per page of every list method, and commands per `batch` at most."""
+ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
+    "query_limit_exceeded": (Outcome.LATER, ""),
+    "operation_time_limit": (Outcome.LATER, ""),
+    "internal_server_error": (Outcome.LATER, ""),
+    "error_unexpected_answer": (Outcome.LATER, ""),
+    "method_confirm_waiting": (Outcome.LATER, "an administrator of the portal has to confirm the call"),
+    "not_found": (Outcome.GONE, ""),
+    "not found": (Outcome.GONE, ""),
+    "overload_limit": (Outcome.REFUSED, "the portal's REST was switched off by hand: ask Bitrix24's support"),
+    "invalid_credentials": (Outcome.REFUSED, "make a new incoming webhook and set webhook_url"),
+    "expired_token": (Outcome.REFUSED, "make a new incoming webhook and set webhook_url"),
+    "insufficient_scope": (Outcome.REFUSED, "the incoming webhook needs the scopes crm and user_basic"),
+    "authorization_error": (Outcome.REFUSED, "the webhook's employee was dismissed: make one for another employee"),
+    "access_denied": (Outcome.REFUSED, "the webhook's employee lacks the right, or the plan has no REST"),
+    "payment_required": (Outcome.REFUSED, "the portal's plan or trial has ended"),
+    "error_method_not_found": (Outcome.REFUSED, "check webhook_url: https://<portal>/rest/<user id>/<secret>/"),
+    "portal_deleted": (Outcome.REFUSED, "the portal was closed"),
+}
+"""Error code, or text where the code is empty, in lower case → what it means and what to do; others are refusals.
+
+https://apidocs.bitrix24.com/error-codes.html
+"""
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_RESET_SECONDS: Final = (10.0, 600.0)
+"""A blocked method rests at least so long (the vendor's SDK) and at most so long (ten buckets of a minute)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An error of one command or call; `reason` is for people, `retry_after` in seconds where the portal tells."""
+
+    outcome: Outcome
+    reason: str
+    retry_after: float | None = None
+
+    def error(self) -> CrmUnavailable | CrmRefused:
+        """The same as an error to be raised."""
+        if self.outcome is Outcome.LATER:
+            return CrmUnavailable(self.reason, self.retry_after)
+        return CrmRefused(self.reason)
+
+
+Command: TypeAlias = tuple[str, Mapping[str, Any]]
+"""A method and its parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portal:
+    """One portal, called through `api`; `url` is the incoming webhook's, `size` the most commands in a batch."""
+
+    api: Api
+    url: str
+    size: int = PAGE
+
+    def call(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The reply's body, with `result`. Raises `CrmUnavailable` and `CrmRefused`."""
+        reply = self._post(method, parameters).json()
+        if not isinstance(reply, dict) or ("result" not in reply and "error" not in reply):
+            message = f"{method}: the answer is neither a result nor an error of Bitrix24"
+            raise CrmUnavailable(message)
+        if "result" not in reply:
+            raise self._failure(method, reply, None).error()
+        return reply
+
+    def batch(self, commands: Sequence[Command], *, most: int = PAGE) -> list[Any]:
+        """The result of each command, or its `Failure`, in order; `most` commands go into one request.
+
+        Raises `CrmUnavailable` and `CrmRefused` when a whole request fails.
+        """
+        waiting, results = iter(commands), list[Any]()
+        while chunk := list(islice(waiting, max(1, min(self.size, most)))):
+            results += self._batch(chunk)
+        return results
+
+    def pages(self, method: str, parameters: Mapping[str, Any], by: str) -> Iterator[list[Mapping[str, Any]]]:
+        """The rows of a list method in pages by growing id (field `by`), without counting. Raises as `call` does."""
+        last = 0
+        while True:
+            wanted = {**parameters["filter"], f">{by}": last}
+            reply = self.call(method, {**parameters, "filter": wanted, "order": {by: "ASC"}, "start": -1})
+            rows = _named(reply["result"]).get("items") or []
+            if rows:
+                yield rows
+            if len(rows) < PAGE:
+                return
+            if int(rows[-1][by]) <= last:
+                message = f"{method}: the portal gives the same page again and again"
+                raise CrmUnavailable(message)
+            last = int(rows[-1][by])
+
+    def _batch(self, commands: Sequence[Command]) -> list[Any]:
+        # Keys that are no numbers: PHP would encode 0, 1, 2, … as a list, and a list with a gap as an object.
+        lines = {f"c{place}": f"{method}?{query(values)}" for place, (method, values) in enumerate(commands)}
+        reply = self.call("batch", {"halt": 0, "cmd": lines})
+        results, errors, times = (
+            _named(_named(reply["result"]).get(part)) for part in ("result", "result_error", "result_time")
+        )
+        now = _named(reply.get("time")).get("finish")
+        found: list[Any] = []
+        for key, (method, _) in zip(lines, commands, strict=True):
+            self._remember_reset(method, _named(times.get(key)).get("operating_reset_at"))
+            if key in errors or key not in results:
+                found.append(self._failure(method, _named(errors.get(key)), now))
+            else:
+                found.append(results[key])
+        return found
+
+    def _post(self, method: str, body: Mapping[str, Any]) -> Answer:
+        origin = self.api.memo.get(f"origin of {self.url}")
+        answer = self.api.call("POST", _at(self.url, origin) + method, json=dict(body))
+        location = next((value for name, value in answer.headers.items() if name.casefold() == "location"), "")
+        if answer.status not in _REDIRECTS or not (origin := _new_origin(self.url, location)):
+            return answer
+        # A renamed cloud portal: the POST is repeated as it is, which redirecting HTTP clients do not do.
+        self.api.memo[f"origin of {self.url}"] = origin
+        return self.api.call("POST", _at(self.url, origin) + method, json=dict(body))
+
+    def _failure(self, method: str, error: Mapping[str, Any], now: Any) -> Failure:
+        if not error:
+            return Failure(outcome=Outcome.LATER, reason=f"{method}: the portal left the command out of its answer")
+        code, text = str(error.get("error", "")).strip(), str(error.get("error_description", "")).strip()
+        known = ERRORS.get(code.casefold()) or ERRORS.get(text.rstrip(".").casefold())
+        outcome, advice = known or (Outcome.REFUSED, "")
+        reason = f"{method}: " + ": ".join(part for part in (code, text, advice) if part)
+        is_blocked = code.casefold() == "operation_time_limit"
+        return Failure(outcome=outcome, reason=reason, retry_after=self._reset_in(method, now) if is_blocked else None)
+
+    def _remember_reset(self, method: str, reset: Any) -> None:
+        if isinstance(reset, int | float):
+            self.api.memo[f"reset of {method}"] = reset
+
+    def _reset_in(self, method: str, now: Any) -> float:
+        """Seconds until the method's oldest minute drops out: from its last good reply, by the portal's own clock."""
+        reset, (least, most) = self.api.memo.get(f"reset of {method}"), _RESET_SECONDS
+        known = isinstance(reset, int | float) and isinstance(now, int | float)
+        return min(max(reset - now, least), most) if known else least
+
+
+def query(parameters: Mapping[str, Any]) -> str:
+    """The parameters as PHP's `http_build_query` writes them; an empty list or None is an empty text: it clears."""
+    return urlencode([pair for name, value in parameters.items() for pair in _pairs(name, value)])
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    if isinstance(value, Mapping) and value:
+        for key, part in value.items():
+            yield from _pairs(f"{name}[{key}]", part)
+    elif isinstance(value, bool):
+        yield name, str(int(value))
+    else:
+        yield name, "" if value is None or isinstance(value, Mapping) else str(value)
+
+
+def _named(value: Any) -> Mapping[str, Any]:
+    """An object of the reply; PHP writes empty ones as `[]`."""
+    return value if isinstance(value, dict) else {}
+
+
+def _at(url: str, origin: str | None) -> str:
+    parts = urlsplit(url if url.endswith("/") else f"{url}/")
+    return urlunsplit(urlsplit(origin)[:2] + parts[2:3] + ("", "")) if origin else urlunsplit(parts)
+
+
+def _new_origin(url: str, location: str) -> str | None:
+    """Scheme and host of a redirect's target; None where the secret address must not be sent there."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return None
+    is_safe = parts.scheme == "https" or parts.scheme == urlsplit(url).scheme
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc and is_safe else None
