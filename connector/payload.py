@@ -13,9 +13,6 @@ from urllib.parse import parse_qsl
 import orjson
 
 from connector.core.errors import BadPayload
-from connector.redaction import redact
-
-__all__ = ["Part", "read_form", "read_json", "read_pairs", "redact", "refuse_nul"]
 
 T = TypeVar("T")
 
