@@ -1,0 +1,96 @@
+"""Encryption of secrets at rest: Fernet keys, newest first; the first encrypts, all decrypt."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from connector.core.errors import WrongSetting
+
+KEY_FILE: Final = "secret.key"
+
+
+class Vault:
+    """Seals and opens secrets. `keys`: Fernet keys (32 bytes in URL-safe Base64), newest first."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._fernet: Final = MultiFernet([_fernet(place, key) for place, key in enumerate(keys, 1)])
+
+    def encrypt(self, text: str) -> str:
+        """The text, sealed with the newest key."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def decrypt(self, sealed: str) -> str:
+        """The text that was sealed with any of the keys; raises `WrongSetting` when none of them opens it."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken as error:
+            raise WrongSetting(_CLOSED) from error
+
+    def rotate(self, sealed: str) -> str:
+        """The same secret, sealed with the newest key; raises `WrongSetting` as `decrypt` does."""
+        try:
+            return self._fernet.rotate(sealed).decode()
+        except InvalidToken as error:
+            raise WrongSetting(_CLOSED) from error
+
+
+_CLOSED: Final = (
+    "none of the secret keys opens a stored secret: give the keys that it was sealed with, "
+    "in CONNECTOR_SECRET_KEYS or in the data directory's secret.key"
+)
+
+
+def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
+    """The vault with these keys, or, without any, with those of the key file: one a line; made if it is missing.
+
+    Raises `WrongSetting` for a key that is none and for a key file that others may read.
+    """
+    return Vault(keys or _keys_in(data_dir / KEY_FILE))
+
+
+def _fernet(place: int, key: str) -> Fernet:
+    try:
+        return Fernet(key)
+    except ValueError as error:
+        message = (
+            f"secret key {place} is not a Fernet key: found {len(key)} characters; "
+            "allowed: 32 bytes in URL-safe Base64, "
+            'such as `python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"` prints'
+        )
+        raise WrongSetting(message) from error
+
+
+def _keys_in(path: Path) -> list[str]:
+    if not path.exists():
+        _make(path)
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        message = f"{path} can be read by others: run chmod 600 {path}"
+        raise WrongSetting(message)
+    keys = path.read_text("ascii", "replace").split()
+    if not keys:
+        message = f"{path} is empty: put the keys back, or remove it where nothing was sealed yet"
+        raise WrongSetting(message)
+    return keys
+
+
+def _make(path: Path) -> None:
+    """Write a new key, whole or not at all; of several processes that start at once the first one's stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
