@@ -77,7 +77,7 @@ class Bitrix24:
     objects: str = "lead, deal"
     contacts: str = "all"
     read_by: str = "list"
-    batch: int = PAGE
+    batch: int | str = PAGE
 
     def greet(self, delivery: Delivery) -> Reply | None:
         """None: a webhook is set up by hand, without a challenge."""

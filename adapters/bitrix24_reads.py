@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from typing import Any, Final
 
 from adapters.bitrix24_items import (
@@ -79,9 +78,8 @@ class Reader:
         results = self.portal.batch([*(command for _, command in contacts), *asked], most=LISTS)
         for name, rows in zip(unknown, results[len(contacts) :], strict=True):
             # Without the scope for users the owner stays unknown, and the mapping holds the event for it.
-            for row in [] if isinstance(rows, Failure) else rows:
-                if f"user:{row.get('ID')}" == name:
-                    memo[name] = {key: row[key] for key in _USER if key in row}
+            found = {f"user:{row.get('ID')}": row for row in ([] if isinstance(rows, Failure) else rows)}
+            memo |= {of: {key: row[key] for key in _USER if key in row} for of, row in found.items() if of == name}
         return _by_name(contacts, results[: len(contacts)]) | {name: memo.get(name) for name in owners}
 
     def changes(self, objects: Sequence[str], since: datetime) -> Iterator[Event]:
@@ -125,14 +123,15 @@ class Reader:
         ]
 
     def _people(self) -> Iterator[Person]:
-        for start in count(0, PAGE):
+        start: int | None = 0
+        while start is not None:
             reply = self.portal.call("user.get", {"start": start})
             for row in reply["result"]:
                 name = " ".join(part for part in (row.get("NAME"), row.get("LAST_NAME")) if part)
                 email = (row.get("EMAIL") or "").strip().casefold() or None
                 yield Person(id=str(row["ID"]), email=email, name=name, is_active=row.get("ACTIVE") is not False)
-            if not reply.get("next"):
-                return
+            following = int(reply.get("next") or 0)
+            start = following if following > start else None
 
     def _stages(self, record_object: str, since: datetime) -> Iterator[Event]:
         parameters = {
