@@ -180,17 +180,17 @@ def read_pairs(pairs: Iterable[tuple[str, str]]) -> Part:
 
 def _put(root: dict[str, Any], name: str, value: str) -> None:
     nested = _FORM_NAME.fullmatch(name)
-    keys = [nested[1], *nested[2][1:-1].split("][")] if nested else [name]
-    if len(keys) > MAX_DEPTH:
+    keys = nested[2][1:-1].split("][") if nested else []
+    if len(keys) >= MAX_DEPTH:
         message = f"nested deeper than {MAX_DEPTH} levels"
         raise BadPayload(message)
-    place = root
-    for key in keys[:-1]:
-        name_here = key or str(len(place))
-        if not isinstance(place.get(name_here), dict):
-            place[name_here] = {}
-        place = place[name_here]
-    place[keys[-1] or str(len(place))] = value
+    place, last = root, nested[1] if nested else name
+    for key in keys:
+        if not isinstance(place.get(last), dict):
+            place[last] = {}
+        place = place[last]
+        last = key or str(len(place))
+    place[last] = value
 
 
 def _listed(value: Any) -> Any:
