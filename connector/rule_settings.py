@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
@@ -60,6 +61,11 @@ def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: b
 def is_email(value: object) -> bool:
     """Whether a value looks like an e-mail address; whether it exists only its server knows."""
     return isinstance(value, str) and _EMAIL.fullmatch(value) is not None
+
+
+def shown(value: object) -> str:
+    """A value as a mistake shows it: short, and nothing, true and false as YAML and JSON write them."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else _SHORT.repr(value)
 
 
 class _Value(fields.Field[Any]):
@@ -188,7 +194,7 @@ def _sentence(allowed: str, found: Any, path: tuple[str, ...]) -> str:
     if found is _MISSING:
         return f"{name}: missing; allowed: {allowed}"
     close = difflib.get_close_matches(str(found), _zones(), n=1) if path == ("timezone",) else []
-    return f"{name}: found {_SHORT.repr(found)}; allowed: {allowed}{_hint(close)}"
+    return f"{name}: found {shown(found)}; allowed: {allowed}{_hint(close)}"
 
 
 def _hint(close: list[str]) -> str:
@@ -198,4 +204,4 @@ def _hint(close: list[str]) -> str:
 _MISSING: Final = object()
 _SHORT: Final = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
-_SHORT.maxlevel = 3
+_SHORT.maxlevel = 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +14,7 @@ from connector.core.errors import SenderError
 from connector.core.event import Kind, Step
 from connector.core.rules import Template
 from connector.core.subject import LEAD
+from connector.rule_settings import shown
 from connector.simulate_keys import Key, keys_by_type
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -97,11 +97,11 @@ class _Reader:
     def _note(self, number: int, name: str | None, found: Any, allowed: str, words: tuple[str, ...] = ()) -> None:
         place = f"line {number}: {name}" if name else f"line {number}"
         hint = _nearest(found, words) if isinstance(found, str) else ""
-        self.mistakes.append(f"{place}: found {_SHORT.repr(found)}; allowed: {allowed}{hint}")
+        self.mistakes.append(f"{place}: found {shown(found)}; allowed: {allowed}{hint}")
 
     def _note_key(self, number: int, name: str, names: tuple[str, ...]) -> None:
-        shown, allowed = _SHORT.repr(name), ", ".join(names)
-        self.mistakes.append(f"line {number}: found the key {shown}; allowed: {allowed}{_nearest(name, names)}")
+        allowed = ", ".join(names)
+        self.mistakes.append(f"line {number}: found the key {shown(name)}; allowed: {allowed}{_nearest(name, names)}")
 
 
 def _step(number: int, values: Mapping[str, Any]) -> Step:
@@ -127,8 +127,3 @@ def _step(number: int, values: Mapping[str, Any]) -> Step:
 def _nearest(word: str, words: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(word, words, n=1)
     return f"; did you mean {close[0]}?" if close else ""
-
-
-_SHORT: Final = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 60
-_SHORT.maxlevel = 2
