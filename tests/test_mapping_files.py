@@ -1,0 +1,437 @@
+"""Mapping files: what a right one becomes, what is said of a wrong one, and that a hostile one is refused at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.core.errors import NotFound, SalesOpsError, Unmapped
+from connector.core.event import Conflict, Event, FieldValue, Kind, RecordRef, Step
+from connector.core.mapping import Backward, MappingRules, OwnerRule, Policy, translate, view_of, wanted_fields
+from connector.core.status import STATUSES_V1
+from connector.mapping_files import BadMapping, check_mapping, load_mapping, parse_mapping
+from connector.mapping_files.guide import refreshed
+from tests.wrong_mappings import HOSTILE, SMALLEST, WRONG
+
+ROOT = Path(__file__).parent.parent
+MAPPINGS = ROOT / "mappings"
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WHOLE = """\
+adapter: bitrix24
+backward: ignore            # follow | ignore
+unmapped: ignore            # hold | ignore
+stages:
+  lead:  {NEW: Latent, IN_PROCESS: アポ見込み, PROCESSED: "appointment acquired", JUNK: ignore}
+  deal:
+    0: {NEW: case, WON: order, LOSE: loss}
+    "7": {"C7:WON": order}
+triggers:
+  - id: webinar-form
+    on: crm_form_submitted
+    when: "form_id == '12'"
+    jump_to: appointment_prospect
+    reopen: true
+actions:
+  crm_form_submitted: form_submission
+  noise: ignore
+fields:
+  email: "EMAIL[0].VALUE"
+  company: {from: COMPANY_TITLE, conflict: theirs}
+  custom.budget: {from: UF_CRM_BUDGET, type: decimal}
+owner: {from: ASSIGNED_BY_ID, match: table, table: {17: hana@example.com}, conflict: newest, unknown: ignore}
+push:
+  lead:
+    status: {アポ見込み: {STATUS_ID: IN_PROCESS, FLAG: true, COUNT: 7, R: 1.5, T: "0123", L: [a, 1], O: {x: null}}}
+    fields: {UF_CRM_ABM_STATUS: "{status.label} {{since}} {since.date}", UF_CRM_ABM_FIXED: abm}
+    owner: ASSIGNED_BY_ID
+"""
+
+
+def whole() -> MappingRules:
+    return parse_mapping(WHOLE, "whole.yaml")
+
+
+def told(text: str) -> list[str]:
+    return [f"{one.line}:{one.column}: {one.message}" for one in check_mapping(text, "m.yaml")]
+
+
+def profile(data: dict[str, Any], rules: MappingRules) -> dict[str, FieldValue]:
+    steps = translate(Event(key="e", at=AT, kind=Kind.PROFILE, data=data), rules)
+    return dict(steps[0].fields) if steps else {}
+
+
+# What a right file becomes
+
+
+def test_every_key_of_a_file_arrives_in_the_rules() -> None:
+    rules = whole()
+    assert (rules.adapter, rules.backward, rules.unmapped) == ("bitrix24", Backward.IGNORE, Policy.IGNORE)
+    assert rules.stages == {
+        "lead": {
+            "": {
+                "NEW": "latent",
+                "IN_PROCESS": "appointment_prospect",
+                "PROCESSED": "appointment_acquisition",
+                "JUNK": "ignore",
+            }
+        },
+        "deal": {"0": {"NEW": "project", "WON": "order", "LOSE": "lost_order"}, "7": {"C7:WON": "order"}},
+    }
+    assert rules.actions == {"crm_form_submitted": "form_submission", "noise": "ignore"}
+    assert rules.owner == OwnerRule(source="ASSIGNED_BY_ID", table={"17": "hana@example.com"}, unknown=Policy.IGNORE)
+    (trigger,) = rules.triggers
+    assert (trigger.id, trigger.on, trigger.jump_to, trigger.may_reopen) == (
+        "webinar-form",
+        "crm_form_submitted",
+        "appointment_prospect",
+        True,
+    )
+    assert [(rule.name, rule.conflict) for rule in rules.fields] == [
+        ("email", Conflict.NEWEST),
+        ("company", Conflict.THEIRS),
+        ("custom.budget", Conflict.NEWEST),
+    ]
+    assert rules.push["lead"].owner == "ASSIGNED_BY_ID"
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    assert parse_mapping(SMALLEST, "m.yaml") == MappingRules(adapter="standard")
+
+
+def test_a_condition_decides_whether_a_trigger_fires() -> None:
+    def fired(form: str) -> list[Step]:
+        event = Event(key="e", at=AT, kind=Kind.TRIGGER, name="webinar-form", data={"form_id": form})
+        return list(translate(event, whole()))
+
+    assert [len(fired("12")), len(fired("13"))] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        (0, True),
+        (1, True),
+        ("x", True),
+        ([0], True),
+        (True, True),
+        (None, False),
+        ("", False),
+        ([], False),
+        ({}, False),
+        (False, False),
+    ],
+)
+def test_a_condition_takes_jmespath_s_own_view_of_what_is_true(*, value: Any, holds: bool) -> None:
+    rules = parse_mapping("adapter: a\ntriggers: [{id: t, on: t, when: amount, jump_to: latent}]", "m.yaml")
+    event = Event(key="e", at=AT, kind=Kind.TRIGGER, name="t", data={"amount": value})
+    assert bool(translate(event, rules)) is holds
+
+
+def test_fields_are_read_by_their_expression_and_type() -> None:
+    data = {"EMAIL": [{"VALUE": " a@example.com "}], "COMPANY_TITLE": "Acme", "UF_CRM_BUDGET": "1200.50"}
+    assert profile(data, whole()) == {
+        "email": FieldValue(value="a@example.com"),
+        "company": FieldValue(value="Acme", conflict=Conflict.THEIRS),
+        "custom.budget": FieldValue(value="1200.50"),
+    }
+    assert profile({"EMAIL": [], "COMPANY_TITLE": {"a": 1}, "UF_CRM_BUDGET": "much"}, whole()) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("string", " a ", "a"),
+        ("string", "", ""),
+        ("string", 12, "12"),
+        ("string", 1.5, "1.5"),
+        ("string", True, "true"),
+        ("string", [1], None),
+        ("string", 10**40, None),
+        ("string", float("nan"), None),
+        ("integer", "-12", -12),
+        ("integer", 12.0, 12),
+        ("integer", "12.5", None),
+        ("integer", True, None),
+        ("integer", [], None),
+        ("decimal", "1200.50", "1200.50"),
+        ("decimal", 0.1, "0.1"),
+        ("decimal", 1e22, "10000000000000000000000"),
+        ("decimal", "1e999999999", None),
+        ("decimal", "9" * 50, None),
+        ("decimal", "NaN", None),
+        ("decimal", True, None),
+        ("decimal", "1000|JPY", None),
+        ("boolean", "Y", True),
+        ("boolean", 0, False),
+        ("boolean", True, True),
+        ("boolean", "maybe", None),
+        ("boolean", None, None),
+        ("date", "2026-03-31", "2026-03-31"),
+        ("date", "2026-03-31T23:30:00-05:00", "2026-03-31"),
+        ("date", "31.03.2026", None),
+        ("date", 20260331, None),
+        ("datetime", "2026-03-31T10:00:00+09:00", "2026-03-31T01:00:00+00:00"),
+        ("datetime", "2026-03-31 10:00:00", "2026-03-31T10:00:00+00:00"),
+        ("datetime", "2026-03-31T10:00:00.000+0000", "2026-03-31T10:00:00+00:00"),
+        ("datetime", "0001-01-01T00:00:00+09:00", None),
+        ("datetime", "soon", None),
+        ("datetime", 1_700_000_000, None),
+        ("list", ["a", 1, None, ""], ["a", "1"]),
+        ("list", "a", ["a"]),
+        ("list", "", []),
+        ("list", {"a": 1}, None),
+        ("list", None, None),
+    ],
+)
+def test_a_value_is_read_as_its_type_or_left_out(kind: str, value: Any, expected: Any) -> None:
+    rules = parse_mapping(f"adapter: a\nfields: {{x: {{from: X, type: {kind}}}}}", "m.yaml")
+    assert profile({"X": value}, rules) == ({} if expected is None else {"x": FieldValue(value=expected)})
+    json.dumps(expected)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("A", "top"),
+        ("L[0].V", "first"),
+        ("L[-1].V", "last"),
+        ("L[7].V", None),
+        ("A.B", None),
+        ("A[0]", None),
+        ("L.V", None),
+        ('"odd key".V', "quoted"),
+        ("L[*].V | [1]", "last"),
+        ("L[?V=='last'].V | [0]", "last"),
+        ("not_null(NONE, A)", "top"),
+        ("join('-', L[*].V)", "first-last"),
+        ("to_string(ceil(INF))", None),
+        ("sum(L)", None),
+    ],
+)
+def test_an_expression_finds_what_jmespath_says_and_never_fails(expression: str, expected: str | None) -> None:
+    data = {"A": "top", "L": [{"V": "first"}, {"V": "last"}], "odd key": {"V": "quoted"}, "INF": float("inf")}
+    rules = parse_mapping("adapter: a\nfields:\n  x: " + json.dumps(expression), "m.yaml")
+    assert profile(data, rules) == ({} if expected is None else {"x": FieldValue(value=expected)})
+
+
+def test_a_record_shows_values_and_texts() -> None:
+    view = view_of("appointment_prospect", "アポ見込み", AT, "2026-03-01", None)
+    assert wanted_fields(whole().push["lead"], view, shows_status=False) == {
+        "STATUS_ID": "IN_PROCESS",
+        "FLAG": True,
+        "COUNT": 7,
+        "R": 1.5,
+        "T": "0123",
+        "L": ["a", 1],
+        "O": {"x": None},
+        "UF_CRM_ABM_STATUS": "アポ見込み {since} 2026-03-01",
+        "UF_CRM_ABM_FIXED": "abm",
+    }
+
+
+def test_statuses_are_those_of_the_template() -> None:
+    text = "adapter: a\nstages: {lead: {A: in_progress}}"
+    assert parse_mapping(text, "m.yaml", STATUSES_V1).stages == {"lead": {"": {"A": "in_progress"}}}
+    assert "'in_progress' is no status" in told(text)[0]
+
+
+def test_no_word_of_the_rules_carries_its_place_along() -> None:
+    rules = whole()
+    words = [rules.adapter, *rules.stages, *rules.stages["deal"]["0"], *rules.actions, rules.triggers[0].id]
+    words += [*rules.push, *rules.push["lead"].fields, *rules.push["lead"].status, rules.push["lead"].owner or ""]
+    words += rules.push["lead"].status["appointment_prospect"]
+    assert {type(word) for word in words} == {str}
+
+
+@pytest.mark.parametrize("path", sorted(MAPPINGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_shipped_mappings_are_right(path: Path) -> None:
+    assert check_mapping(path.read_text(), path.name) == ()
+
+
+def test_the_readme_s_table_is_the_schema_s() -> None:
+    readme = (MAPPINGS / "README.md").read_text()
+    assert refreshed(readme) == readme
+
+
+def test_the_readme_s_examples_are_right() -> None:
+    blocks = (MAPPINGS / "README.md").read_text().split("```yaml\n")[1:]
+    examples = [block.split("```")[0] for block in blocks]
+    assert [told(SMALLEST + example) for example in examples] == [[]] * 6
+
+
+# What is said of a wrong one
+
+
+@pytest.mark.parametrize(("text", "expected"), WRONG.values(), ids=WRONG)
+def test_a_mistake_is_told_with_its_place_and_what_is_allowed(text: str, expected: list[str]) -> None:
+    assert told(text) == expected
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
+    text = "adapter: a\nunmapped: x\nstages: {lead: {A: x}}\nfields: {y1: 'a['}\npush: {lead: {fields: {A: '{'}}}\nx: 1"
+    assert [one.line for one in check_mapping(text, "m.yaml")] == [2, 3, 4, 5, 6]
+
+
+def test_an_error_names_the_file_and_is_for_sales_ops() -> None:
+    with pytest.raises(BadMapping) as caught:
+        parse_mapping("adapter: a\nadapter: b\nx: 1", "tokyo.yaml")
+    assert isinstance(caught.value, SalesOpsError)
+    assert caught.value.reason == "bad_mapping"
+    assert str(caught.value).splitlines()[0] == "tokyo.yaml:2:1: 'adapter' stands twice; it is in line 1 already"
+    assert len(caught.value.mistakes) == 2
+
+
+def test_a_file_is_loaded_with_its_name_in_mistakes(tmp_path: Path) -> None:
+    path = tmp_path / "tokyo.yaml"
+    path.write_text("\ufeff" + WHOLE, encoding="utf-8")
+    assert load_mapping(path).adapter == "bitrix24"
+    path.write_bytes(b"adapter: a\nstages: \xff")
+    with pytest.raises(BadMapping, match=r"^tokyo\.yaml:2:9: this is no UTF-8 text; save the file as UTF-8$"):
+        load_mapping(path)
+    with pytest.raises(NotFound, match="cannot be read: No such file"):
+        load_mapping(tmp_path / "osaka.yaml")
+
+
+# What is hostile
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_has_few_and_short_mistakes(make: Callable[[], str]) -> None:
+    mistakes = check_mapping(make(), "m.yaml")
+    assert 1 <= len(mistakes) <= 500
+    assert all(len(str(one)) < 1000 for one in mistakes)
+
+
+TIMED = """
+import json, time
+from connector.mapping_files import check_mapping
+from tests.wrong_mappings import HOSTILE
+taken = {}
+for name, make in HOSTILE.items():
+    text = make()
+    start = time.process_time()
+    check_mapping(text, "m.yaml")
+    taken[name] = time.process_time() - start
+print(json.dumps(taken))
+"""
+
+
+def test_a_hostile_file_is_refused_in_under_a_second() -> None:
+    """In a process of its own, which no coverage tool slows down."""
+    run = subprocess.run([sys.executable, "-c", TIMED], capture_output=True, check=True, cwd=ROOT, timeout=60)
+    taken: dict[str, float] = json.loads(run.stdout)
+    assert {name: seconds for name, seconds in taken.items() if seconds >= 1} == {}
+    assert taken.keys() == HOSTILE.keys()
+
+
+def test_a_large_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "big.yaml"
+    path.write_bytes(b"\xff" * 50_000_000)
+    with pytest.raises(BadMapping, match=r"^big\.yaml:1:1: the file is larger than 250 kB; that is no mapping$"):
+        load_mapping(path)
+
+
+# Whatever it is
+
+SIGNS = st.text(alphabet="abno0129:-#&*!|>'\"%@`{}[],?~. \n\t\\éあ\ud800\x00", max_size=60)
+
+
+@given(st.text(max_size=80) | SIGNS)
+def test_any_text_is_right_or_has_mistakes(text: str) -> None:
+    for one in check_mapping(text, "m.yaml"):
+        assert one.line >= 1
+        assert one.column >= 1
+
+
+@given(st.integers(0, len(WHOLE)), st.integers(0, 12), SIGNS)
+def test_any_damage_to_a_file_leaves_it_right_or_gives_mistakes(start: int, length: int, put: str) -> None:
+    check_mapping(WHOLE[:start] + put + WHOLE[start + length :], "m.yaml")
+
+
+WORDS = st.sampled_from(["NEW", "WON", "form", "0", "17", "hum", "login", "odd word", "é", "no"])
+STATUS = st.sampled_from(["latent", "Lost order", "失注", "order"])
+SAID = r"""A  A.B[0]  L[*].V  ceil(A)  sum(L)  sort_by(L,&V)  max_by(L,&V).V  L[?V>`1`]|[0]  *.*  join('-',L)  avg(L)
+to_number(A)  length(A)  A[::2]  map(&V,L)  {a:A,b:L}  !A&&L"""
+EXPRESSIONS = st.sampled_from(SAID.split())
+FIELD = st.fixed_dictionaries(
+    {"from": EXPRESSIONS},
+    optional={
+        "type": st.sampled_from(["string", "integer", "decimal", "boolean", "date", "datetime", "list"]),
+        "conflict": st.sampled_from(Conflict).map(str),
+    },
+)
+STAGES = st.dictionaries(WORDS, STATUS | st.just("ignore"), max_size=3)
+
+
+def _id_of(trigger: Any) -> str:
+    return str(trigger["id"])
+
+
+TRIGGER = st.fixed_dictionaries(
+    {"id": WORDS, "on": WORDS, "jump_to": STATUS}, optional={"when": EXPRESSIONS, "reopen": st.booleans()}
+)
+FILES = st.fixed_dictionaries(
+    {"adapter": st.just("standard")},
+    optional={
+        "backward": st.sampled_from(["follow", "ignore"]),
+        "unmapped": st.sampled_from(["hold", "ignore"]),
+        "stages": st.dictionaries(WORDS, STAGES | st.dictionaries(WORDS, STAGES, max_size=3), max_size=3),
+        "triggers": st.lists(TRIGGER, max_size=3, unique_by=_id_of),
+        "actions": st.dictionaries(WORDS, st.sampled_from(["login", "mail_open", "ignore"]), max_size=3),
+        "fields": st.dictionaries(st.sampled_from(["company", "custom.x", "email"]), FIELD | EXPRESSIONS),
+        "owner": st.fixed_dictionaries(
+            {},
+            optional={
+                "table": st.dictionaries(WORDS, st.just("a@example.com")),
+                "unknown": st.sampled_from(["hold", "ignore"]),
+            },
+        ),
+        "push": st.dictionaries(
+            WORDS, st.fixed_dictionaries({}, optional={"fields": st.dictionaries(WORDS, st.just("{owner}"))})
+        ),
+    },
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | WORDS | st.just("2026-03-01"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["A", "B", "L", "V"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+EVENTS = st.builds(
+    Event,
+    key=st.text(max_size=3),
+    at=st.datetimes(timezones=st.just(UTC)),
+    kind=st.sampled_from(Kind),
+    record=st.none() | st.builds(RecordRef, object=WORDS, id=WORDS),
+    name=st.none() | WORDS,
+    stage=st.none() | WORDS,
+    pipeline=st.none() | WORDS,
+    owner=st.none() | WORDS,
+    owner_email=st.none() | st.just("b@example.com"),
+    data=st.dictionaries(st.sampled_from(["A", "L"]), JSON),
+)
+
+
+@settings(max_examples=200)
+@given(FILES, st.lists(EVENTS, max_size=5))
+def test_a_mapping_that_validates_raises_nothing_but_unmapped_for_any_event(
+    content: dict[str, Any], events: list[Event]
+) -> None:
+    rules = parse_mapping(json.dumps(content, ensure_ascii=False), "m.yaml")
+    for event in events:
+        try:
+            steps = translate(event, rules)
+        except Unmapped:
+            continue
+        for step in steps:
+            json.dumps({name: given_value.value for name, given_value in step.fields.items()}, allow_nan=False)
