@@ -130,7 +130,8 @@ def test_a_rule_of_the_other_template_is_unknown() -> None:
     assert _mistakes({"rules": {"latent.warm": {}}}, BASIC_1) == [
         (
             "rules.latent.warm: not a key here; allowed: "
-            "v1.not_set.act, v1.latent.expire, v1.latent.surge, v1.explicit.cool, v1.explicit.warn; did you mean v1.latent.surge?"
+            "v1.not_set.act, v1.latent.expire, v1.latent.surge, v1.explicit.cool, v1.explicit.warn; "
+            "did you mean v1.latent.surge?"
         )
     ]
 

@@ -75,7 +75,7 @@ class UnknownStatus(SalesOpsError):
 
     def __init__(self, word: str, nearest: str | None, allowed: tuple[str, ...]) -> None:
         hint = f"; did you mean {nearest}?" if nearest else ""
-        super().__init__(f"{word!r} is not a status{hint} Allowed: {', '.join(allowed)}")
+        super().__init__(f"{word!r} is not a status; allowed: {', '.join(allowed)}{hint}")
         self.nearest = nearest
 
 
