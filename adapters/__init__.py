@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapters.bitrix24 import Bitrix24
 from adapters.standard import Standard
 from connector.adapter import Adapter
 
-ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Standard,)}
+ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Bitrix24, Standard)}
