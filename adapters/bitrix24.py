@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from adapters.bitrix24_items import deleted_event, events_of, moment, name_of, object_of, type_of
+from adapters.bitrix24_items import deleted_event, events_of, name_of, object_of, type_of
 from adapters.bitrix24_notice import IGNORED, TRIGGERS, read_notice, word_at
 from adapters.bitrix24_push import push
 from adapters.bitrix24_reads import Reader, failure_of
@@ -172,7 +172,7 @@ class Bitrix24:
         events = events_of(record, item, fetched, self._most_contacts())
         if trigger:
             query = {key: value for key, value in read_pairs(delivery.query).object().items() if key != "token"}
-            key = f"{name}:{trigger}@{moment(at)}.{at.microsecond:06}"
+            key = f"{name}:{trigger}@{at.isoformat()}"
             page = delivery.parameter("page")
             data = {**events[-1].data, **query}
             events.append(replace(events[0], key=key, at=at, kind=Kind.ACTION, name=trigger, page=page, data=data))

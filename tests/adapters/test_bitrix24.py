@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,8 @@ from adapters.bitrix24_rest import Portal, query
 from connector.adapter import Adapter, Answer, Delivery, Outcome, Person, Pushed, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.mapping import translate
+from connector.mapping_files import load_mapping
 from tests.adapters.bitrix24_fake import TIMES, URL, FakePortal, reply
 
 NOW = datetime(2026, 3, 26, 8, 16, 5, 250_000, tzinfo=UTC)
@@ -488,7 +491,7 @@ def test_a_robot_tells_which_trigger_fired(word: str, portal: FakePortal) -> Non
     one = robot(event=f" {word.upper()} ", form_id="12", page="https://example.com/price")
     action = read(BITRIX, one, portal)[-1]
     assert (action.key, action.at, action.kind, action.name, action.page) == (
-        f"lead:1907:{word}@2026-03-26T08:16:05Z.250000",
+        f"lead:1907:{word}@2026-03-26T08:16:05.250000+00:00",
         NOW,
         Kind.ACTION,
         word,
@@ -778,6 +781,28 @@ def test_a_catalogue_without_the_right_to_read_it_is_refused(portal: FakePortal)
     portal.errors = {"crm.item.fields": ("ACCESS_DENIED", "Access denied")}
     with pytest.raises(CrmRefused, match="lacks the right"):
         BITRIX.catalog(portal)
+
+
+# The shipped mapping
+
+
+def test_the_shipped_mapping_knows_every_trigger_and_the_default_stages(portal: FakePortal) -> None:
+    rules = load_mapping(Path(__file__).parents[2] / "mappings" / "bitrix24.yaml")
+    assert set(rules.actions) == set(TRIGGERS)
+    assert set(rules.stages["lead"][""]) == {"NEW", "IN_PROCESS", "PROCESSED", "CONVERTED", "JUNK"}
+    profile = read(BITRIX, event("ONCRMLEADUPDATE"), portal)[3]
+    [step] = translate(profile, rules)
+    assert {name: field.value for name, field in step.fields.items()} == {
+        "email": "Ingrid.Halden@Example.com",
+        "phone": "+47 55 50 12 34",
+        "company": "Halden & Sons",
+    }
+
+
+def test_a_captured_request_stands_for_every_word_of_the_tables() -> None:
+    names = {path.stem for path in (Path(__file__).parents[1] / "payloads" / "bitrix24").glob("*.http")}
+    triggers = {f"robot-trigger-{word.replace('_', '-')}" for word in TRIGGERS}
+    assert {word.lower() for word in (*EVENTS, *IGNORED)} | triggers <= names
 
 
 # Settings and calls
