@@ -17,7 +17,7 @@ from adapters.bitrix24_notice import IGNORED, TRIGGERS, read_notice, word_at
 from adapters.bitrix24_push import push
 from adapters.bitrix24_reads import Reader, failure_of
 from adapters.bitrix24_rest import PAGE, Portal
-from connector.adapter import Api, Catalog, Delivery, Pushed, Reply, Setting, Update
+from connector.adapter import RATE_SETTING, Api, Catalog, Delivery, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.payload import Part, read_form, read_pairs
@@ -55,6 +55,7 @@ class Bitrix24:
             description="Whose e-mails and phones find a deal's subject: all contacts or the first", default="all"
         ),
         "read_by": Setting(description="list: 50 records a command; get: one record a command", default="list"),
+        "rate": RATE_SETTING,
         "batch": Setting(description="Commands per batch request, at most 50", default=PAGE),
     }
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/x-www-form-urlencoded"})

@@ -17,7 +17,7 @@ import orjson
 from jmespath.exceptions import JMESPathError
 
 from adapters.standard_lines import first_identity, read_lines
-from connector.adapter import Answer, Api, Catalog, Delivery, Outcome, Pushed, Reply, Setting, Update
+from connector.adapter import RATE_SETTING, Answer, Api, Catalog, Delivery, Outcome, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 from connector.redaction import mask_text
@@ -45,6 +45,7 @@ class Standard:
         "read_url": Setting(
             description="Where the record can be read back; filled in as `url`. Empty: not verified", default=""
         ),
+        "rate": RATE_SETTING,
         "read_status": Setting(description="JMESPath to the status code in what `read_url` answers", default="status"),
     }
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
@@ -60,6 +61,7 @@ class Standard:
     push_secret: tuple[str, ...] = ()
     read_url: str = ""
     read_status: str = "status"
+    rate: int = 0
 
     def greet(self, delivery: Delivery) -> Reply | None:
         """None: Standard Webhooks has no challenge."""

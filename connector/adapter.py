@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from connector.core.errors import BadPayload, CrmUnavailable
 from connector.core.event import Event, Identity, RecordRef
@@ -153,6 +153,10 @@ class Setting:
     default: Any = None
 
 
+RATE_SETTING: Final = Setting(description="Calls a second at most; 0: what the system allows by default", default=0)
+"""Every adapter asks for it as `rate`."""
+
+
 @runtime_checkable
 class Adapter(Protocol):
     """One external system: a frozen dataclass of the connection's settings and secrets (tuples, newest first).
@@ -169,6 +173,11 @@ class Adapter(Protocol):
     SECRET_KEYS: ClassVar[frozenset[str]]
     RATE: ClassVar[tuple[int, int]]
     ECHOES: ClassVar[Mapping[str, str]]
+
+    @property
+    def rate(self) -> int:
+        """Calls a second at most; 0: as `RATE` says."""
+        ...
 
     def greet(self, delivery: Delivery) -> Reply | None:
         """The answer to a registration challenge or probe; None: it is none."""

@@ -142,12 +142,11 @@ class Runtime:
         if known is not None and known[0] is connected and time.monotonic() < known[1]:
             return known[2]
         memo: dict[str, Any] = {}
+        rate = (connected.adapter.rate, 1) if connected.adapter.rate else connected.adapter.RATE
         api = HttpApi(
             connected.name,
             session=None,
-            limiter=RateLimiter(
-                connected.name, connected.adapter.RATE, redis=self.redis, clock=time.time, sleep=time.sleep
-            ),
+            limiter=RateLimiter(connected.name, rate, redis=self.redis, clock=time.time, sleep=time.sleep),
             breaker=CircuitBreaker(connected.name, redis=self.redis, clock=time.time),
             user_agent=f"abm-connector/{__version__}",
             clock=time.monotonic,
