@@ -345,6 +345,7 @@ def test_a_large_file_is_not_read_to_its_end(tmp_path: Path) -> None:
 SIGNS = st.text(alphabet="abno0129:-#&*!|>'\"%@`{}[],?~. \n\t\\éあ\ud800\x00", max_size=60)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | SIGNS)
 def test_any_text_is_right_or_has_mistakes(text: str) -> None:
     for one in check_mapping(text, "m.yaml"):
@@ -352,6 +353,7 @@ def test_any_text_is_right_or_has_mistakes(text: str) -> None:
         assert one.column >= 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(WHOLE)), st.integers(0, 12), SIGNS)
 def test_any_damage_to_a_file_leaves_it_right_or_gives_mistakes(start: int, length: int, put: str) -> None:
     check_mapping(WHOLE[:start] + put + WHOLE[start + length :], "m.yaml")
@@ -422,7 +424,7 @@ EVENTS = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(FILES, st.lists(EVENTS, max_size=5))
 def test_a_mapping_that_validates_raises_nothing_but_unmapped_for_any_event(
     content: dict[str, Any], events: list[Event]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.core.action import BIT
@@ -244,6 +244,7 @@ RULESETS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(EVENTS, RULESETS)
 def test_any_event_becomes_steps_at_its_time_or_is_held(given_event: Event, rules: MappingRules) -> None:
     try:
