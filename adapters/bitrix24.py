@@ -78,7 +78,8 @@ class Bitrix24:
     objects: str = "lead, deal"
     contacts: str = "all"
     read_by: str = "list"
-    batch: int | str = PAGE
+    batch: int = PAGE
+    rate: int = 0
 
     def greet(self, delivery: Delivery) -> Reply | None:
         """None: a webhook is set up by hand, without a challenge."""
