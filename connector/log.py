@@ -27,14 +27,14 @@ _NAME: Final = (
 _IN_TEXT: Final = (
     (re.compile(r"(://)[^/\s@?#]*@"), rf"\1{MASK}@"),
     (re.compile(r"(/rest/\d+/)[^/\s?\"']+"), rf"\1{MASK}"),
-    (re.compile(r"(authorization\W{1,5}(?:basic|token)?\s*)[^\s,;\"']+", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"(authorization\W{1,5}(?:(?:basic|bearer|token)\s+)?)[^\s,;\"']+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"\b(Bearer\s+)[\w.~+/=-]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"\bwhs(?:ec|k)_[\w+/=-]+"), MASK),
     (re.compile(rf"({_NAME}=)[^\s&\"',;]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(rf"([\"']{_NAME}[\"']\s*:\s*)([\"'])(?:\\.|(?!\2).)*\2", re.IGNORECASE), rf"\1\2{MASK}\2"),
 )
 _DEEPEST: Final = 8
-_QUIET: Final = ("alembic", "rq", "werkzeug")
+_QUIET: Final = ("alembic", "rq.worker", "werkzeug")
 _COLOURS: Final = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _PLAIN: Final = "\x1b[0m"
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-import reprlib
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from marshmallow import ValidationError
 from sqlalchemy.engine import URL
 
 from connector.core.errors import WrongSetting
-from connector.settings_fields import Zone
-from connector.settings_table import BY_ENV, BY_KEY, SMTP, TABLE, WORKSPACE, Setting
+from connector.core.rules import TEMPLATES
+from connector.rule_settings import WrongRuleSettings, read_settings
+from connector.settings_sources import Given, from_environment, from_file, mistake
+from connector.settings_table import BY_KEY, SMTP, TABLE, WORKSPACE, Setting
 
 FILE: Final = "connector.toml"
-_PREFIX: Final = "CONNECTOR_"
-_SECTIONS: Final = (WORKSPACE, SMTP)
-_NOT_SETTINGS: Final = frozenset({"CONNECTOR_NO_SKIPS"})
-"""Read by the tests, which start the connector with their own environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,135 +76,86 @@ class Config:
         return self.data_dir / "metrics"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    value: Any
-    name: str
-    where: str
-
-
 def read_config(environ: Mapping[str, str], directory: Path) -> Config:
     """The settings of the environment, then of connector.toml in `directory` or in the data directory.
 
     Empty environment variables count as not set. Raises `WrongSetting`, whose message has one line per mistake.
     """
     mistakes: list[str] = []
-    in_env = dict(_from_environment(environ, mistakes))
-    outer = dict(_from_file(directory / FILE, mistakes))
+    in_env = dict(from_environment(environ, mistakes))
+    outer = dict(from_file(directory / FILE, mistakes))
     data_dir = _data_dir(in_env.get("data_dir") or outer.get("data_dir"), directory)
-    inner: dict[str, _Given] = {}
+    inner: dict[str, Given] = {}
     if data_dir != directory.resolve() and (data_dir / FILE).is_file():
         if (directory / FILE).is_file():
             mistakes.append(f"{data_dir / FILE}: a second file beside {directory / FILE}; allowed: one of the two")
-        inner = dict(_from_file(data_dir / FILE, mistakes))
+        inner = dict(from_file(data_dir / FILE, mistakes))
         if "data_dir" in inner:
-            mistakes.append(_mistake(inner["data_dir"], BY_KEY["data_dir"], "not in the file that it leads to"))
+            mistakes.append(mistake(inner["data_dir"], BY_KEY["data_dir"], "not in the file that it leads to"))
     given = {**inner, **outer, **in_env}
     values = {setting.key: _value(setting, given.get(setting.key), mistakes) for setting in TABLE}
     values["data_dir"] = data_dir
     values["database_url"] = values["database_url"] or _sqlite(data_dir)
+    workspace = {
+        key.partition(".")[2]: values[key]
+        for key in given
+        if key.startswith(f"{WORKSPACE}.") and values[key] is not None
+    }
+    mistakes += _of_the_workspace(workspace, values["template"], given)
     mistakes += _contradictions(values, given)
     if mistakes:
         count = "1 wrong setting" if len(mistakes) == 1 else f"{len(mistakes)} wrong settings"
         raise WrongSetting("\n  ".join([f"{count}:", *mistakes]))
-    return _config(values, given)
+    return _config(values, workspace)
 
 
 def _sqlite(data_dir: Path) -> str:
     return URL.create("sqlite", database=str(data_dir / "connector.sqlite")).render_as_string()
 
 
-def _from_environment(environ: Mapping[str, str], mistakes: list[str]) -> Iterator[tuple[str, _Given]]:
-    for name, value in sorted(environ.items()):
-        setting = BY_ENV.get(name)
-        if setting and value:
-            yield setting.key, _Given(value=value, name=name, where="environment")
-        elif setting is None and name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
-            mistakes.append(f"{name} (environment): not a setting{_nearest(name, BY_ENV)}")
-
-
-def _from_file(path: Path, mistakes: list[str]) -> Iterator[tuple[str, _Given]]:
-    if not path.is_file():
-        return
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        mistakes.append(f"{path}: cannot be read: {error}; allowed: a TOML file in UTF-8")
-        return
-    for key, value in _flat(content):
-        if key in BY_KEY:
-            yield key, _Given(value=value, name=key, where=str(path))
-        else:
-            mistakes.append(f"{key} ({path}): not a setting{_nearest(key, BY_KEY)}")
-
-
-def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if key in _SECTIONS and isinstance(value, dict):
-            yield from ((f"{key}.{name}", inner) for name, inner in value.items())
-        else:
-            yield key, value
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    bare = name.removeprefix(_PREFIX)
-    close = [known for known in names if known == bare or known.endswith(f".{bare}")]
-    close = close or difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]}?" if close else "; docs/settings.md lists them"
-
-
-def _data_dir(given: _Given | None, directory: Path) -> Path:
+def _data_dir(given: Given | None, directory: Path) -> Path:
     setting = BY_KEY["data_dir"]
     folder: Path = _value(setting, given, [])
     return (directory / folder).resolve()
 
 
-def _value(setting: Setting, given: _Given | None, mistakes: list[str]) -> Any:
+def _value(setting: Setting, given: Given | None, mistakes: list[str]) -> Any:
     if given is None:
         return setting.default
     try:
         return setting.field.deserialize(given.value)
-    except ValidationError as error:
-        mistakes.append(_mistake(given, setting, _detail(error.messages)))
+    except ValidationError:
+        mistakes.append(mistake(given, setting))
         return setting.default
 
 
-def _mistake(given: _Given, setting: Setting, detail: str = "") -> str:
-    found = f"a value of {len(str(given.value))} characters" if setting.is_secret else reprlib.repr(given.value)
-    note = f" ({detail})" if detail else ""
-    return f"{given.name} ({given.where}): found {found}{note}; allowed: {setting.allowed}{_meant(given, setting)}"
+def _of_the_workspace(workspace: Mapping[str, Any], template: str, given: Mapping[str, Given]) -> Iterator[str]:
+    try:
+        read_settings(workspace, TEMPLATES[template], mail_default=False)
+    except WrongRuleSettings as error:
+        for sentence in error.mistakes:
+            path, _, text = sentence.partition(": ")
+            name, dot, rest = path.partition(".")
+            place = given[f"{WORKSPACE}.{name}"]
+            yield f"{place.name}{dot}{rest} ({place.where}): {text}"
 
 
-def _meant(given: _Given, setting: Setting) -> str:
-    words = available_timezones() if isinstance(setting.field, Zone) else getattr(setting.field.validate, "choices", ())
-    close = difflib.get_close_matches(str(given.value), words, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _detail(messages: Any, path: str = "") -> str:
-    """Where inside a list or table the first mistake is, and what marshmallow says of it."""
-    if isinstance(messages, dict):
-        key, inner = next(iter(messages.items()))
-        return _detail(inner, f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip("."))
-    return f"{path}: {messages[0]}" if path else ""
-
-
-def _contradictions(values: Mapping[str, Any], given: Mapping[str, _Given]) -> Iterator[str]:
+def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
     """What is right by itself and wrong together."""
     if (values["lanes"] or 1) > 1 and values["database_url"].startswith("sqlite:"):
-        yield _mistake(given["lanes"], BY_KEY["lanes"], "SQLite has one writer at a time: 1, or use PostgreSQL")
-    if values["smtp.host"] and not values["smtp.sender"]:
+        yield mistake(given["lanes"], BY_KEY["lanes"], "SQLite has one writer at a time: 1, or use PostgreSQL")
+    if values["smtp.host"] and "smtp.sender" not in given:
         yield f"smtp.sender: missing beside {given['smtp.host'].name}; allowed: {BY_KEY['smtp.sender'].allowed}"
-    if values["smtp.password"] and not values["smtp.user"]:
+    if values["smtp.password"] and "smtp.user" not in given:
         yield f"smtp.user: missing beside {given['smtp.password'].name}; allowed: {BY_KEY['smtp.user'].allowed}"
 
 
-def _config(values: dict[str, Any], given: Mapping[str, _Given]) -> Config:
+def _config(values: dict[str, Any], workspace: Mapping[str, Any]) -> Config:
     lanes = values.pop("lanes") or (1 if values["database_url"].startswith("sqlite:") else 4)
     smtp = {key.partition(".")[2]: values[key] for key in BY_KEY if key.startswith(f"{SMTP}.")}
     plain = {key: value for key, value in values.items() if "." not in key}
     return Config(
         **{**plain, "lanes": lanes, "secret_keys": tuple(values["secret_keys"])},
-        workspace={key.partition(".")[2]: values[key] for key in given if key.startswith(f"{WORKSPACE}.")},
+        workspace=workspace,
         smtp=Smtp(**smtp) if smtp["host"] else None,
     )

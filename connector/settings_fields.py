@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import ValidationError, fields
 from sqlalchemy.engine import make_url
@@ -32,10 +31,12 @@ class Folder(fields.Field[Path]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> Path:  # noqa: ARG002 - the signature
         try:
-            return Path(value).expanduser()
+            path = Path(value).expanduser()
+            path.resolve()
         except (TypeError, ValueError, RuntimeError) as error:
             message = "not a path"
             raise ValidationError(message) from error
+        return path
 
 
 class Items(fields.List[Any]):
@@ -46,33 +47,15 @@ class Items(fields.List[Any]):
         return super()._deserialize(items, attr, data, **rest)
 
 
-class Json(fields.Field[Any]):
-    """A list or table; in the environment written as JSON."""
+class JsonOrText(fields.Field[Any]):
+    """Any value; a text that is JSON is what it says, any other stays a text."""
 
-    def __init__(self, inner: fields.Field[Any], **rest: Any) -> None:
-        super().__init__(**rest)
-        self._inner = inner
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> Any:
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError as error:
-                message = f"not JSON: {error}"
-                raise ValidationError(message) from error
-        return self._inner.deserialize(value, attr, data, **rest)
-
-
-class Zone(fields.String):
-    """The name of a time zone."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> str:
-        name = super()._deserialize(value, attr, data, **rest)
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> Any:  # noqa: ARG002 - the signature
         try:
-            return ZoneInfo(name).key
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            message = "not the name of a time zone"
-            raise ValidationError(message) from error
+            read = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+        return value if read is None else read
 
 
 class DatabaseUrl(fields.String):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from connector.core.rules import MATCHES, TEMPLATES
-from connector.settings_fields import DatabaseUrl, Folder, Items, Json, RedisUrl, Whole, Zone
+from connector.rule_settings import LONGEST_GAP, REPEATS
+from connector.settings_fields import DatabaseUrl, Folder, Items, JsonOrText, RedisUrl, Whole
 
 WORKSPACE: Final = "workspace"
 SMTP: Final = "smtp"
@@ -56,22 +57,9 @@ def _text(key: str, description: str, **rest: Any) -> Setting:
     return _setting(key, fields.String(validate=validate.Length(1, 1000)), "text", description, **rest)
 
 
-def _switch(key: str, description: str) -> Setting:
-    return _setting(key, fields.Boolean(), "true or false", description, shown="false")
-
-
-_RULE_IDS: Final = sorted(rule.id for template in TEMPLATES.values() for rule in template.rules)
-_KEY_PAGE: Final = Schema.from_dict(
-    {
-        "match": fields.String(required=True, validate=validate.OneOf(MATCHES)),
-        "url": fields.String(required=True, validate=validate.Length(1, 2000)),
-    }
-)
-_RULE: Final = Schema.from_dict({"enabled": fields.Boolean(), "notify": fields.Boolean()})
-
-
-def _by_rule(values: fields.Field[Any]) -> fields.Field[Any]:
-    return Json(fields.Dict(keys=fields.String(validate=validate.OneOf(_RULE_IDS)), values=values))
+def _workspace(name: str, allowed: str, description: str, shown: str) -> Setting:
+    """A setting that `rule_settings` checks."""
+    return _setting(f"{WORKSPACE}.{name}", JsonOrText(), allowed, description, shown=shown)
 
 
 TABLE: Final[tuple[Setting, ...]] = (
@@ -151,50 +139,48 @@ TABLE: Final[tuple[Setting, ...]] = (
         "log_level", "info", ("debug", "info", "warning", "error"), "The least important entries that are written."
     ),
     _choice("template", "basic-2.0", tuple(TEMPLATES), "The ABM template of the workspace."),
-    _setting(
-        "workspace.timezone",
-        Zone(),
+    _workspace(
+        "timezone",
         "a name of the IANA time zone database, such as Asia/Tokyo",
         "Where the workspace's days begin and end.",
-        shown="Asia/Tokyo",
+        "Asia/Tokyo",
     ),
-    _whole(
-        "workspace.session_gap_minutes",
-        None,
-        1,
-        1_440,
+    _workspace(
+        "session_gap_minutes",
+        f"a whole number from 1 to {LONGEST_GAP:,}",
         "Gap that ends a session of a visitor whose tracker names none.",
-        shown="30",
-        unit="minutes",
+        "30 minutes",
     ),
-    _setting(
-        "workspace.key_pages",
-        Json(fields.List(fields.Nested(_KEY_PAGE))),
+    _workspace(
+        "key_pages",
         f"a list of {{match: {' | '.join(MATCHES)}, url: text}} (in the environment: as JSON)",
         "Patterns of the key pages' URLs.",
+        "none",
     ),
-    _switch("workspace.mail_enabled", "Whether notices are mailed at all."),
-    _setting(
-        "workspace.notice_repeat",
-        _by_rule(fields.String(validate=validate.OneOf(("daily", "once_per_stay")))),
-        "rule ids with daily or once_per_stay each (in the environment: as JSON)",
+    _workspace("mail_enabled", "true or false", "Whether notices are mailed at all.", "false"),
+    _workspace(
+        "notice_repeat",
+        f"{' or '.join(REPEATS)}, or one of them for each rule id (in the environment: as JSON)",
         "How often a list notice repeats while its rule holds.",
-        shown="daily",
+        REPEATS[0],
     ),
-    _switch(
-        "workspace.fallback_to_administrators", "Whether administrators get the notices of subjects without an owner."
+    _workspace(
+        "fallback_to_administrators",
+        "true or false",
+        "Whether administrators get the notices of subjects without an owner.",
+        "false",
     ),
     _setting(
         "workspace.administrators",
-        Items(fields.Email()),
+        Items(fields.Raw()),
         "e-mail addresses (in the environment: separated by commas)",
         "Who gets the administrators' notices.",
     ),
-    _setting(
-        "workspace.rules",
-        _by_rule(fields.Nested(_RULE)),
-        "rule ids with {enabled: true or false, notify: true or false} each (in the environment: as JSON)",
+    _workspace(
+        "rules",
+        "{enabled: true or false, notify: true or false} for rule ids (in the environment: as JSON)",
         "Rules that are switched off, or that decide without a notice.",
+        "none",
     ),
     _text("smtp.host", "Mail server; without it notices are recorded and not mailed."),
     _whole("smtp.port", 587, 1, 65_535, "Port of the mail server."),
