@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -114,9 +114,12 @@ STATUSES: Final = (
 
 _BY_CODE: Final = {status.code: status for status in STATUSES}
 
+_MOVED_V1: Final = frozenset({"not_set", "latent", "explicit"})
+"""The statuses that have rules in ver.1.0."""
+
 STATUSES_V1: Final = (
     *(
-        _BY_CODE[code]
+        replace(_BY_CODE[code], automatic=code in _MOVED_V1)
         for code in (
             "not_set",
             "latent",
@@ -131,7 +134,7 @@ STATUSES_V1: Final = (
     StatusInfo(
         code="in_progress", rank=None, en="In progress", ja="対応中", vi="Đang xử lý", zh="处理中", automatic=False
     ),
-    _BY_CODE["not_targeted"],
+    replace(_BY_CODE["not_targeted"], automatic=False),
 )
 
 

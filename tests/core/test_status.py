@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.core.errors import UnknownStatus
+from connector.core.rules import BASIC_1
 from connector.core.status import STATUSES, STATUSES_V1, Status, StatusInfo, find_status
 
 OWN = StatusInfo(
@@ -48,6 +49,7 @@ def test_the_older_template_has_ten_statuses_and_every_code_has_its_name() -> No
         "not_targeted",
     ]
     assert {info.code for info in (*STATUSES, *STATUSES_V1)} == set(Status)
+    assert {info.code for info in STATUSES_V1 if info.automatic} == {rule.status for rule in BASIC_1.rules}
 
 
 @pytest.mark.parametrize("info", STATUSES, ids=lambda info: info.code)
