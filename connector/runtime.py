@@ -61,7 +61,7 @@ class Runtime:
         return Redis.from_url(
             self.config.redis_url or "redis://127.0.0.1:6379/0",
             socket_connect_timeout=1.0,
-            socket_timeout=5.0,
+            socket_timeout=2.0,
             retry=Retry(NoBackoff(), 0),
         )
 
@@ -139,7 +139,10 @@ class Runtime:
     def api_for(self, connected: Connected) -> HttpApi:
         """The `Api` of a connection: its own limit, circuit and cache, kept while the connection is unchanged."""
         known = self._apis.get(connected.name)
-        if known is not None and known[0] is connected and time.monotonic() < known[1]:
+        if known is not None and known[0] is connected:
+            if time.monotonic() >= known[1]:
+                known[2].memo.clear()
+                self._apis[connected.name] = (connected, time.monotonic() + MEMO_SECONDS, known[2])
             return known[2]
         memo: dict[str, Any] = {}
         rate = (connected.adapter.rate, 1) if connected.adapter.rate else connected.adapter.RATE
