@@ -5,26 +5,21 @@ https://apidocs.bitrix24.com/api-reference/events/index.html and local-integrati
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
 from adapters.bitrix24_items import deleted_event, events_of, name_of, object_of, type_of
 from adapters.bitrix24_notice import IGNORED, TRIGGERS, read_notice, word_at
 from adapters.bitrix24_push import push
 from adapters.bitrix24_reads import Reader, failure_of
-from adapters.bitrix24_rest import PAGE, Portal
+from adapters.bitrix24_rest import PAGE, Portal, is_webhook
 from connector.adapter import RATE_SETTING, Api, Catalog, Delivery, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.payload import Part, read_form, read_pairs
 from connector.signatures import check_token
-
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_WEBHOOK_PATH: Final = re.compile(r"/rest/[0-9]+/[^/]+/?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +44,7 @@ class Bitrix24:
         "member_id": Setting(description="The portal's member_id; empty: not compared", default=""),
         "objects": Setting(
             description="What is read: lead, deal, contact, smart_invoice, and smart processes by entityTypeId",
-            default="lead, deal",
+            default=("lead", "deal"),
         ),
         "contacts": Setting(
             description="Whose e-mails and phones find a deal's subject: all contacts or the first", default="all"
@@ -75,7 +70,7 @@ class Bitrix24:
     application_tokens: tuple[str, ...] = ()
     robot_token: tuple[str, ...] = ()
     member_id: str = ""
-    objects: str = "lead, deal"
+    objects: tuple[str, ...] = ("lead", "deal")
     contacts: str = "all"
     read_by: str = "list"
     batch: int = PAGE
@@ -189,8 +184,8 @@ class Bitrix24:
         return name_of(notice.record) if notice.record and is_read else None
 
     def _objects(self) -> tuple[str, ...]:
-        words = re.split(r"[\s,]+", self.objects.strip().lower())
-        return tuple(dict.fromkeys(object_of(int(word)) if word.isdecimal() else word for word in words if word))
+        words = dict.fromkeys(word.strip().lower() for word in self.objects)
+        return tuple(object_of(int(word)) if word.isdecimal() else word for word in words)
 
     def _most_contacts(self) -> int | None:
         return None if self.contacts == "all" else 1
@@ -199,23 +194,14 @@ class Bitrix24:
         """Raises `CrmRefused` when a setting cannot be used."""
         url = self.webhook_url[0] if self.webhook_url else ""
         checks = {
-            "webhook_url (https://<portal>/rest/<user id>/<secret>/)": _is_webhook(url),
+            "webhook_url (https://<portal>/rest/<user id>/<secret>/)": is_webhook(url),
             "objects (lead, deal, contact, smart_invoice or numbers)": all(map(type_of, self._objects())),
             "contacts (all or first)": self.contacts in {"all", "first"},
             "read_by (list or get)": self.read_by in {"list", "get"},
-            "batch (2 to 50)": str(self.batch).isdecimal() and int(self.batch) in range(2, PAGE + 1),
+            "batch (2 to 50)": self.batch in range(2, PAGE + 1),
         }
         if wrong := [name for name, is_right in checks.items() if not is_right]:
             message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
             raise CrmRefused(message)
-        portal = Portal(api=api, url=url, size=int(self.batch))
+        portal = Portal(api=api, url=url, size=self.batch)
         return Reader(portal=portal, is_listing=self.read_by == "list", most_contacts=self._most_contacts())
-
-
-def _is_webhook(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    return is_safe and bool(parts.hostname) and bool(_WEBHOOK_PATH.fullmatch(parts.path))

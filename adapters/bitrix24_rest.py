@@ -5,6 +5,7 @@ https://apidocs.bitrix24.com/settings/how-to-call-rest-api/index.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -38,6 +39,8 @@ ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
 
 https://apidocs.bitrix24.com/error-codes.html
 """
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_WEBHOOK_PATH: Final = re.compile(r"/rest/[0-9]+/[^/]+/?")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _RESET_SECONDS: Final = (10.0, 600.0)
 """A blocked method rests at least so long (the vendor's SDK) and at most so long (ten buckets of a minute)."""
@@ -152,6 +155,16 @@ class Portal:
         reset, (least, most) = self.api.memo.get(f"reset of {method}"), _RESET_SECONDS
         known = isinstance(reset, int | float) and isinstance(now, int | float)
         return min(max(reset - now, least), most) if known else least
+
+
+def is_webhook(url: str) -> bool:
+    """Whether it is the address of an incoming webhook, by HTTPS or on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    return is_safe and bool(parts.hostname) and bool(_WEBHOOK_PATH.fullmatch(parts.path))
 
 
 def query(parameters: Mapping[str, Any]) -> str:
