@@ -47,7 +47,7 @@ class Bitrix24:
             default=("lead", "deal"),
         ),
         "contacts": Setting(
-            description="Whose e-mails and phones find a deal's subject: all contacts or the first", default="all"
+            description="Whose e-mails and phones find a deal's subject: all contacts or the first", default="first"
         ),
         "read_by": Setting(description="list: 50 records a command; get: one record a command", default="list"),
         "rate": RATE_SETTING,
@@ -71,7 +71,7 @@ class Bitrix24:
     robot_token: tuple[str, ...] = ()
     member_id: str = ""
     objects: tuple[str, ...] = ("lead", "deal")
-    contacts: str = "all"
+    contacts: str = "first"
     read_by: str = "list"
     batch: int = PAGE
     rate: int = 0

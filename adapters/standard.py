@@ -38,15 +38,13 @@ class Standard:
         "url": Setting(description="Where updates go, with `{record.object}` and `{record.id}` filled in", default=""),
         "method": Setting(description="Its HTTP method: POST, PUT or PATCH", default="POST"),
         "auth_header": Setting(description="Header that carries `auth_value`", default="Authorization"),
-        "auth_value": Setting(
-            description="Value of that header, for example `Bearer …`; the newest is sent", is_secret=True
-        ),
+        "auth_value": Setting(description="Its value, for example `Bearer …`; the newest is sent", is_secret=True),
         "push_secret": Setting(description="Signs updates by Standard Webhooks; with several, by each", is_secret=True),
         "read_url": Setting(
-            description="Where the record can be read back; filled in as `url`. Empty: not verified", default=""
+            description="Where a record is read back, filled in as `url`. Empty: unverified", default=""
         ),
-        "rate": RATE_SETTING,
         "read_status": Setting(description="JMESPath to the status code in what `read_url` answers", default="status"),
+        "rate": RATE_SETTING,
     }
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "password", "secret"})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 from connector.adapter import Delivery
@@ -94,8 +94,8 @@ def read_lines(delivery: Delivery) -> list[Line]:
     if not 1 <= len(parts) <= MOST_LINES:
         message = f"has {len(parts)} lines; it must have 1 to {MOST_LINES}"
         raise BadPayload(message, lines.path)
-    paths: dict[str, str] = {}
-    return [_read(place, part, delivery, paths) for place, part in enumerate(parts)]
+    body = _Body(received_at=delivery.received_at, has_nul=b"\\u0000" in delivery.body)
+    return [_read(place, part, body) for place, part in enumerate(parts)]
 
 
 def first_identity(delivery: Delivery) -> Identity | None:
@@ -107,32 +107,40 @@ def first_identity(delivery: Delivery) -> Identity | None:
         return None
 
 
-def _read(place: int, line: Part, delivery: Delivery, paths: dict[str, str]) -> Line:
-    """`paths`: each id of the body and the path of the first line that has it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """What the lines of a body share. `paths`: each id so far and the path of the first line that has it."""
+
+    received_at: datetime
+    has_nul: bool
+    paths: dict[str, str] = field(default_factory=dict)
+
+
+def _read(place: int, line: Part, body: _Body) -> Line:
     mistakes: list[BadPayload] = []
     event = None
     if _attempt(line, Part.object, mistakes) is not None:
-        event = _event(line, delivery, paths, mistakes)
+        event = _event(line, body, mistakes)
     distinct = {str(mistake): mistake for mistake in mistakes}
     return Line(place=place, part=line, event=event, mistakes=tuple(distinct.values()))
 
 
-def _event(line: Part, delivery: Delivery, paths: dict[str, str], mistakes: list[BadPayload]) -> Event | None:
-    if b"\\u0000" in delivery.body:
+def _event(line: Part, body: _Body, mistakes: list[BadPayload]) -> Event | None:
+    if body.has_nul:
         _attempt(line, refuse_nul, mistakes)
     kind, own = _attempt(line, _type, mistakes) or (Kind.IDENTIFY, {})
     values: dict[str, Any] = {name: _attempt(line, read, mistakes) for name, read in (*_EVERY.items(), *own.items())}
     key = values["key"]
-    if key is not None and paths.setdefault(key, line.path) != line.path:
-        message = f"{key!r} is the id of {paths[key]} too; each line must have its own"
+    if key is not None and body.paths.setdefault(key, line.path) != line.path:
+        message = f"{key!r} is the id of {body.paths[key]} too; each line must have its own"
         mistakes.append(BadPayload(message, f"{line.path}.id"))
     record_object = _attempt(line, _object, mistakes) or LEAD
     identities = _identities(line, record_object, mistakes)
     if mistakes:
         return None
     data = {**line.value, **(values.pop("data") or {})}
-    if values["at"] > delivery.received_at + CLOCK_SKEW:
-        values["at"] = delivery.received_at
+    if values["at"] > body.received_at + CLOCK_SKEW:
+        values["at"] = body.received_at
         data["future_at"] = line["at"].value
     record = _record(line, kind, record_object, identities)
     return Event(**values, kind=kind, identities=identities, record=record, data=data)
@@ -162,25 +170,20 @@ def _object(line: Part) -> str:
 
 def _identities(line: Part, record_object: str, mistakes: list[BadPayload]) -> tuple[Identity, ...]:
     has_more = line["type"].value == "identify" and line["identities"].exists
-    found: list[Identity] = []
+    found: dict[Identity, None] = {}
     for part in (line["subject"], line["identities"]) if has_more else (line["subject"],):
-        if _attempt(part, _some_identity, mistakes) is None:
-            continue
-        for name, read in _IDENTITIES.items():
-            value = _attempt(part, _optional(name, read), mistakes)
+        for name in _attempt(part, _given_identities, mistakes) or ():
+            value = _attempt(part[name], _IDENTITIES[name], mistakes)
             if value is not None:
-                of_record = name == "id"
-                identity = Identity(
-                    kind="record" if of_record else name, value=f"{record_object}:{value}" if of_record else value
-                )
-                found.append(identity)
-    return tuple(dict.fromkeys(found))
+                kind, value = ("record", f"{record_object}:{value}") if name == "id" else (name, value)
+                found[Identity(kind=kind, value=value)] = None
+    return tuple(found)
 
 
-def _some_identity(part: Part) -> bool:
-    return any(part[name].exists for name in _IDENTITIES) or part.refuse(
-        f"an object with at least one of {', '.join(_IDENTITIES)}"
-    )
+def _given_identities(part: Part) -> list[str]:
+    given = part.object()
+    names = [name for name in _IDENTITIES if given.get(name) is not None]
+    return names or part.refuse(f"an object with at least one of {', '.join(_IDENTITIES)}")
 
 
 def _record(line: Part, kind: Kind, record_object: str, identities: tuple[Identity, ...]) -> RecordRef | None:

@@ -58,7 +58,7 @@ class HttpApi:
         clock: Callable[[], float],
         memo: dict[str, Any],
         secrets: Sequence[str] = (),
-        timeouts: tuple[float, float] = (3.05, 10.0),
+        timeouts: tuple[float, float] = (3.05, 30.0),
         longest: float = 60.0,
     ) -> None:
         self._connection = connection

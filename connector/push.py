@@ -25,7 +25,8 @@ from connector.store import subjects as subject_queries
 from connector.store.database import Database, new_id
 from connector.store.rows import Row
 
-BATCH: Final = 50
+BATCH: Final = 48
+"""With its read-back it fits into one batch call of 50 commands."""
 SENDERS: Final = 16
 LEASE: Final = timedelta(seconds=110)
 BACKOFF: Final = timedelta(seconds=2)

@@ -25,7 +25,7 @@ from tests.adapters.bitrix24_fake import TIMES, URL, FakePortal, reply
 
 NOW = datetime(2026, 3, 26, 8, 16, 5, 250_000, tzinfo=UTC)
 TOKEN, OLDER, ROBOT, MEMBER = "k4w8zq1n6t0x5p2v", "u2e6g9s3k8d1q7w4", "r0b0tr0b0t", "7f3c9a51d20e4b6c"
-BITRIX = Bitrix24(webhook_url=(URL,), application_tokens=(TOKEN, OLDER), robot_token=(ROBOT,))
+BITRIX = Bitrix24(webhook_url=(URL,), application_tokens=(TOKEN, OLDER), robot_token=(ROBOT,), contacts="all")
 MAREK = {"ID": "14", "ACTIVE": True, "NAME": "Marek", "LAST_NAME": "Dvorak", "EMAIL": "Marek.Dvorak@example.com"}
 NO_FIELD = "UF_CRM_UNKNOWN is not shown: the portal has no such field, and ignores it"
 LINH = {"ID": "11", "ACTIVE": True, "NAME": "Linh", "LAST_NAME": "Nguyen", "EMAIL": "linh.nguyen@example.com"}

@@ -88,6 +88,7 @@ def test_a_message_id_that_cannot_be_kept_is_a_mistake(message_id: str) -> None:
         ([{"subject": {"visitor": "v", "id": 7}}], "record:lead:7"),
         ([{"type": "stage", "object": "deal", "subject": {"phone": "+81 3"}}], "phone:+813"),
         ([{"type": "stage", "object": "deal", "subject": {"id": "7"}}], "record:deal:7"),
+        ([{"subject": {"email": "a", "visitor": "v"}}], "visitor:v"),
         ([{"subject": {}}], ""),
         ([5], ""),
         ([], ""),
