@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote_plus, unquote_to_bytes
 
@@ -26,10 +27,7 @@ def redact(delivery: Delivery, secret_keys: frozenset[str], secrets: Sequence[st
     `secret_keys`: leaf names in JSON, whole names in forms and queries, in any case. A JSON or form body stays one; any
     other bytes are searched as they are. Raises nothing.
     """
-    masker = _Masker(
-        keys=frozenset(key.casefold() for key in secret_keys),
-        secrets=tuple(sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True)),
-    )
+    masker = _masker(secret_keys, tuple(secrets))
     return replace(
         delivery,
         query=tuple((masker.text(name), masker.value(name, value)) for name, value in delivery.query),
@@ -40,19 +38,48 @@ def redact(delivery: Delivery, secret_keys: frozenset[str], secrets: Sequence[st
 
 def mask_text(text: str, secrets: Iterable[str]) -> str:
     """The text without the secrets, as written or URL-encoded."""
-    for secret in secrets:
-        for form in (secret, quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")):
-            text = text.replace(form, MASK) if form else text
+    for form in _text_forms(secrets):
+        text = text.replace(form, MASK)
     return text
+
+
+def _text_forms(secrets: Iterable[str]) -> tuple[str, ...]:
+    plain = {secret for secret in secrets if secret}
+    quoted = {write(secret, safe="", errors="replace") for secret in plain for write in (quote, quote_plus)}
+    return tuple(sorted(plain | quoted, key=len, reverse=True))
+
+
+def _byte_forms(secrets: Iterable[str]) -> tuple[bytes, ...]:
+    plain = {secret.encode("utf-8", "surrogatepass") for secret in secrets}
+    escaped = {json.dumps(secret)[1:-1].encode() for secret in secrets}
+    return tuple(sorted(plain | escaped, key=len, reverse=True))
+
+
+@lru_cache(maxsize=256)  # one for each connection as it is now
+def _masker(secret_keys: frozenset[str], secrets: tuple[str, ...]) -> _Masker:
+    searched = [secret for secret in secrets if len(secret) >= SHORTEST]
+    keys = frozenset(key.casefold() for key in secret_keys)
+    return _Masker(
+        keys=keys,
+        secrets=tuple(searched),
+        text_forms=_text_forms(searched),
+        byte_forms=_byte_forms(searched),
+        key_bytes=tuple(key.encode("utf-8", "surrogatepass") for key in keys),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Masker:
     keys: frozenset[str]
     secrets: tuple[str, ...]
+    text_forms: tuple[str, ...]
+    byte_forms: tuple[bytes, ...]
+    key_bytes: tuple[bytes, ...]
 
     def text(self, text: str) -> str:
-        return mask_text(text, self.secrets)
+        for form in self.text_forms:
+            text = text.replace(form, MASK)
+        return text
 
     def value(self, name: str, value: str) -> str:
         return MASK if name.casefold() in self.keys else self.text(value)
@@ -63,6 +90,8 @@ class _Masker:
     def body(self, body: bytes) -> bytes:
         if body.removeprefix(_BOM).lstrip()[:1] not in {b"{", b"[", b'"'}:
             return self._form(self._bytes(body))
+        if self._is_clean_json(body):
+            return body
         try:
             # The standard library's reader and writer, not orjson: they keep whole numbers of any length as they are.
             parsed = json.loads(body.decode("utf-8-sig"))
@@ -70,6 +99,16 @@ class _Masker:
             return body if masked == parsed else json.dumps(masked, separators=(",", ":")).encode()
         except (ValueError, RecursionError):
             return self._broken_json(body)
+
+    def _is_clean_json(self, body: bytes) -> bool:
+        """Without an escape, a name or secret that does not stand in the bytes stands nowhere in the values."""
+        lowered = body.lower()
+        return (
+            b"\\" not in body
+            and not any(key in lowered for key in self.key_bytes)
+            and not any(form in body for form in self.byte_forms)
+            and not any(form.encode("utf-8", "replace") in body for form in self.text_forms)
+        )
 
     def _json(self, value: Any, *, is_secret: bool = False) -> Any:
         if isinstance(value, dict):
@@ -99,13 +138,12 @@ class _Masker:
         return raw if masked == plain else quote_plus(masked, safe=MASK)
 
     def _broken_json(self, body: bytes) -> bytes:
-        keys = b"|".join(re.escape(key.encode("utf-8", "surrogatepass")) for key in self.keys)
-        if keys:
-            body = re.sub(_KEYED % keys, rb'\1"' + MASK.encode() + b'"', body, flags=re.IGNORECASE)
+        if self.key_bytes:
+            keyed = _KEYED % b"|".join(map(re.escape, self.key_bytes))
+            body = re.sub(keyed, rb'\1"' + MASK.encode() + b'"', body, flags=re.IGNORECASE)
         return self._bytes(body)
 
     def _bytes(self, body: bytes) -> bytes:
-        for secret in self.secrets:
-            for form in (secret.encode("utf-8", "surrogatepass"), json.dumps(secret)[1:-1].encode()):
-                body = body.replace(form, MASK.encode())
+        for form in self.byte_forms:
+            body = body.replace(form, MASK.encode())
         return body
