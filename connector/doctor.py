@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from redis.exceptions import RedisError
-from rq import Worker
+from rq import Queue
+from rq.worker_registration import get_keys
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.errors import ConnectorError
-from connector.metrics import Queue
+from connector.intake_writer import said
+from connector.metrics import Queue as Waiting
 from connector.runtime import Runtime
 from connector.store import deliveries, outbox, subjects
 from connector.store.migrate import head, present
@@ -30,11 +33,15 @@ class Finding:
     is_vital: bool = False
 
 
-def examine(runtime: Runtime) -> list[Finding]:
-    """All checks, the vital ones first; never raises for what it checks."""
-    database = _database(runtime)
-    findings = [database, _secrets(runtime), _redis(runtime), _workers(runtime)]
-    return [*findings, _backlog(runtime), _account(runtime)] if database.is_fine else findings
+def examine(runtime: Runtime, *, with_account: bool = True) -> list[Finding]:
+    """All checks, the vital ones first; never raises for what it checks. The account reads every delivery's row."""
+    findings = [_database(runtime)]
+    if is_standing := findings[0].is_fine:
+        findings.append(_connections(runtime))
+    findings += _dispatch(runtime)
+    if is_standing:
+        findings += [_backlog(runtime), *([_account(runtime)] if with_account else [])]
+    return findings
 
 
 def _database(runtime: Runtime) -> Finding:
@@ -49,31 +56,31 @@ def _database(runtime: Runtime) -> Finding:
     return Finding(name="database", is_fine=True, is_vital=True)
 
 
-def _secrets(runtime: Runtime) -> Finding:
+def _connections(runtime: Runtime) -> Finding:
     try:
         runtime.connections.all()
-    except (ConnectorError, SQLAlchemyError) as error:
-        return Finding(name="connections", is_fine=False, is_vital=True, detail=str(error)[:300])
+    except Exception as error:  # noqa: BLE001 - whatever a stored connection makes fail is what is looked for
+        detail = str(error) if isinstance(error, ConnectorError) else f"a connection cannot be read: {said(error)}"
+        return Finding(name="connections", is_fine=False, is_vital=True, detail=detail[:300])
     return Finding(name="connections", is_fine=True, is_vital=True)
 
 
-def _redis(runtime: Runtime) -> Finding:
+def _dispatch(runtime: Runtime) -> list[Finding]:
+    """Redis, and a worker for deliveries; its key ends by itself some minutes after a worker that was killed."""
     try:
-        runtime.redis.ping()
+        keys = get_keys(queue=Queue("process", connection=runtime.redis))
+        count = runtime.redis.exists(*keys) if keys else 0
     except (RedisError, OSError) as error:
         detail = f"redis cannot be reached ({type(error).__name__}); deliveries are stored and wait"
-        return Finding(name="redis", is_fine=False, detail=detail)
-    return Finding(name="redis", is_fine=True)
-
-
-def _workers(runtime: Runtime) -> Finding:
-    try:
-        count = Worker.count(connection=runtime.redis)
-    except (RedisError, OSError):
-        count = 0
+        return [
+            Finding(name="redis", is_fine=False, detail=detail),
+            Finding(name="workers", is_fine=False, detail="not known while redis is away"),
+        ]
+    workers = Finding(name="workers", is_fine=True)
     if not count:
-        return Finding(name="workers", is_fine=False, detail="no worker is running; start `connector worker`")
-    return Finding(name="workers", is_fine=True)
+        detail = "no worker takes deliveries; start `connector worker`"
+        workers = Finding(name="workers", is_fine=False, detail=detail)
+    return [Finding(name="redis", is_fine=True), workers]
 
 
 def _backlog(runtime: Runtime) -> Finding:
@@ -104,19 +111,25 @@ def is_balanced(book: dict[str, int]) -> bool:
     return book["accepted"] == sum(count for outcome, count in book.items() if outcome != "accepted")
 
 
-def gauges(runtime: Runtime) -> Iterator[Queue]:
+def gauges(runtime: Runtime) -> Iterator[Waiting]:
     """What waits now, for `/metrics`."""
     now = runtime.clock()
     with runtime.database.read() as connection:
-        oldest = deliveries.oldest_pending(connection)
-        books = deliveries.account(connection)
+        backlog = deliveries.backlog(connection)
+        quarantined = deliveries.count_quarantined(connection)
         waiting = outbox.count(connection)
         held = subjects.held(connection)
-    age = (now - oldest).total_seconds() if oldest else 0.0
-    for name, book in books.items():
-        yield Queue(name="deliveries", connection=name, length=book[deliveries.PENDING], oldest_seconds=age)
+    for name in sorted({*backlog, *quarantined, *runtime.connections.all()}):
+        length, oldest = backlog.get(name, (0, now))
+        age = max((now - oldest).total_seconds(), 0.0)
+        yield Waiting(name="deliveries", connection=name, length=length, oldest_seconds=age)
+        length = quarantined.get(name, 0)
+        yield Waiting(name="quarantine", connection=name, length=length, oldest_seconds=0.0)
     for (name, outcome), count in waiting.items():
         if outcome in {outbox.WAITING, "dead"}:
-            yield Queue(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=0.0)
+            yield Waiting(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=0.0)
+    by_name: Counter[str] = Counter()
     for row in held:
-        yield Queue(name="held", connection=row["connection"], length=row["count"], oldest_seconds=0.0)
+        by_name[row["connection"]] += row["count"]
+    for name, count in sorted(by_name.items()):
+        yield Waiting(name="held", connection=name, length=count, oldest_seconds=0.0)

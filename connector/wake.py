@@ -11,6 +11,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
+from rq.utils import as_text
 
 log: Final = structlog.get_logger(__name__)
 WAITING_SECONDS: Final = 30
@@ -33,21 +34,23 @@ class Waker:
         """Enqueue `function(*args)` unless that already waits; whether Redis could be reached."""
         if self._monotonic() < self._quiet_until:
             return False
-        key = _key(function, *args)
         try:
-            if self._redis.set(key, "1", nx=True, ex=WAITING_SECONDS):
-                Queue(queue, connection=self._redis).enqueue(
-                    function,
-                    args=args,
-                    job_timeout=JOB_SECONDS,
-                    result_ttl=0,
-                    failure_ttl=FAILED_JOB_SECONDS,
-                )
+            if self._redis.set(_key(function, *args), "1", nx=True, ex=WAITING_SECONDS):
+                self._enqueue(Queue(queue, connection=self._redis), function, args)
         except (RedisError, OSError) as error:
             self._quiet_until = self._monotonic() + QUIET_SECONDS
             log.warning("redis is away; what is stored will be found later", error=type(error).__name__)
             return False
         return True
+
+    def _enqueue(self, queue: Queue, function: str, args: tuple[int | str, ...]) -> None:
+        """Unless the job that was enqueued last still waits: while no worker runs, jobs must not pile up."""
+        last = f"{_key(function, *args)}:job"
+        known = self._redis.get(last)
+        if known is not None and self._redis.lpos(queue.key, as_text(known)) is not None:
+            return
+        job = queue.enqueue(function, args=args, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=FAILED_JOB_SECONDS)
+        self._redis.set(last, job.id, ex=FAILED_JOB_SECONDS * 24)
 
     def woken(self, function: str, *args: int | str) -> None:
         """Note that the job has started: from now on a new wake-up may wait behind it."""

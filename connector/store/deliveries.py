@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal, select, union_all, update
 
-from connector.store.rows import Row, dialect_insert, insert_all, insert_new
+from connector.store.rows import Batch, Row, chunks, fetch, insert_new, upsert_by
 from connector.store.tables import accepted, deliveries, events, quarantine
 
 PENDING: Final = "pending"
@@ -19,9 +20,11 @@ OUTCOMES: Final = ("applied", "ignored", "stale", "echo", "duplicate", "held", "
 def store(connection: Connection, rows: Sequence[Row], shard: int) -> set[str]:
     """Store deliveries (rows of `deliveries`), count them as accepted; the ids that are new, not duplicates.
 
-    Two rows of the same key in one call count as a delivery and its duplicate.
+    Two rows of the same key in one call count as a delivery and its duplicate. Rows go in by key, so that two processes
+    that store the same deliveries at the same time wait for each other and do not deadlock.
     """
-    new: set[str] = insert_new(connection, deliveries, rows, "id")
+    ordered = sorted(rows, key=lambda row: (row["connection"], row["key"], row["id"]))
+    new: set[str] = insert_new(connection, deliveries, ordered, "id")
     repeated = Counter((row["connection"], row["key"]) for row in rows if row["id"] not in new)
     if repeated:
         connection.execute(
@@ -30,15 +33,13 @@ def store(connection: Connection, rows: Sequence[Row], shard: int) -> set[str]:
             .values(duplicates=deliveries.c.duplicates + bindparam("more")),
             [{"of": name, "keyed": key, "more": count} for (name, key), count in sorted(repeated.items())],
         )
-    statement = dialect_insert(connection, accepted)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["connection", "shard"], set_={"count": accepted.c.count + statement.excluded.count}
-        ),
-        [
-            {"connection": name, "shard": shard, "count": count}
-            for name, count in sorted(Counter(row["connection"] for row in rows).items())
-        ],
+    counts = sorted(Counter(row["connection"] for row in rows).items())
+    upsert_by(
+        connection,
+        accepted,
+        [{"connection": name, "shard": shard, "count": count} for name, count in counts],
+        ["connection", "shard"],
+        lambda more: {"count": accepted.c.count + more.count},
     )
     return new
 
@@ -56,6 +57,7 @@ def claim(
 
     Nothing of the connections in `without` is taken. A claim that is never finished is due again.
     """
+    # A common table expression: PostgreSQL may run a plain subquery more than once, and then locks more than the limit.
     waiting = (
         select(deliveries.c.id)
         .where(
@@ -67,45 +69,35 @@ def claim(
         .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("waiting")
     )
-    rows = connection.execute(
+    claimed = (
         update(deliveries)
-        .where(deliveries.c.id.in_(waiting.scalar_subquery()))
+        .where(deliveries.c.id.in_(select(waiting.c.id)))
         .values(next_attempt_at=now + lease, attempts=deliveries.c.attempts + 1)
         .returning(deliveries)
-    ).mappings()
-    return sorted((dict(row) for row in rows), key=lambda row: str(row["id"]))
+    )
+    return sorted(fetch(connection, claimed), key=itemgetter("id"))
 
 
 def finish(connection: Connection, rows: Sequence[Row]) -> None:
     """Set outcome, tally and error of deliveries that are still pending. Rows: `of` (id), outcome, tally, error, at."""
-    if rows:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("of"), deliveries.c.outcome == PENDING)
-            .values(
-                outcome=bindparam("outcome"),
-                tally=bindparam("tally"),
-                error=bindparam("error"),
-                finished_at=bindparam("at"),
-            ),
-            [dict(row) for row in rows],
-        )
+    _end(connection, rows, PENDING)
 
 
 def settle_again(connection: Connection, rows: Sequence[Row]) -> None:
     """Overwrite outcome, tally and error of held deliveries. Rows as for `finish`."""
+    _end(connection, rows, "held")
+
+
+def _end(connection: Connection, rows: Sequence[Row], before: str) -> None:
     if rows:
-        connection.execute(
+        names = {"of": "id", "outcome": "outcome", "tally": "tally", "error": "error", "at": "finished_at"}
+        batch = Batch(connection, rows, {name: deliveries.c[column] for name, column in names.items()})
+        batch.execute(
             update(deliveries)
-            .where(deliveries.c.id == bindparam("of"), deliveries.c.outcome == "held")
-            .values(
-                outcome=bindparam("outcome"),
-                tally=bindparam("tally"),
-                error=bindparam("error"),
-                finished_at=bindparam("at"),
-            ),
-            [dict(row) for row in rows],
+            .where(deliveries.c.id == batch["of"], deliveries.c.outcome == before)
+            .values({column: batch[name] for name, column in names.items() if name != "of"})
         )
 
 
@@ -145,6 +137,16 @@ def oldest_pending(connection: Connection) -> datetime | None:
     return found
 
 
+def backlog(connection: Connection) -> dict[str, tuple[int, datetime]]:
+    """Pending deliveries of each connection that has some: how many, and when the oldest was received (UTC)."""
+    query = (
+        select(deliveries.c.connection, func.count(), func.min(deliveries.c.received_at))
+        .where(deliveries.c.outcome == PENDING)
+        .group_by(deliveries.c.connection)
+    )
+    return {str(name): (int(count), oldest) for name, count, oldest in connection.execute(query)}
+
+
 def get(connection: Connection, delivery_id: str) -> Row | None:
     """One delivery with its body."""
     row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).mappings().first()
@@ -168,16 +170,17 @@ def listed(
         query = query.where(deliveries.c.outcome == outcome)
     if after is not None:
         query = query.where(deliveries.c.id < after)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def replay(connection: Connection, ids: Sequence[str], now: datetime) -> list[str]:
     """Make finished deliveries with a body pending again; their ids."""
     return [
         str(found)
+        for part in chunks(ids)
         for found in connection.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(ids), deliveries.c.outcome != PENDING, deliveries.c.body.is_not(None))
+            .where(deliveries.c.id.in_(part), deliveries.c.outcome != PENDING, deliveries.c.body.is_not(None))
             .values(outcome=PENDING, attempts=0, next_attempt_at=now, error=None, finished_at=None)
             .returning(deliveries.c.id)
         ).scalars()
@@ -185,52 +188,51 @@ def replay(connection: Connection, ids: Sequence[str], now: datetime) -> list[st
 
 
 def account(connection: Connection) -> dict[str, dict[str, int]]:
-    """Per connection: `accepted` as counted at the door, and how many deliveries ended or wait in each outcome."""
+    """Per connection: `accepted` as counted at the door, and how many deliveries ended or wait in each outcome.
+
+    One statement: on PostgreSQL two would see two moments, and not add up while deliveries come in.
+    """
     books: dict[str, dict[str, int]] = {}
 
     def page(name: str) -> dict[str, int]:
         return books.setdefault(name, dict.fromkeys(("accepted", *OUTCOMES), 0))
 
-    for name, count in connection.execute(
-        select(accepted.c.connection, func.sum(accepted.c.count)).group_by("connection")
-    ):
-        page(name)["accepted"] += int(count)
-    counted = select(
-        deliveries.c.connection, deliveries.c.outcome, func.count(), func.sum(deliveries.c.duplicates)
-    ).group_by(deliveries.c.connection, deliveries.c.outcome)
+    counted = union_all(
+        select(accepted.c.connection, literal("accepted"), func.sum(accepted.c.count), literal(0)).group_by(
+            "connection"
+        ),
+        select(deliveries.c.connection, deliveries.c.outcome, func.count(), func.sum(deliveries.c.duplicates)).group_by(
+            deliveries.c.connection, deliveries.c.outcome
+        ),
+    )
     for name, outcome, count, duplicates in connection.execute(counted):
         page(name)[outcome] += int(count)
         page(name)["duplicate"] += int(duplicates)
     return dict(sorted(books.items()))
 
 
-def put_aside(connection: Connection, row: Row, keep: int) -> None:
-    """Quarantine a delivery; of each connection the newest `keep` stay."""
-    insert_all(connection, quarantine, [row])
-    newest = (
-        select(quarantine.c.id)
-        .where(quarantine.c.connection == row["connection"])
-        .order_by(quarantine.c.id.desc())
-        .limit(1)
-        .offset(keep)
-        .scalar_subquery()
-    )
-    connection.execute(
-        delete(quarantine).where(quarantine.c.connection == row["connection"], quarantine.c.id <= newest)
-    )
+def put_aside(connection: Connection, rows: Sequence[Row], keep: int) -> None:
+    """Quarantine deliveries (rows of `quarantine`); of each of their connections at most the newest `keep` stay."""
+    insert_new(connection, quarantine, rows, "id")
+    for name in sorted({row["connection"] for row in rows}):
+        is_its = quarantine.c.connection == name
+        newest_first = select(quarantine.c.received_at).where(is_its).order_by(quarantine.c.received_at.desc())
+        too_old = newest_first.limit(1).offset(keep).scalar_subquery()
+        connection.execute(delete(quarantine).where(is_its, quarantine.c.received_at <= too_old))
 
 
-def quarantined(connection: Connection, of: str | None = None, limit: int = 1000) -> list[Row]:
-    """Quarantined deliveries, oldest first."""
-    query = select(quarantine).order_by(quarantine.c.id).limit(limit)
+def quarantined(connection: Connection, of: str | None = None, limit: int = 1000, after: str = "") -> list[Row]:
+    """Quarantined deliveries, oldest first; `after` is the id that the page before ended with."""
+    query = select(quarantine).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(limit)
     if of is not None:
         query = query.where(quarantine.c.connection == of)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def release(connection: Connection, ids: Sequence[str]) -> None:
     """Remove deliveries from the quarantine."""
-    connection.execute(delete(quarantine).where(quarantine.c.id.in_(ids)))
+    for part in chunks(ids):
+        connection.execute(delete(quarantine).where(quarantine.c.id.in_(part)))
 
 
 def forget(connection: Connection, *, bodies_before: datetime, quarantine_before: datetime) -> tuple[int, int]:
@@ -246,3 +248,26 @@ def forget(connection: Connection, *, bodies_before: datetime, quarantine_before
     ).rowcount
     gone = connection.execute(delete(quarantine).where(quarantine.c.received_at < quarantine_before)).rowcount
     return emptied, gone
+
+
+def count_quarantined(connection: Connection) -> dict[str, int]:
+    """How many deliveries of each connection are in the quarantine."""
+    query = select(quarantine.c.connection, func.count()).group_by(quarantine.c.connection)
+    return {str(name): int(count) for name, count in connection.execute(query)}
+
+
+def held_unread(connection: Connection) -> list[Row]:
+    """Held deliveries that no event came out of, by connection and reason: how many, and the id of one example."""
+    query = (
+        select(
+            deliveries.c.connection,
+            deliveries.c.error.label("reason"),
+            func.count().label("count"),
+            func.max(deliveries.c.id).label("example"),
+        )
+        .where(deliveries.c.outcome == "held")
+        .where(~select(events.c.id).where(events.c.delivery == deliveries.c.id).exists())
+        .group_by(deliveries.c.connection, deliveries.c.error)
+        .order_by(deliveries.c.connection, deliveries.c.error)
+    )
+    return fetch(connection, query)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import orjson
+import structlog
 from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy.exc import SQLAlchemyError
 
 from connector import metrics
 from connector.doctor import examine, gauges
+from connector.metrics import Queue
 from connector.runtime import Runtime
+
+log: Final = structlog.get_logger(__name__)
 
 
 def health(runtime: Runtime) -> Blueprint:
@@ -21,7 +27,7 @@ def health(runtime: Runtime) -> Blueprint:
         return Response(b'{"status":"ok"}', content_type="application/json")
 
     def readyz() -> Response:
-        findings = examine(runtime)
+        findings = examine(runtime, with_account=False)
         is_ready = all(finding.is_fine or not finding.is_vital for finding in findings)
         body = {
             "status": "ok" if is_ready else "not ready",
@@ -30,9 +36,18 @@ def health(runtime: Runtime) -> Blueprint:
         return Response(orjson.dumps(body), 200 if is_ready else 503, content_type="application/json")
 
     def show_metrics() -> Response:
-        return Response(metrics.render(gauges(runtime)), content_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.render(_queues(runtime)), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     views: dict[str, Callable[[], Response]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": show_metrics}
     for path, view in views.items():
         blueprint.add_url_rule(path, path.strip("/"), view)
     return blueprint
+
+
+def _queues(runtime: Runtime) -> Sequence[Queue]:
+    """What waits; nothing while the database is away, when the counters are all the more of interest."""
+    try:
+        return tuple(gauges(runtime))
+    except SQLAlchemyError as error:
+        log.warning("the queues cannot be counted", error=type(error).__name__)
+        return ()

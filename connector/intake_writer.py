@@ -1,0 +1,176 @@
+"""The writer of intake: one transaction for all requests that arrived during the one before, then their answers."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from connector.core.errors import OperatorError
+from connector.store import deliveries as queries
+from connector.store.database import Database
+from connector.store.rows import Row
+
+GROUP: Final = 200
+COMMIT_SECONDS: Final = 20.0
+TRIES: Final = 3
+"""How often a group is tried that met a deadlock, a lost connection or a database file that was replaced."""
+_SHARDS: Final = 16
+_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, OSError)
+"""Errors of the database as a whole: no row of the group can be stored. Any other error may be one row's."""
+_TRY_AGAIN: Final = frozenset({"40001", "40P01"})
+"""PostgreSQL's serialization failure and deadlock."""
+log: Final = structlog.get_logger(__name__)
+
+
+class NotStored(OperatorError):
+    """The delivery could not be committed: nothing was acknowledged (503, with Retry-After)."""
+
+    reason = "not_stored"
+
+    def __init__(self) -> None:
+        super().__init__("the delivery could not be stored; nothing was acknowledged, send it again later")
+
+
+class _FileReplacedError(OSError):
+    """The SQLite file is not the one any more that was opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    """A row for the store, on its way to the next group commit."""
+
+    row: Row
+    is_quarantined: bool
+    done: Future[None]
+
+
+class Writer:
+    """Commits rows of concurrent requests in groups. `committed` is told the lanes, in a thread of its own."""
+
+    def __init__(self, database: Database, quarantine_most: int, committed: Callable[[set[int]], None]) -> None:
+        self._database = database
+        self._quarantine_most = quarantine_most
+        self._committed = committed
+        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._lanes: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
+        self._start = threading.Lock()
+        self._threads: tuple[threading.Thread, ...] = ()
+        self._shard = os.urandom(1)[0] % _SHARDS
+        self._file: tuple[int, int] | None = None
+
+    def write(self, row: Row, *, is_quarantined: bool = False) -> None:
+        """Return when the row is committed. Raises `NotStored` when it could not be."""
+        self._run()
+        item = _Item(row=row, is_quarantined=is_quarantined, done=Future())
+        self._items.put(item)
+        try:
+            item.done.result(timeout=COMMIT_SECONDS)
+        except Exception as error:
+            item.done.cancel()
+            raise NotStored from error
+
+    def _run(self) -> None:
+        """Start the threads: at the first row, so that a server may fork before."""
+        if self._threads and all(thread.is_alive() for thread in self._threads):
+            return
+        with self._start:
+            if not self._threads or not all(thread.is_alive() for thread in self._threads):
+                self._threads = (
+                    threading.Thread(target=self._write_groups, name="intake-writer", daemon=True),
+                    threading.Thread(target=self._tell_lanes, name="intake-waker", daemon=True),
+                )
+                for thread in self._threads:
+                    thread.start()
+
+    def _write_groups(self) -> None:
+        while True:
+            items = [self._items.get()]
+            while len(items) < GROUP and not self._items.empty():
+                items.append(self._items.get())
+            if awaited := [item for item in items if item.done.set_running_or_notify_cancel()]:
+                self._commit(awaited, TRIES)
+
+    def _tell_lanes(self) -> None:
+        """Beside the commits: a Redis that does not answer must not hold them up."""
+        while True:
+            lanes = self._lanes.get()
+            while not self._lanes.empty():
+                lanes |= self._lanes.get()
+            try:
+                self._committed(lanes)
+            except Exception:
+                log.exception("a wake-up failed; what is stored will be found later")
+
+    def _commit(self, items: Sequence[_Item], tries: int) -> None:
+        try:
+            self._store(items)
+        except _AWAY as error:
+            if tries > 1 and _may_pass(error):
+                self._commit(items, tries - 1)
+            else:
+                _fail(items, error)
+        except Exception as error:  # noqa: BLE001 - one row that cannot be stored must not fail its neighbours
+            if len(items) == 1:
+                _fail(items, error)
+            else:
+                for item in items:
+                    self._commit([item], tries)
+        else:
+            for item in items:
+                item.done.set_result(None)
+            if lanes := {item.row["lane"] for item in items if not item.is_quarantined}:
+                self._lanes.put(lanes)
+
+    def _store(self, items: Sequence[_Item]) -> None:
+        before = self._standing_file()
+        with self._database.write() as connection:
+            if rows := [item.row for item in items if item.is_quarantined]:
+                queries.put_aside(connection, rows, self._quarantine_most)
+            if rows := [item.row for item in items if not item.is_quarantined]:
+                queries.store(connection, rows, self._shard)
+        if self._standing_file() != before:
+            raise _FileReplacedError
+
+    def _standing_file(self) -> tuple[int, int] | None:
+        """Which file stands at SQLite's path; opened anew when it was replaced. Raises `OSError` when there is none.
+
+        SQLite itself goes on writing into a file that was moved away or deleted, where nobody finds it again.
+        """
+        if not self._database.is_sqlite:
+            return None
+        found = Path(self._database.url.database or "").stat()
+        if self._file not in {None, (found.st_dev, found.st_ino)}:
+            log.error("the database file was replaced; it is opened anew")
+            self._database.close()
+        self._file = (found.st_dev, found.st_ino)
+        return self._file
+
+
+def said(error: Exception) -> str:
+    """What a database says went wrong, in one line, without the statement and the values that would log bodies."""
+    origin = (error.orig or error) if isinstance(error, DBAPIError) else error
+    text = "" if isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError) else str(origin)
+    return f"{type(origin).__name__}: {(text.splitlines() or [''])[0][:200]}".removesuffix(": ")
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN
+    return isinstance(error, _FileReplacedError)
+
+
+def _fail(items: Sequence[_Item], error: Exception) -> None:
+    connections = sorted({item.row["connection"] for item in items})
+    log.error("deliveries could not be stored", count=len(items), connections=connections, error=said(error))
+    for item in items:
+        item.done.set_exception(error)
