@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
-from connector.store.rows import Row, dialect_insert, insert_all, insert_new
+from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert_by
 from connector.store.tables import echoes, outbox, records
 
 WAITING: Final = "waiting"
@@ -18,27 +19,23 @@ NOTICE: Final = "notice"
 
 def ask(connection: Connection, rows: Sequence[Row]) -> None:
     """Ask for the update of records (rows of `outbox`); one that waits or was done gets a newer revision instead."""
-    if not rows:
-        return
-    statement = dialect_insert(connection, outbox)
-    new = statement.excluded
     is_waiting = outbox.c.outcome == WAITING
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["kind", "key"],
-            set_={
-                "revision": outbox.c.revision + 1,
-                "subject": new.subject,
-                "delivery": new.delivery,
-                "outcome": WAITING,
-                "next_attempt_at": case((is_waiting, outbox.c.next_attempt_at), else_=new.next_attempt_at),
-                "attempts": case((is_waiting, outbox.c.attempts), else_=0),
-                "failing_since": case((is_waiting, outbox.c.failing_since), else_=None),
-                "created_at": case((is_waiting, outbox.c.created_at), else_=new.created_at),
-                "finished_at": None,
-            },
-        ),
-        [dict(row) for row in rows],
+    upsert_by(
+        connection,
+        outbox,
+        rows,
+        ["kind", "key"],
+        lambda new: {
+            "revision": outbox.c.revision + 1,
+            "subject": new.subject,
+            "delivery": new.delivery,
+            "outcome": WAITING,
+            "next_attempt_at": case((is_waiting, outbox.c.next_attempt_at), else_=new.next_attempt_at),
+            "attempts": case((is_waiting, outbox.c.attempts), else_=0),
+            "failing_since": case((is_waiting, outbox.c.failing_since), else_=None),
+            "created_at": case((is_waiting, outbox.c.created_at), else_=new.created_at),
+            "finished_at": None,
+        },
     )
 
 
@@ -67,13 +64,13 @@ def claim(
     if of is not None:
         query = query.where(outbox.c.connection == of)
     query = query.order_by(outbox.c.next_attempt_at, outbox.c.id).limit(limit).with_for_update(skip_locked=True)
-    rows = connection.execute(
+    claimed = (
         update(outbox)
         .where(outbox.c.id.in_(query.scalar_subquery()))
         .values(next_attempt_at=now + lease, attempts=outbox.c.attempts + 1)
         .returning(outbox)
-    ).mappings()
-    return sorted((dict(row) for row in rows), key=lambda row: str(row["id"]))
+    )
+    return sorted(fetch(connection, claimed), key=itemgetter("id"))
 
 
 def finish(connection: Connection, rows: Sequence[Row]) -> None:
@@ -116,8 +113,8 @@ def postpone(connection: Connection, rows: Sequence[Row]) -> None:
 
 def records_for(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
     """Records by id."""
-    query = select(records).where(records.c.id.in_(sorted(ids)))
-    return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
+    query = select(records).where(among(connection, [records.c.id], ids))
+    return {row["id"]: row for row in fetch(connection, query)}
 
 
 def note_push(connection: Connection, rows: Sequence[Row]) -> None:
@@ -128,9 +125,11 @@ def note_push(connection: Connection, rows: Sequence[Row]) -> None:
 def echoes_of(connection: Connection, ids: Collection[str], since: datetime) -> list[Row]:
     """Ledger entries of records that were sent at or after an instant, oldest first."""
     query = (
-        select(echoes).where(echoes.c.record.in_(sorted(ids)), echoes.c.at >= since).order_by(echoes.c.at, echoes.c.id)
+        select(echoes)
+        .where(among(connection, [echoes.c.record], ids), echoes.c.at >= since)
+        .order_by(echoes.c.at, echoes.c.id)
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def match_echoes(connection: Connection, rows: Sequence[Row]) -> None:
@@ -153,7 +152,7 @@ def note_shown(connection: Connection, rows: Sequence[Row]) -> None:
 
 def note_gone(connection: Connection, ids: Collection[str]) -> None:
     """Note that records do not exist any more."""
-    connection.execute(update(records).where(records.c.id.in_(sorted(ids))).values(is_gone=True))
+    connection.execute(update(records).where(among(connection, [records.c.id], ids)).values(is_gone=True))
 
 
 def listed(
@@ -172,7 +171,7 @@ def listed(
         query = query.where(outbox.c.connection == of)
     if after is not None:
         query = query.where(outbox.c.id < after)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def retry(connection: Connection, now: datetime, ids: Sequence[str] | None = None, of: str | None = None) -> list[str]:
@@ -192,3 +191,9 @@ def count(connection: Connection) -> dict[tuple[str, str], int]:
         outbox.c.kind, outbox.c.connection, outbox.c.outcome
     )
     return {(str(of or kind), str(outcome)): int(number) for kind, of, outcome, number in connection.execute(query)}
+
+
+def of_records(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
+    """The update that was last asked for, by record; records without any are left out."""
+    query = select(outbox).where(outbox.c.kind == UPDATE, among(connection, [outbox.c.key], ids))
+    return {row["key"]: row for row in fetch(connection, query)}

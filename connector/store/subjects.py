@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 
-from connector.store.rows import Row, chunks, insert_all, upsert
+from connector.store.rows import Row, among, fetch, insert_all, upsert
 from connector.store.tables import decisions, events, identities, records, subjects
 
 SUBJECT_COLUMNS = ("kind", "status", "since", "owner", "due", "state", "version", "merged_into")
@@ -16,20 +16,14 @@ SUBJECT_COLUMNS = ("kind", "status", "since", "owner", "due", "state", "version"
 
 def by_identities(connection: Connection, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """The subject of each (kind, value) that has one."""
-    found: dict[tuple[str, str], str] = {}
-    for part in chunks(sorted(wanted)):
-        rows = connection.execute(select(identities).where(tuple_(identities.c.kind, identities.c.value).in_(part)))
-        found |= {(kind, value): subject for kind, value, subject in rows}
-    return found
+    query = select(identities).where(among(connection, (identities.c.kind, identities.c.value), wanted))
+    return {(kind, value): subject for kind, value, subject in connection.execute(query).all()}
 
 
 def load(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
     """Subjects by id, locked for this transaction in the order of their ids."""
-    found: dict[str, Row] = {}
-    for part in chunks(sorted(ids)):
-        query = select(subjects).where(subjects.c.id.in_(part)).order_by(subjects.c.id).with_for_update()
-        found |= {row["id"]: dict(row) for row in connection.execute(query).mappings()}
-    return found
+    query = select(subjects).where(among(connection, [subjects.c.id], ids)).order_by(subjects.c.id).with_for_update()
+    return {row["id"]: row for row in fetch(connection, query)}
 
 
 def save(connection: Connection, rows: Sequence[Row]) -> None:
@@ -44,15 +38,10 @@ def add_identities(connection: Connection, rows: Sequence[Row]) -> None:
 
 def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """The outcome of each (connection, key) that is stored already."""
-    found: dict[tuple[str, str], str] = {}
-    for part in chunks(sorted(keys)):
-        rows = connection.execute(
-            select(events.c.connection, events.c.key, events.c.outcome).where(
-                tuple_(events.c.connection, events.c.key).in_(part)
-            )
-        )
-        found |= {(name, key): outcome for name, key, outcome in rows}
-    return found
+    query = select(events.c.connection, events.c.key, events.c.outcome).where(
+        among(connection, (events.c.connection, events.c.key), keys)
+    )
+    return {(name, key): outcome for name, key, outcome in connection.execute(query).all()}
 
 
 def add_events(connection: Connection, rows: Sequence[Row]) -> None:
@@ -64,24 +53,18 @@ def history(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]
     """Per subject its applied events in order of time: steps, delivery, mapping version."""
     found: dict[str, list[Row]] = {subject: [] for subject in ids}
     columns = (events.c.subject, events.c.steps, events.c.delivery, events.c.mapping_version)
-    for part in chunks(sorted(ids)):
-        query = select(*columns).where(events.c.subject.in_(part), events.c.outcome == "applied").order_by(events.c.at)
-        for row in connection.execute(query).mappings():
-            found[row["subject"]].append(dict(row))
+    query = select(*columns).where(among(connection, [events.c.subject], ids), events.c.outcome == "applied")
+    for row in fetch(connection, query.order_by(events.c.at)):
+        found[row["subject"]].append(row)
     return found
 
 
 def decided(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
     """Per subject its decisions that stand (not revised), in order."""
     found: dict[str, list[Row]] = {subject: [] for subject in ids}
-    for part in chunks(sorted(ids)):
-        query = (
-            select(decisions)
-            .where(decisions.c.subject.in_(part), decisions.c.revised_at.is_(None))
-            .order_by(decisions.c.at, decisions.c.place)
-        )
-        for row in connection.execute(query).mappings():
-            found[row["subject"]].append(dict(row))
+    query = select(decisions).where(among(connection, [decisions.c.subject], ids), decisions.c.revised_at.is_(None))
+    for row in fetch(connection, query.order_by(decisions.c.at, decisions.c.place)):
+        found[row["subject"]].append(row)
     return found
 
 
@@ -92,8 +75,8 @@ def add_decisions(connection: Connection, rows: Sequence[Row]) -> None:
 
 def revise(connection: Connection, ids: Collection[str], now: datetime) -> None:
     """Mark decisions that a fold from the start did not make again."""
-    for part in chunks(sorted(ids)):
-        connection.execute(update(decisions).where(decisions.c.id.in_(part)).values(revised_at=now))
+    if ids:
+        connection.execute(update(decisions).where(among(connection, [decisions.c.id], ids)).values(revised_at=now))
 
 
 def merge(connection: Connection, pairs: Sequence[tuple[str, str]]) -> None:
@@ -112,21 +95,20 @@ def merge(connection: Connection, pairs: Sequence[tuple[str, str]]) -> None:
 def records_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
     """Per subject its records that are not gone."""
     found: dict[str, list[Row]] = {subject: [] for subject in ids}
-    for part in chunks(sorted(ids)):
-        query = select(records).where(records.c.subject.in_(part), records.c.is_gone.is_(False))
-        for row in connection.execute(query.order_by(records.c.id)).mappings():
-            found[row["subject"]].append(dict(row))
+    query = select(records).where(among(connection, [records.c.subject], ids), records.c.is_gone.is_(False))
+    for row in fetch(connection, query.order_by(records.c.id)):
+        found[row["subject"]].append(row)
     return found
 
 
 def records_by_key(connection: Connection, keys: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], Row]:
     """Records by (connection, object, external id)."""
-    found: dict[tuple[str, str, str], Row] = {}
-    for part in chunks(sorted(keys)):
-        query = select(records).where(tuple_(records.c.connection, records.c.object, records.c.external_id).in_(part))
-        for row in connection.execute(query).mappings():
-            found[row["connection"], row["object"], row["external_id"]] = dict(row)
-    return found
+    if not keys:
+        return {}
+    query = select(records).where(
+        among(connection, (records.c.connection, records.c.object, records.c.external_id), keys)
+    )
+    return {(row["connection"], row["object"], row["external_id"]): row for row in fetch(connection, query)}
 
 
 def save_records(connection: Connection, rows: Sequence[Row]) -> None:
@@ -154,10 +136,9 @@ def find(connection: Connection, who: Collection[tuple[str, str]], subject: str)
 def identities_of(connection: Connection, ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
     """Per subject its identities (kind, value), sorted."""
     found: dict[str, list[tuple[str, str]]] = {subject: [] for subject in ids}
-    for part in chunks(sorted(ids)):
-        query = select(identities).where(identities.c.subject.in_(part)).order_by(identities.c.kind, identities.c.value)
-        for kind, value, subject in connection.execute(query):
-            found[subject].append((kind, value))
+    query = select(identities).where(among(connection, [identities.c.subject], ids))
+    for kind, value, subject in connection.execute(query.order_by(identities.c.kind, identities.c.value)):
+        found[subject].append((kind, value))
     return found
 
 
@@ -170,19 +151,19 @@ def listed(
         query = query.where(subjects.c.status == status)
     if after is not None:
         query = query.where(subjects.c.id > after)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def decisions_of(connection: Connection, subject: str) -> list[Row]:
     """All decisions of a subject, revised ones included, in order."""
     query = select(decisions).where(decisions.c.subject == subject).order_by(decisions.c.at, decisions.c.place)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def events_of(connection: Connection, subject: str, limit: int = 200) -> list[Row]:
     """The newest events of a subject, newest first."""
     query = select(events).where(events.c.subject == subject).order_by(events.c.at.desc()).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def held(connection: Connection) -> list[Row]:
@@ -195,7 +176,7 @@ def held(connection: Connection) -> list[Row]:
         .group_by(events.c.connection, events.c.reason)
         .order_by(events.c.connection, events.c.reason)
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:
@@ -212,7 +193,7 @@ def held_events(connection: Connection, of: str, after: str, limit: int) -> list
         .order_by(events.c.id)
         .limit(limit)
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return fetch(connection, query)
 
 
 def set_steps(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
@@ -230,3 +211,26 @@ def set_steps(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
             ),
             listed_rows,
         )
+
+
+def held_of(connection: Connection, subject: str) -> list[Row]:
+    """The held events of a subject, oldest first."""
+    query = select(events).where(events.c.subject == subject, events.c.outcome == "held").order_by(events.c.at)
+    return fetch(connection, query)
+
+
+def events_from(connection: Connection, delivery: str) -> list[Row]:
+    """The events that came out of a delivery, in order of time."""
+    query = select(events).where(events.c.delivery == delivery).order_by(events.c.at, events.c.id)
+    return fetch(connection, query)
+
+
+def decisions_from(connection: Connection, delivery: str, ids: Collection[str]) -> list[Row]:
+    """The decisions that a delivery led to on these subjects, in order."""
+    query = select(decisions).where(among(connection, [decisions.c.subject], ids), decisions.c.delivery == delivery)
+    return sorted(fetch(connection, query), key=lambda row: (row["at"], row["place"]))
+
+
+def get(connection: Connection, subject: str) -> Row:
+    """One subject by its id, which must exist."""
+    return dict(connection.execute(select(subjects).where(subjects.c.id == subject)).mappings().one())
