@@ -66,6 +66,11 @@ class Connections:
                     self._load()
         return self._loaded
 
+    def look_again(self, name: str) -> Connected | None:
+        """The connection of that name as it is at this moment."""
+        self.forget()
+        return self.get(name)
+
     def forget(self) -> None:
         """Read again at the next look-up."""
         self._until = 0.0
@@ -94,10 +99,11 @@ class Connections:
 
     def _build(self, row: Mapping[str, Any], mapping: Mapping[str, Any] | None) -> Connected:
         secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row["sealed"])).items()}
+        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in row["settings"].items()}
         source = f"{row['name']}, version {mapping['version']}" if mapping else ""
         return Connected(
             name=row["name"],
-            adapter=self._adapters[row["adapter"]](**row["settings"], **secrets),
+            adapter=self._adapters[row["adapter"]](**settings, **secrets),
             is_paused=row["is_paused"],
             rules=parse_mapping(mapping["source"], source, self._statuses)
             if mapping

@@ -164,7 +164,7 @@ class Processor:
         return by_connection
 
     def _read(self, name: str, rows: Sequence[Row]) -> list[Read]:
-        connected = self._connections.get(name)
+        connected = self._connections.get(name) or self._connections.look_again(name)
         if connected is None:
             error = UnknownEvent(f"the connection {name!r} was removed; add it again and replay the delivery")
             return [Read(name=name, row=row, error=error) for row in rows]

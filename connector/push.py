@@ -28,7 +28,6 @@ from connector.store.rows import Row
 BATCH: Final = 48
 """With its read-back it fits into one batch call of 50 commands."""
 SENDERS: Final = 16
-LEASE: Final = timedelta(seconds=110)
 BACKOFF: Final = timedelta(seconds=2)
 BACKOFF_MOST: Final = timedelta(minutes=15)
 REFUSALS: Final = 3
@@ -56,6 +55,7 @@ class Pusher:
         ruleset: Ruleset,
         api_for: Callable[[Connected], Api],
         clock: Callable[[], datetime],
+        lease: timedelta,
         give_up: timedelta,
     ) -> None:
         self._database = database
@@ -63,7 +63,10 @@ class Pusher:
         self._ruleset = ruleset
         self._api_for = api_for
         self._clock = clock
+        self._lease = lease
         self._give_up = give_up
+        self._in_flight: dict[str, list[str]] = {}
+        self._renew_at = clock()
 
     def drain(self, has_time: Callable[[], bool]) -> int:
         """Push what is due until nothing is left or the time is up; how many entries were worked on."""
@@ -76,7 +79,8 @@ class Pusher:
                         sending[pool.submit(self.push_batch, name)] = name
                 if not sending:
                     return count
-                done, _ = wait(sending, timeout=0.05 if has_time() else None, return_when=FIRST_COMPLETED)
+                done, _ = wait(sending, timeout=0.05 if has_time() else 1.0, return_when=FIRST_COMPLETED)
+                self._keep()
                 for future in done:
                     count += future.result()
                     del sending[future]
@@ -87,15 +91,34 @@ class Pusher:
         if connected is None or connected.is_paused:
             return 0
         with self._database.write() as connection:
-            rows = outbox.claim(connection, outbox.UPDATE, name, self._clock(), lease=LEASE, limit=BATCH)
+            rows = outbox.claim(connection, outbox.UPDATE, name, self._clock(), lease=self._lease, limit=BATCH)
             sending = self._prepare(connection, rows, connected)
+        self._in_flight[name] = [row["id"] for row in rows]
+        try:
+            self._finish(connected, sending)
+        finally:
+            del self._in_flight[name]
+        return len(sending)
+
+    def _keep(self) -> None:
+        """Renew the leases of what is being sent: however slow a system is, nobody else sends the same meanwhile."""
+        now = self._clock()
+        if now < self._renew_at:
+            return
+        self._renew_at = now + self._lease / 3
+        ids = [one for batch in list(self._in_flight.values()) for one in batch]
+        if ids:
+            with self._database.write() as connection:
+                outbox.renew(connection, ids, now + self._lease)
+
+    def _finish(self, connected: Connected, sending: Sequence[_Sending]) -> None:
+        name = connected.name
         updates = [one.update for one in sending if one.update is not None]
         started = self._clock()
         results = self._send(connected, updates) if updates else {}
         metrics.observe_push(name, (self._clock() - started).total_seconds())
         with self._database.write() as connection:
             self._settle(connection, sending, results, connected)
-        return len(sending)
 
     def _waiting(self) -> list[str]:
         with self._database.read() as connection:
@@ -107,7 +130,7 @@ class Pusher:
         """The updates for claimed entries from the subjects' present states; the ledger is written first."""
         records = outbox.records_for(connection, {row["record"] for row in rows})
         owned = {record["subject"] for record in records.values()}
-        subjects = subject_queries.load(connection, owned)
+        subjects = subject_queries.states(connection, owned)
         identities = subject_queries.identities_of(connection, owned)
         sending = [
             _Sending(row=row, record=record, update=self._update(row, record, subjects[of], identities[of], connected))

@@ -116,6 +116,7 @@ class Runtime:
             ruleset=self.ruleset,
             api_for=self.api_for,
             clock=self.clock,
+            lease=timedelta(seconds=self.config.lease_seconds),
             give_up=timedelta(hours=self.config.push_give_up_hours),
         )
 

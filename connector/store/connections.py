@@ -91,3 +91,10 @@ def reconciled_at(connection: Connection, name: str) -> datetime | None:
         select(connections.c.reconciled_at).where(connections.c.name == name)
     ).scalar()
     return found
+
+
+def get(connection: Connection, name: str) -> Row | None:
+    """One connection; None: there is none, or it was removed."""
+    query = select(connections).where(connections.c.name == name, connections.c.removed_at.is_(None))
+    row = connection.execute(query).mappings().first()
+    return dict(row) if row else None

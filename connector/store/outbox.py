@@ -73,6 +73,12 @@ def claim(
     return sorted(fetch(connection, claimed), key=itemgetter("id"))
 
 
+def renew(connection: Connection, ids: Collection[str], until: datetime) -> None:
+    """Keep claimed entries longer."""
+    is_mine = among(connection, [outbox.c.id], ids)
+    connection.execute(update(outbox).where(is_mine, outbox.c.outcome == WAITING).values(next_attempt_at=until))
+
+
 def finish(connection: Connection, rows: Sequence[Row]) -> None:
     """End entries as done, gone or dead. Rows: `of` (id), `at_revision`, `ended`, `why`, `at`.
 

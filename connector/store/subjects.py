@@ -26,6 +26,12 @@ def load(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
     return {row["id"]: row for row in fetch(connection, query)}
 
 
+def states(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
+    """Subjects by id as they are, without a lock."""
+    query = select(subjects).where(among(connection, [subjects.c.id], ids))
+    return {row["id"]: row for row in fetch(connection, query)}
+
+
 def save(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert new subjects and overwrite known ones."""
     upsert(connection, subjects, rows, ["id"], SUBJECT_COLUMNS)
