@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +23,7 @@ from connector.store import deliveries, outbox
 BUDGET_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 0.05
 log: Final = structlog.get_logger(__name__)
+_ending: Final = threading.Event()
 
 
 @cache
@@ -32,11 +34,16 @@ def runtime() -> Runtime:
     return Runtime(config)
 
 
+def end_soon() -> None:
+    """Let the running job come to an end at its next good place: the process was asked to end."""
+    _ending.set()
+
+
 def drain(lane: int) -> None:
     """Process what waits in a lane. Comes back by itself when its time is up before its work."""
     here = runtime()
     here.waker.woken(DRAIN, lane)
-    with here.waker.turn(f"lane:{lane}", BUDGET_SECONDS * 2) as has_turn:
+    with here.waker.turn(f"lane:{lane}") as has_turn:
         if not has_turn:
             return
         has_time = _budget()
@@ -58,21 +65,19 @@ def push() -> None:
     """Push what is due in the outbox."""
     here = runtime()
     here.waker.woken(PUSH)
-    with here.waker.turn("push", BUDGET_SECONDS * 2) as has_turn:
+    with here.waker.turn("push") as has_turn:
         if not has_turn:
             return
         has_time = _budget()
         here.pusher.drain(has_time)
-    with here.database.read() as connection:
-        is_waiting = bool(outbox.waiting_connections(connection, here.clock()))
-    if is_waiting and not has_time():
+    if here.pusher.waiting():
         here.wake_push()
 
 
 def sweep() -> None:
     """Run the daily rules for the subjects that are due; missed dates are caught up."""
     here = runtime()
-    with here.waker.turn("sweep", BUDGET_SECONDS * 2) as has_turn:
+    with here.waker.turn("sweep") as has_turn:
         if has_turn:
             swept = here.sweep(has_time=_budget())
             if swept.due:
@@ -95,7 +100,7 @@ def requeue() -> None:
 def reconcile() -> None:
     """Ask every system that can say so what changed, and repair what webhooks missed."""
     here = runtime()
-    with here.waker.turn("reconcile", BUDGET_SECONDS * 10) as has_turn:
+    with here.waker.turn("reconcile") as has_turn:
         if has_turn and reconcile_all(here):
             here.wake_push()
 
@@ -120,4 +125,4 @@ def _waits(here: Runtime, lane: int) -> bool:
 
 def _budget() -> Callable[[], bool]:
     until = time.monotonic() + BUDGET_SECONDS
-    return lambda: time.monotonic() < until
+    return lambda: not _ending.is_set() and time.monotonic() < until

@@ -74,7 +74,7 @@ class Pusher:
         sending: dict[Future[int], str] = {}
         with ThreadPoolExecutor(SENDERS, thread_name_prefix="push") as pool:
             while True:
-                for name in self._waiting() if has_time() else ():
+                for name in self.waiting() if has_time() else ():
                     if name not in sending.values():
                         sending[pool.submit(self.push_batch, name)] = name
                 if not sending:
@@ -120,7 +120,8 @@ class Pusher:
         with self._database.write() as connection:
             self._settle(connection, sending, results, connected)
 
-    def _waiting(self) -> list[str]:
+    def waiting(self) -> list[str]:
+        """The connections with updates that are due, paused ones left out."""
         with self._database.read() as connection:
             names = outbox.waiting_connections(connection, self._clock())
         known = self._connections.all()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.lock import Lock
 from rq import Queue
 from rq.utils import as_text
 
@@ -18,6 +20,8 @@ WAITING_SECONDS: Final = 30
 """How long a wake-up that was lost on the way can keep others from being sent."""
 QUIET_SECONDS: Final = 1.0
 """How long Redis is left alone after it could not be reached."""
+TURN_SECONDS: Final = 15.0
+"""How long others wait for the turn of a process that died."""
 JOB_SECONDS: Final = 180
 FAILED_JOB_SECONDS: Final = 3600
 
@@ -60,25 +64,37 @@ class Waker:
             log.warning("redis is away", error=type(error).__name__)
 
     @contextmanager
-    def turn(self, name: str, seconds: float) -> Iterator[bool]:
-        """Whether nobody else works on `name` now; it is ours until the block ends or the seconds are over.
+    def turn(self, name: str) -> Iterator[bool]:
+        """Whether nobody else works on `name` now; it is ours until the block ends, or soon after the process dies.
 
         Two at once do no harm, they only waste work: without Redis everybody has a turn.
         """
-        lock = self._redis.lock(f"connector:turn:{name}", timeout=seconds, blocking=False)
+        lock = self._redis.lock(f"connector:turn:{name}", timeout=TURN_SECONDS, blocking=False, thread_local=False)
         try:
             has_turn = bool(lock.acquire())
         except (RedisError, OSError):
             yield True
             return
+        if not has_turn:
+            yield False
+            return
+        is_over = threading.Event()
+        keeper = threading.Thread(target=_keep, args=(lock, is_over), name=f"turn-{name}", daemon=True)
+        keeper.start()
         try:
-            yield has_turn
+            yield True
         finally:
-            if has_turn:
-                try:
-                    lock.release()
-                except (RedisError, OSError):
-                    log.debug("a turn ended by itself", turn=name)
+            is_over.set()
+            keeper.join()
+            with suppress(RedisError, OSError):
+                lock.release()
+
+
+def _keep(lock: Lock, is_over: threading.Event) -> None:
+    """Renew a turn until it is over; one that was lost with its Redis is let go."""
+    while not is_over.wait(TURN_SECONDS / 3):
+        with suppress(RedisError, OSError):
+            lock.reacquire()
 
 
 def _key(function: str, *args: int | str) -> str:
