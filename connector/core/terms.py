@@ -84,8 +84,8 @@ class Passed:
 
     def holds(self, view: View) -> bool:
         """Whether today is in the span of days."""
-        passed = view.today - self._start(view)
-        return passed >= self.days and (self.until is None or passed < self.until)
+        first, end = self.span(view)
+        return first <= view.today and (end is None or view.today < end)
 
     def facts(self, view: View) -> dict[str, Any]:
         """The start, the days passed and the days asked for."""

@@ -131,7 +131,7 @@ class Walk:
         to = step.to or ""
         if to == self.status:
             self._refuse(step, "jump", Reason.ALREADY_THERE)
-        elif step.is_forward_only and self._is_up_to_here(to):
+        elif step.is_forward_only and self._is_lower(to):
             self._refuse(step, "jump", Reason.BACKWARD)
         else:
             self._leap(step, "jump", to)
@@ -139,17 +139,17 @@ class Walk:
     def fire_trigger(self, step: Step) -> None:
         """A trigger attached to a status: forward only; from off the ladder only when it may reopen."""
         to, rule = step.to or "", f"trigger:{step.trigger}"
-        if to == self.status or self._is_up_to_here(to):
+        if to == self.status or self._is_lower(to):
             self._refuse(step, rule, Reason.ATTACHED_LOWER)
         elif self.status not in self.ruleset.ladder and not step.may_reopen:
             self._refuse(step, rule, Reason.OFF_LADDER)
         else:
             self._leap(step, rule, to)
 
-    def _is_up_to_here(self, to: str) -> bool:
-        """Whether both are on the ladder and `to` is not above the status held."""
+    def _is_lower(self, to: str) -> bool:
+        """Whether both are on the ladder and `to` is below the status held."""
         here, there = self.ruleset.ladder.get(self.status), self.ruleset.ladder.get(to)
-        return here is not None and there is not None and there <= here
+        return here is not None and there is not None and there < here
 
     def _leap(self, step: Step, rule: str, to: str) -> None:
         before = self.status
