@@ -64,7 +64,7 @@ def _fold(
     for subject in sorted(steps):
         folded = fold_all(steps[subject], ruleset, until.toordinal() if until else last)
         decisions += [_decided(subject, decision) for decision in folded.decisions]
-        ends.append(_ended(subject, folded.state, due_day(folded.state, ruleset)))
+        ends.append(ended(subject, folded.state, due_day(folded.state, ruleset)))
     return decisions + ends
 
 
@@ -81,7 +81,8 @@ def _decided(subject: str, decision: Decision) -> dict[str, Any]:
     }
 
 
-def _ended(subject: str, state: State, due: int | None) -> dict[str, Any]:
+def ended(subject: str, state: State, due: int | None) -> dict[str, Any]:
+    """How a subject stands at the end, as JSON values: one of the last lines."""
     return {
         "subject": subject,
         "kind": state.kind,
