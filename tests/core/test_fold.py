@@ -26,8 +26,8 @@ from tests.core.histories import (
 )
 
 DAYS_AFTER = (0, 1, 5, 30, 95, 200)
-thorough = settings(max_examples=400, deadline=None)
-quick = settings(max_examples=150, deadline=None)
+thorough = settings(max_examples=300, deadline=None)
+quick = settings(max_examples=120, deadline=None)
 
 
 def _drawn(chance: random.Random, template: str) -> tuple[list[Step], Ruleset, int]:
