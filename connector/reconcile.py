@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
+from connector.adapter import Answer, Api
 from connector.connections import Connected
-from connector.core.errors import CrmError
+from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Event
 from connector.runtime import Runtime
 from connector.store import connections as queries
@@ -20,6 +22,8 @@ OVERLAP: Final = timedelta(minutes=15)
 """How far each run looks back behind the start of the last one: clocks differ, and systems publish late."""
 FIRST: Final = timedelta(days=7)
 BATCH: Final = 500
+TRIES: Final = 5
+LONGEST_PAUSE: Final = 15.0
 log: Final = structlog.get_logger(__name__)
 
 
@@ -48,13 +52,38 @@ def reconcile(runtime: Runtime, connected: Connected, since: datetime | None = N
     start = since or (last - OVERLAP if last else started - FIRST)
     counts: Counter[str] = Counter()
     has_updates = False
-    for batch in _batches(connected.adapter.changes(start, runtime.api_for(connected))):
+    for batch in _batches(connected.adapter.changes(start, Patient(runtime.api_for(connected)))):
         more, is_changed = runtime.processor.take(connected, batch)
         counts.update(more)
         has_updates |= is_changed
     with runtime.database.write() as connection:
         queries.change(connection, connected.name, reconciled_at=started)
     return counts, has_updates
+
+
+class Patient:
+    """An `Api` that tries a call again a few times: a run of many pages must not fail for one busy moment."""
+
+    def __init__(self, api: Api, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._api = api
+        self._sleep = sleep
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """The connection's cache."""
+        return self._api.memo
+
+    def call(self, method: str, url: str, **content: Any) -> Answer:
+        """As `Api.call`, up to `TRIES` times."""
+        for number in range(1, TRIES):
+            try:
+                return self._api.call(method, url, **content)
+            except CrmUnavailable as error:
+                pause = error.retry_after or float(number)
+                if pause > LONGEST_PAUSE:
+                    raise
+                self._sleep(pause)
+        return self._api.call(method, url, **content)
 
 
 def _batches(events: Iterator[Event]) -> Iterator[list[Event]]:

@@ -1,0 +1,47 @@
+"""`connector demo`: the whole product with an emulated Bitrix24 portal whose leads live through half a year."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from connector.child import Part
+from connector.demo.life import KEY_PAGES
+from connector.settings import read_config
+from connector.up import up
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End when the story is told; the exit code says whether all came out right.")
+@click.option("--seed", default=0, show_default=True, help="Another seed, other lives.")
+@click.option("--leads", default=40, show_default=True, type=click.IntRange(1, 500), help="How many leads.")
+@click.pass_context
+def demo(context: click.Context, *, once: bool, seed: int, leads: int) -> None:
+    """Everything, with an emulated Bitrix24 that lives through half a year, in a folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="connector-demo-") as folder:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
+        environ = {
+            **{name: value for name, value in kept.items() if name not in {"DATABASE_URL", "REDIS_URL"}},
+            "CONNECTOR_DATA_DIR": str(Path(folder) / "data"),
+            "CONNECTOR_PORT": str(_free_port()),
+            "CONNECTOR_WEB_PROCESSES": "1",
+            "CONNECTOR_REQUEUE_SECONDS": "2",
+            "CONNECTOR_KEY_PAGES": json.dumps(KEY_PAGES),
+            "CONNECTOR_LOG_LEVEL": os.environ.get("CONNECTOR_LOG_LEVEL", "warning"),
+        }
+        play = (sys.executable, "-m", "connector.demo.play", str(seed), str(leads), "once" if once else "stay")
+        part = Part(name="demo", command=play, environ={}, ends_all=True)
+        config = read_config(environ, Path(folder))
+        context.exit(up(config, environ=environ, output=sys.stdout, extra=[part]))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,78 @@
+"""Compares the emulated portal with the connector: every lead on the stage that the fold of its events gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from connector.core.engine import fold_all
+from connector.core.mapping import MappingRules
+from connector.demo.bitrix24_fields import Entity
+from connector.demo.portal import Portal
+from connector.runtime import Runtime
+from connector.serial import step_from_json
+from connector.store import subjects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A lead at the end: its status by the fold, the rule that set it, and what the portal shows."""
+
+    who: str
+    lead: int
+    status: str
+    since: str
+    rule: str
+    stage: str
+    shown: str
+    is_right: bool
+
+
+def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Portal) -> list[Outcome]:
+    """Each lead of the portal, in order; `name` is the portal's connection."""
+    connected = runtime.connections.all()[name]
+    keys = {("record", f"{name}:lead:{lead}") for lead in leads.values()}
+    with runtime.database.read() as connection:
+        found = subjects.by_identities(connection, keys)
+        rows = subjects.states(connection, set(found.values()))
+        history = subjects.history(connection, set(found.values()))
+        decided = subjects.decided(connection, set(found.values()))
+    outcomes = []
+    for who, lead in leads.items():
+        subject = found.get(("record", f"{name}:lead:{lead}"))
+        if subject is None:
+            outcomes.append(_missing(who, lead, portal))
+            continue
+        row = rows[subject]
+        steps = [step_from_json(raw) for event in history[subject] for raw in event["steps"]]
+        state = fold_all(steps, runtime.ruleset, row["state"]["last_run"]).state
+        record = portal.find(Entity.LEAD, lead)
+        stage, shown = portal.stage_of(Entity.LEAD, lead), str(record.get("UF_CRM_ABM_STATUS"))
+        moves = [one["rule"] for one in decided[subject] if one["before"] != one["after"]]
+        outcomes.append(
+            Outcome(
+                who=who,
+                lead=lead,
+                status=state.status,
+                since=date.fromordinal(state.since.astimezone(runtime.ruleset.zone).toordinal()).isoformat(),
+                rule=moves[-1] if moves else "",
+                stage=stage,
+                shown=shown,
+                is_right=state.status == row["status"]
+                and shown == runtime.ruleset.statuses[state.status].en
+                and _stands_for(connected.rules, stage, state.status),
+            )
+        )
+    return outcomes
+
+
+def _stands_for(rules: MappingRules, stage: str, status: str) -> bool:
+    """Whether a stage is one that the mapping gives a lead of that status."""
+    pushed = rules.push["lead"].status.get(status, {}).get("STATUS_ID")
+    return stage == pushed or rules.status_of("lead", None, stage) == status
+
+
+def _missing(who: str, lead: int, portal: Portal) -> Outcome:
+    stage = portal.stage_of(Entity.LEAD, lead)
+    return Outcome(who=who, lead=lead, status="(no subject)", since="", rule="", stage=stage, shown="", is_right=False)
