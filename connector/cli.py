@@ -1,0 +1,76 @@
+"""The command line: finds the command that was asked for, and turns errors into one clear sentence and an exit code."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from connector import __version__
+from connector.core.errors import ConnectorError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "up": ("connector.commands.processes:up", "Run everything on this machine, in the foreground."),
+    "demo": ("connector.demo.command:demo", "Run everything with an emulated Bitrix24 that lives through half a year."),
+    "web": ("connector.commands.processes:web", "Run the web server."),
+    "worker": ("connector.commands.processes:worker", "Run a worker."),
+    "scheduler": ("connector.commands.processes:scheduler", "Run the scheduler of the upkeep."),
+    "migrate": ("connector.commands.processes:migrate", "Bring the database to the present tables."),
+    "connection": ("connector.commands.connection:connection", "Add, show, change, pause, remove connections."),
+    "mapping": ("connector.commands.mapping:mapping", "Check, publish and show mappings; what is held."),
+    "delivery": ("connector.commands.delivery:delivery", "List, show, replay deliveries; the quarantine."),
+    "subject": ("connector.commands.subject:subject", "List and explain subjects; set status, owner, tags."),
+    "outbox": ("connector.commands.outbox:outbox", "What waits to be sent; try again what was given up."),
+    "sweep": ("connector.commands.upkeep:sweep", "Run the daily rules now."),
+    "reconcile": ("connector.commands.upkeep:reconcile", "Ask the systems what webhooks missed."),
+    "account": ("connector.commands.upkeep:account", "Check that every accepted delivery is accounted for."),
+    "doctor": ("connector.commands.upkeep:doctor", "Say what is wrong with the running product."),
+    "simulate": ("connector.simulate_file:simulate_command", "Run the rules over the events of a file."),
+}
+"""Each command: where it is, and its line in the help. Only the one that is asked for is imported."""
+WRONG: Final = 2
+
+
+class Commands(click.Group):
+    """Commands that are imported when they are used; what a person can put right is told in a sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        """The list of commands in the help, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of our own becomes a sentence on standard error and exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except ConnectorError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(WRONG)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="connector")
+def commands() -> None:
+    """Receives webhooks of CRMs, keeps one ABM status per lead, and writes it back."""
+
+
+def main() -> None:
+    """The console script `connector`."""
+    commands(prog_name="connector")
+
+
+if __name__ == "__main__":
+    main()

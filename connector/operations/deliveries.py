@@ -1,0 +1,119 @@
+"""Deliveries as people handle them: list, show, replay; the quarantine: list, verify again."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connector.core.errors import NotFound
+from connector.operations.connections import find
+from connector.operations.mappings import wake
+from connector.operations.subjects import decision
+from connector.runtime import Runtime
+from connector.store import deliveries as queries
+from connector.store import subjects
+from connector.store.rows import Row, chunks
+
+PAGE: Final = 500
+_SHORT: Final = ("id", "connection", "key", "received_at", "outcome", "attempts", "duplicates", "tally", "error")
+_EVENT: Final = ("id", "key", "at", "kind", "outcome", "reason", "subject", "said", "steps", "mapping_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """Ids of the deliveries that are pending again, and of those that cannot be: unknown, waiting, without a body."""
+
+    replayed: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+def listed(
+    runtime: Runtime, *, of: str | None = None, outcome: str | None = None, most: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Deliveries without their bodies, newest first, read page by page; `most`: how many (None: all)."""
+    if of is not None:
+        find(runtime, of)
+    after: str | None = None
+    left = most
+    while left is None or left > 0:
+        limit = PAGE if left is None else min(PAGE, left)
+        with runtime.database.read() as connection:
+            rows = queries.listed(connection, of=of, outcome=outcome, after=after, limit=limit)
+        yield from ({key: row[key] for key in (*_SHORT, "finished_at")} for row in rows)
+        if len(rows) < limit:
+            return
+        after = rows[-1]["id"]
+        left = None if left is None else left - len(rows)
+
+
+def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
+    """A delivery as it is stored, its secrets masked, with its events and the decisions they led to.
+
+    The body is text where it is UTF-8, else `body_base64`; None after its time is over. Raises `NotFound`.
+    """
+    wanted = delivery.strip().upper()
+    with runtime.database.read() as connection:
+        row = queries.get(connection, wanted)
+        if row is None:
+            message = f"there is no delivery {delivery!r}; `connector delivery list` shows them"
+            raise NotFound(message)
+        events = subjects.events_from(connection, wanted)
+        decided = subjects.decisions_from(connection, wanted, {event["subject"] for event in events})
+    labels = {info.code: info.en for info in runtime.ruleset.statuses.values()}
+    return {
+        **{key: row[key] for key in (*_SHORT, "next_attempt_at", "finished_at", "lane", "method", "query", "headers")},
+        **_body(row["body"]),
+        "events": [{key: event[key] for key in _EVENT} for event in events],
+        "decisions": [{"subject": one["subject"], **decision(one, labels)} for one in decided],
+    }
+
+
+def replay(runtime: Runtime, ids: Sequence[str]) -> Replayed:
+    """Make finished deliveries pending again and wake the workers; events that were applied count once all the same."""
+    wanted = list(dict.fromkeys(one.strip().upper() for one in ids))
+    replayed: set[str] = set()
+    for part in chunks(wanted):
+        with runtime.database.write() as connection:
+            replayed |= set(queries.replay(connection, part, runtime.clock()))
+    wake(runtime)
+    return Replayed(
+        replayed=tuple(one for one in wanted if one in replayed),
+        refused=tuple(one for one in wanted if one not in replayed),
+    )
+
+
+def replay_all(runtime: Runtime, *, of: str, outcome: str) -> Replayed:
+    """Replay every delivery of a connection that ended in an outcome. Raises `NotFound`."""
+    return replay(runtime, [row["id"] for row in listed(runtime, of=of, outcome=outcome)])
+
+
+def quarantined(runtime: Runtime, *, of: str | None = None) -> Iterator[dict[str, Any]]:
+    """Quarantined deliveries, oldest first: when, why, how large, and whether they can be verified again."""
+    if of is not None:
+        find(runtime, of)
+    with runtime.database.read() as connection:
+        rows: list[Row] = queries.quarantined(connection, of)
+    for row in rows:
+        shown = {key: row[key] for key in ("id", "connection", "received_at", "reason", "error", "size")}
+        yield {**shown, "is_kept": bool(row["sealed"])}
+
+
+def verify(runtime: Runtime, name: str) -> int:
+    """Take the quarantined deliveries of a connection that verify now; how many. Raises `NotFound` and `Paused`."""
+    find(runtime, name)
+    runtime.connections.forget()
+    taken = runtime.intake.verify_again(name, runtime.database, runtime.clock())
+    if taken:
+        wake(runtime)
+    return taken
+
+
+def _body(body: bytes | None) -> dict[str, str | None]:
+    if body is None:
+        return {"body": None}
+    try:
+        return {"body": body.decode()}
+    except UnicodeDecodeError:
+        return {"body_base64": base64.b64encode(body).decode()}

@@ -1,0 +1,166 @@
+"""Subjects as people handle them: list them, explain one, and set its status, owner or tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any, Final
+
+from connector.apply import Incoming, apply
+from connector.core.errors import BadPayload, WrongSetting
+from connector.core.event import Event, Identity, Kind, Step
+from connector.core.status import find_status
+from connector.core.subject import State
+from connector.operations.connections import CONSOLE
+from connector.operations.who import find_subject
+from connector.payload import Part
+from connector.runtime import Runtime
+from connector.sentences import sentence
+from connector.simulate_file import ended
+from connector.store import connections as audit
+from connector.store import outbox
+from connector.store import subjects as queries
+from connector.store.database import new_id
+from connector.store.rows import Row
+
+PAGE: Final = 500
+_LONGEST_TAG: Final = 63
+_DECISION: Final = ("id", "rule", "notify", "skipped", "reason", "notice", "mail", "step", "facts", "delivery")
+
+
+def listed(runtime: Runtime, *, status: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every subject by id, as `line` gives it, read page by page. `status`: a code, label or alias."""
+    wanted = find_status(status, runtime.ruleset.statuses.values()) if status is not None else None
+    after: str | None = None
+    while True:
+        with runtime.database.read() as connection:
+            rows = queries.listed(connection, status=wanted, after=after, limit=PAGE)
+            identities = queries.identities_of(connection, [row["id"] for row in rows])
+        for row in rows:
+            yield line(row, identities[row["id"]])
+        if len(rows) < PAGE:
+            return
+        after = rows[-1]["id"]
+
+
+def line(row: Row, identities: list[tuple[str, str]]) -> dict[str, Any]:
+    """One subject in short: what `connector simulate` ends with, and `id`, `identities`, `owner`."""
+    return {
+        **_end(row),
+        "id": row["id"],
+        "identities": [{"kind": kind, "value": value} for kind, value in identities],
+        "owner": row["owner"],
+    }
+
+
+def show(runtime: Runtime, who: str) -> dict[str, Any]:
+    """All about a subject: its line, profile, records with what was pushed, held events, and each decision with why."""
+    subject = find_subject(runtime, who)
+    with runtime.database.read() as connection:
+        row = queries.get(connection, subject)
+        identities = queries.identities_of(connection, [subject])[subject]
+        records = queries.records_of(connection, [subject])[subject]
+        pushes = outbox.of_records(connection, [record["id"] for record in records])
+        decided = queries.decisions_of(connection, subject)
+        held = queries.held_of(connection, subject)
+    labels = {info.code: info.en for info in runtime.ruleset.statuses.values()}
+    return {
+        **line(row, identities),
+        "label": labels.get(row["status"], row["status"]),
+        "profile": dict(State.from_json(row["state"]).profile) if row["state"] else {},
+        "records": [_record(record, pushes.get(record["id"])) for record in records],
+        "decisions": [decision(one, labels) for one in decided],
+        "held": [
+            {key: one[key] for key in ("id", "connection", "at", "kind", "reason", "delivery", "said")} for one in held
+        ],
+    }
+
+
+def decision(row: Row, labels: Mapping[str, str]) -> dict[str, Any]:
+    """One decision as people read it: what it was, its facts, when it was made and revised, and the sentence."""
+    return {
+        "at": row["at"],
+        "from": row["before"],
+        "to": row["after"],
+        **{key: row[key] for key in _DECISION},
+        "mapping_version": row["mapping_version"],
+        "recorded_at": row["recorded_at"],
+        "revised_at": row["revised_at"],
+        "sentence": sentence(row, labels),
+    }
+
+
+def set_status(runtime: Runtime, who: str, status: str, *, actor: str) -> dict[str, Any]:
+    """Set a subject's status as a person does: what `show` gives afterwards. Raises `NotFound` and `UnknownStatus`."""
+    to = find_status(status, runtime.ruleset.statuses.values())
+    return _happen(runtime, who, Kind.JUMP, said={"stage": to}, does={"to": to, "by": "person"}, actor=actor)
+
+
+def set_owner(runtime: Runtime, who: str, owner: str | None, *, actor: str) -> dict[str, Any]:
+    """Set the person in charge, by e-mail (None: nobody). Raises `NotFound`, and `WrongSetting`: no e-mail."""
+    if owner is not None:
+        try:
+            owner = Part(owner).email()
+        except BadPayload as error:
+            message = f"{owner!r} cannot be an owner; allowed: an e-mail address, or none"
+            raise WrongSetting(message) from error
+    return _happen(
+        runtime, who, Kind.OWNER, said={"owner": owner, "owner_email": owner}, does={"owner": owner}, actor=actor
+    )
+
+
+def tag(runtime: Runtime, who: str, name: str, *, is_removed: bool, actor: str) -> dict[str, Any]:
+    """Add or remove a tag. Raises `WrongSetting` when it cannot be one."""
+    if not 1 <= len(name) <= _LONGEST_TAG or not name.isprintable() or name != name.strip():
+        message = f"{name!r} cannot be a tag; allowed: 1 to {_LONGEST_TAG} printable characters, no space at the ends"
+        raise WrongSetting(message)
+    given = {"tag": name, "is_removed": is_removed}
+    return _happen(runtime, who, Kind.TAG, said=given, does=given, actor=actor)
+
+
+def _happen(
+    runtime: Runtime, who: str, kind: Kind, *, said: Mapping[str, Any], does: Mapping[str, Any], actor: str
+) -> dict[str, Any]:
+    """Let a person's change happen as an event of now: `said` is what the event keeps, `does` its one step."""
+    subject = find_subject(runtime, who)
+    context = runtime.context()
+    key = f"{CONSOLE}:{new_id(context.now)}"
+    with runtime.database.write() as connection:
+        identities = queries.identities_of(connection, [subject])[subject]
+        found = tuple(Identity(kind=kind_of, value=value) for kind_of, value in identities)
+        event = Event(key=key, at=context.now, kind=kind, identities=found, **said)
+        step = Step(id=key, at=context.now, kind=kind, **does)
+        is_asked = apply(
+            connection, [Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))], context
+        )
+        detail = {"event": key, **does}
+        audit.note(connection, context.now, actor=actor, action=f"subject.{kind}", target=subject, detail=detail)
+    if is_asked:
+        runtime.wake_push()
+    return show(runtime, subject)
+
+
+def _end(row: Row) -> dict[str, Any]:
+    """The last line of `connector simulate` for a stored subject; one without a step has done nothing yet."""
+    if row["state"]:
+        return ended(row["id"], State.from_json(row["state"]), row["due"])
+    return {
+        "subject": row["id"],
+        "kind": row["kind"],
+        "status": row["status"],
+        "since": row["since"].isoformat(),
+        "tags": [],
+        "last_action": row["since"].isoformat(),
+        "due": date.fromordinal(row["due"]).isoformat() if row["due"] else None,
+    }
+
+
+def _record(record: Row, push: Row | None) -> dict[str, Any]:
+    shown = ("outcome", "attempts", "next_attempt_at", "finished_at", "error")
+    return {
+        "connection": record["connection"],
+        "object": record["object"],
+        "id": record["external_id"],
+        **{key: record[key] for key in ("stage", "pipeline", "stage_at", "is_gone")},
+        "push": {key: push[key] for key in shown} if push else None,
+    }

@@ -1,0 +1,108 @@
+"""What keeps the product right, run by hand: the outbox, the account, the daily sweep, reconciliation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from connector.connections import Connected
+from connector.core.errors import CrmError, NotFound
+from connector.doctor import balance, is_balanced
+from connector.operations.connections import connected, find
+from connector.reconcile import reconcile
+from connector.runtime import Runtime
+from connector.store import deliveries, outbox
+from connector.store.rows import chunks
+
+PAGE: Final = 500
+_ENTRY: Final = ("id", "kind", "connection", "subject", "record", "outcome", "attempts", "next_attempt_at", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What a connection's system knew: its events by outcome (a `duplicate` was known here), or the error."""
+
+    connection: str
+    events: dict[str, int]
+    error: str | None = None
+
+
+def entries(
+    runtime: Runtime, *, of: str | None = None, outcome: str | None = None, most: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Entries of the outbox, newest first, read page by page; `most`: how many (None: all)."""
+    if of is not None:
+        find(runtime, of)
+    after: str | None = None
+    left = most
+    while left is None or left > 0:
+        limit = PAGE if left is None else min(PAGE, left)
+        with runtime.database.read() as connection:
+            rows = outbox.listed(connection, of=of, outcome=outcome, after=after, limit=limit)
+        for row in rows:
+            yield {key: row[key] for key in (*_ENTRY, "created_at", "finished_at", "payload")}
+        if len(rows) < limit:
+            return
+        after = rows[-1]["id"]
+        left = None if left is None else left - len(rows)
+
+
+def retry(runtime: Runtime, ids: Sequence[str] = (), *, of: str | None = None) -> list[str]:
+    """Let dead entries wait again: those of these ids, of a connection, or all; their ids. Raises `NotFound`."""
+    if of is not None:
+        find(runtime, of)
+    wanted = [one.strip().upper() for one in ids]
+    retried: list[str] = []
+    for part in chunks(wanted) if wanted else (None,):
+        with runtime.database.write() as connection:
+            retried += outbox.retry(connection, runtime.clock(), part, of)
+    if missing := set(wanted) - set(retried):
+        message = f"not among the dead: {', '.join(sorted(missing))}; `connector outbox list --outcome dead` shows them"
+        raise NotFound(message)
+    if retried:
+        runtime.wake_push()
+    return retried
+
+
+def account(runtime: Runtime) -> list[dict[str, Any]]:
+    """Per connection what was accepted, what became of it, whether that adds up, and what is quarantined beside it."""
+    books = balance(runtime)
+    with runtime.database.read() as connection:
+        quarantined = deliveries.count_quarantined(connection)
+    empty = dict.fromkeys(("accepted", *deliveries.OUTCOMES), 0)
+    rows = []
+    for name in sorted({*books, *quarantined, *runtime.connections.all()}):
+        book = books.get(name, empty)
+        is_right = is_balanced(book)
+        rows.append({"connection": name, **book, "quarantined": quarantined.get(name, 0), "is_balanced": is_right})
+    return rows
+
+
+def run_sweep(runtime: Runtime, as_of: date | None = None) -> int:
+    """Run the daily rules of every subject that is due up to a local date (None: today); how many were due."""
+    swept = runtime.sweep(None if as_of is None else as_of.toordinal())
+    if swept.has_updates:
+        runtime.wake_push()
+    return swept.due
+
+
+def reconcile_now(runtime: Runtime, name: str | None = None) -> Iterator[Reconciled]:
+    """Ask one system, or every one whose connection is not paused, what changed; an error stops no other."""
+    if name is not None:
+        chosen = [connected(runtime, name)]
+    else:
+        chosen = [one for one in runtime.connections.all().values() if not one.is_paused]
+    for one in chosen:
+        yield _reconcile(runtime, one)
+
+
+def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
+    try:
+        counts, is_asked = reconcile(runtime, one)
+    except CrmError as error:
+        return Reconciled(connection=one.name, events={}, error=str(error))
+    if is_asked:
+        runtime.wake_push()
+    return Reconciled(connection=one.name, events=dict(sorted(counts.items())))

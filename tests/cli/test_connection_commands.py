@@ -1,0 +1,148 @@
+"""`connector connection …`: what is added, shown, changed and kept secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from connector.core.errors import WrongSetting
+from connector.operations.connections import check_name, shipped_mapping
+from connector.runtime import Runtime
+from connector.store.tables import audit, connections
+from tests.cli.conftest import Cli
+from tests.flow.senders import MAPPING, SECRET
+
+ADD = ("connection", "add", "shop", "--adapter", "standard", "--secret", "secret=@env:THE_SECRET")
+OTHER = "whsec_HxAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="
+
+
+def _audit(server: Runtime) -> list[tuple[str, str]]:
+    with server.database.read() as connection:
+        return [(row.action, row.target) for row in connection.execute(select(audit).order_by(audit.c.id))]
+
+
+def test_a_connection_is_added_with_its_mapping_and_says_where_webhooks_go(cli: Cli) -> None:
+    said = cli(*ADD, "--set", "url=https://crm.example/leads").stdout
+    assert "http://127.0.0.1:8080/webhooks/shop" in said
+    assert "Mapping version 1 is published (from standard.yaml)." in said
+
+
+def test_show_names_the_secrets_and_never_shows_them(cli: Cli) -> None:
+    cli(*ADD, "--set", "method=PUT", "--secret", "secret=@env:OLD", OLD=OTHER)
+    found = cli.json("connection", "show", "shop")
+    assert found["secrets"] == {"secret": 2, "auth_value": 0, "push_secret": 0}
+    assert found["settings"]["method"] == "PUT"
+    assert found["mapping"]["version"] == 1
+    text = cli("connection", "show", "shop").stdout
+    assert "secret secret        2 set" in text
+    assert SECRET not in text + str(found)
+
+
+def test_a_secret_comes_from_a_file_or_a_prompt_as_well(cli: Cli, server: Runtime) -> None:
+    (cli.folder / "old.key").write_text(f"{OTHER}\n")
+    words = ("connection", "add", "shop", "--adapter", "standard")
+    said = cli(*words, "--secret", "secret=@prompt", "--secret", "secret=@file:old.key", stdin=f"{SECRET}\n")
+    assert SECRET not in said.output
+    connected = server.connections.get("shop")
+    assert connected is not None
+    assert connected.secrets == (SECRET, OTHER)
+
+
+def test_stored_secrets_are_sealed(cli: Cli, server: Runtime) -> None:
+    cli(*ADD)
+    with server.database.read() as connection:
+        row = connection.execute(select(connections)).mappings().one()
+    assert SECRET not in str(dict(row))
+    assert SECRET in server.vault.decrypt(row["sealed"])
+
+
+def test_a_mapping_file_of_its_own_is_published_instead(cli: Cli) -> None:
+    (cli.folder / "own.yaml").write_text(MAPPING)
+    cli(*ADD, "--mapping", "own.yaml")
+    assert "webinar" in cli("mapping", "show", "shop").stdout
+
+
+def test_a_connection_without_a_shipped_mapping_has_none(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text("")
+    (tmp_path / "standard.yaml").write_text("")
+    assert shipped_mapping("shop", "standard", tmp_path) == tmp_path / "shop.yaml"
+    assert shipped_mapping("other", "standard", tmp_path) == tmp_path / "standard.yaml"
+    assert shipped_mapping("other", "bitrix24", tmp_path) is None
+
+
+def test_list_has_a_line_per_connection(cli: Cli) -> None:
+    assert "No connection yet" in cli("connection", "list").stdout
+    cli(*ADD)
+    assert [row["name"] for row in cli.lines("connection", "list")] == ["shop"]
+    assert "standard" in cli("connection", "list").stdout
+
+
+def test_pause_and_resume_say_whether_anything_changed(cli: Cli) -> None:
+    cli(*ADD)
+    assert cli("connection", "pause", "shop").stdout == "shop is paused.\n"
+    assert cli("connection", "pause", "shop").stdout == "shop was paused already.\n"
+    assert cli.json("connection", "show", "shop")["is_paused"] is True
+    assert cli("connection", "resume", "shop").stdout == "shop is resumed.\n"
+    assert cli("connection", "resume", "shop").stdout == "shop was not paused.\n"
+
+
+def test_change_sets_what_is_given_and_leaves_the_rest(cli: Cli) -> None:
+    cli(*ADD, "--set", "method=PUT")
+    cli("connection", "change", "shop", "--set", "url=https://crm.example")
+    settings = cli.json("connection", "show", "shop")["settings"]
+    assert (settings["url"], settings["method"]) == ("https://crm.example", "PUT")
+
+
+def test_rotate_replaces_a_secret_or_keeps_the_old_one_behind_it(cli: Cli, server: Runtime) -> None:
+    cli(*ADD)
+    assert cli("connection", "rotate", "shop", "--secret", "secret=@env:NEW", "--keep", NEW=OTHER).stdout == (
+        "secret: 2 in force\n"
+    )
+    connected = server.connections.get("shop")
+    assert connected is not None
+    assert connected.secrets == (OTHER, SECRET)
+    cli("connection", "rotate", "shop", "--secret", "secret=@env:NEW", NEW=OTHER)
+    assert cli.json("connection", "show", "shop")["secrets"]["secret"] == 1
+
+
+def test_a_removed_connection_loses_its_secrets_and_can_be_added_again(cli: Cli, server: Runtime) -> None:
+    cli(*ADD)
+    cli("connection", "remove", "shop")
+    assert cli.lines("connection", "list") == []
+    with server.database.read() as connection:
+        sealed = connection.execute(select(connections.c.sealed)).scalar_one()
+    assert server.vault.decrypt(sealed) == "{}"
+    cli(*ADD)
+    assert cli.json("connection", "show", "shop")["mapping"]["version"] == 2
+
+
+def test_every_change_is_in_the_audit_with_the_person_who_made_it(cli: Cli, server: Runtime) -> None:
+    cli(*ADD)
+    cli("connection", "pause", "shop")
+    cli("connection", "change", "shop", "--set", "method=PUT")
+    cli("connection", "rotate", "shop", "--secret", "secret=@env:THE_SECRET")
+    cli("connection", "remove", "shop")
+    assert _audit(server) == [(f"connection.{verb}", "shop") for verb in ("add", "pause", "change", "rotate", "remove")]
+    with server.database.read() as connection:
+        rows = [dict(row) for row in connection.execute(select(audit)).mappings()]
+    assert SECRET not in str(rows)
+    assert all(row["actor"] for row in rows)
+
+
+def test_the_system_can_be_asked_for_its_catalogue(cli: Cli) -> None:
+    cli(*ADD)
+    assert cli("connection", "test", "shop").stdout == "shop answers: 0 stages, 0 persons, 0 fields.\n"
+    assert cli.json("connection", "test", "shop") == {"stages": {}, "owners": [], "fields": {}}
+
+
+@pytest.mark.parametrize("name", ["", "-a", "A", "a b", "a_b", "ä", "a" * 64, "console", "a/b", "a\n"])
+def test_a_name_that_cannot_be_an_address_is_refused(name: str) -> None:
+    with pytest.raises(WrongSetting):
+        check_name(name)
+
+
+@pytest.mark.parametrize("name", ["a", "0", "bitrix24-tokyo", "a" * 63])
+def test_names_of_lower_case_letters_digits_and_hyphens_are_right(name: str) -> None:
+    check_name(name)

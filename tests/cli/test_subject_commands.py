@@ -1,0 +1,174 @@
+"""`connector subject …`: found by whatever names it, explained, and changed as by an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from connector.operations import subjects as operations
+from connector.operations.who import candidates
+from connector.runtime import Runtime
+from connector.store import outbox
+from tests.cli.conftest import Cli, ago, opened
+from tests.flow.senders import Sender, add_connection, drain
+
+LEAD = {"id": "L-1", "email": "aiko@example.jp", "phone": "+81 90-1234-5678", "visitor": "v-77"}
+BASE = {"subject": LEAD, "kind": "lead", "type": "action", "action": "site_access"}
+LINES: list[dict[str, Any]] = [
+    {**BASE, "id": "e1", "at": ago(days=6)},
+    {**BASE, "id": "e2", "at": ago(days=4)},
+    {"subject": LEAD, "id": "e3", "at": ago(days=3), "type": "owner", "owner": "kim@example.jp"},
+    {"subject": LEAD, "id": "e4", "at": ago(days=2), "type": "stage", "object": "lead", "stage": "talking"},
+    {"subject": LEAD, "id": "e5", "at": ago(days=1), "type": "stage", "object": "lead", "stage": "strange"},
+    {"subject": LEAD, "id": "e6", "at": ago(days=1), "type": "profile", "fields": {"company": "Acme"}},
+]
+NAMES = ("aiko@example.jp", " AIKO@Example.jp ", "+81 (90) 1234 5678", "v-77", "shop:lead:L-1")
+
+
+def _fill(cli: Cli) -> None:
+    server = opened(cli)
+    add_connection(server)
+    assert Sender(server).send(*LINES).status_code == 202
+    drain(server)
+    server.close()
+
+
+@pytest.fixture
+def filled(cli: Cli) -> Cli:
+    """The command line where one lead has a history."""
+    _fill(cli)
+    return cli
+
+
+@pytest.fixture(autouse=True)
+def _no_wakes(redis_url: str) -> Iterator[None]:
+    yield
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+
+
+def test_a_subject_is_found_by_any_of_its_names(any_cli: Cli) -> None:
+    _fill(any_cli)
+    found = [any_cli.json("subject", "show", who)["id"] for who in NAMES]
+    assert len(set(found)) == 1
+    assert any_cli.json("subject", "show", found[0].lower())["id"] == found[0]
+
+
+def test_words_are_taken_for_what_they_may_be() -> None:
+    assert candidates("A@B.jp")[2:] == [("email", "a@b.jp")]
+    assert candidates("０９０-1234")[2:] == [("phone", "0901234")]
+    assert candidates("shop:lead:1") == [("visitor", "shop:lead:1"), ("record", "shop:lead:1")]
+
+
+def test_show_says_status_owner_records_and_why(filled: Cli) -> None:
+    text = filled("subject", "show", "v-77").stdout
+    for expected in (
+        "Appointment prospect (appointment_prospect)",
+        "kim@example.jp",
+        "profile company",
+        "record shop:lead:L-1: stage strange; update waiting after 0 tries",
+        "It came on two days within 30 days",
+        "moved from Latent to Quasi-explicit.",
+        "A stage of the CRM set the status: moved from Quasi-explicit to Appointment prospect, passing over Explicit.",
+        "stage: lead / strange",
+    ):
+        assert expected in text
+
+
+def test_show_as_json_gives_everything(filled: Cli) -> None:
+    found = filled.json("subject", "show", "v-77")
+    assert [one["rule"] for one in found["decisions"]] == ["not_set.act", "latent.warm", "jump"]
+    assert found["decisions"][1]["facts"]["visit_days_within_days"] == 30
+    assert found["profile"] == {"company": "Acme"}
+    assert [(one["connection"], one["reason"]) for one in found["held"]] == [("shop", "stage: lead / strange")]
+    assert found["records"][0]["push"]["outcome"] == "waiting"
+
+
+def test_a_person_sets_the_status_and_the_record_is_to_be_updated(filled: Cli, server: Runtime) -> None:
+    found = filled.json("subject", "set-status", "v-77", "失注")
+    assert (found["status"], found["label"]) == ("lost_order", "Lost order")
+    assert found["decisions"][-1]["sentence"] == (
+        "A person set the status: moved from Appointment prospect to Lost order."
+    )
+    with server.database.read() as connection:
+        assert [row["revision"] for row in outbox.listed(connection)] == [2]
+    assert Queue("push", connection=server.redis).count == 1
+
+
+def test_setting_the_status_that_it_has_changes_nothing_and_says_so(filled: Cli) -> None:
+    found = filled.json("subject", "set-status", "v-77", "appointment_prospect")
+    assert found["decisions"][-1]["sentence"] == ("A person set the status, but it is Appointment prospect already.")
+    assert "Appointment prospect since" in filled("subject", "set-status", "v-77", "appointment prospect").stdout
+
+
+def test_a_person_sets_and_takes_away_the_owner(filled: Cli) -> None:
+    assert filled.json("subject", "set-owner", "v-77", "Lee@Example.jp")["owner"] == "lee@example.jp"
+    assert "owner nobody" in filled("subject", "set-owner", "v-77", "none").stdout
+
+
+def test_a_person_adds_and_removes_a_tag(filled: Cli) -> None:
+    assert "tags vip" in filled("subject", "tag", "v-77", "add", "vip").stdout
+    assert filled.json("subject", "tag", "v-77", "remove", "vip")["tags"] == []
+
+
+def test_what_a_person_did_survives_a_late_event(filled: Cli, server: Runtime) -> None:
+    filled("subject", "set-status", "v-77", "order")
+    late = {**BASE, "id": "e0", "at": ago(days=9)}
+    Sender(server).send(late, key="late")
+    drain(server)
+    found = filled.json("subject", "show", "v-77")
+    assert found["status"] == "order"
+    assert [one["rule"] for one in found["decisions"] if one["revised_at"]] == ["not_set.act", "latent.warm"]
+    assert "Revised since: events that came in later made it otherwise." in filled("subject", "show", "v-77").stdout
+
+
+def test_list_gives_the_keys_of_simulate_and_who_it_is(filled: Cli) -> None:
+    (found,) = filled.lines("subject", "list")
+    assert list(found) == [
+        "subject",
+        "kind",
+        "status",
+        "since",
+        "tags",
+        "last_action",
+        "due",
+        "id",
+        "identities",
+        "owner",
+    ]
+    assert found["subject"] == found["id"]
+    assert {"kind": "email", "value": "aiko@example.jp"} in found["identities"]
+    assert found["since"].endswith("+00:00")
+    assert "aiko@example.jp" in filled("subject", "list").stdout
+
+
+def test_list_can_be_narrowed_to_a_status(filled: Cli) -> None:
+    assert len(filled.lines("subject", "list", "--status", "Appointment prospect")) == 1
+    assert filled.lines("subject", "list", "--status", "order") == []
+    assert filled("subject", "list", "--status", "order").stdout == "No subject.\n"
+
+
+def test_list_reads_every_page(cli: Cli, server: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_connection(server)
+    Sender(server).send(
+        *({**BASE, "id": f"p{n}", "at": ago(days=1), "subject": {"visitor": f"p{n}"}} for n in range(7))
+    )
+    drain(server)
+    monkeypatch.setattr(operations, "PAGE", 3)
+    found = cli.lines("subject", "list")
+    assert len({one["id"] for one in found}) == 7
+
+
+def test_a_subject_of_whom_all_is_held_is_listed_and_shown(cli: Cli, server: Runtime) -> None:
+    add_connection(server)
+    Sender(server).send({**LINES[4], "at": ago(days=1)})
+    drain(server)
+    (found,) = cli.lines("subject", "list")
+    assert (found["status"], found["tags"], found["due"]) == ("not_set", [], None)
+    text = cli("subject", "show", "v-77").stdout
+    assert "Nothing was decided yet." in text
+    assert "stage: lead / strange" in text
