@@ -34,7 +34,8 @@ _IN_TEXT: Final = (
     (re.compile(rf"([\"']{_NAME}[\"']\s*:\s*)([\"'])(?:\\.|(?!\2).)*\2", re.IGNORECASE), rf"\1\2{MASK}\2"),
 )
 _DEEPEST: Final = 8
-_QUIET: Final = ("alembic", "rq.worker", "werkzeug")
+_QUIET: Final = ("alembic", "rq", "rq.worker", "werkzeug")
+"""At `info` their warnings only; RQ sets a level of its own on its worker's logger."""
 _COLOURS: Final = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _PLAIN: Final = "\x1b[0m"
 

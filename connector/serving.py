@@ -9,6 +9,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from connector import metrics
 from connector.core.errors import WrongSetting
 from connector.settings import Config
 
@@ -26,6 +27,7 @@ def serve_web(config: Config, target: str = TARGET) -> None:
     `target`: the module and function that make the WSGI application in each process.
     """
     check_address(config.host, config.port)
+    metrics.keep_in(config.metrics_dir)
     Granian(
         target,
         factory=True,
@@ -37,7 +39,7 @@ def serve_web(config: Config, target: str = TARGET) -> None:
         workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
         websockets=False,
-        log_level=LogLevels.info if config.log_level == "debug" else LogLevels.warning,
+        log_level=LogLevels.info if config.log_level == "debug" else LogLevels.error,
         log_dictconfig=_LOG,
     ).serve()
 
