@@ -15,7 +15,7 @@ from connector.connections import Connected, Connections
 from connector.core.errors import BadPayload, BadSignature, NotFound, SenderError, WrongSetting
 from connector.intake_writer import NotStored, Writer, said
 from connector.quarantine import quarantine_row, storable, unseal
-from connector.redaction import redact
+from connector.redaction import mask_text, redact
 from connector.store import deliveries as queries
 from connector.store.database import Database, new_id
 from connector.store.rows import Row
@@ -89,8 +89,9 @@ class Intake:
             adapter.verify(delivery, delivery.received_at)
             key, reply = adapter.key(delivery), adapter.accept(delivery)
         except (BadSignature, BadPayload) as error:
-            row = quarantine_row(self._vault, connected.name, delivery, error, connected.secrets)
-            self._writer.write(row, is_quarantined=True)
+            # It may quote a token, which belongs neither into the quarantine's list nor into the answer.
+            error.args = (mask_text(str(error), connected.secrets),)
+            self._writer.write(quarantine_row(self._vault, connected.name, delivery, error), is_quarantined=True)
             raise
         self._writer.write(self._row(connected, delivery, key))
         metrics.count_accepted(name)
@@ -151,7 +152,8 @@ def _check_content_type(connected: Connected, delivery: Delivery) -> None:
     given = delivery.headers.get("content-type", "").split(";")[0].strip().casefold()
     allowed = connected.adapter.CONTENT_TYPES
     if given not in allowed:
-        message = f"content type {given[:100] or 'none'!r}; send one of {', '.join(sorted(allowed))}"
+        found = f"content type {given[:100]!r}" if given else "no content type"
+        message = f"{found}; send {' or '.join(sorted(allowed))}"
         raise WrongContentType(message)
     coding = delivery.headers.get("content-encoding", "").strip().casefold()
     if coding not in {"", "identity"}:

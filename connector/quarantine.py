@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from connector.adapter import Delivery
 from connector.core.errors import SenderError
-from connector.redaction import mask_text
 from connector.store.database import new_id
 from connector.store.rows import Row
 from connector.vault import Vault
 
 KEEP_SEALED_BYTES: Final = 256 * 1024
-"""A larger quarantined delivery keeps its error, not its body: it cannot be verified again."""
+"""Of body, headers and query together. A larger delivery keeps its error alone: it cannot be verified again."""
 _LONGEST_ERROR: Final = 1_000
 
 
-def quarantine_row(
-    vault: Vault, connection: str, delivery: Delivery, error: SenderError, secrets: Sequence[str]
-) -> Row:
-    """A row of `quarantine`. What came is in `sealed` alone; the error is masked, since it may quote a token."""
-    is_kept = len(delivery.body) <= KEEP_SEALED_BYTES
+def quarantine_row(vault: Vault, connection: str, delivery: Delivery, error: SenderError) -> Row:
+    """A row of `quarantine`: what came is in `sealed` alone."""
+    pairs = (*delivery.query, *delivery.headers.items())
+    is_kept = len(delivery.body) + sum(len(name) + len(value) for name, value in pairs) <= KEEP_SEALED_BYTES
     return {
         "id": new_id(delivery.received_at),
         "connection": connection,
         "received_at": delivery.received_at,
         "reason": error.reason,
-        "error": storable(mask_text(str(error), secrets)[:_LONGEST_ERROR]),
+        "error": storable(str(error)[:_LONGEST_ERROR]),
         "size": len(delivery.body),
         "sealed": seal(vault, delivery) if is_kept else "",
     }
