@@ -391,7 +391,8 @@ def _write_records(
             row["is_gone"] = True
         elif event.kind is Kind.STAGE and (row["stage_at"] is None or event.at >= row["stage_at"]):
             row |= {"stage": event.stage, "pipeline": event.pipeline, "stage_at": event.at}
-    queries.save_records(connection, [{name: row[name] for name in RECORD_COLUMNS} for row in rows.values()])
+    changed = [row for key, row in rows.items() if row != known.get(key)]
+    queries.save_records(connection, [{name: row[name] for name in RECORD_COLUMNS} for row in changed])
 
 
 def _record_key(one: Incoming) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any, Final
@@ -10,41 +10,61 @@ from typing import Any, Final
 from connector.core.event import Conflict, Event, FieldValue, Identity, Kind, RecordRef, Step
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Identity):
-        return [value.kind, value.value]
-    if isinstance(value, RecordRef):
-        return [value.object, value.id]
-    if isinstance(value, FieldValue):
-        return [value.value, value.conflict.value]
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(inner) for inner in value]
+def _instant(value: datetime) -> str:
+    return value.isoformat()
+
+
+def _identities(value: tuple[Identity, ...]) -> list[list[str]]:
+    return [[one.kind, one.value] for one in value]
+
+
+def _record(value: RecordRef) -> list[str]:
+    return [value.object, value.id]
+
+
+def _fields(value: Mapping[str, FieldValue]) -> dict[str, list[Any]]:
+    return {name: [one.value, one.conflict.value] for name, one in value.items()}
+
+
+def _same(value: Any) -> Any:
     return value
 
 
-def _defaults(of: type[Event | Step]) -> tuple[tuple[str, Any], ...]:
+_CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "at": _instant,
+    "identities": _identities,
+    "record": _record,
+    "fields": _fields,
+    "data": dict,
+    "kind": str,
+    "conflict": str,
+}
+"""The fields that are no JSON values by themselves; all others are."""
+
+
+def _table(of: type[Event | Step]) -> tuple[tuple[str, Any, Callable[[Any], Any]], ...]:
     return tuple(
-        (field.name, field.default_factory() if field.default_factory is not MISSING else field.default)
+        (
+            field.name,
+            field.default_factory() if field.default_factory is not MISSING else field.default,
+            _CONVERT.get(field.name, _same),
+        )
         for field in fields(of)
     )
 
 
-_EVENT: Final = _defaults(Event)
-_STEP: Final = _defaults(Step)
+_EVENT: Final = _table(Event)
+_STEP: Final = _table(Step)
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
-    """An event as JSON values."""
-    return {name: _plain(value) for name, default in _EVENT if (value := getattr(event, name)) != default}
+    """An event as JSON values; its `data` is as the adapter made it."""
+    return {name: convert(value) for name, default, convert in _EVENT if (value := getattr(event, name)) != default}
 
 
 def step_to_json(step: Step) -> dict[str, Any]:
-    """A step as JSON values."""
-    return {name: _plain(value) for name, default in _STEP if (value := getattr(step, name)) != default}
+    """A step as JSON values; those of its fields are as the mapping made them."""
+    return {name: convert(value) for name, default, convert in _STEP if (value := getattr(step, name)) != default}
 
 
 def event_from_json(raw: Mapping[str, Any]) -> Event:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from connector.store.tables import Instant
+from connector.store.tables import Instant, to_utc
 
 Row = Mapping[str, Any]
 _T = TypeVar("_T")
@@ -98,11 +98,9 @@ class Batch:
         """Run the statement for all rows."""
         if not self._is_one:
             return self._connection.execute(statement, [dict(row) for row in self._rows])
-        for name, one in self._columns.items():
-            if isinstance(one.type, Instant):
-                for row in self._rows:
-                    one.type.process_bind_param(row[name], self._connection.dialect)
-        return self._connection.execute(statement, {_ROWS: self._rows})
+        instants = [name for name, one in self._columns.items() if isinstance(one.type, Instant)]
+        rows = [row | {name: to_utc(row[name]) for name in instants} for row in map(dict, self._rows)]
+        return self._connection.execute(statement, {_ROWS: rows})
 
     @property
     def _types(self) -> tuple[tuple[str, Column[Any]], ...]:
