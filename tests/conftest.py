@@ -1,4 +1,4 @@
-"""What many tests need: a fresh database of either kind, a Redis of their own, and a running product without processes."""
+"""What many tests need: a fresh database of either kind, a Redis of their own, a runtime without processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,13 +27,15 @@ NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With CONNECTOR_NO_SKIPS=1 a skipped test is a failed one."""
-    report: pytest.TestReport = yield
+    report = yield
     if os.environ.get("CONNECTOR_NO_SKIPS") == "1" and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped where no skip is allowed: {report.longrepr} ({call.when}, {item.nodeid})"
-    return report  # type: ignore[return-value]
+    return report
 
 
 def wait_for(is_true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
@@ -138,13 +140,14 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         [binary, *(word for name, value in options.items() for word in (f"--{name}", value))], stdout=subprocess.DEVNULL
     )
     url = f"unix://{folder / 'redis.sock'}"
-    wait_for(lambda: _answers(url), "the test's Redis")
+    wait_for(lambda: answers(url), "the test's Redis")
     yield url
     server.kill()
     server.wait()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a Redis answers there."""
     try:
         with Redis.from_url(url) as client:
             return bool(client.ping())

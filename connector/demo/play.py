@@ -49,9 +49,7 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         _connect(runtime, portal, secret)
         portal.subscribe(f"{base}/webhooks/{PORTAL}")
-        _say(
-            f"{leads} leads live through half a year; webhooks are lost, doubled and late, the portal answers 503 at times"
-        )
+        _say(f"{leads} leads live through half a year; webhooks get lost, doubled and late, the portal answers 503")
         player = Player(portal.portal)
         lines = [line for happening in lives(now, seed, leads) if (line := player.play(happening))]
         _send(f"{base}/webhooks/{SITE}", lines, secret)

@@ -103,8 +103,8 @@ def _simulated(lines: list[dict[str, Any]], today: datetime) -> dict[str, dict[s
     until = today.astimezone(Settings().zone).date()
     rows = simulate(raw, Settings(), BASIC_2, until)
     ended = {row["subject"]: row for row in rows if "due" in row}
-    for row in ended.values():
-        row["moves"] = [(one["at"], one["rule"], one["to"]) for one in rows if "rule" in one and one["subject"] == row["subject"]]
+    for name, row in ended.items():
+        row["moves"] = [(one["at"], one["rule"], one["to"]) for one in rows if "rule" in one and one["subject"] == name]
     return ended
 
 
@@ -146,7 +146,7 @@ def test_killing_a_worker_a_web_process_and_redis_loses_nothing_and_doubles_noth
 
 def _kill_in_turn(product: Product, own_redis: OwnRedis, sent: list[Any]) -> None:
     def share(part: float) -> bool:
-        return sum(one.done() for one in sent) >= part * len(sent)
+        return bool(sum(one.done() for one in sent) >= part * len(sent))
 
     wait_for(lambda: share(0.2), "a fifth", 60)
     product.kill("worker")
