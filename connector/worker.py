@@ -94,7 +94,7 @@ def run(config: Config, queues: Sequence[str]) -> int:
         logging.getLogger("rq.worker").addFilter(_is_news)
         metrics.keep_in(config.metrics_dir)
         jobs.runtime()
-        redis = _redis(config)
+        redis = connect(config)
         while not turn.is_ending:
             _work(turn, redis, queues)
     except StopRequested:
@@ -122,9 +122,11 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], RedisError))
 
 
-def _redis(config: Config) -> Redis:
+def connect(config: Config) -> Redis:
+    """The worker's own Redis, on which it may wait for a job: with a shorter time-out it would take that for a loss."""
     return Redis.from_url(
         config.redis_url or "",
         socket_connect_timeout=2.0,
+        socket_timeout=float(WORKER_SECONDS),
         retry=Retry(NoBackoff(), 1),
     )

@@ -12,6 +12,7 @@ from adapters import ADAPTERS
 from connector.commands.opening import opened
 from connector.commands.secret_sources import read_pairs, read_secrets
 from connector.commands.terminal import actor, json_option, print_json, print_pairs, print_rows
+from connector.operations import connection_changes as changes
 from connector.operations import connections as operations
 from connector.operations.connection_settings import draft, find_adapter
 
@@ -48,13 +49,13 @@ def add(
 ) -> None:
     """Add a connection, and publish its first mapping."""
     with opened() as runtime:
-        operations.check_name(name)
+        changes.check_name(name)
         adapter = find_adapter(adapter_name, ADAPTERS)
         mistakes: list[str] = []
         pairs = read_pairs(settings, mistakes)
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
         given = draft(adapter, pairs, read, mistakes=mistakes)
-        added = operations.add(runtime, name, adapter, given, mapping=mapping, actor=actor())
+        added = changes.add(runtime, name, adapter, given, mapping=mapping, actor=actor())
     if is_json:
         print_json(added)
         return
@@ -107,7 +108,7 @@ def change(name: str, settings: tuple[str, ...]) -> None:
         mistakes: list[str] = [] if settings else ["nothing to change; give --set KEY=VALUE"]
         pairs = read_pairs(settings, mistakes)
         given = draft(adapter, pairs, {}, mistakes=mistakes, has_secrets=adapter.SETTINGS)
-        operations.change(runtime, name, given.settings, actor=actor())
+        changes.change(runtime, name, given.settings, actor=actor())
     click.echo(f"Changed {', '.join(given.settings)} of {name}.")
 
 
@@ -122,7 +123,7 @@ def rotate(name: str, secrets: tuple[str, ...], *, keep: bool) -> None:
         mistakes: list[str] = [] if secrets else ["no secret given; give --secret KEY=SOURCE"]
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
         given = draft(adapter, (), read, mistakes=mistakes, has_secrets=adapter.SETTINGS)
-        counts = operations.rotate(runtime, name, given.secrets, keeps_old=keep, actor=actor())
+        counts = changes.rotate(runtime, name, given.secrets, keeps_old=keep, actor=actor())
         waiting = operations.show(runtime, name)["quarantined"]
     for key, count in counts.items():
         click.echo(f"{key}: {count} in force")
@@ -153,7 +154,7 @@ def test(name: str, *, is_json: bool) -> None:
 def pause(name: str) -> None:
     """Take nothing from it and send nothing to it, until it is resumed."""
     with opened() as runtime:
-        is_changed = operations.set_paused(runtime, name, is_paused=True, actor=actor())
+        is_changed = changes.set_paused(runtime, name, is_paused=True, actor=actor())
     click.echo(f"{name} is paused." if is_changed else f"{name} was paused already.")
 
 
@@ -162,7 +163,7 @@ def pause(name: str) -> None:
 def resume(name: str) -> None:
     """Go on with a paused connection."""
     with opened() as runtime:
-        is_changed = operations.set_paused(runtime, name, is_paused=False, actor=actor())
+        is_changed = changes.set_paused(runtime, name, is_paused=False, actor=actor())
         runtime.wake_push()
     click.echo(f"{name} is resumed." if is_changed else f"{name} was not paused.")
 
@@ -172,7 +173,7 @@ def resume(name: str) -> None:
 def remove(name: str) -> None:
     """Remove it and its secrets; deliveries, events and mapping versions stay."""
     with opened() as runtime:
-        operations.remove(runtime, name, actor=actor())
+        changes.remove(runtime, name, actor=actor())
     click.echo(f"Removed {name}. Its history stays; `connector connection add {name}` brings it back.")
 
 

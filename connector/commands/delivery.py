@@ -117,8 +117,9 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(printable(f"{name}: {value}"))
     body = found.get("body") or found.get("body_base64")
     click.echo("\n" + ("(the body is no longer kept)" if body is None else "\n".join(map(printable, body.split("\n")))))
+    click.echo()
     for event in found["events"]:
         reason = f" ({event['reason']})" if event["reason"] else ""
-        click.echo(printable(f"\nevent {event['at']:%Y-%m-%d %H:%M:%SZ} {event['kind']}: {event['outcome']}{reason}"))
+        click.echo(printable(f"event {event['at']:%Y-%m-%d %H:%M:%SZ} {event['kind']}: {event['outcome']}{reason}"))
     for decision in found["decisions"]:
         click.echo(printable(f"decision {decision['at']:%Y-%m-%d %H:%M:%SZ}: {decision['sentence']}"))

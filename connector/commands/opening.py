@@ -28,9 +28,17 @@ class NoDatabase(OperatorError):
     reason = "no_database"
 
 
+def settings() -> Config:
+    """The settings of the environment and `connector.toml`. Raises `WrongSetting`."""
+    return read_config(os.environ, Path.cwd())
+
+
 def configured() -> Config:
-    """The settings, with the embedded Redis where one runs. Raises `WrongSetting`."""
-    config = read_config(os.environ, Path.cwd())
+    """The settings, with the embedded Redis where `connector up` runs one. Raises `WrongSetting`.
+
+    Not for `connector up` itself: one that was killed leaves the address of its Redis behind.
+    """
+    config = settings()
     return replace(config, redis_url=redis_url(config.redis_url, config.data_dir))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from connector.commands.opening import configured, explained
+from connector.commands.opening import configured, explained, settings
 from connector.core.errors import WrongSetting
 from connector.settings import Config
 
@@ -20,8 +20,7 @@ QUEUES = ("process", "push", "notify", "maintenance")
 @click.pass_context
 def up(context: click.Context) -> None:
     """Everything on this machine, in the foreground, with one log; Ctrl-C ends all of it."""
-    config = configured()
-    context.exit(_part("connector.up").up(config, environ=os.environ, output=sys.stdout))
+    context.exit(_part("connector.up").up(settings(), environ=os.environ, output=sys.stdout))
 
 
 @click.command()

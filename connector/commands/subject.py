@@ -116,13 +116,15 @@ def _print(found: dict[str, Any], *, is_json: bool) -> None:
         )
     )
     for record in found["records"]:
-        click.echo(printable(f"\nrecord {record['connection']}:{record['object']}:{record['id']}: {_state(record)}"))
+        click.echo()
+        click.echo(printable(f"record {record['connection']}:{record['object']}:{record['id']}: {_state(record)}"))
     click.echo("\nWhy:" if found["decisions"] else "\nNothing was decided yet.")
     for decision in found["decisions"]:
         revised = f" [{ENGLISH['revised']}.]" if decision["revised_at"] else ""
         click.echo(printable(f"  {decision['at']:%Y-%m-%d %H:%M:%SZ}  {decision['sentence']}{revised}"))
     for held in found["held"]:
-        click.echo(printable(f"\nheld since {held['at']:%Y-%m-%d %H:%M:%SZ}, {held['connection']}: {held['reason']}"))
+        click.echo()
+        click.echo(printable(f"held since {held['at']:%Y-%m-%d %H:%M:%SZ}, {held['connection']}: {held['reason']}"))
 
 
 def _state(record: dict[str, Any]) -> str:
@@ -134,4 +136,5 @@ def _state(record: dict[str, Any]) -> str:
     if push is None:
         return f"{stage}; nothing to send"
     why = f" ({push['error']})" if push["error"] else ""
-    return f"{stage}; update {push['outcome']} after {push['attempts']} tries{why}"
+    tries = "1 try" if push["attempts"] == 1 else f"{push['attempts']} tries"
+    return f"{stage}; update {push['outcome']} after {tries}{why}"

@@ -11,7 +11,7 @@ from connector.core.errors import BadPayload, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
 from connector.core.status import find_status
 from connector.core.subject import State
-from connector.operations.connections import CONSOLE
+from connector.operations.connection_changes import CONSOLE
 from connector.operations.who import find_subject
 from connector.payload import Part
 from connector.runtime import Runtime

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from adapters.bitrix24 import Bitrix24
 from connector.core.errors import WrongSetting
-from connector.operations.connections import check_name, shipped_mapping
+from connector.operations.connection_changes import check_name, shipped_mapping
 from connector.runtime import Runtime
 from connector.store.tables import audit, connections
 from tests.cli.conftest import Cli
@@ -56,6 +58,20 @@ def test_stored_secrets_are_sealed(cli: Cli, server: Runtime) -> None:
         row = connection.execute(select(connections)).mappings().one()
     assert SECRET not in str(dict(row))
     assert SECRET in server.vault.decrypt(row["sealed"])
+
+
+def test_settings_arrive_as_the_adapter_types_them(cli: Cli, server: Runtime) -> None:
+    added = cli(
+        *("connection", "add", "b24", "--adapter", "bitrix24", "--secret", "webhook_url=@env:HOOK", "--json"),
+        *("--set", "objects=lead, deal", "--set", "objects=contact", "--set", "batch=7"),
+        HOOK="https://portal.example/rest/1/abc/",
+    )
+    assert json.loads(added.stdout)["settings"]["objects"] == ["lead", "deal", "contact"]
+    connected = server.connections.get("b24")
+    assert connected is not None
+    assert isinstance(connected.adapter, Bitrix24)
+    assert (connected.adapter.objects, connected.adapter.batch) == (("lead", "deal", "contact"), 7)
+    assert "lead, deal, contact" in cli("connection", "show", "b24").stdout
 
 
 def test_a_mapping_file_of_its_own_is_published_instead(cli: Cli) -> None:

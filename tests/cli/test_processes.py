@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from connector.redis_server import find_server
 from connector.runtime import Runtime
 from connector.scheduler import cron
 from connector.settings import read_config
+from connector.worker import WORKER_SECONDS, SteadyWorker, connect
 from tests.cli.conftest import Cli, ago
 from tests.conftest import wait_for
 from tests.flow.senders import Sender, add_connection
@@ -149,6 +152,29 @@ def test_parts_wait_for_a_redis_that_starts_after_them(parts: Parts, redis: Serv
     wait_for(lambda: _workers(redis.url) == 1, "the worker")
     worker.send_signal(signal.SIGINT)
     assert worker.wait(10) == 0
+
+
+def test_a_worker_waits_on_redis_no_longer_than_its_connection_does(cli: Cli) -> None:
+    client = connect(read_config(cli.environ, cli.folder))
+    waits = SteadyWorker(["process"], connection=client, worker_ttl=WORKER_SECONDS).connection_timeout
+    assert waits <= client.connection_pool.connection_kwargs["socket_timeout"] == WORKER_SECONDS
+    client.close()
+
+
+@pytest.mark.parametrize("name", ["web", "up"])
+def test_an_address_that_is_taken_is_named(cli: Cli, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = cli(name, code=2, CONNECTOR_PORT=str(port))
+    assert f"port {port} on 127.0.0.1 cannot be listened on" in result.output
+
+
+def test_the_console_script_runs_a_file_of_events(tmp_path: Path) -> None:
+    line = {"at": "2026-03-01T10:00:00+09:00", "subject": "a", "type": "action", "action": "login"}
+    (tmp_path / "e.jsonl").write_text(json.dumps(line))
+    words = [sys.executable, "-m", "connector.cli", "simulate", "e.jsonl", "--json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, check=True)
+    assert [json.loads(row)["subject"] for row in done.stdout.splitlines()] == ["a", "a"]
 
 
 def test_a_start_of_the_scheduler_looks_at_once_for_what_waits(cli: Cli, redis_url: str) -> None:

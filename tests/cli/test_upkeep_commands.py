@@ -19,6 +19,7 @@ from sqlalchemy import update
 from adapters.standard import Standard
 from connector.adapter import Api
 from connector.cli import COMMANDS, commands
+from connector.commands.opening import configured, settings
 from connector.commands.terminal import actor, shown_as
 from connector.core.errors import CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
@@ -145,6 +146,17 @@ def test_an_embedded_redis_is_found_by_its_file(cli: Cli, redis_url: str) -> Non
     (folder / "url").write_text(redis_url)
     rows = [json.loads(line) for line in cli("doctor", "--json", code=1, REDIS_URL="").stdout.splitlines()]
     assert [one["is_fine"] for one in rows if one["name"] == "redis"] == [True]
+
+
+def test_what_a_killed_up_left_behind_does_not_keep_the_next_one_from_its_redis(
+    empty_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = empty_cli.folder / "data" / "redis"
+    folder.mkdir(parents=True)
+    (folder / "url").write_text("redis://127.0.0.1:9/0")
+    monkeypatch.setenv("CONNECTOR_DATA_DIR", str(empty_cli.folder / "data"))
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    assert (settings().redis_url, configured().redis_url) == (None, "redis://127.0.0.1:9/0")
 
 
 def test_help_lists_every_command_and_each_has_help_of_its_own(cli: Cli) -> None:

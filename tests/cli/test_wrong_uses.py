@@ -26,6 +26,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     ((*GOOD, "--secret", "url=@env:THE_SECRET"), "url: is no secret; give it by --set url=VALUE"),
     ((*GOOD, "--set", "metod=PUT"), "the adapter standard has no such setting; did you mean method?"),
     ((*GOOD, "--secret", "secrte=@env:THE_SECRET"), "did you mean secret?"),
+    ((*GOOD, "--set", "rate=fast"), "rate: found 'fast'; allowed: a whole number"),
     ((*GOOD, "--set", "method"), "--set: found 'method'; allowed: KEY=VALUE"),
     ((*GOOD, "--set", "method=PUT", "--set", "method=POST"), "method: given 2 times; give it once"),
     ((*GOOD, "--set", f"url={'x' * 5000}"), "url: found 5000 characters; allowed: up to 4096"),
