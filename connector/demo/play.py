@@ -22,7 +22,7 @@ from connector.demo.outcome import Outcome, compare
 from connector.demo.player import Player
 from connector.demo.running import RunningPortal
 from connector.doctor import balance, is_balanced
-from connector.operations import connections
+from connector.operations import connection_changes
 from connector.operations.connection_settings import Draft
 from connector.reconcile import reconcile
 from connector.runtime import Runtime
@@ -74,7 +74,7 @@ def _connect(runtime: Runtime, portal: RunningPortal, secret: str) -> None:
     ):
         kind = ADAPTERS[adapter]
         given = Draft(settings=settings, secrets=hidden)
-        connections.add(runtime, name, kind, given, mapping=None, actor="demo")
+        connection_changes.add(runtime, name, kind, given, mapping=None, actor="demo")
 
 
 def _send(url: str, lines: Sequence[Mapping[str, Any]], secret: str) -> None:
