@@ -22,7 +22,7 @@ from connector.demo.outcome import Outcome, compare
 from connector.demo.player import Player
 from connector.demo.running import RunningPortal
 from connector.doctor import balance, is_balanced
-from connector.operations import connection_changes
+from connector.operations import connection_changes, connections
 from connector.operations.connection_settings import Draft
 from connector.reconcile import reconcile
 from connector.runtime import Runtime
