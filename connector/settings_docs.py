@@ -1,15 +1,12 @@
-"""Writes docs/settings.md from the table of settings: `python -m connector.settings_docs [--check]`."""
+"""The page docs/settings.md out of the table of settings: `python -m connector.settings_docs` prints it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from connector.settings_table import SMTP, TABLE, WORKSPACE, Setting
 
-PAGE: Final = Path("docs/settings.md")
 _START: Final = """\
 # Settings
 
@@ -60,16 +57,5 @@ def _row(setting: Setting) -> str:
     return f"| `{name}` | `{setting.env}` | {setting.shown}{unit} | {allowed} | {setting.description} |"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write the page; with `--check` say instead whether the committed one is up to date (0) or not (1)."""
-    if "--check" not in arguments:
-        PAGE.write_text(page(), "utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text("utf-8") == page():
-        return 0
-    sys.stderr.write(f"{PAGE} is not what the table of settings makes: run `make docs` and commit it\n")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.stdout.write(page())

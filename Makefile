@@ -1,0 +1,50 @@
+# What a person does with this repository. `make setup` is done by the others as far as they need it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SOURCES := connector adapters tests benchmarks wsgi.py
+
+.PHONY: setup run test check docs bench lock
+
+setup: .venv/.dev
+
+run: .venv/.run
+	$(BIN)/connector up
+
+test: .venv/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='connector/core/*,adapters/*' --skip-covered --fail-under=100
+	$(BIN)/coverage report --omit='connector/core/*,adapters/*' --skip-covered --fail-under=90
+
+check: .venv/.dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m connector.settings_docs | diff docs/settings.md -
+	$(BIN)/python -m connector.rule_docs | diff docs/rules.md -
+
+docs: .venv/.dev
+	$(BIN)/python -m connector.settings_docs > docs/settings.md
+	$(BIN)/python -m connector.rule_docs > docs/rules.md
+	$(BIN)/python -m tests.answers
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks
+
+# Pins what pyproject.toml asks for, without the addresses that it was found at.
+lock: .venv/.dev
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
+LOCK := --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+.venv/.run: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.venv/.dev: .venv/.run requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+	touch $@
