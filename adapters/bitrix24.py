@@ -76,6 +76,11 @@ class Bitrix24:
     batch: int = PAGE
     rate: int = 0
 
+    @property
+    def takes_updates(self) -> bool:
+        """Only where an incoming webhook is set."""
+        return bool(self.webhook_url)
+
     def greet(self, delivery: Delivery) -> Reply | None:
         """None: a webhook is set up by hand, without a challenge."""
         del delivery

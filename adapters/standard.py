@@ -61,6 +61,11 @@ class Standard:
     read_status: str = "status"
     rate: int = 0
 
+    @property
+    def takes_updates(self) -> bool:
+        """Only where an address is set."""
+        return bool(self.url)
+
     def greet(self, delivery: Delivery) -> Reply | None:
         """None: Standard Webhooks has no challenge."""
         del delivery

@@ -179,6 +179,11 @@ class Adapter(Protocol):
         """Calls a second at most; 0: as `RATE` says."""
         ...
 
+    @property
+    def takes_updates(self) -> bool:
+        """Whether updates can be sent at all, as the connection is set up; without it none are asked for."""
+        ...
+
     def greet(self, delivery: Delivery) -> Reply | None:
         """The answer to a registration challenge or probe; None: it is none."""
         ...

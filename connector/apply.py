@@ -303,6 +303,10 @@ def _ask_notices(connection: Connection, decisions: Sequence[Row], context: Cont
     return bool(rows)
 
 
+def _is_pushed(record: Row, connected: Connected | None) -> bool:
+    return connected is not None and connected.adapter.takes_updates and record["object"] in connected.rules.push
+
+
 def _ask_updates(connection: Connection, moved: Sequence[Change], context: Context) -> bool:
     """Ask for an update of every record of the subjects whose connection pushes such records."""
     if not moved:
@@ -327,7 +331,7 @@ def _ask_updates(connection: Connection, moved: Sequence[Change], context: Conte
         }
         for change in moved
         for record in by_subject[change.id]
-        if (connected := context.connections.get(record["connection"])) and record["object"] in connected.rules.push
+        if _is_pushed(record, context.connections.get(record["connection"]))
     ]
     outbox.ask(connection, rows)
     return bool(rows)

@@ -24,6 +24,7 @@ from connector.intake import Intake, Writer
 from connector.limiter import RateLimiter
 from connector.process import Processor
 from connector.push import Pusher
+from connector.redis_server import redis_url
 from connector.rule_settings import read_settings
 from connector.settings import Config
 from connector.store.database import Database
@@ -33,6 +34,8 @@ from connector.wake import Waker
 
 DRAIN: Final = "connector.jobs.drain"
 PUSH: Final = "connector.jobs.push"
+NOWHERE: Final = "redis://127.0.0.1:1/0"
+"""Where no Redis answers: without one configured or embedded, nothing of another program's is used."""
 MEMO_SECONDS: Final = 300.0
 """How long an adapter's cache of owners and tokens is kept."""
 
@@ -59,7 +62,7 @@ class Runtime:
     def redis(self) -> Redis:
         """Redis for dispatching; quick to give up, since nothing depends on it."""
         return Redis.from_url(
-            self.config.redis_url or "redis://127.0.0.1:6379/0",
+            redis_url(self.config.redis_url, self.config.data_dir) or NOWHERE,
             socket_connect_timeout=1.0,
             socket_timeout=2.0,
             retry=Retry(NoBackoff(), 0),
