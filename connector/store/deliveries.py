@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, literal, select, union_all, update
 
-from connector.store.rows import Batch, Row, chunks, fetch, insert_new, upsert_by
+from connector.store.rows import Batch, Row, chunks, fetch, insert_new, upsert
 from connector.store.tables import accepted, deliveries, events, quarantine
 
 PENDING: Final = "pending"
+CLAIMED: Final = ("id", "connection", "received_at", "attempts", "method", "query", "headers", "body")
+"""What processing needs to know of a delivery."""
 OUTCOMES: Final = ("applied", "ignored", "stale", "echo", "duplicate", "held", "dead", PENDING)
 
 
@@ -34,14 +36,13 @@ def store(connection: Connection, rows: Sequence[Row], shard: int) -> set[str]:
             [{"of": name, "keyed": key, "more": count} for (name, key), count in sorted(repeated.items())],
         )
     counts = sorted(Counter(row["connection"] for row in rows).items())
-    upsert_by(
-        connection,
-        accepted,
-        [{"connection": name, "shard": shard, "count": count} for name, count in counts],
-        ["connection", "shard"],
-        lambda more: {"count": accepted.c.count + more.count},
-    )
+    more = [{"connection": name, "shard": shard, "count": count} for name, count in counts]
+    upsert(connection, accepted, more, ("connection", "shard"), _more)
     return new
+
+
+def _more(new: Any) -> dict[str, Any]:
+    return {"count": accepted.c.count + new["count"]}
 
 
 def claim(
@@ -53,7 +54,7 @@ def claim(
     limit: int,
     without: Collection[str] = (),
 ) -> list[Row]:
-    """Take up to `limit` pending deliveries of a lane, oldest first; they are nobody else's until the lease ends.
+    """Take up to `limit` pending deliveries of a lane (the columns `CLAIMED`), oldest first; ours until the lease ends.
 
     Nothing of the connections in `without` is taken. A claim that is never finished is due again.
     """
@@ -75,7 +76,7 @@ def claim(
         update(deliveries)
         .where(deliveries.c.id.in_(select(waiting.c.id)))
         .values(next_attempt_at=now + lease, attempts=deliveries.c.attempts + 1)
-        .returning(deliveries)
+        .returning(*(deliveries.c[name] for name in CLAIMED))
     )
     return sorted(fetch(connection, claimed), key=itemgetter("id"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
-from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert_by
+from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
 from connector.store.tables import echoes, outbox, records
 
 WAITING: Final = "waiting"
@@ -19,24 +19,22 @@ NOTICE: Final = "notice"
 
 def ask(connection: Connection, rows: Sequence[Row]) -> None:
     """Ask for the update of records (rows of `outbox`); one that waits or was done gets a newer revision instead."""
+    upsert(connection, outbox, rows, ("kind", "key"), _newer)
+
+
+def _newer(new: Any) -> dict[str, Any]:
     is_waiting = outbox.c.outcome == WAITING
-    upsert_by(
-        connection,
-        outbox,
-        rows,
-        ["kind", "key"],
-        lambda new: {
-            "revision": outbox.c.revision + 1,
-            "subject": new.subject,
-            "delivery": new.delivery,
-            "outcome": WAITING,
-            "next_attempt_at": case((is_waiting, outbox.c.next_attempt_at), else_=new.next_attempt_at),
-            "attempts": case((is_waiting, outbox.c.attempts), else_=0),
-            "failing_since": case((is_waiting, outbox.c.failing_since), else_=None),
-            "created_at": case((is_waiting, outbox.c.created_at), else_=new.created_at),
-            "finished_at": None,
-        },
-    )
+    return {
+        "revision": outbox.c.revision + 1,
+        "subject": new.subject,
+        "delivery": new.delivery,
+        "outcome": WAITING,
+        "next_attempt_at": case((is_waiting, outbox.c.next_attempt_at), else_=new.next_attempt_at),
+        "attempts": case((is_waiting, outbox.c.attempts), else_=0),
+        "failing_since": case((is_waiting, outbox.c.failing_since), else_=None),
+        "created_at": case((is_waiting, outbox.c.created_at), else_=new.created_at),
+        "finished_at": None,
+    }
 
 
 def ask_notices(connection: Connection, rows: Sequence[Row]) -> None:
@@ -64,9 +62,10 @@ def claim(
     if of is not None:
         query = query.where(outbox.c.connection == of)
     query = query.order_by(outbox.c.next_attempt_at, outbox.c.id).limit(limit).with_for_update(skip_locked=True)
+    waiting = query.cte("due")  # a plain subquery may run more than once, see `deliveries.claim`
     claimed = (
         update(outbox)
-        .where(outbox.c.id.in_(query.scalar_subquery()))
+        .where(outbox.c.id.in_(select(waiting.c.id)))
         .values(next_attempt_at=now + lease, attempts=outbox.c.attempts + 1)
         .returning(outbox)
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, Final, TypeVar
+from functools import cache, lru_cache
+from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -15,12 +15,12 @@ from sqlalchemy import (
     Executable,
     LargeBinary,
     Table,
+    TextClause,
     bindparam,
     column,
     func,
-    literal_column,
     select,
-    tuple_,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -31,6 +31,7 @@ _T = TypeVar("_T")
 CHUNK: Final = 400
 """Values in one IN list or VALUES clause; below SQLite's limit of bound parameters."""
 _ROWS: Final = "rows"
+Change: TypeAlias = tuple[str, ...] | Callable[[Any], Mapping[str, Any]]
 
 
 def chunks(values: Iterable[_T], size: int = CHUNK) -> Iterator[Sequence[_T]]:
@@ -48,23 +49,29 @@ def fetch(connection: Connection, query: Executable) -> list[Row]:
 
 
 def among(
-    connection: Connection, columns: Sequence[ColumnElement[Any]], values: Collection[str] | Collection[tuple[str, ...]]
-) -> ColumnElement[bool]:
+    connection: Connection, columns: Sequence[Column[Any]], values: Collection[str] | Collection[tuple[str, ...]]
+) -> TextClause:
     """Whether the columns (all text) are one of the values: texts, or tuples as wide as there are columns.
 
-    However many they are, they travel as one parameter, so that the statement is always the same and planned once.
+    However many they are, they travel as one parameter, so that the statement is always the same and prepared once. A
+    statement can hold it once for the same columns.
     """
-    given = bindparam(None, sorted(values), type_=JSON(), unique=True)
-    is_one = len(columns) == 1
-    parts: list[ColumnElement[Any]]
-    if connection.dialect.name == "postgresql":
-        rows = func.json_array_elements_text(given) if is_one else func.json_array_elements(given)
-        each = rows.table_valued("value", name="given").render_derived(name="given")
-        parts = [each.c.value.op("->>")(literal_column(str(place))) for place in range(len(columns))]
+    clause, name = _among(connection.dialect.name, tuple(columns))
+    return clause.bindparams(bindparam(name, sorted(values), type_=JSON()))
+
+
+@cache
+def _among(dialect: str, columns: tuple[Column[Any], ...]) -> tuple[TextClause, str]:
+    name = "_".join(("among", *(one.name for one in columns)))
+    left = ", ".join(f"{one.table.name}.{one.name}" for one in columns)
+    places = range(len(columns))
+    if dialect == "postgresql":
+        function = "json_array_elements_text" if len(columns) == 1 else "json_array_elements"
+        parts = [f"value ->> {place}" for place in places]
     else:
-        each = func.json_each(given).table_valued("value", name="given")
-        parts = [func.json_extract(each.c.value, literal_column(f"'$[{place}]'")) for place in range(len(columns))]
-    return columns[0].in_(select(each.c.value)) if is_one else tuple_(*columns).in_(select(*parts))
+        function, parts = "json_each", [f"json_extract(value, '$[{place}]')" for place in places]
+    right = "value" if len(columns) == 1 else ", ".join(parts)
+    return text(f"({left}) IN (SELECT {right} FROM {function}(:{name}))"), name  # noqa: S608 - our own names
 
 
 class Batch:
@@ -79,8 +86,7 @@ class Batch:
         self._connection = connection
         self._rows = rows
         self._columns = columns
-        has_bytes = any(isinstance(one.type, LargeBinary) for one in columns.values())
-        self._is_one = connection.dialect.name == "postgresql" and not has_bytes
+        self._is_one = _is_one(connection.dialect.name, columns.values())
 
     @classmethod
     def of(cls, connection: Connection, table: Table, rows: Sequence[Row]) -> Batch:
@@ -88,11 +94,11 @@ class Batch:
         return cls(connection, rows, {name: table.c[name] for name in rows[0]})
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
-        return _given(self._types).c[name] if self._is_one else bindparam(name, type_=self._columns[name].type)
-
-    def insert(self, statement: Any) -> Any:
-        """The INSERT with the rows as what it inserts."""
-        return statement.from_select(list(self._columns), select(_given(self._types))) if self._is_one else statement
+        return (
+            _given(tuple(self._columns.items())).c[name]
+            if self._is_one
+            else bindparam(name, type_=self._columns[name].type)
+        )
 
     def execute(self, statement: Executable) -> CursorResult[Any]:
         """Run the statement for all rows."""
@@ -101,10 +107,6 @@ class Batch:
         instants = [name for name, one in self._columns.items() if isinstance(one.type, Instant)]
         rows = [row | {name: to_utc(row[name]) for name in instants} for row in map(dict, self._rows)]
         return self._connection.execute(statement, {_ROWS: rows})
-
-    @property
-    def _types(self) -> tuple[tuple[str, Column[Any]], ...]:
-        return tuple(self._columns.items())
 
 
 @cache
@@ -115,43 +117,51 @@ def _given(columns: tuple[tuple[str, Column[Any]], ...]) -> Any:
     return rows.table_valued(*named, name="given").render_derived(name="given", with_types=True)
 
 
-def dialect_insert(connection: Connection, table: Table) -> Any:
-    """An INSERT that knows ON CONFLICT, for the connection's database."""
-    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+def _is_one(dialect: str, columns: Iterable[Column[Any]]) -> bool:
+    return dialect == "postgresql" and not any(isinstance(one.type, LargeBinary) for one in columns)
+
+
+@cache
+def _insert(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
+    """An INSERT of a batch, which knows ON CONFLICT."""
+    columns = [(name, table.c[name]) for name in names]
+    statement: Any = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    is_one = _is_one(dialect, (one for _, one in columns))
+    return statement.from_select(names, select(_given(tuple(columns)))) if is_one else statement
+
+
+@cache
+def _insert_new(dialect: str, table: Table, names: tuple[str, ...], wanted: str) -> Any:
+    return _insert(dialect, table, names).on_conflict_do_nothing().returning(table.c[wanted])
+
+
+@lru_cache(maxsize=64)
+def _upsert(dialect: str, table: Table, names: tuple[str, ...], keys: tuple[str, ...], change: Change) -> Any:
+    statement = _insert(dialect, table, names)
+    new = statement.excluded
+    changed = change(new) if callable(change) else {name: new[name] for name in change}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def insert_all(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert the rows."""
     if rows:
-        batch = Batch.of(connection, table, rows)
-        batch.execute(batch.insert(dialect_insert(connection, table)))
+        Batch.of(connection, table, rows).execute(_insert(connection.dialect.name, table, tuple(rows[0])))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], name: str) -> set[Any]:
     """Insert the rows that break no unique key; the values of the column `name` of those that were inserted."""
     if not rows:
         return set()
-    batch = Batch.of(connection, table, rows)
-    statement = batch.insert(dialect_insert(connection, table)).on_conflict_do_nothing().returning(table.c[name])
-    return set(batch.execute(statement).scalars())
+    statement = _insert_new(connection.dialect.name, table, tuple(rows[0]), name)
+    return set(Batch.of(connection, table, rows).execute(statement).scalars())
 
 
-def upsert(
-    connection: Connection, table: Table, rows: Sequence[Row], keys: Sequence[str], changed: Sequence[str]
-) -> None:
-    """Insert the rows, or overwrite `changed` of those whose `keys` are there. No two rows may have the same keys."""
-    upsert_by(connection, table, rows, keys, lambda new: {name: new[name] for name in changed})
+def upsert(connection: Connection, table: Table, rows: Sequence[Row], keys: tuple[str, ...], change: Change) -> None:
+    """Insert the rows, or change those whose `keys` are there. No two rows may have the same keys.
 
-
-def upsert_by(
-    connection: Connection,
-    table: Table,
-    rows: Sequence[Row],
-    keys: Sequence[str],
-    change: Callable[[Any], Mapping[str, Any]],
-) -> None:
-    """As `upsert`; `change` says what becomes of a row that is there, out of the columns of the new one."""
+    `change`: the columns to overwrite, or a function of a module that says out of the new row's columns what to set.
+    """
     if rows:
-        batch = Batch.of(connection, table, rows)
-        statement = batch.insert(dialect_insert(connection, table))
-        batch.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=change(statement.excluded)))
+        statement = _upsert(connection.dialect.name, table, tuple(rows[0]), keys, change)
+        Batch.of(connection, table, rows).execute(statement)

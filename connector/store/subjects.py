@@ -34,7 +34,7 @@ def states(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
 
 def save(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert new subjects and overwrite known ones."""
-    upsert(connection, subjects, rows, ["id"], SUBJECT_COLUMNS)
+    upsert(connection, subjects, rows, ("id",), SUBJECT_COLUMNS)
 
 
 def add_identities(connection: Connection, rows: Sequence[Row]) -> None:
@@ -119,7 +119,7 @@ def records_by_key(connection: Connection, keys: Collection[tuple[str, str, str]
 
 def save_records(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert new records and overwrite subject, stage and presence of known ones."""
-    upsert(connection, records, rows, ["id"], ["subject", "stage", "pipeline", "stage_at", "is_gone"])
+    upsert(connection, records, rows, ("id",), ("subject", "stage", "pipeline", "stage_at", "is_gone"))
 
 
 def due(connection: Connection, day: int, limit: int) -> list[str]:
