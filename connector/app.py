@@ -11,6 +11,7 @@ import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from connector import metrics
 from connector.log import configure_log
 from connector.runtime import Runtime
 from connector.settings import Config, read_config
@@ -44,4 +45,5 @@ def from_environment() -> Flask:
     """The application as the WSGI server makes it, from the environment and `connector.toml`."""
     config = read_config(os.environ, Path.cwd())
     configure_log(level=config.log_level, form=config.log_format, stream=sys.stderr)
+    metrics.keep_in(config.metrics_dir)
     return create_app(config)
