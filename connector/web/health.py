@@ -9,10 +9,10 @@ import orjson
 import structlog
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-from sqlalchemy.exc import SQLAlchemyError
 
 from connector import metrics
 from connector.doctor import examine, gauges
+from connector.intake_writer import said
 from connector.metrics import Queue
 from connector.runtime import Runtime
 
@@ -45,9 +45,9 @@ def health(runtime: Runtime) -> Blueprint:
 
 
 def _queues(runtime: Runtime) -> Sequence[Queue]:
-    """What waits; nothing while the database is away, when the counters are all the more of interest."""
+    """What waits; nothing while that cannot be counted, when the counters are all the more of interest."""
     try:
         return tuple(gauges(runtime))
-    except SQLAlchemyError as error:
-        log.warning("the queues cannot be counted", error=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - /readyz says what is wrong; the counters are shown whatever it is
+        log.warning("the queues cannot be counted", error=said(error))
         return ()
