@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +22,8 @@ from tests.answers import PAGE, add_connections, answer_page, told
 from tests.conftest import NOW, Clock
 from tests.malformed import MALFORMED, PORTAL, RESTING, ROBOT_TOKEN, SECRET, SHOP, TOKEN, Malformed
 from tests.server import exchange, serving, written
+
+THREADS: Final = 4
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ def port(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path, redis
     runtime = Runtime(read_config(environ, folder))
     add_connections(runtime)
     runtime.close()
-    with serving(folder, environ) as found:
+    with serving(folder, environ, threads=THREADS) as found:
         yield found
 
 
@@ -190,6 +194,17 @@ def test_a_request_in_small_pieces_is_taken(port: int) -> None:
     head, body = _good()
     whole = head + b"content-length: %d\r\n\r\n" % len(body) + body
     assert exchange(port, *(whole[start : start + 7] for start in range(0, len(whole), 7)))[0] == 202
+
+
+def test_senders_that_stop_in_mid_body_take_a_thread_each_and_leave_the_others_alone(port: int) -> None:
+    head, body = _good()
+    raw = head + b"content-length: %d\r\n\r\n" % len(body)
+    with ExitStack() as stack:
+        for _ in range(THREADS - 1):
+            line = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            line.sendall(raw + body[:20])
+        assert [exchange(port, raw, body)[0] for _ in range(5)] == [202] * 5
+    assert exchange(port, raw, body)[0] == 202
 
 
 def test_after_all_of_this_the_server_still_serves(port: int) -> None:
