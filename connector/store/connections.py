@@ -8,10 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from connector.store.database import new_id
+from connector.store.mapping_versions import PUBLISHED, add_version, put_in_force
 from connector.store.rows import Row
 from connector.store.tables import audit, connections, mapping_versions
-
-PUBLISHED = "published"
 
 
 def listed(connection: Connection, *, with_removed: bool = False) -> list[Row]:
@@ -56,23 +55,24 @@ def published(connection: Connection) -> dict[str, Row]:
     return {row["connection"]: dict(row) for row in connection.execute(query).mappings()}
 
 
-def publish(connection: Connection, name: str, source: str, *, author: str, comment: str, now: datetime) -> int:
-    """Publish a mapping as the next version; its number."""
-    newest = select(func.coalesce(func.max(mapping_versions.c.version), 0)).where(mapping_versions.c.connection == name)
-    version = int(connection.execute(newest).scalar_one()) + 1
-    connection.execute(
-        insert(mapping_versions).values(
-            id=new_id(now),
-            connection=name,
-            version=version,
-            state=PUBLISHED,
-            source=source,
-            author=author,
-            comment=comment,
-            created_at=now,
-            published_at=now,
-        )
-    )
+def publish(
+    connection: Connection,
+    name: str,
+    source: str,
+    *,
+    author: str,
+    comment: str,
+    now: datetime,
+    based_on: int | None = None,
+    since: datetime | None = None,
+) -> int:
+    """Publish a mapping as the next version; its number.
+
+    `based_on`: the version that it was made of. The connection's stored events since `since` (UTC; None: all) are to be
+    translated anew from now on, see `store.remaps`.
+    """
+    version = add_version(connection, name, source, author=author, comment=comment, now=now, based_on=based_on)
+    put_in_force(connection, name, version, publisher=author, now=now, since=since)
     return version
 
 

@@ -307,8 +307,39 @@ mapping_versions = Table(
     Column("comment", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("published_at", Instant),
+    Column("published_by", String(255)),
+    Column("based_on", Integer),
     UniqueConstraint("connection", "version"),
 )
+
+remaps = Table(
+    "remaps",
+    metadata,
+    Column("connection", String(63), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("since", Instant),
+    Column("after", Id, nullable=False),
+    Column("subjects", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("released", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    PrimaryKeyConstraint("connection", "version"),
+)
+"""How far the stored events of a connection are translated anew for a published mapping; `after` is a subject's id."""
+
+catalogs = Table(
+    "catalogs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(63), nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    _json("content", nullable=False),
+    Index("ix_catalogs_connection", "connection", "id"),
+)
+"""What a system had when it was asked: a row for every catalogue that differs from the one before."""
 
 audit = Table(
     "audit",

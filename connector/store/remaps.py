@@ -1,0 +1,111 @@
+"""Queries on re-mapping: which stored events a published mapping is still to be applied to, subject by subject."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, true, update
+
+from connector.store.database import new_id
+from connector.store.rows import Row, among, fetch
+from connector.store.tables import events, remaps
+
+TRANSLATED: Final = ("applied", "held", "ignored")
+"""Outcomes of events that a mapping decides about; an echo stays one."""
+DELETED: Final = "deleted"
+"""The kind of events that no mapping decides about."""
+LATEST: Final = timedelta(minutes=5)
+"""Clocks of several machines differ; ids of events begin with the time at which they were stored."""
+
+
+def begin(connection: Connection, name: str, version: int, *, since: datetime | None, now: datetime) -> None:
+    """Have the connection's stored events translated anew, and those that an unfinished run has left."""
+    left = connection.execute(
+        update(remaps)
+        .where(remaps.c.connection == name, remaps.c.finished_at.is_(None))
+        .values(finished_at=now)
+        .returning(remaps.c.since)
+    ).scalars()
+    starts = [since, *left]
+    row = {"connection": name, "version": version, "after": "", "started_at": now}
+    row |= {"since": None if None in starts else min(filter(None, starts))}
+    connection.execute(insert(remaps).values(**row, **dict.fromkeys(("subjects", "changed", "released", "held"), 0)))
+
+
+def newest(connection: Connection, name: str, *, is_mine: bool = False) -> Row | None:
+    """The run for the version in force; `is_mine`: locked for this transaction. None: nothing was published."""
+    query = select(remaps).where(remaps.c.connection == name).order_by(remaps.c.version.desc()).limit(1)
+    return next(iter(fetch(connection, query.with_for_update() if is_mine else query)), None)
+
+
+def waiting(connection: Connection, finished_after: datetime) -> list[str]:
+    """Connections with a run that is not finished, or was finished after a time (UTC)."""
+    query = (
+        select(remaps.c.connection)
+        .where(or_(remaps.c.finished_at.is_(None), remaps.c.finished_at > finished_after))
+        .distinct()
+        .order_by(remaps.c.connection)
+    )
+    return [str(name) for name in connection.execute(query).scalars()]
+
+
+def advance(connection: Connection, run: Row, **values: Any) -> None:
+    """Note how far a run is."""
+    connection.execute(
+        update(remaps)
+        .where(remaps.c.connection == run["connection"], remaps.c.version == run["version"])
+        .values(**values)
+    )
+
+
+def next_subjects(connection: Connection, run: Row, limit: int) -> list[str]:
+    """Ids of subjects with events of the run, after the one that it has come to."""
+    query = (
+        select(events.c.subject)
+        .where(*_of(run), events.c.subject > run["after"])
+        .group_by(events.c.subject)
+        .order_by(events.c.subject)
+        .limit(limit)
+    )
+    return [str(found) for found in connection.execute(query).scalars()]
+
+
+def missed_subjects(connection: Connection, run: Row, limit: int) -> list[str]:
+    """Ids of subjects with events that were stored or moved behind the run's back, translated by an older mapping.
+
+    Once the run is finished only what was stored since it began is looked at, which the primary key finds.
+    """
+    since_start = events.c.id > new_id(run["started_at"] - LATEST) if run["finished_at"] else true()
+    is_old = or_(events.c.mapping_version.is_(None), events.c.mapping_version < run["version"])
+    query = select(events.c.subject).where(*_of(run), since_start, is_old).distinct().limit(limit)
+    return sorted(str(found) for found in connection.execute(query).scalars())
+
+
+def events_of(connection: Connection, run: Row, subjects: Collection[str]) -> list[Row]:
+    """The events of the run that subjects have, as far as a mapping decides about them."""
+    query = select(events).where(
+        *_of(run), among(connection, [events.c.subject], subjects), events.c.outcome.in_(TRANSLATED)
+    )
+    return fetch(connection, query.where(events.c.kind != DELETED).order_by(events.c.at, events.c.id))
+
+
+def mark(connection: Connection, run: Row, subjects: Collection[str]) -> None:
+    """Note that all events of the run that subjects have are translated by its mapping."""
+    connection.execute(
+        update(events)
+        .where(*_of(run), among(connection, [events.c.subject], subjects))
+        .values(mapping_version=run["version"])
+    )
+
+
+def count_subjects(connection: Connection, run: Row) -> int:
+    """How many subjects have events of the run, for progress."""
+    query = select(func.count(events.c.subject.distinct())).where(*_of(run))
+    return int(connection.execute(query).scalar_one())
+
+
+def _of(run: Row) -> list[ColumnElement[bool]]:
+    since = [] if run["since"] is None else [events.c.at >= run["since"]]
+    return [events.c.connection == run["connection"], *since]
