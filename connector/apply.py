@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from connector.connections import Connected
 from connector.core.calendar import local_day
-from connector.core.decision import Decision
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
 from connector.core.event import Event, Kind, Step
 from connector.core.subject import State
+from connector.decided import Moment, Source, fresh, notice_rows
 from connector.resolve import Key, Resolved, resolve
 from connector.serial import event_to_json, step_from_json, step_to_json
 from connector.store import outbox
@@ -34,8 +34,6 @@ RECORD_COLUMNS: Final = (
     "stage_at",
     "is_gone",
 )
-NOTICE_AGE: Final = timedelta(hours=24)
-"""A sequential notice older than this when it is decided is not mailed any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +48,10 @@ class Context:
     def today(self) -> int:
         """The local day (ordinal) of now."""
         return local_day(self.now, self.ruleset.zone)
+
+    def moment(self, *, is_again: bool) -> Moment:
+        """Now, for decisions; `is_again`: of a fold again."""
+        return Moment(now=self.now, zone=self.ruleset.zone, is_again=is_again)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +75,12 @@ class Incoming:
         return frozenset(found)
 
 
-class Source(NamedTuple):
-    """Where a step comes from, and its place among the steps of the same instant."""
-
-    delivery: str | None
-    version: int | None
-    order: int
-
-
 @dataclass(slots=True, kw_only=True)
 class Change:
-    """What one subject goes through in this transaction; `whole` folds it again from its stored events."""
+    """What one subject goes through in this transaction; `whole` folds it again from its stored events.
+
+    `is_linked`: it has records that were not told how it stands: new ones, or those of a subject merged into it.
+    """
 
     id: str
     row: Row | None
@@ -122,26 +119,29 @@ def settle(connection: Connection, changes: Sequence[Change], context: Context) 
     history = queries.history(connection, late) if late else {}
     decided = queries.decided(connection, late) if late else {}
     subject_rows: list[Row] = []
-    decision_rows: list[Row] = []
+    decision_rows: list[tuple[Row, tuple[str, ...]]] = []
+    revised: set[str] = set()
     moved: list[Change] = []
     for change in changes:
         prior = change.prior
-        if change.whole:
-            folded = _fold_again(change, prior, history[change.id], context.ruleset)
-        elif change.steps or prior is not None:
-            folded = fold(prior, sorted(change.steps, key=lambda step: step.order), context.ruleset, change.until)
-        else:
+        folded = _folded(change, history.get(change.id), context.ruleset)
+        if folded is None:
             continue
-        fresh = _fresh(connection, folded.decisions, decided.get(change.id), context.now)
-        decision_rows += [_decision_row(change, place, one, context) for place, one in fresh]
+        made = fresh(
+            change.id, folded.decisions, change.sources, decided.get(change.id), context.moment(is_again=change.whole)
+        )
+        decision_rows += made.rows
+        revised |= made.revised
         if folded.state != prior:
             subject_rows.append(_subject_row(change, folded.state, context.ruleset))
         if change.is_linked or _shows(prior) != _shows(folded.state):
             moved.append(change)
     queries.save(connection, subject_rows)
-    queries.add_decisions(connection, decision_rows)
-    has_notices = _ask_notices(connection, decision_rows, context)
-    return _ask_updates(connection, moved, context) or has_notices
+    queries.revise(connection, revised, context.now)
+    queries.add_decisions(connection, [row for row, _ in decision_rows])
+    notices = notice_rows(decision_rows, context.moment(is_again=False))
+    outbox.ask_notices(connection, notices)
+    return _ask_updates(connection, moved, context) or bool(notices)
 
 
 def _changes(incoming: Sequence[Incoming], resolved: Resolved) -> dict[str, Change]:
@@ -151,7 +151,9 @@ def _changes(incoming: Sequence[Incoming], resolved: Resolved) -> dict[str, Chan
         losers[survivor].append(loser)
     for one, subject in zip(incoming, resolved.subjects, strict=True):
         if subject not in changes:
-            changes[subject] = Change(id=subject, row=resolved.rows.get(subject), whole=subject in losers)
+            is_joined = subject in losers
+            row = resolved.rows.get(subject)
+            changes[subject] = Change(id=subject, row=row, whole=is_joined, is_linked=is_joined)
             lost = [Change(id=loser, row=resolved.rows[loser]).prior for loser in losers[subject]]
             changes[subject].until = max((state.last_run for state in lost if state), default=None)
         change = changes[subject]
@@ -166,40 +168,19 @@ def _is_late(change: Change, ruleset: Ruleset) -> bool:
     return prior is not None and any(is_late(prior, step, ruleset) for step in change.steps)
 
 
-def _fold_again(change: Change, prior: State | None, history: Sequence[Row], ruleset: Ruleset) -> Folded:
-    """The whole fold: the stored events (the new ones are among them), as far as the daily rules were run before."""
+def _folded(change: Change, history: Sequence[Row] | None, ruleset: Ruleset) -> Folded | None:
+    """The fold onwards, or again from the stored events (`history`); None: nothing has happened to the subject yet."""
+    if history is None:
+        if change.prior is None and not change.steps:
+            return None
+        return fold(change.prior, sorted(change.steps, key=lambda step: step.order), ruleset, change.until)
     steps: list[Step] = []
     for row in history:
         for step in map(step_from_json, row["steps"]):
             steps.append(step)
             change.sources[step.id] = Source(row["delivery"], row["mapping_version"], step.order[1])
-    runs = [run for run in (prior.last_run if prior else None, change.until) if run is not None]
-    return fold_all(steps, ruleset, max(runs, default=None))
-
-
-def _fresh(
-    connection: Connection, made: Sequence[Decision], stored: Sequence[Row] | None, now: datetime
-) -> list[tuple[int, Decision]]:
-    """The decisions to be written, with their place: all of a fold onwards, or what a fold again made otherwise."""
-    count: Counter[tuple[datetime, str | None]] = Counter()
-    placed: list[tuple[int, Decision]] = []
-    for one in made:
-        placed.append((count[one.at, one.step], one))
-        count[one.at, one.step] += 1
-    if stored is None:
-        return placed
-    known = {_mark_row(row): row["id"] for row in stored}
-    fresh = [(place, one) for place, one in placed if known.pop(_mark(one), None) is None]
-    queries.revise(connection, set(known.values()), now)
-    return fresh
-
-
-def _mark(one: Decision) -> tuple[Any, ...]:
-    return (one.at, one.rule, one.before, one.after, one.step, one.reason.value if one.reason else None)
-
-
-def _mark_row(row: Row) -> tuple[Any, ...]:
-    return (row["at"], row["rule"], row["before"], row["after"], row["step"], row["reason"])
+    runs = [run for run in (change.prior.last_run if change.prior else None, change.until) if run is not None]
+    return fold_all(steps, ruleset, max(runs, default=None)) if steps else None
 
 
 def _shows(state: State | None) -> tuple[Any, ...]:
@@ -238,69 +219,6 @@ def _event_row(one: Incoming, subject: str, now: datetime) -> Row:
         "mapping_version": one.version,
         "delivery": one.delivery,
     }
-
-
-def _decision_row(change: Change, place: int, one: Decision, context: Context) -> Row:
-    source = change.sources.get(one.step or "", Source(None, None, 0))
-    return {
-        "id": new_id(context.now),
-        "subject": change.id,
-        "at": one.at,
-        "place": f"{source.order}|{one.step}|{place:03}" if one.step else f"-|{place:03}",
-        "rule": one.rule,
-        "before": one.before,
-        "after": one.after,
-        "notify": list(one.notify),
-        "skipped": list(one.skipped),
-        "reason": one.reason.value if one.reason else None,
-        "notice": one.notice,
-        "step": one.step,
-        "facts": dict(one.facts),
-        "delivery": source.delivery,
-        "mapping_version": source.version,
-        "recorded_at": context.now,
-        "revised_at": None,
-        "mail": _mail(one, context, is_again=change.whole) if one.notify else None,
-    }
-
-
-def _mail(one: Decision, context: Context, *, is_again: bool) -> str:
-    """`asked`, or `past`: a notice that arises for a past date is recorded as not sent."""
-    is_today = local_day(one.at, context.ruleset.zone) == context.today
-    is_recent = one.step is not None and not is_again and timedelta(0) <= context.now - one.at < NOTICE_AGE
-    return "asked" if is_today or is_recent else "past"
-
-
-def _ask_notices(connection: Connection, decisions: Sequence[Row], context: Context) -> bool:
-    rows = [
-        {
-            "id": new_id(context.now),
-            "kind": outbox.NOTICE,
-            "key": "|".join((decision["rule"], decision["at"].isoformat(), recipient, decision["subject"])),
-            "connection": None,
-            "record": None,
-            "subject": decision["subject"],
-            "revision": 1,
-            "outcome": outbox.WAITING,
-            "next_attempt_at": context.now,
-            "payload": {
-                "to": recipient,
-                "rule": decision["rule"],
-                "notice": decision["notice"],
-                "day": local_day(decision["at"], context.ruleset.zone),
-                "before": decision["before"],
-                "after": decision["after"],
-                "facts": decision["facts"],
-            },
-            "delivery": decision["delivery"],
-            "created_at": context.now,
-        }
-        for decision in decisions
-        if decision["mail"] == "asked"
-        for recipient in decision["notify"]
-    ]
-    outbox.ask_notices(connection, rows)
-    return bool(rows)
 
 
 def _is_pushed(record: Row, connected: Connected | None) -> bool:
@@ -393,7 +311,7 @@ def _write_records(
         event = one.event
         if event.kind is Kind.DELETED:
             row["is_gone"] = True
-        elif event.kind is Kind.STAGE and (row["stage_at"] is None or event.at >= row["stage_at"]):
+        elif event.kind is Kind.STAGE and (row["stage_at"] is None or _is_newer(event, row)):
             row |= {"stage": event.stage, "pipeline": event.pipeline, "stage_at": event.at}
     changed = [row for key, row in rows.items() if row != known.get(key)]
     queries.save_records(connection, [{name: row[name] for name in RECORD_COLUMNS} for row in changed])
@@ -402,3 +320,8 @@ def _write_records(
 def _record_key(one: Incoming) -> tuple[str, str, str]:
     record = one.event.record
     return (one.connection, record.object if record else "", record.id if record else "")
+
+
+def _is_newer(event: Event, record: Row) -> bool:
+    """Whether a stage is newer than the record's; of two at the same instant always the same one wins."""
+    return (event.at, event.stage or "") >= (record["stage_at"], record["stage"] or "")

@@ -4,52 +4,44 @@ from __future__ import annotations
 
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from connector import metrics
-from connector.adapter import Api, Delivery
+from connector.adapter import Api
 from connector.apply import Context, Incoming, apply
 from connector.connections import Connected, Connections
 from connector.core.engine import Ruleset
-from connector.core.errors import BadPayload, CrmError, CrmUnavailable, UnknownEvent, Unmapped
+from connector.core.errors import BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent, Unmapped
 from connector.core.event import Event, Identity
 from connector.core.mapping import translate
 from connector.echo import Ledger
+from connector.reading import Read, read_all, read_removed
 from connector.store import deliveries as queries
 from connector.store import subjects as subject_queries
-from connector.store.database import Database
+from connector.store.database import Database, is_overtaken
 from connector.store.rows import Row
 
 BATCH: Final = 250
 READERS: Final = 8
-CONFLICTS: Final = 4
-"""How often a batch is tried again when another worker made the same subject at the same time."""
+WAIT_SECONDS: Final = 0.05
+RENEWED: Final = 2 / 3
+"""A lease is renewed when less than this share of it is left."""
+AHEAD: Final = timedelta(minutes=5)
+"""An event dated further ahead of its receipt counts at its receipt."""
 BACKOFF: Final = timedelta(seconds=2)
 BACKOFF_MOST: Final = timedelta(minutes=10)
 ORDER: Final = ("held", "dead", "applied", "stale", "echo", "duplicate", "ignored")
 """A delivery with several events ends as the first of these that one of them is."""
 log: Final = structlog.get_logger(__name__)
-Parsed: TypeAlias = Sequence[Event | BadPayload]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """A delivery as its adapter read it: `parsed`, or the error that stopped it."""
-
-    name: str
-    row: Row
-    connected: Connected | None = None
-    parsed: Parsed = ()
-    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +59,15 @@ class Drained:
 
     finished: int = 0
     has_updates: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Claim:
+    """Deliveries of one connection that are ours until the lease ends."""
+
+    name: str
+    rows: Sequence[Row]
+    until: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,86 +109,97 @@ class Processor:
         self._give_up = give_up
         self._echo_window = echo_window
 
-    def drain(self, lane: int, has_time: Callable[[], bool]) -> Drained:
+    def drain(self, lane: int, has_time: Callable[[], bool], wake_push: Callable[[], object] = bool) -> Drained:
         """Process what waits in the lane until nothing is left or the time is up.
 
-        A connection whose system answers slowly holds up its own deliveries only: the others go on meanwhile.
+        A connection whose system answers slowly holds up its own deliveries only: the others go on meanwhile, also
+        beyond the time while such a one is waited for. `wake_push` is called whenever there is something to send.
         """
         drained = Drained()
-        reading: dict[Future[list[Read]], str] = {}
+        reading: dict[Future[list[Read]], _Claim] = {}
+        slow: frozenset[str] = frozenset()
         with _collector_at_rest(), ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
             while True:
-                claimed = self._claim(lane, reading.values()) if has_time() and len(reading) < READERS else {}
-                for name, rows in claimed.items():
-                    reading[pool.submit(self._read, name, rows)] = name
+                names = frozenset(claim.name for claim in reading.values())
+                if not has_time():
+                    slow = slow or names
+                if len(reading) < READERS and (has_time() or names & slow):
+                    for claim in self._claim(lane, names | slow):
+                        reading[pool.submit(self._read, claim)] = claim
                 if not reading:
                     return drained
-                done, _ = wait(reading, timeout=0.05 if has_time() else None, return_when=FIRST_COMPLETED)
+                done, _ = wait(reading, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
                 reads = [read for future in done for read in future.result()]
                 for future in done:
                     del reading[future]
                 if reads:
-                    drained.has_updates |= self._settle(reads)
+                    if self._settle(reads):
+                        drained.has_updates = True
+                        wake_push()
                     drained.finished += len(reads)
                     gc.collect(0)
+                self._keep(reading.values())
 
     def process(self, rows: Sequence[Row]) -> bool:
         """Read and settle claimed deliveries; whether there is something to send."""
-        by_connection: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_connection[row["connection"]].append(row)
-        return self._settle([read for name, part in by_connection.items() for read in self._read(name, part)])
+        return self._settle([one for claim in _claims(rows, self._clock()) for one in self._read(claim)])
 
     def take(self, connected: Connected, events: Sequence[Event]) -> tuple[Counter[str], bool]:
-        """Apply events that no webhook brought; how many by outcome, and whether something is to be sent."""
-        tally = _Tally()
-        source = Read(
-            name=connected.name,
-            row={"id": None, "received_at": self._clock()},
-            connected=connected,
-            parsed=events,
-        )
-        for _ in range(CONFLICTS):
-            try:
-                with self._database.write() as connection:
-                    return tally.counts[None], self._apply(connection, [source], tally)
-            except IntegrityError:
-                tally = _Tally()
-        with self._database.write() as connection:
-            return tally.counts[None], self._apply(connection, [source], tally)
+        """Apply events that no webhook brought; how many by outcome, and whether something is to be sent.
 
-    def _claim(self, lane: int, busy: Any) -> dict[str, list[Row]]:
-        with self._database.write() as connection:
-            rows = queries.claim(
-                connection, lane, self._clock(), lease=self._lease, limit=BATCH, without=sorted(set(busy))
-            )
-        by_connection: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_connection[row["connection"]].append(row)
-        return by_connection
+        An event that cannot be written stops no other: it counts as dead, and the log says why.
+        """
+        row = {"id": None, "received_at": self._clock()}
+        source = Read(name=connected.name, row=row, connected=connected, parsed=events)
 
-    def _read(self, name: str, rows: Sequence[Row]) -> list[Read]:
-        connected = self._connections.get(name) or self._connections.look_again(name)
-        if connected is None:
-            error = UnknownEvent(f"the connection {name!r} was removed; add it again and replay the delivery")
-            return [Read(name=name, row=row, error=error) for row in rows]
-        deliveries = [_delivery(row) for row in rows]
+        def work(connection: Connection) -> tuple[Counter[str], bool]:
+            tally = _Tally()
+            has_updates = self._apply(connection, [source], tally)
+            return tally.counts[None], has_updates
+
         try:
-            fetched = connected.adapter.fetch(deliveries, self._api_for(connected))
-        except CrmError as error:
-            return [Read(name=name, row=row, connected=connected, error=error) for row in rows]
-        except Exception as error:  # noqa: BLE001 - an adapter's bug must not stop the other connections
-            return [Read(name=name, row=row, connected=connected, error=error) for row in rows]
-        return [_parse(connected, row, delivery, fetched) for row, delivery in zip(rows, deliveries, strict=True)]
+            return self._database.attempt(work)
+        except OperationalError:
+            raise
+        except Exception:
+            if len(events) > 1:
+                middle = len(events) // 2
+                first, second = self.take(connected, events[:middle]), self.take(connected, events[middle:])
+                return first[0] + second[0], first[1] or second[1]
+            log.exception("event failed", connection=connected.name, key=events[0].key)
+            return Counter({"dead": 1}), False
+
+    def _claim(self, lane: int, without: Collection[str]) -> list[_Claim]:
+        now = self._clock()
+        with self._database.write() as connection:
+            rows = queries.claim(connection, lane, now, lease=self._lease, limit=BATCH, without=sorted(without))
+        return _claims(rows, now + self._lease)
+
+    def _keep(self, claims: Collection[_Claim]) -> None:
+        """Renew the leases of what is still being read: however slow a system is, nobody else reads the same."""
+        now = self._clock()
+        old = [claim for claim in claims if claim.until - now < self._lease * RENEWED]
+        if old:
+            with self._database.write() as connection:
+                for claim in old:
+                    ids = [row["id"] for row in claim.rows]
+                    queries.renew(connection, ids, before=claim.until, until=now + self._lease)
+                    claim.until = now + self._lease
+
+    def _read(self, claim: _Claim) -> list[Read]:
+        connected = self._connections.get(claim.name) or self._connections.look_again(claim.name)
+        if connected is None:
+            return read_removed(claim.name, claim.rows)
+        return read_all(connected, claim.rows, self._api_for)
 
     def _settle(self, reads: Sequence[Read]) -> bool:
         """Write the batch; if that fails, each delivery alone, so that a poisoned one stops no other."""
         started = self._clock()
         try:
-            has_updates = self._write_retrying(reads)
-        except OperationalError:
-            raise
+            has_updates = self._database.attempt(lambda connection: self._write(connection, reads))
         except Exception as error:
+            if isinstance(error, OperationalError) and not is_overtaken(error):
+                raise
             if len(reads) > 1:
                 settled = [self._settle([read]) for read in reads]
                 return any(settled)
@@ -197,19 +209,6 @@ class Processor:
             return False
         metrics.observe_batch(len(reads), (self._clock() - started).total_seconds())
         return has_updates
-
-    def _write_retrying(self, reads: Sequence[Read]) -> bool:
-        for _ in range(CONFLICTS):
-            try:
-                with self._database.write() as connection:
-                    return self._write(connection, reads)
-            except IntegrityError:
-                continue
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in {"40001", "40P01"}:
-                    raise
-        with self._database.write() as connection:
-            return self._write(connection, reads)
 
     def _write(self, connection: Connection, reads: Sequence[Read]) -> bool:
         tally = _Tally()
@@ -235,17 +234,15 @@ class Processor:
                     tally.add(read.row["id"], "dead", str(part))
                 elif read.connected is not None:
                     facts.append(_Fact(connected=read.connected, row=read.row, event=_named(part, read.name)))
-        incoming = self._translate(connection, _once(connection, facts, tally), tally, now)
+        incoming = self._translate(connection, _once(connection, facts, tally), tally)
         context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now)
         return apply(connection, incoming, context)
 
-    def _translate(
-        self, connection: Connection, facts: Sequence[_Fact], tally: _Tally, now: datetime
-    ) -> list[Incoming]:
+    def _translate(self, connection: Connection, facts: Sequence[_Fact], tally: _Tally) -> list[Incoming]:
         ledger = Ledger.of(connection, [(fact.connected.name, fact.event) for fact in facts], self._echo_window)
         incoming: list[Incoming] = []
         for fact in facts:
-            one = _incoming(fact, ledger, now)
+            one = _incoming(fact, ledger)
             incoming.append(one)
             tally.add(fact.row["id"], one.outcome, one.reason if one.outcome == "held" else None)
         ledger.save(connection)
@@ -254,7 +251,7 @@ class Processor:
     def _set_aside(self, connection: Connection, read: Read, error: Exception) -> None:
         """Hold, postpone or give up a delivery that could not be read, by what stopped it."""
         now, row = self._clock(), read.row
-        text = str(error)[:2000]
+        text = _said(error)
         if isinstance(error, UnknownEvent | BadPayload):
             outcome = "held" if isinstance(error, UnknownEvent) else "dead"
         elif isinstance(error, CrmError) and now - row["received_at"] < self._give_up:
@@ -287,23 +284,18 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _delivery(row: Row) -> Delivery:
-    return Delivery(
-        method=row["method"],
-        query=tuple((name, value) for name, value in row["query"]),
-        headers=row["headers"],
-        body=row["body"] or b"",
-        received_at=row["received_at"],
-    )
+def _claims(rows: Sequence[Row], until: datetime) -> list[_Claim]:
+    by_connection: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_connection[row["connection"]].append(row)
+    return [_Claim(name=name, rows=own, until=until) for name, own in by_connection.items()]
 
 
-def _parse(connected: Connected, row: Row, delivery: Delivery, fetched: Mapping[str, Any]) -> Read:
-    try:
-        return Read(
-            name=connected.name, row=row, connected=connected, parsed=connected.adapter.parse(delivery, fetched)
-        )
-    except Exception as error:  # noqa: BLE001 - also an adapter's bug: the delivery is set aside, the rest goes on
-        return Read(name=connected.name, row=row, connected=connected, error=error)
+def _said(error: Exception) -> str:
+    """An error in words that any database can keep; a database's own error without the statement and its values."""
+    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    text = f"{said}" if isinstance(error, ConnectorError) else f"{type(said).__name__}: {said}"
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()[:2000]
 
 
 def _named(event: Event, name: str) -> Event:
@@ -316,24 +308,29 @@ def _named(event: Event, name: str) -> Event:
 
 
 def _once(connection: Connection, facts: Sequence[_Fact], tally: _Tally) -> list[_Fact]:
-    """The events that are not stored yet, each once."""
-    seen = set(subject_queries.known_events(connection, {(fact.connected.name, fact.event.key) for fact in facts}))
+    """The events that are not stored yet, each once. One that this delivery brought before is as it was then."""
+    stored = subject_queries.known_events(connection, {(fact.connected.name, fact.event.key) for fact in facts})
+    seen: set[tuple[str, str]] = set()
     fresh: list[_Fact] = []
     for fact in facts:
-        mark = (fact.connected.name, fact.event.key)
+        mark, delivery = (fact.connected.name, fact.event.key), fact.row["id"]
         if mark in seen:
-            tally.add(fact.row["id"], "duplicate")
+            tally.add(delivery, "duplicate")
+        elif known := stored.get(mark):
+            is_own = delivery is not None and known["delivery"] == delivery
+            tally.add(delivery, known["outcome"] if is_own else "duplicate", known["reason"] if is_own else None)
         else:
-            seen.add(mark)
             fresh.append(fact)
+        seen.add(mark)
     return fresh
 
 
-def _incoming(fact: _Fact, ledger: Ledger, now: datetime) -> Incoming:
+def _incoming(fact: _Fact, ledger: Ledger) -> Incoming:
     connected, event = fact.connected, fact.event
     common: dict[str, Any] = {"connection": connected.name, "version": connected.version, "delivery": fact.row["id"]}
-    if event.at > now + timedelta(minutes=5):
-        event = replace(event, at=fact.row["received_at"], data={**event.data, "future_at": event.at.isoformat()})
+    received_at = fact.row["received_at"]
+    if event.at > received_at + AHEAD:
+        event = replace(event, at=received_at, data={**event.data, "future_at": event.at.isoformat()})
     if ledger.is_echo(connected.name, event):
         return Incoming(event=event, outcome="echo", reason="what we sent, come back", **common)
     try:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from connector.store import subjects as queries
-from connector.store.database import new_id
+from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
 
 Key: TypeAlias = tuple[str, str]
@@ -34,13 +34,16 @@ class Resolved:
 def resolve(connection: Connection, wanted: Sequence[frozenset[Key]], now: datetime) -> Resolved:
     """The subjects of events given by their identities. The oldest of several subjects survives.
 
-    Raises nothing of its own; two transactions that make the same subject at once end in an `IntegrityError` of one.
+    Two transactions that make the same subject at once end in an `IntegrityError` of one; one that finds a subject
+    merged away since it looked raises `Overtaken`. Both are to be done again.
     """
     known = queries.by_identities(connection, {key for keys in wanted for key in keys})
     groups = _Groups()
     for keys in wanted:
         groups.join([*keys, *(("subject", known[key]) for key in keys if key in known)])
     rows = queries.load(connection, set(known.values()))
+    if any(row["merged_into"] is not None for row in rows.values()):
+        raise Overtaken
     survivor: dict[Key, str] = {}
     merged: list[tuple[str, str]] = []
     new: set[str] = set()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 SQLITE_PRAGMAS: Final = (
@@ -24,6 +25,11 @@ SQLITE_PRAGMAS: Final = (
     "PRAGMA cache_size=-32000",
     "PRAGMA temp_store=MEMORY",
 )
+TRIES: Final = 5
+"""How often work is done again when another transaction came between."""
+_ABORTED: Final = frozenset({"40001", "40P01"})
+"""PostgreSQL's codes of a serialization failure and a deadlock."""
+T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -43,6 +49,16 @@ def database_url(text: str) -> URL:
     if url.drivername in {"postgresql", "postgres"}:
         return url.set(drivername="postgresql+psycopg")
     return url
+
+
+class Overtaken(Exception):
+    """Another transaction changed what this one had read; done again, it will see that."""
+
+
+def is_overtaken(error: Exception) -> bool:
+    """Whether another transaction came between, so that doing the work again helps; a unique key may say so, too."""
+    code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return isinstance(error, Overtaken | IntegrityError) or code in _ABORTED
 
 
 class Database:
@@ -73,6 +89,18 @@ class Database:
             return
         with self._turn, self._file_turn(), self._writer.begin() as connection:
             yield connection
+
+    def attempt(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives in one transaction that writes; it is run again when another transaction came between."""
+        for _ in range(TRIES - 1):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except (DBAPIError, Overtaken) as error:
+                if not is_overtaken(error):
+                    raise
+        with self.write() as connection:
+            return work(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

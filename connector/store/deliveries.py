@@ -81,6 +81,16 @@ def claim(
     return sorted(fetch(connection, claimed), key=itemgetter("id"))
 
 
+def renew(connection: Connection, ids: Collection[str], *, before: datetime, until: datetime) -> None:
+    """Keep claimed deliveries longer: those whose lease still is the one that ended at `before`."""
+    for part in chunks(ids):
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(part), deliveries.c.outcome == PENDING, deliveries.c.next_attempt_at == before)
+            .values(next_attempt_at=until)
+        )
+
+
 def finish(connection: Connection, rows: Sequence[Row]) -> None:
     """Set outcome, tally and error of deliveries that are still pending. Rows: `of` (id), outcome, tally, error, at."""
     _end(connection, rows, PENDING)

@@ -42,12 +42,11 @@ def add_identities(connection: Connection, rows: Sequence[Row]) -> None:
     insert_all(connection, identities, rows)
 
 
-def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The outcome of each (connection, key) that is stored already."""
-    query = select(events.c.connection, events.c.key, events.c.outcome).where(
-        among(connection, (events.c.connection, events.c.key), keys)
-    )
-    return {(name, key): outcome for name, key, outcome in connection.execute(query).all()}
+def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+    """Of each (connection, key) that is stored already: outcome, reason, and the delivery that brought it."""
+    columns = (events.c.connection, events.c.key, events.c.outcome, events.c.reason, events.c.delivery)
+    query = select(*columns).where(among(connection, (events.c.connection, events.c.key), keys))
+    return {(row["connection"], row["key"]): row for row in fetch(connection, query)}
 
 
 def add_events(connection: Connection, rows: Sequence[Row]) -> None:

@@ -1,0 +1,67 @@
+"""Reads claimed deliveries by their adapters: events, or the error that stopped each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from connector.adapter import Api, Delivery
+from connector.connections import Connected
+from connector.core.errors import BadPayload, CrmError, UnknownEvent
+from connector.core.event import Event
+from connector.store.rows import Row
+
+Parsed: TypeAlias = Sequence[Event | BadPayload]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A delivery as its adapter read it: `parsed`, or the error that stopped it."""
+
+    name: str
+    row: Row
+    connected: Connected | None = None
+    parsed: Parsed = ()
+    error: Exception | None = None
+
+
+def read_removed(name: str, rows: Sequence[Row]) -> list[Read]:
+    """The deliveries of a connection that is there no more."""
+    error = UnknownEvent(f"the connection {name!r} was removed; add it again and replay the delivery")
+    return [Read(name=name, row=row, error=error) for row in rows]
+
+
+def read_all(connected: Connected, rows: Sequence[Row], api_for: Callable[[Connected], Api]) -> list[Read]:
+    """The deliveries of a connection, what they need fetched in the adapter's batch calls; raises nothing.
+
+    Where an adapter fails on a batch it is given each delivery alone: the one that it fails on stops no other.
+    """
+    deliveries = [_delivery(row) for row in rows]
+    try:
+        fetched = connected.adapter.fetch(deliveries, api_for(connected))
+    except CrmError as error:
+        return [Read(name=connected.name, row=row, connected=connected, error=error) for row in rows]
+    except Exception as error:  # noqa: BLE001 - an adapter's bug must not stop the other connections
+        if len(rows) > 1:
+            return [one for row in rows for one in read_all(connected, [row], api_for)]
+        return [Read(name=connected.name, row=rows[0], connected=connected, error=error)]
+    return [_parse(connected, row, delivery, fetched) for row, delivery in zip(rows, deliveries, strict=True)]
+
+
+def _delivery(row: Row) -> Delivery:
+    return Delivery(
+        method=row["method"],
+        query=tuple((name, value) for name, value in row["query"]),
+        headers=row["headers"],
+        body=row["body"] or b"",
+        received_at=row["received_at"],
+    )
+
+
+def _parse(connected: Connected, row: Row, delivery: Delivery, fetched: Mapping[str, Any]) -> Read:
+    try:
+        parsed = connected.adapter.parse(delivery, fetched)
+    except Exception as error:  # noqa: BLE001 - also an adapter's bug: the delivery is set aside, the rest goes on
+        return Read(name=connected.name, row=row, connected=connected, error=error)
+    return Read(name=connected.name, row=row, connected=connected, parsed=parsed)
