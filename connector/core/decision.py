@@ -18,17 +18,20 @@ class Reason(StrEnum):
     BACKWARD = "backward"
     NO_RECIPIENT = "no_recipient"
     MAIL_OFF = "mail_off"
+    RULE_OFF = "rule_off"
+    OTHER_KIND = "other_kind"
+    OTHER_STATUS = "other_status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """One move, notice, skip or refusal.
 
-    `at`: aware UTC, the step's time or the local midnight of a daily rule. `rule`: a rule id, `jump` or
-    `trigger:<id>`. `before` and `after`: status codes, equal where nothing moved. `notify`: e-mails, sorted.
-    `skipped`: statuses strictly between on the ladder, lowest first, of an upward jump or trigger. `notice`: `subject`
-    (one mail per subject), `list` (a digest) or None where the decision asks for no mail. `step`: id of the step, None
-    for daily rules. `facts`: JSON values that made a rule hold.
+    `at`: aware UTC, the step's time or the local midnight of a daily rule. `rule`: a rule id, `jump`, `trigger:<id>`,
+    or `run:<rule id>` where a person ran it. `before` and `after`: status codes, equal where nothing moved. `notify`:
+    e-mails, sorted. `skipped`: statuses strictly between on the ladder, lowest first, of an upward jump or trigger.
+    `notice`: `subject` (one mail per subject), `list` (a digest) or None where the decision asks for no mail. `step`:
+    id of the step, None for daily rules. `facts`: JSON values that made a rule hold.
     """
 
     at: datetime

@@ -10,7 +10,10 @@ from typing import Any, Final
 
 
 class Kind(StrEnum):
-    """What an event or step is about. `STAGE` and `DELETED` occur in events only; a stage becomes a jump."""
+    """What an event or step is about. `STAGE` and `DELETED` occur in events only; a stage becomes a jump.
+
+    `RUN`: a person runs a rule on purpose.
+    """
 
     IDENTIFY = "identify"
     TAG = "tag"
@@ -21,6 +24,7 @@ class Kind(StrEnum):
     TRIGGER = "trigger"
     ACTION = "action"
     DELETED = "deleted"
+    RUN = "run"
 
 
 TIE_ORDER: Final = {
@@ -31,6 +35,7 @@ TIE_ORDER: Final = {
     Kind.JUMP: 1,
     Kind.TRIGGER: 2,
     Kind.ACTION: 3,
+    Kind.RUN: 4,
 }
 """Steps of the same instant are folded in this order, then by id as text."""
 
@@ -42,10 +47,6 @@ class Conflict(StrEnum):
     THEIRS = "theirs"
     OURS = "ours"
     IF_EMPTY = "if_empty"
-
-    def replaces(self, present: object) -> bool:
-        """Whether a newer value of theirs replaces the present one: `ours` and `if_empty` only fill what is empty."""
-        return self in {Conflict.NEWEST, Conflict.THEIRS} or present is None or present == ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +131,5 @@ class Step:
     def order(self) -> tuple[datetime, int, str]:
         """The place of the step in its subject's fold."""
         return (self.at, TIE_ORDER[self.kind], self.id)
+    rule: str | None = None
+    counting: Counting | None = None

@@ -165,9 +165,9 @@ def _tag(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
     return (_step(event, Kind.TAG, tag=event.tag, is_removed=event.is_removed),)
 
 
-def _jump(_event: Event, rules: MappingRules) -> tuple[Step, ...]:
-    """An adapter tells stages, never statuses; one that says `jump` all the same is told so."""
-    return _nothing("event", "jump", rules)
+def _ours(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """An adapter tells stages, never statuses and rules; one that says `jump` or `run` all the same is told so."""
+    return _nothing("event", event.kind.value, rules)
 
 
 def _deleted(_event: Event, _rules: MappingRules) -> tuple[Step, ...]:
@@ -187,7 +187,8 @@ def _step(event: Event, kind: Kind, name: str | None = None, **values: Any) -> S
 
 _TRANSLATE: Final = {
     Kind.STAGE: _stage,
-    Kind.JUMP: _jump,
+    Kind.JUMP: _ours,
+    Kind.RUN: _ours,
     Kind.TRIGGER: _trigger,
     Kind.ACTION: _action,
     Kind.OWNER: _owner,

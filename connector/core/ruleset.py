@@ -28,6 +28,7 @@ class Ruleset:
             info.code: info for info in (*template.statuses, *settings.own_statuses)
         }
         self.ladder: Final = {info.code: info.rank for info in template.statuses if info.rank is not None}
+        self.rules: Final = {rule.id: rule for rule in enabled}
         self.sequential: Final = _by_status([rule for rule in enabled if rule.on])
         self.moves: Final = _by_status([rule for rule in enabled if rule.is_daily and rule.to])
         self.notices: Final = _by_status([rule for rule in enabled if rule.is_daily and not rule.to])

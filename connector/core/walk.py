@@ -85,12 +85,17 @@ class Walk:
         for term in rule.terms:
             facts |= term.facts(self)
         notify, reason = self.ruleset.recipients(rule, self.owner)
-        before, after = self.status, rule.to or self.status
+        before = self.status
         self.decisions.append(
             Decision(
                 at=at,
-                rule=rule.id,
+                rule=name,
                 before=before,
+        self._carry_out(rule, rule.id, rule.to or self.status, at=at, step=step, facts=facts)
+
+    def _carry_out(
+        self, rule: Rule, name: str, after: str, *, at: datetime, step: str | None, facts: dict[str, Any]
+    ) -> None:
                 after=after,
                 notify=notify,
                 reason=reason,
@@ -181,6 +186,32 @@ class Walk:
         """A tag is added or removed."""
         if step.tag is not None:
             (self.tags.discard if step.is_removed else self.tags.add)(step.tag)
+    def run_rule(self, step: Step) -> None:
+        """A person runs a rule on purpose: its terms are waived, and it counts as decided on this day and in this stay.
+
+        It notifies and tags whatever status is held; it moves the subject out of its own status only. The rule on
+        entering a status has none of its own: it moves nobody.
+        """
+        name, here, facts = f"run:{step.rule}", self.status, {"by": step.by}
+        rule = self.ruleset.rules.get(step.rule or "")
+        reason = Reason.RULE_OFF if rule is None else self._unrunnable(rule)
+        if rule is None or reason is not None:
+            self.decisions.append(
+                Decision(at=step.at, rule=name, before=here, after=here, reason=reason, step=step.id, facts=facts)
+            )
+            return
+        if rule.id in self.ruleset.settings.once_per_stay and rule.status == here:
+            self.noticed.add(rule.id)
+        after = rule.to if rule.to and rule.status == here else here
+        self._carry_out(rule, name, after, at=step.at, step=step.id, facts=facts)
+
+    def _unrunnable(self, rule: Rule) -> Reason | None:
+        """Why running a rule would do nothing."""
+        if not rule.is_for(self.kind):
+            return Reason.OTHER_KIND
+        has_effect = rule.status == self.status or rule.notice is not None or rule.tag is not None
+        return None if has_effect else Reason.OTHER_STATUS
+
 
     def set_owner(self, step: Step) -> None:
         """The person in charge is set, as far as the conflict rule allows."""
@@ -203,3 +234,4 @@ _TAKE: Final = {
     Kind.OWNER: Walk.set_owner,
     Kind.PROFILE: Walk.set_profile,
 }
+    Kind.RUN: Walk.run_rule,
