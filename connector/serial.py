@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any, Final
 
-from connector.core.event import Conflict, Event, FieldValue, Identity, Kind, RecordRef, Step
+from connector.core.event import Conflict, Counting, Event, FieldValue, Identity, Kind, RecordRef, Step
 
 
 def _instant(value: datetime) -> str:
@@ -26,6 +26,10 @@ def _fields(value: Mapping[str, FieldValue]) -> dict[str, list[Any]]:
     return {name: [one.value, one.conflict.value] for name, one in value.items()}
 
 
+def _counting(value: Counting) -> list[Any]:
+    return [value.counter, value.thing, list(value.statuses), value.of]
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -38,6 +42,7 @@ _CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = {
     "data": dict,
     "kind": str,
     "conflict": str,
+    "counting": _counting,
 }
 """The fields that are no JSON values by themselves; all others are."""
 
@@ -90,4 +95,7 @@ def step_from_json(raw: Mapping[str, Any]) -> Step:
             name: FieldValue(value=value, conflict=Conflict(conflict))
             for name, (value, conflict) in raw["fields"].items()
         }
+    if "counting" in values:
+        counter, thing, statuses, of = values["counting"]
+        values["counting"] = Counting(counter=counter, thing=thing, statuses=tuple(statuses), of=of)
     return Step(**values)

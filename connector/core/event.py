@@ -41,7 +41,12 @@ TIE_ORDER: Final = {
 
 
 class Conflict(StrEnum):
-    """Whose value stays when an owner or a field is set more than once."""
+    """Whose value stays when an owner or a field is set more than once, by event time, whatever order they arrive in.
+
+    `newest`: the newest value, as those that a person sets here. `theirs`: its connection's newest value, however old,
+    before any other. `ours`: its own newest value, only where neither a person nor another connection gave one.
+    `if_empty`: as `ours`, but its own first value. An empty value takes back what the same rule gave before.
+    """
 
     NEWEST = "newest"
     THEIRS = "theirs"
@@ -69,7 +74,8 @@ class RecordRef:
 class Event:
     """One normalised fact as an adapter read it, before any mapping.
 
-    `key` is unique per connection and the same however often the fact is delivered. `at` is aware UTC, the time of the
+    `key` is unique per connection and the same however often the fact is delivered; processing puts `<connection>:`
+    before it. `at` is aware UTC, the time of the
     fact in the external system. `name` is the event word, trigger or action in their words; `owner` their owner id or
     e-mail (None: nobody). `owner_email` is the e-mail of that owner where the adapter knows it. `data` is what the
     mapping's expressions read.
@@ -102,11 +108,26 @@ class FieldValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counting:
+    """The nth different `thing` that a subject's `counter` meets gives the nth of `statuses`; the last from then on.
+
+    `of` says in one word what is counted, for explanations.
+    """
+
+    counter: str
+    thing: str
+    statuses: tuple[str, ...]
+    of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of the fold. `at` is aware UTC; `id` breaks ties of time as text and names the step in explanations.
 
-    `is_lead` counts on a subject's first step only. For jumps and triggers: `to` is a status code, `by` is `person` or
-    `crm`, `is_forward_only` refuses moves down the ladder, `may_reopen` lets a trigger work from off the ladder.
+    `is_lead` counts on a subject's first step only. For jumps and triggers: `to` is a status code, `counting` stands in
+    its place where the status depends on a count, `by` is `person` or `crm`, `is_forward_only` refuses moves down the
+    ladder, `may_reopen` lets a trigger work from off the ladder. Of a run `rule` is the id
+    of the rule, and `by` is who runs it.
     """
 
     id: str
@@ -125,11 +146,11 @@ class Step:
     is_removed: bool = False
     owner: str | None = None
     conflict: Conflict = Conflict.NEWEST
+    rule: str | None = None
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    counting: Counting | None = None
 
     @property
     def order(self) -> tuple[datetime, int, str]:
         """The place of the step in its subject's fold."""
         return (self.at, TIE_ORDER[self.kind], self.id)
-    rule: str | None = None
-    counting: Counting | None = None

@@ -10,9 +10,11 @@ from typing import Any, Final, TypeAlias
 
 from connector.core.action import BIT
 from connector.core.errors import Unmapped
-from connector.core.event import Conflict, Event, FieldValue, Kind, Step
+from connector.core.event import Conflict, Counting, Event, FieldValue, Kind, Step
 
 IGNORE: Final = "ignore"
+Goal: TypeAlias = str | tuple[str, ...]
+"""A status; or several: the nth different record (or event) of a subject gives the nth, the last from then on."""
 Reader: TypeAlias = Callable[[Mapping[str, Any]], Any]
 """A compiled expression over an event's data. It never raises; what it cannot read is None."""
 Template: TypeAlias = Callable[[Mapping[str, str]], str]
@@ -39,7 +41,7 @@ class TriggerRule:
 
     id: str
     on: str
-    jump_to: str
+    jump_to: Goal
     when: Reader | None = None
     may_reopen: bool = False
 
@@ -74,21 +76,30 @@ class PushRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingRules:
-    """One version of a connection's mapping. `stages`: object → pipeline (`""` where it has none) → stage → status."""
+    """One version of a connection's mapping. `stages`: object → pipeline (`""` where it has none) → stage → status.
+
+    `region`: the country (ISO 3166-1) of phone numbers that are written without their country.
+    """
 
     adapter: str
+    region: str | None = None
     backward: Backward = Backward.FOLLOW
     unmapped: Policy = Policy.HOLD
-    stages: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    stages: Mapping[str, Mapping[str, Mapping[str, Goal]]] = field(default_factory=dict)
     triggers: tuple[TriggerRule, ...] = ()
     actions: Mapping[str, str] = field(default_factory=dict)
     fields: tuple[FieldRule, ...] = ()
     owner: OwnerRule | None = None
     push: Mapping[str, PushRule] = field(default_factory=dict)
 
-    def status_of(self, record_object: str, pipeline: str | None, stage: str) -> str | None:
-        """The status (or `ignore`) that a stage stands for; None when it is unmapped."""
+    def status_of(self, record_object: str, pipeline: str | None, stage: str) -> Goal | None:
+        """The status (or `ignore`, or statuses by count) that a stage stands for; None when it is unmapped."""
         return self.stages.get(record_object, {}).get(pipeline or "", {}).get(stage)
+
+    def stands_for(self, record_object: str, pipeline: str | None, stage: str, status: str) -> bool:
+        """Whether a stage stands for a status, alone or among others."""
+        goal = self.status_of(record_object, pipeline, stage)
+        return status in goal if isinstance(goal, tuple) else goal == status != IGNORE
 
 
 def translate(event: Event, rules: MappingRules) -> tuple[Step, ...]:
@@ -106,7 +117,8 @@ def _stage(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     if to == IGNORE:
         return ()
     is_forward_only = rules.backward is Backward.IGNORE
-    return (_step(event, Kind.JUMP, to=to, by="crm", is_forward_only=is_forward_only),)
+    goal = _goal(event, to, "stage", stage_object, thing=event.record.id if event.record else "")
+    return (_step(event, Kind.JUMP, by="crm", is_forward_only=is_forward_only, **goal),)
 
 
 def _trigger(event: Event, rules: MappingRules) -> tuple[Step, ...]:
@@ -129,10 +141,26 @@ def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
 
 def _fired(event: Event, attached: list[TriggerRule]) -> tuple[Step, ...]:
     return tuple(
-        _step(event, Kind.TRIGGER, name=rule.id, to=rule.jump_to, trigger=rule.id, may_reopen=rule.may_reopen)
+        _step(
+            event,
+            Kind.TRIGGER,
+            name=rule.id,
+            trigger=rule.id,
+            may_reopen=rule.may_reopen,
+            **_goal(event, rule.jump_to, "trigger", rule.id, thing=event.key),
+        )
         for rule in attached
         if rule.when is None or rule.when(event.data)
     )
+
+
+def _goal(event: Event, goal: Goal, what: str, of: str, *, thing: str) -> dict[str, Any]:
+    """Where a step leads. A connection counts for itself; stages of an object with the same statuses count as one."""
+    if isinstance(goal, str):
+        return {"to": goal}
+    connection = event.key.partition(":")[0] if ":" in event.key else ""
+    counter = ":".join((connection, what, of, *goal))
+    return {"counting": Counting(counter=counter, thing=thing, statuses=goal, of=of)}
 
 
 def _owner(event: Event, rules: MappingRules) -> tuple[Step, ...]:

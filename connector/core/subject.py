@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from connector.core.claims import Claims
+
 LEAD: Final = "lead"
 UNKNOWN: Final = "unknown"
 
@@ -21,6 +23,7 @@ class State:
     Instants are aware UTC. `last_action` is None while the subject never acted. `seen` holds per window, newest first,
     as many entries as a rule can ask for. `noticed` are the list notices decided in this stay, `noticed_on` the day of
     the last once-a-day notice by rule. `visit` is the latest action without a session and the start of its session.
+    `counters` holds what was counted, in order; `claims` per field what each conflict rule gave (`core.claims`).
     """
 
     kind: str
@@ -37,6 +40,8 @@ class State:
     noticed: frozenset[str] = frozenset()
     noticed_on: Mapping[str, int] = field(default_factory=dict)
     visit: tuple[datetime, datetime] | None = None
+    counters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    claims: Mapping[str, Claims] = field(default_factory=dict)
 
     @property
     def acted(self) -> datetime:
@@ -44,7 +49,8 @@ class State:
         return self.last_action or self.created
 
     def to_json(self) -> dict[str, Any]:
-        """The state as JSON values; `from_json` is its inverse."""
+        """The state as JSON values; `from_json` is its inverse. What few subjects have is there only where it is."""
+        rare = {"counters": {name: list(seen) for name, seen in self.counters.items()}, "claims": dict(self.claims)}
         return {
             "kind": self.kind,
             "status": self.status,
@@ -60,6 +66,7 @@ class State:
             "noticed": sorted(self.noticed),
             "noticed_on": dict(self.noticed_on),
             "visit": [instant.isoformat() for instant in self.visit] if self.visit else None,
+            **{name: value for name, value in rare.items() if value},
         }
 
     @classmethod
@@ -81,6 +88,8 @@ class State:
             noticed=frozenset(raw["noticed"]),
             noticed_on=raw["noticed_on"],
             visit=(_instant(visit[0]), _instant(visit[1])) if visit else None,
+            counters={name: tuple(seen) for name, seen in raw.get("counters", {}).items()},
+            claims=raw.get("claims", {}),
         )
 
 

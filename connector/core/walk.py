@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from connector.core.calendar import local_day
+from connector.core.claims import OWNER, Claims, claimed, standing
+from connector.core.counters import count
 from connector.core.decision import Decision, Reason
-from connector.core.event import Kind, Step
+from connector.core.event import Conflict, Kind, Step
 from connector.core.memory import remember
 from connector.core.rules import Rule
 from connector.core.ruleset import Ruleset
@@ -36,6 +38,8 @@ class Walk:
     noticed: set[str] = field(init=False)
     noticed_on: dict[str, int] = field(init=False)
     visit: tuple[datetime, datetime] | None = field(init=False)
+    counters: dict[str, tuple[str, ...]] = field(init=False)
+    claims: dict[str, Claims] = field(init=False)
     head: tuple[datetime, int, str] = field(init=False)
     last_run: int = field(init=False)
 
@@ -48,6 +52,7 @@ class Walk:
         self.profile, self.visit, self.head = dict(state.profile), state.visit, state.head
         self.seen = {window: list(entries) for window, entries in state.seen.items()}
         self.noticed, self.noticed_on = set(state.noticed), dict(state.noticed_on)
+        self.counters, self.claims = dict(state.counters), dict(state.claims)
         self.last_run = self.today = state.last_run
 
     def freeze(self) -> State:
@@ -67,6 +72,8 @@ class Walk:
             noticed=frozenset(self.noticed),
             noticed_on=self.noticed_on,
             visit=self.visit,
+            counters=self.counters,
+            claims=self.claims,
         )
 
     def take(self, step: Step, day: int) -> None:
@@ -84,6 +91,11 @@ class Walk:
         facts: dict[str, Any] = {}
         for term in rule.terms:
             facts |= term.facts(self)
+        self._carry_out(rule, rule.id, rule.to or self.status, at=at, step=step, facts=facts)
+
+    def _carry_out(
+        self, rule: Rule, name: str, after: str, *, at: datetime, step: str | None, facts: dict[str, Any]
+    ) -> None:
         notify, reason = self.ruleset.recipients(rule, self.owner)
         before = self.status
         self.decisions.append(
@@ -91,11 +103,6 @@ class Walk:
                 at=at,
                 rule=name,
                 before=before,
-        self._carry_out(rule, rule.id, rule.to or self.status, at=at, step=step, facts=facts)
-
-    def _carry_out(
-        self, rule: Rule, name: str, after: str, *, at: datetime, step: str | None, facts: dict[str, Any]
-    ) -> None:
                 after=after,
                 notify=notify,
                 reason=reason,
@@ -133,33 +140,38 @@ class Walk:
 
     def jump(self, step: Step) -> None:
         """A person or a CRM stage sets the status."""
-        to = step.to or ""
+        to, facts = self._goal(step)
         if to == self.status:
-            self._refuse(step, "jump", Reason.ALREADY_THERE)
+            self._refuse(step, "jump", Reason.ALREADY_THERE, to, facts)
         elif step.is_forward_only and self._is_lower(to):
-            self._refuse(step, "jump", Reason.BACKWARD)
+            self._refuse(step, "jump", Reason.BACKWARD, to, facts)
         else:
-            self._leap(step, "jump", to)
+            self._leap(step, "jump", to, facts)
 
     def fire_trigger(self, step: Step) -> None:
         """A trigger attached to a status: forward only; from off the ladder only when it may reopen."""
-        to, rule = step.to or "", f"trigger:{step.trigger}"
+        rule = f"trigger:{step.trigger}"
+        to, facts = self._goal(step)
         if to == self.status or self._is_lower(to):
-            self._refuse(step, rule, Reason.ATTACHED_LOWER)
+            self._refuse(step, rule, Reason.ATTACHED_LOWER, to, facts)
         elif self.status not in self.ruleset.ladder and not step.may_reopen:
-            self._refuse(step, rule, Reason.OFF_LADDER)
+            self._refuse(step, rule, Reason.OFF_LADDER, to, facts)
         else:
-            self._leap(step, rule, to)
+            self._leap(step, rule, to, facts)
+
+    def _goal(self, step: Step) -> tuple[str, dict[str, Any]]:
+        """The status that a step leads to, and the facts of the count where one decides it."""
+        return (step.to or "", {}) if step.counting is None else count(self.counters, step.counting)
 
     def _is_lower(self, to: str) -> bool:
         """Whether both are on the ladder and `to` is below the status held."""
         here, there = self.ruleset.ladder.get(self.status), self.ruleset.ladder.get(to)
         return here is not None and there is not None and there < here
 
-    def _leap(self, step: Step, rule: str, to: str) -> None:
+    def _leap(self, step: Step, rule: str, to: str, counted: dict[str, Any]) -> None:
         before = self.status
         skipped = self.ruleset.between(before, to)
-        facts = {"by": step.by} if step.by else {}
+        facts = {"by": step.by, **counted} if step.by else counted
         self.decisions.append(
             Decision(at=step.at, rule=rule, before=before, after=to, skipped=skipped, step=step.id, facts=facts)
         )
@@ -168,24 +180,12 @@ class Walk:
             if common.to == to:
                 self.fire(common, step.at, step.id)
 
-    def _refuse(self, step: Step, rule: str, reason: Reason) -> None:
-        here, facts = self.status, {"to": step.to, "by": step.by}
+    def _refuse(self, step: Step, rule: str, reason: Reason, to: str, counted: dict[str, Any]) -> None:
+        here, facts = self.status, {"to": to, "by": step.by, **counted}
         self.decisions.append(
             Decision(at=step.at, rule=rule, before=here, after=here, reason=reason, step=step.id, facts=facts)
         )
 
-    def _enter(self, status: str, at: datetime) -> None:
-        self.status, self.since, self.since_day = status, at, local_day(at, self.ruleset.zone)
-        self.noticed.clear()
-
-    def identify(self, _step: Step) -> None:
-        """An unknown becomes a lead and keeps all it has."""
-        self.kind = LEAD
-
-    def set_tag(self, step: Step) -> None:
-        """A tag is added or removed."""
-        if step.tag is not None:
-            (self.tags.discard if step.is_removed else self.tags.add)(step.tag)
     def run_rule(self, step: Step) -> None:
         """A person runs a rule on purpose: its terms are waived, and it counts as decided on this day and in this stay.
 
@@ -212,17 +212,35 @@ class Walk:
         has_effect = rule.status == self.status or rule.notice is not None or rule.tag is not None
         return None if has_effect else Reason.OTHER_STATUS
 
+    def _enter(self, status: str, at: datetime) -> None:
+        self.status, self.since, self.since_day = status, at, local_day(at, self.ruleset.zone)
+        self.noticed.clear()
+
+    def identify(self, _step: Step) -> None:
+        """An unknown becomes a lead and keeps all it has."""
+        self.kind = LEAD
+
+    def set_tag(self, step: Step) -> None:
+        """A tag is added or removed."""
+        if step.tag is not None:
+            (self.tags.discard if step.is_removed else self.tags.add)(step.tag)
 
     def set_owner(self, step: Step) -> None:
         """The person in charge is set, as far as the conflict rule allows."""
-        if step.conflict.replaces(self.owner):
-            self.owner = step.owner
+        self.owner = self._standing(OWNER, self.owner, step.owner, step.conflict)
 
     def set_profile(self, step: Step) -> None:
         """Profile fields are set, each as far as its conflict rule allows."""
         for name, given in step.fields.items():
-            if given.conflict.replaces(self.profile.get(name)):
-                self.profile[name] = given.value
+            self.profile[name] = self._standing(name, self.profile.get(name), given.value, given.conflict)
+
+    def _standing(self, name: str, present: Any, value: Any, conflict: Conflict) -> Any:
+        """The value that stays; as long as only `newest` is used, that is the one given."""
+        claims = self.claims.get(name)
+        if claims is None and conflict is Conflict.NEWEST:
+            return value
+        self.claims[name] = claims = claimed(claims, present, value, conflict)
+        return standing(claims)
 
 
 _TAKE: Final = {
@@ -233,5 +251,5 @@ _TAKE: Final = {
     Kind.TAG: Walk.set_tag,
     Kind.OWNER: Walk.set_owner,
     Kind.PROFILE: Walk.set_profile,
-}
     Kind.RUN: Walk.run_rule,
+}

@@ -12,7 +12,7 @@ import pytest
 from connector.core.calendar import day_start, local_day
 from connector.core.decision import Decision, Reason
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
-from connector.core.event import Conflict, FieldValue, Kind, Step
+from connector.core.event import FieldValue, Kind, Step
 from connector.core.rules import BASIC_1, BASIC_2, KeyPage, Settings
 from connector.core.status import StatusInfo
 from connector.core.subject import State
@@ -75,26 +75,6 @@ def test_an_own_status_has_no_rank_so_that_leaving_it_is_never_backward_and_a_tr
         ("jump", "trial", "latent", None),
     ]
     assert [row.skipped for row in folded.decisions[1:]] == [()] * 5
-
-
-@pytest.mark.parametrize(
-    ("conflict", "owner"),
-    [
-        (Conflict.NEWEST, "b@e.example"),
-        (Conflict.THEIRS, "b@e.example"),
-        (Conflict.OURS, "a@e.example"),
-        (Conflict.IF_EMPTY, "a@e.example"),
-    ],
-)
-def test_the_conflict_rule_says_which_owner_and_which_field_stays(conflict: Conflict, owner: str) -> None:
-    steps = [
-        _step(Kind.OWNER, 0, owner="a@e.example", conflict=conflict),
-        _step(Kind.OWNER, 1, owner="b@e.example", conflict=conflict),
-        _step(Kind.PROFILE, 2, fields={"owner": FieldValue(value="a@e.example", conflict=conflict)}),
-        _step(Kind.PROFILE, 3, fields={"owner": FieldValue(value="b@e.example", conflict=conflict)}),
-    ]
-    state = fold_all(steps, RULES).state
-    assert (state.owner, state.profile) == (owner, {"owner": owner})
 
 
 def test_a_tag_step_without_a_tag_does_nothing() -> None:
