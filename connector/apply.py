@@ -14,7 +14,7 @@ from connector.connections import Connected
 from connector.core.calendar import local_day
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
 from connector.core.event import Event, Kind, Step
-from connector.core.subject import State
+from connector.core.subject import UNKNOWN, State
 from connector.decided import Moment, Source, fresh, notice_rows
 from connector.resolve import Key, Resolved, resolve
 from connector.serial import event_to_json, step_from_json, step_to_json
@@ -23,6 +23,7 @@ from connector.store import subjects as queries
 from connector.store.database import new_id
 from connector.store.rows import Row
 
+NOT_SET: Final = "not_set"
 RECORD_COLUMNS: Final = (
     "id",
     "connection",
@@ -125,16 +126,17 @@ def settle(connection: Connection, changes: Sequence[Change], context: Context) 
     for change in changes:
         prior = change.prior
         folded = _folded(change, history.get(change.id), context.ruleset)
-        if folded is None:
+        if folded is None and prior is None:
             continue
+        state, made_of_it = (folded.state, folded.decisions) if folded else (None, ())
         made = fresh(
-            change.id, folded.decisions, change.sources, decided.get(change.id), context.moment(is_again=change.whole)
+            change.id, made_of_it, change.sources, decided.get(change.id), context.moment(is_again=change.whole)
         )
         decision_rows += made.rows
         revised |= made.revised
-        if folded.state != prior:
-            subject_rows.append(_subject_row(change, folded.state, context.ruleset))
-        if change.is_linked or _shows(prior) != _shows(folded.state):
+        if state != prior:
+            subject_rows.append(_subject_row(change, state, context.ruleset))
+        if change.is_linked or _shows(prior) != _shows(state):
             moved.append(change)
     queries.save(connection, subject_rows)
     queries.revise(connection, revised, context.now)
@@ -169,7 +171,7 @@ def _is_late(change: Change, ruleset: Ruleset) -> bool:
 
 
 def _folded(change: Change, history: Sequence[Row] | None, ruleset: Ruleset) -> Folded | None:
-    """The fold onwards, or again from the stored events (`history`); None: nothing has happened to the subject yet."""
+    """The fold onwards, or again from the stored events (`history`); None: nothing has happened to the subject."""
     if history is None:
         if change.prior is None and not change.steps:
             return None
@@ -188,18 +190,20 @@ def _shows(state: State | None) -> tuple[Any, ...]:
     return () if state is None else (state.status, state.since, state.owner)
 
 
-def _subject_row(change: Change, state: State, ruleset: Ruleset) -> Row:
+def _subject_row(change: Change, state: State | None, ruleset: Ruleset) -> Row:
+    """The row of a subject; without a state, for a mapping may leave nothing of its events, it stands as at first."""
+    created_at = change.row["created_at"] if change.row else change.first_seen
     return {
         "id": change.id,
-        "kind": state.kind,
-        "status": state.status,
-        "since": state.since,
-        "owner": state.owner,
-        "due": due_day(state, ruleset),
-        "state": state.to_json(),
+        "kind": state.kind if state else UNKNOWN,
+        "status": state.status if state else NOT_SET,
+        "since": state.since if state else created_at,
+        "owner": state.owner if state else None,
+        "due": due_day(state, ruleset) if state else None,
+        "state": state.to_json() if state else None,
         "version": (change.row["version"] if change.row else 0) + 1,
         "merged_into": None,
-        "created_at": change.row["created_at"] if change.row else change.first_seen,
+        "created_at": created_at,
     }
 
 
@@ -263,8 +267,8 @@ def _write_new_subjects(
         [
             {
                 "id": subject,
-                "kind": "unknown",
-                "status": "not_set",
+                "kind": UNKNOWN,
+                "status": NOT_SET,
                 "since": changes[subject].first_seen,
                 "owner": None,
                 "due": None,

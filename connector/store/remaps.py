@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, true, update
 
 from connector.store.database import new_id
-from connector.store.rows import Row, among, fetch
-from connector.store.tables import events, remaps
+from connector.store.deliveries import PENDING
+from connector.store.rows import Batch, Row, among, fetch
+from connector.store.tables import deliveries, events, remaps
 
 TRANSLATED: Final = ("applied", "held", "ignored")
 """Outcomes of events that a mapping decides about; an echo stays one."""
@@ -84,20 +85,38 @@ def missed_subjects(connection: Connection, run: Row, limit: int) -> list[str]:
 
 
 def events_of(connection: Connection, run: Row, subjects: Collection[str]) -> list[Row]:
-    """The events of the run that subjects have, as far as a mapping decides about them."""
-    query = select(events).where(
-        *_of(run), among(connection, [events.c.subject], subjects), events.c.outcome.in_(TRANSLATED)
-    )
-    return fetch(connection, query.where(events.c.kind != DELETED).order_by(events.c.at, events.c.id))
+    """The events of the run that subjects have."""
+    query = select(events).where(*_of(run), among(connection, [events.c.subject], subjects))
+    return fetch(connection, query)
 
 
-def mark(connection: Connection, run: Row, subjects: Collection[str]) -> None:
-    """Note that all events of the run that subjects have are translated by its mapping."""
+def mark(connection: Connection, run: Row, ids: Collection[str]) -> None:
+    """Note that events are translated by the run's mapping."""
     connection.execute(
-        update(events)
-        .where(*_of(run), among(connection, [events.c.subject], subjects))
-        .values(mapping_version=run["version"])
+        update(events).where(among(connection, [events.c.id], ids)).values(mapping_version=run["version"])
     )
+
+
+def tallies(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
+    """Of finished deliveries by id: outcome, tally, error, and the reason of an event of theirs that is held."""
+    reason = select(func.min(events.c.reason)).where(events.c.delivery == deliveries.c.id, events.c.outcome == "held")
+    columns = (deliveries.c.id, deliveries.c.outcome, deliveries.c.tally, deliveries.c.error)
+    query = select(*columns, reason.scalar_subquery().label("reason")).where(
+        among(connection, [deliveries.c.id], ids), deliveries.c.outcome != PENDING
+    )
+    return {row["id"]: row for row in fetch(connection, query)}
+
+
+def recount(connection: Connection, rows: Sequence[Row]) -> None:
+    """Overwrite outcome, tally and error of finished deliveries. Rows: `of` (id), outcome, tally, error."""
+    if rows:
+        names = {"of": "id", "outcome": "outcome", "tally": "tally", "error": "error"}
+        batch = Batch(connection, rows, {name: deliveries.c[column] for name, column in names.items()})
+        batch.execute(
+            update(deliveries)
+            .where(deliveries.c.id == batch["of"], deliveries.c.outcome != PENDING)
+            .values({column: batch[name] for name, column in names.items() if name != "of"})
+        )
 
 
 def count_subjects(connection: Connection, run: Row) -> int:
