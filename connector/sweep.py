@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from connector.apply import Change, Context, settle
 from connector.connections import Connections
 from connector.core.engine import Ruleset
 from connector.store import subjects
-from connector.store.database import Database
+from connector.store.database import Database, is_overtaken
 
 BATCH: Final = 500
+log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +38,41 @@ def sweep(
     day: int | None = None,
     has_time: Callable[[], bool] = lambda: True,
 ) -> Swept:
-    """Run the daily rules up to the local day `day` (ordinal; None: today); again for the same day: nothing."""
+    """Run the daily rules up to the local day `day` (ordinal; None: today); again for the same day: nothing.
+
+    A subject that cannot be swept stops no other: the log names it, and it stays due.
+    """
     count, has_updates = 0, False
+    failed: set[str] = set()
     while has_time():
         context = Context(ruleset=ruleset, connections=connections.all(), now=clock())
         until = context.today if day is None else day
-        with database.write() as connection:
-            ids = subjects.due(connection, until, BATCH)
-            if not ids:
-                break
-            rows = subjects.load(connection, ids)
-            has_updates |= settle(connection, [Change(id=of, row=rows[of], until=until) for of in ids], context)
+        with database.read() as connection:
+            ids = [one for one in subjects.due(connection, until, BATCH + len(failed)) if one not in failed]
+        if not ids:
+            break
+        has_updates |= _run(database, ids, until, context, failed)
         count += len(ids)
-    return Swept(due=count, has_updates=has_updates)
+    return Swept(due=count - len(failed), has_updates=has_updates)
+
+
+def _run(database: Database, ids: Sequence[str], until: int, context: Context, failed: set[str]) -> bool:
+    """Sweep subjects in one transaction; if that fails, each alone, and note those on which it fails."""
+    try:
+        return database.attempt(lambda connection: _settle(connection, ids, until, context))
+    except Exception as error:
+        if isinstance(error, OperationalError) and not is_overtaken(error):
+            raise
+        if len(ids) > 1:
+            each = [_run(database, [one], until, context, failed) for one in ids]
+            return any(each)
+        log.exception("subject not swept", subject=ids[0])
+        failed.add(ids[0])
+        return False
+
+
+def _settle(connection: Connection, ids: Sequence[str], until: int, context: Context) -> bool:
+    """Locked, a subject may turn out to be swept, moved or merged into another since it was found: it is left out."""
+    rows = subjects.load(connection, ids).values()
+    due = [row for row in rows if row["merged_into"] is None and row["due"] is not None and row["due"] <= until]
+    return settle(connection, [Change(id=row["id"], row=row, until=until) for row in due], context)

@@ -72,12 +72,12 @@ def _draw_deed(chance: random.Random) -> dict[str, Any]:
     return {"type": kind} | ({"fields": {"company": chance.choice(("Acme", "Beta"))}} if kind == "profile" else {})
 
 
-def _marked(lines: list[dict[str, Any]], mark: str) -> list[dict[str, Any]]:
+def marked(lines: list[dict[str, Any]], mark: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(json.dumps(lines).replace("MARK", mark))
     return found
 
 
-def _send(senders: dict[str, Sender], lines: list[dict[str, Any]], mark: str) -> None:
+def send(senders: dict[str, Sender], lines: list[dict[str, Any]], mark: str) -> None:
     for name, sender in senders.items():
         own = [
             {key: value for key, value in one.items() if key != "connection"}
@@ -102,7 +102,7 @@ def as_simulated(line: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _simulated(runtime: Runtime, lines: list[dict[str, Any]]) -> dict[str, Any]:
+def simulated(runtime: Runtime, lines: list[dict[str, Any]]) -> dict[str, Any]:
     until = NOW.astimezone(TOKYO).date()
     rows = simulate(
         [json.dumps(as_simulated(line)).encode() for line in lines], runtime.ruleset.settings, BASIC_2, until
@@ -112,7 +112,7 @@ def _simulated(runtime: Runtime, lines: list[dict[str, Any]]) -> dict[str, Any]:
     return {"end": [end[key] for key in ("kind", "status", "since", "tags")], "decisions": made, "due": end["due"]}
 
 
-def _as_simulated(found: dict[str, Any]) -> dict[str, Any]:
+def as_told(found: dict[str, Any]) -> dict[str, Any]:
     kind, status, _, due, since = found["row"]
     made = [{key: one[key] for key in ("at", "rule", "after", "reason")} for one in found["decisions"]]
     day = datetime.fromordinal(due).date().isoformat() if due else None
@@ -134,13 +134,13 @@ def _same_end(selling: Runtime, seed: int, *, is_swept: bool, is_drained: bool) 
     senders = {name: Sender(selling, name) for name in CONNECTIONS}
     lines = draw_lines(chance, 1) + draw_lines(chance, 2)
     mark, other = (f"x{next(_number):06}" for _ in range(2))
-    _send(senders, sorted(_marked(lines, mark), key=lambda line: line["at"]), mark)
+    send(senders, sorted(marked(lines, mark), key=lambda line: line["at"]), mark)
     drain(selling)
-    again = _marked(lines + chance.sample(lines, len(lines) // 2), other)
+    again = marked(lines + chance.sample(lines, len(lines) // 2), other)
     chance.shuffle(again)
     while again:
         part, again = again[: (size := chance.randint(1, 6))], again[size:]
-        _send(senders, list({line["id"]: line for line in part}.values()), other)
+        send(senders, list({line["id"]: line for line in part}.values()), other)
         if is_drained:
             drain(selling)
         if is_swept and chance.random() < 0.2:
@@ -148,11 +148,11 @@ def _same_end(selling: Runtime, seed: int, *, is_swept: bool, is_drained: bool) 
     drain(selling)
     selling.sweep()
     for person in (1, 2):
-        own = [line for line in _marked(lines, "") if line["id"].startswith(str(person))]
+        own = [line for line in marked(lines, "") if line["id"].startswith(str(person))]
         first = standing(selling, f"p{person}@{mark}.example", mark)
         second = standing(selling, f"p{person}@{other}.example", other)
         assert second == first
-        assert _as_simulated(first) == _simulated(selling, own)
+        assert as_told(first) == simulated(selling, own)
     assert all(is_balanced(book) for book in balance(selling).values())
 
 
