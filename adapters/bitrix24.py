@@ -6,7 +6,7 @@ https://apidocs.bitrix24.com/api-reference/events/index.html and local-integrati
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -66,9 +66,9 @@ class Bitrix24:
         "assignedById": "owner",
     }
 
-    webhook_url: tuple[str, ...] = ()
-    application_tokens: tuple[str, ...] = ()
-    robot_token: tuple[str, ...] = ()
+    webhook_url: tuple[str, ...] = field(default=(), repr=False)
+    application_tokens: tuple[str, ...] = field(default=(), repr=False)
+    robot_token: tuple[str, ...] = field(default=(), repr=False)
     member_id: str = ""
     objects: tuple[str, ...] = ("lead", "deal")
     contacts: str = "first"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
@@ -51,12 +51,12 @@ class Standard:
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {}
 
-    secret: tuple[str, ...] = ()
+    secret: tuple[str, ...] = field(default=(), repr=False)
     url: str = ""
     method: str = "POST"
     auth_header: str = "Authorization"
-    auth_value: tuple[str, ...] = ()
-    push_secret: tuple[str, ...] = ()
+    auth_value: tuple[str, ...] = field(default=(), repr=False)
+    push_secret: tuple[str, ...] = field(default=(), repr=False)
     read_url: str = ""
     read_status: str = "status"
     rate: int = 0

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from connector.adapter import Adapter
+from connector.core.errors import ConnectorError, OperatorError
 from connector.core.mapping import MappingRules
 from connector.core.status import StatusInfo
 from connector.mapping_files import parse_mapping
@@ -19,6 +22,7 @@ from connector.store.database import Database
 from connector.vault import Vault
 
 FRESH_SECONDS: Final = 1.0
+log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +30,24 @@ class Connected:
     """One connection ready for use. `secrets` are the plain values, for masking only; `version` is the mapping's."""
 
     name: str
-    adapter: Adapter
+    adapter: Adapter = field(repr=False)
     is_paused: bool
     rules: MappingRules
     version: int | None
     secrets: tuple[str, ...] = field(repr=False)
 
 
+class BrokenConnection(OperatorError):
+    """A connection that is there and cannot be used: its key is lost, its adapter gone, its mapping unreadable."""
+
+    reason = "broken_connection"
+
+
 class Connections:
-    """Looks connections up by name; what it gives is at most a second old, and a change needs no restart."""
+    """Looks connections up by name; what it gives is at most a second old, and a change needs no restart.
+
+    One that is broken stops no other. While the database does not answer, the connections are as they were.
+    """
 
     def __init__(
         self,
@@ -51,15 +64,24 @@ class Connections:
         self._monotonic = monotonic
         self._turn = threading.Lock()
         self._loaded: dict[str, Connected] = {}
+        self._broken: dict[str, str] = {}
         self._marks: dict[str, tuple[Any, ...]] = {}
         self._until = 0.0
 
     def get(self, name: str) -> Connected | None:
-        """The connection of that name, paused ones included; None: there is none."""
-        return self.all().get(name)
+        """The connection of that name, paused ones included; None: there is none. Raises `BrokenConnection`."""
+        found = self.all().get(name)
+        if found is None and name in self._broken:
+            raise BrokenConnection(self._broken[name])
+        return found
+
+    def broken(self) -> tuple[str, ...]:
+        """What is wrong with the connections that cannot be used, a sentence each."""
+        self.all()
+        return tuple(self._broken.values())
 
     def all(self) -> Mapping[str, Connected]:
-        """All connections by name."""
+        """All connections that can be used, by name."""
         if self._monotonic() >= self._until:
             with self._turn:
                 if self._monotonic() >= self._until:
@@ -67,7 +89,7 @@ class Connections:
         return self._loaded
 
     def look_again(self, name: str) -> Connected | None:
-        """The connection of that name as it is at this moment."""
+        """The connection of that name as it is at this moment. Raises `BrokenConnection`."""
         self.forget()
         return self.get(name)
 
@@ -76,10 +98,18 @@ class Connections:
         self._until = 0.0
 
     def _load(self) -> None:
-        with self._database.read() as connection:
-            rows = queries.listed(connection)
-            published = queries.published(connection)
+        try:
+            with self._database.read() as connection:
+                rows = queries.listed(connection)
+                published = queries.published(connection)
+        except SQLAlchemyError:
+            if not self._marks:
+                raise
+            log.warning("the connections cannot be read; they are used as they were")
+            self._until = self._monotonic() + FRESH_SECONDS
+            return
         loaded: dict[str, Connected] = {}
+        broken: dict[str, str] = {}
         marks: dict[str, tuple[Any, ...]] = {}
         for row in rows:
             name = row["name"]
@@ -92,9 +122,15 @@ class Connections:
                 mapping["version"] if mapping else None,
             )
             marks[name] = mark
-            is_known = self._marks.get(name) == mark
-            loaded[name] = self._loaded[name] if is_known else self._build(row, mapping)
-        self._loaded, self._marks = loaded, marks
+            if self._marks.get(name) == mark and name in self._loaded:
+                loaded[name] = self._loaded[name]
+                continue
+            try:
+                loaded[name] = self._build(row, mapping)
+            except (ConnectorError, KeyError, TypeError, ValueError) as error:
+                broken[name] = f"the connection {name!r} cannot be used: {type(error).__name__}: {str(error)[:300]}"
+                log.error("a connection cannot be used", connection=name, error=type(error).__name__)  # noqa: TRY400
+        self._loaded, self._broken, self._marks = loaded, broken, marks
         self._until = self._monotonic() + FRESH_SECONDS
 
     def _build(self, row: Mapping[str, Any], mapping: Mapping[str, Any] | None) -> Connected:

@@ -18,13 +18,13 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from connector import metrics
 from connector.adapter import Api
 from connector.apply import Context, Incoming, apply
-from connector.connections import Connected, Connections
+from connector.connections import BrokenConnection, Connected, Connections
 from connector.core.engine import Ruleset
 from connector.core.errors import BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent, Unmapped
 from connector.core.event import Event, Identity
 from connector.core.mapping import translate
 from connector.echo import Ledger
-from connector.reading import Read, read_all, read_removed
+from connector.reading import Read, read_all, read_broken, read_removed
 from connector.store import deliveries as queries
 from connector.store import subjects as subject_queries
 from connector.store.database import Database, is_overtaken
@@ -187,7 +187,10 @@ class Processor:
                     claim.until = now + self._lease
 
     def _read(self, claim: _Claim) -> list[Read]:
-        connected = self._connections.get(claim.name) or self._connections.look_again(claim.name)
+        try:
+            connected = self._connections.get(claim.name) or self._connections.look_again(claim.name)
+        except BrokenConnection as error:
+            return read_broken(claim.name, claim.rows, error)
         if connected is None:
             return read_removed(claim.name, claim.rows)
         return read_all(connected, claim.rows, self._api_for)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from connector.adapter import Api, Delivery
 from connector.connections import Connected
-from connector.core.errors import BadPayload, CrmError, UnknownEvent
+from connector.core.errors import BadPayload, CrmError, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
 from connector.store.rows import Row
 
+BROKEN_SECONDS: Final = 60.0
 Parsed: TypeAlias = Sequence[Event | BadPayload]
 
 
@@ -29,6 +30,12 @@ class Read:
 def read_removed(name: str, rows: Sequence[Row]) -> list[Read]:
     """The deliveries of a connection that is there no more."""
     error = UnknownEvent(f"the connection {name!r} was removed; add it again and replay the delivery")
+    return [Read(name=name, row=row, error=error) for row in rows]
+
+
+def read_broken(name: str, rows: Sequence[Row], broken: Exception) -> list[Read]:
+    """The deliveries of a connection that cannot be used until somebody mends it: they wait."""
+    error = CrmUnavailable(str(broken), retry_after=BROKEN_SECONDS)
     return [Read(name=name, row=row, error=error) for row in rows]
 
 

@@ -36,7 +36,11 @@ def connected(runtime: Runtime, name: str) -> Connected:
     """The connection ready for use. Raises `NotFound` as `find` does."""
     find(runtime, name)
     runtime.connections.forget()
-    return runtime.connections.all()[name]
+    ready = runtime.connections.get(name)
+    if ready is None:
+        message = f"the connection {name!r} was removed meanwhile"
+        raise NotFound(message)
+    return ready
 
 
 def listed(runtime: Runtime) -> Iterator[dict[str, Any]]:

@@ -128,7 +128,7 @@ class Database:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def _engine(self, *, is_writer: bool) -> Engine:
-        shared: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+        shared: dict[str, Any] = {"hide_parameters": True, "json_serializer": _dumps, "json_deserializer": orjson.loads}
         if not self.is_sqlite:
             return create_engine(
                 self.url,
