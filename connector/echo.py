@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
@@ -28,7 +28,7 @@ class Ledger:
     """The records of a batch with what was sent for them."""
 
     window: timedelta
-    records: dict[RecordKey, Row] = field(default_factory=dict)
+    records: dict[RecordKey, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _matched: list[Row] = field(default_factory=list)
 
@@ -39,21 +39,25 @@ class Ledger:
         ledger = cls(window=window)
         if not asked:
             return ledger
-        ledger.records = queries.records_by_key(connection, {_key(name, event) for name, event in asked})
+        found = queries.records_by_key(connection, {_key(name, event) for name, event in asked})
+        ledger.records = {key: dict(row) for key, row in found.items()}
         since = min(event.at for _, event in asked) - window
         for row in outbox.echoes_of(connection, {row["id"] for row in ledger.records.values()}, since):
             ledger.sent.setdefault(row["record"], []).append(dict(row))
         return ledger
 
     def is_echo(self, name: str, event: Event) -> bool:
-        """Whether the change equals what was sent for the record, within the window, and no other came back for it."""
+        """Whether the change equals what was sent for the record, within the window, and no other came back for it.
+
+        A stage that follows another one than ours is somebody's change back, even where ours never came back.
+        """
         if event.kind not in {Kind.STAGE, Kind.OWNER} or (record := self.records.get(_key(name, event))) is None:
             return False
         value = event.stage if event.kind is Kind.STAGE else (event.owner_email or event.owner)
         for entry in self.sent.get(record["id"], []):
             is_same = entry["field"] == event.kind.value and entry["value"] == (value or "").casefold()
             is_near = entry["at"] - EARLY <= event.at <= entry["at"] + self.window
-            if is_same and is_near and entry["matched"] in {None, event.key}:
+            if is_same and is_near and entry["matched"] in {None, event.key} and not _is_back(event, entry, record):
                 entry["matched"] = event.key
                 self._matched.append({"of": entry["id"], "came": event.key})
                 return True
@@ -64,6 +68,20 @@ class Ledger:
         record = self.records.get(_key(name, event))
         return event.kind is Kind.STAGE and bool(record and record["stage_at"] and event.at < record["stage_at"])
 
+    def note(self, name: str, event: Event) -> None:
+        """Know the stage that an event of the batch gives its record, for those after it."""
+        record = self.records.get(_key(name, event))
+        if event.kind is Kind.STAGE and record and (record["stage_at"] is None or event.at >= record["stage_at"]):
+            record |= {"stage": event.stage, "stage_at": event.at}
+
     def save(self, connection: Connection) -> None:
         """Write down which entries were matched."""
         outbox.match_echoes(connection, self._matched)
+
+
+def _is_back(event: Event, entry: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether the record had another stage between what we sent and this event."""
+    if event.kind is not Kind.STAGE or record["stage_at"] is None:
+        return False
+    is_other = (record["stage"] or "").casefold() != entry["value"]
+    return is_other and bool(entry["at"] < record["stage_at"] < event.at)

@@ -246,6 +246,7 @@ class Processor:
         incoming: list[Incoming] = []
         for fact in facts:
             one = _incoming(fact, ledger)
+            ledger.note(fact.connected.name, one.event)
             incoming.append(one)
             tally.add(fact.row["id"], one.outcome, one.reason if one.outcome == "held" else None)
         ledger.save(connection)

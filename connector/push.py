@@ -32,6 +32,12 @@ BACKOFF: Final = timedelta(seconds=2)
 BACKOFF_MOST: Final = timedelta(minutes=15)
 REFUSALS: Final = 3
 """A refusal is tried this often (a system may lie once), then it is dead until somebody retries it by hand."""
+REFUSED: Final = "refused"
+LONGEST_REASON: Final = 2000
+LEFT_ALONE: Final = timedelta(seconds=15)
+WAIT_SECONDS: Final = 0.05
+RENEWED: Final = 2 / 3
+"""A lease is renewed when less than this share of it is left."""
 log: Final = structlog.get_logger(__name__)
 
 
@@ -42,6 +48,14 @@ class _Sending:
     row: Row
     record: Row
     update: Update | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Flight:
+    """Entries that are being sent, ours until the lease ends."""
+
+    ids: Sequence[str]
+    until: datetime
 
 
 class Pusher:
@@ -65,11 +79,14 @@ class Pusher:
         self._clock = clock
         self._lease = lease
         self._give_up = give_up
-        self._in_flight: dict[str, list[str]] = {}
-        self._renew_at = clock()
+        self._in_flight: dict[str, _Flight] = {}
+        self._left_alone: dict[str, datetime] = {}
 
     def drain(self, has_time: Callable[[], bool]) -> int:
-        """Push what is due until nothing is left or the time is up; how many entries were worked on."""
+        """Push what is due until nothing is left or the time is up; how many entries were worked on.
+
+        A connection on which something unforeseen fails stops no other; it is left alone for a while.
+        """
         count = 0
         sending: dict[Future[int], str] = {}
         with ThreadPoolExecutor(SENDERS, thread_name_prefix="push") as pool:
@@ -79,21 +96,26 @@ class Pusher:
                         sending[pool.submit(self.push_batch, name)] = name
                 if not sending:
                     return count
-                done, _ = wait(sending, timeout=0.05 if has_time() else 1.0, return_when=FIRST_COMPLETED)
+                done, _ = wait(sending, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
                 self._keep()
                 for future in done:
-                    count += future.result()
-                    del sending[future]
+                    name = sending.pop(future)
+                    if (error := future.exception()) is None:
+                        count += future.result()
+                    else:
+                        log.error("push failed", connection=name, exc_info=error)
+                        self._left_alone[name] = self._clock() + LEFT_ALONE
 
     def push_batch(self, name: str) -> int:
         """Claim, send and settle one batch of a connection; how many entries it had."""
         connected = self._connections.get(name)
         if connected is None or connected.is_paused:
             return 0
+        now = self._clock()
         with self._database.write() as connection:
-            rows = outbox.claim(connection, outbox.UPDATE, name, self._clock(), lease=self._lease, limit=BATCH)
+            rows = outbox.claim(connection, outbox.UPDATE, name, now, lease=self._lease, limit=BATCH)
             sending = self._prepare(connection, rows, connected)
-        self._in_flight[name] = [row["id"] for row in rows]
+        self._in_flight[name] = _Flight(ids=[row["id"] for row in rows], until=now + self._lease)
         try:
             self._finish(connected, sending)
         finally:
@@ -103,13 +125,11 @@ class Pusher:
     def _keep(self) -> None:
         """Renew the leases of what is being sent: however slow a system is, nobody else sends the same meanwhile."""
         now = self._clock()
-        if now < self._renew_at:
-            return
-        self._renew_at = now + self._lease / 3
-        ids = [one for batch in list(self._in_flight.values()) for one in batch]
-        if ids:
-            with self._database.write() as connection:
-                outbox.renew(connection, ids, now + self._lease)
+        for flight in list(self._in_flight.values()):
+            if flight.until - now < self._lease * RENEWED:
+                with self._database.write() as connection:
+                    outbox.renew(connection, flight.ids, now + self._lease, before=flight.until)
+                flight.until = now + self._lease
 
     def _finish(self, connected: Connected, sending: Sequence[_Sending]) -> None:
         name = connected.name
@@ -117,15 +137,21 @@ class Pusher:
         started = self._clock()
         results = self._send(connected, updates) if updates else {}
         metrics.observe_push(name, (self._clock() - started).total_seconds())
-        with self._database.write() as connection:
-            self._settle(connection, sending, results, connected)
+        self._database.attempt(lambda connection: self._settle(connection, sending, results, connected))
+        for one in sending:
+            metrics.count_push(name, _result(one, results).outcome.value)
 
     def waiting(self) -> list[str]:
-        """The connections with updates that are due, paused ones left out."""
+        """The connections with updates that are due, without paused ones and those that are left alone."""
+        now = self._clock()
         with self._database.read() as connection:
-            names = outbox.waiting_connections(connection, self._clock())
+            names = outbox.waiting_connections(connection, now)
         known = self._connections.all()
-        return [name for name in names if name in known and not known[name].is_paused]
+        return [
+            name
+            for name in names
+            if name in known and not known[name].is_paused and self._left_alone.get(name, now) <= now
+        ]
 
     def _prepare(self, connection: Connection, rows: Sequence[Row], connected: Connected) -> list[_Sending]:
         """The updates for claimed entries from the subjects' present states; the ledger is written first."""
@@ -191,13 +217,14 @@ class Pusher:
         postponed: list[Row] = []
         for one in sending:
             pushed = _result(one, results)
-            metrics.count_push(connected.name, pushed.outcome.value)
             end = self._end(one.row, pushed, now)
-            common = {"of": one.row["id"], "why": pushed.reason, "at": now}
+            why = pushed.reason and pushed.reason.replace("\0", "\ufffd")[:LONGEST_REASON]
+            common = {"of": one.row["id"], "at_revision": one.row["revision"], "why": why, "at": now}
             if end is None:
-                postponed.append({**common, "until": now + _pause(one.row["attempts"], pushed)})
+                until = now + _pause(one.row["attempts"], pushed)
+                postponed.append({**common, "until": until, "kept": {REFUSED: _refusals(one.row, pushed)}})
             else:
-                finished.append({**common, "at_revision": one.row["revision"], "ended": end})
+                finished.append({**common, "ended": end})
         outbox.finish(connection, finished)
         outbox.postpone(connection, postponed)
         gone = {one.record["id"] for one in sending if _result(one, results).outcome is Outcome.GONE}
@@ -206,7 +233,7 @@ class Pusher:
         outbox.note_shown(
             connection,
             [
-                {"of": one.record["id"], "now_in": stage}
+                {"of": one.record["id"], "was": one.record["stage"], "now_in": stage}
                 for one in sending
                 if _result(one, results).outcome is Outcome.DONE
                 and (stage := _echoed(one.update, connected).get("stage")) is not None
@@ -218,9 +245,14 @@ class Pusher:
         if pushed.outcome in {Outcome.DONE, Outcome.GONE}:
             return pushed.outcome.value
         if pushed.outcome is Outcome.REFUSED:
-            return "dead" if row["attempts"] >= REFUSALS else None
+            return "dead" if _refusals(row, pushed) >= REFUSALS else None
         since = row["failing_since"] or now
         return "dead" if now - since >= self._give_up else None
+
+
+def _refusals(row: Row, pushed: Pushed) -> int:
+    """How often this revision was refused, this time included: tries on which nobody answered do not count."""
+    return int((row["payload"] or {}).get(REFUSED, 0)) + (pushed.outcome is Outcome.REFUSED)
 
 
 def _later(update: Update, reason: str, retry_after: float | None) -> Pushed:

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, null, select, update
 
 from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
 from connector.store.tables import echoes, outbox, records
 
 WAITING: Final = "waiting"
+DONE: Final = "done"
 UPDATE: Final = "update"
 NOTICE: Final = "notice"
 
@@ -33,6 +34,7 @@ def _newer(new: Any) -> dict[str, Any]:
         "attempts": case((is_waiting, outbox.c.attempts), else_=0),
         "failing_since": case((is_waiting, outbox.c.failing_since), else_=None),
         "created_at": case((is_waiting, outbox.c.created_at), else_=new.created_at),
+        "payload": None,
         "finished_at": None,
     }
 
@@ -72,23 +74,27 @@ def claim(
     return sorted(fetch(connection, claimed), key=itemgetter("id"))
 
 
-def renew(connection: Connection, ids: Collection[str], until: datetime) -> None:
-    """Keep claimed entries longer."""
-    is_mine = among(connection, [outbox.c.id], ids)
-    connection.execute(update(outbox).where(is_mine, outbox.c.outcome == WAITING).values(next_attempt_at=until))
+def renew(connection: Connection, ids: Collection[str], until: datetime, *, before: datetime | None = None) -> None:
+    """Keep claimed entries longer; `before`: only those whose lease still is the one that ended then."""
+    statement = update(outbox).where(among(connection, [outbox.c.id], ids), outbox.c.outcome == WAITING)
+    if before is not None:
+        statement = statement.where(outbox.c.next_attempt_at == before)
+    connection.execute(statement.values(next_attempt_at=until))
 
 
 def finish(connection: Connection, rows: Sequence[Row]) -> None:
     """End entries as done, gone or dead. Rows: `of` (id), `at_revision`, `ended`, `why`, `at`.
 
-    An entry that got a newer revision meanwhile stays waiting, due at once.
+    An entry that got a newer revision meanwhile stays waiting, due at once; also if that was sent meanwhile by another
+    worker, since nobody knows which of the two came last.
     """
     if not rows:
         return
     is_same = outbox.c.revision == bindparam("at_revision")
+    is_overtaken = (outbox.c.outcome == DONE) & (outbox.c.revision > bindparam("at_revision"))
     connection.execute(
         update(outbox)
-        .where(outbox.c.id == bindparam("of"), outbox.c.outcome == WAITING)
+        .where(outbox.c.id == bindparam("of"), (outbox.c.outcome == WAITING) | is_overtaken)
         .values(
             outcome=case((is_same, bindparam("ended")), else_=WAITING),
             finished_at=case((is_same, bindparam("at")), else_=None),
@@ -102,14 +108,21 @@ def finish(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def postpone(connection: Connection, rows: Sequence[Row]) -> None:
-    """Leave entries waiting. Rows: `of` (id), `until`, `why`, `at` (now: since when it fails, where it did not yet)."""
+    """Leave updates waiting. Rows: `of` (id), `at_revision`, `until`, `why`, `kept`, `at`.
+
+    `kept` is what is known of the tries of this revision; a newer one has its own. `at`: since when it fails, where it
+    did not yet.
+    """
     if rows:
+        is_same = outbox.c.revision == bindparam("at_revision")
+        kept = bindparam("kept", type_=outbox.c.payload.type)
         connection.execute(
             update(outbox)
             .where(outbox.c.id == bindparam("of"), outbox.c.outcome == WAITING)
             .values(
                 next_attempt_at=bindparam("until"),
                 error=bindparam("why"),
+                payload=case((is_same, kept), else_=outbox.c.payload),
                 failing_since=func.coalesce(outbox.c.failing_since, bindparam("at", type_=outbox.c.failing_since.type)),
             ),
             [dict(row) for row in rows],
@@ -147,10 +160,12 @@ def match_echoes(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def note_shown(connection: Connection, rows: Sequence[Row]) -> None:
-    """Note the stage that a read-back showed. Rows: `of` (record id), `now_in`."""
+    """Note the stage that a read-back showed, unless another came in since. Rows: `of` (record id), `was`, `now_in`."""
     if rows:
         connection.execute(
-            update(records).where(records.c.id == bindparam("of")).values(stage=bindparam("now_in")),
+            update(records)
+            .where(records.c.id == bindparam("of"), records.c.stage.is_not_distinct_from(bindparam("was")))
+            .values(stage=bindparam("now_in")),
             [dict(row) for row in rows],
         )
 
@@ -187,7 +202,9 @@ def retry(connection: Connection, now: datetime, ids: Sequence[str] | None = Non
     if of is not None:
         statement = statement.where(outbox.c.connection == of)
     values = {"outcome": WAITING, "attempts": 0, "failing_since": None, "next_attempt_at": now, "finished_at": None}
-    return [str(found) for found in connection.execute(statement.values(**values).returning(outbox.c.id)).scalars()]
+    tried = case((outbox.c.kind == UPDATE, null()), else_=outbox.c.payload)
+    again = statement.values(**values, payload=tried).returning(outbox.c.id)
+    return [str(found) for found in connection.execute(again).scalars()]
 
 
 def count(connection: Connection) -> dict[tuple[str, str], int]:
