@@ -27,12 +27,15 @@ def _dated(walk: Walk) -> list[tuple[int, Rule]]:
     return [
         (day, rule)
         for rule in (*ruleset.moves.get(walk.status, ()), *ruleset.notices.get(walk.status, ()))
-        if rule.is_for(walk.kind) and rule.id not in walk.noticed and (day := _first_day(walk, rule)) is not None
+        if rule.is_for(walk.kind) and rule.id not in walk.noticed and (day := first_day(walk, rule)) is not None
     ]
 
 
-def _first_day(walk: Walk, rule: Rule) -> int | None:
-    """A daily rule is made of spans of days: it holds from the latest start to the earliest end."""
+def first_day(walk: Walk, rule: Rule) -> int | None:
+    """The first local day (ordinal) after the last one run on which a daily rule holds if nothing happens; else None.
+
+    It is made of spans of days: it holds from the latest start to the earliest end.
+    """
     spans = [term.span(walk) for term in rule.terms if isinstance(term, Passed)]
     first = max((walk.last_run + 1, *(start for start, _ in spans)))
     return first if all(end is None or first < end for _, end in spans) else None

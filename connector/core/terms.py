@@ -1,12 +1,21 @@
-"""The closed list of terms that rule conditions are made of; each can be tested, shown with its facts, and dated."""
+"""The closed list of terms that rule conditions are made of; each can be tested, shown with its facts, and dated.
+
+Each says what it lacks (`missing`), what it asks of anybody (`asks`), and on which days one more action is enough.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal, Protocol, TypeAlias
 
+from connector.core.days import Days, span
+from connector.core.missing import MissingDay, MissingDays, MissingEntries, MissingTag
 from connector.core.subject import Entry
+
+Enters: TypeAlias = Callable[[int], bool]
+"""Whether an action enters a window of these bits."""
 
 
 class View(Protocol):
@@ -55,6 +64,39 @@ class Seen:
             f"{self.window.name}_within_days": self.days,
         }
 
+    def asks(self) -> MissingEntries:
+        """All of it."""
+        return MissingEntries(window=self.window.name, need=self.at_least, days=self.days)
+
+    def missing(self, view: View) -> MissingEntries | None:
+        """How many entries are missing beside those that still count when the rest can have come; None: it holds."""
+        if self.holds(view):
+            return None
+        days = [entry[0] for entry in view.seen.get(self.window.name, ())[: self.at_least - 1]]
+        first = view.today + self._is_taken(days, view.today)
+        apart = 1 if self.window.distinct == "day" else 0
+        while days and (end := self._end(days, len(days))) is not None:
+            if first + apart * (self.at_least - len(days) - 1) <= end:
+                return replace(self.asks(), counted=tuple(reversed(days)), first=first, by=end)
+            days.pop()
+        return replace(self.asks(), counted=tuple(reversed(days)), first=first)
+
+    def days_with(self, view: View, enters: Enters) -> Days | None:
+        """The days from today on, on one of which it holds if one action comes that day, in a session of its own."""
+        days = [entry[0] for entry in view.seen.get(self.window.name, ())]
+        is_held, old = self.holds(view), self.at_least - enters(self.window.of)
+        if len(days) < old or not (is_held or enters(self.window.of)):
+            return None
+        return span(view.today + (not is_held and self._is_taken(days, view.today)), self._end(days, old))
+
+    def _end(self, days: list[int], count: int) -> int | None:
+        """The last day on which the newest `count` entries count; None: for ever."""
+        return days[count - 1] + self.days - 1 if count and self.days is not None else None
+
+    def _is_taken(self, days: list[int], today: int) -> bool:
+        """Whether another entry of today would be no other."""
+        return self.window.distinct == "day" and days[:1] == [today]
+
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
@@ -69,6 +111,18 @@ class Tagged:
     def facts(self, view: View) -> dict[str, Any]:  # noqa: ARG002 - the same shape for every term
         """The tag."""
         return {"tag": self.tag}
+
+    def asks(self) -> MissingTag:
+        """The tag."""
+        return MissingTag(tag=self.tag)
+
+    def missing(self, view: View) -> MissingTag | None:
+        """The tag, where it is not set."""
+        return None if self.holds(view) else self.asks()
+
+    def days_with(self, view: View, _enters: Enters) -> Days | None:
+        """From today on, or never: no action sets a tag."""
+        return Days(view.today) if self.holds(view) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +150,26 @@ class Passed:
             f"{self.of}_days_asked": self.days,
         }
 
+    def asks(self) -> MissingDays:
+        """The days."""
+        return MissingDays(of=self.of, days=self.days)
+
+    def missing(self, view: View) -> MissingDays | None:
+        """When it holds if nothing happens; None: it holds."""
+        if self.holds(view):
+            return None
+        first, end = self.span(view)
+        last = None if end is None else end - 1
+        is_over = last is not None and last < view.today
+        return replace(self.asks(), since=self._start(view), first=first, last=last, is_over=is_over)
+
+    def days_with(self, view: View, _enters: Enters) -> Days | None:
+        """The days of the stay; an action starts the days since the last one anew."""
+        first, end = self.span(view)
+        if self.of == "last_action":
+            return None
+        return span(max(first, view.today), None if end is None else end - 1)
+
     def span(self, view: View) -> tuple[int, int | None]:
         """The first day (ordinal) on which it holds, and the first on which it does not any more (None: it goes on)."""
         start = self._start(view)
@@ -115,6 +189,18 @@ class OncePerDay:
     def facts(self, view: View) -> dict[str, Any]:
         """The day."""
         return {"once_on": date.fromordinal(view.today).isoformat()}
+
+    def asks(self) -> MissingDay:
+        """A day of its own."""
+        return MissingDay(rule=self.rule)
+
+    def missing(self, view: View) -> MissingDay | None:
+        """Tomorrow, where it was decided today."""
+        return None if self.holds(view) else replace(self.asks(), first=view.today + 1)
+
+    def days_with(self, view: View, _enters: Enters) -> Days | None:
+        """From today on, or from tomorrow on."""
+        return Days(view.today + (not self.holds(view)))
 
 
 Term: TypeAlias = Seen | Tagged | Passed | OncePerDay
