@@ -16,7 +16,7 @@ from connector.adapter import Adapter
 from connector.core.errors import WrongSetting
 from connector.operations.connection_settings import Draft
 from connector.operations.connections import find, secrets_of, show
-from connector.operations.mappings import read_mapping
+from connector.operations.mapping_versions import read_mapping
 from connector.runtime import Runtime
 from connector.store import connections as queries
 from connector.store.database import new_id

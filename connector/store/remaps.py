@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, true, update
 
 from connector.store.database import new_id
 from connector.store.deliveries import PENDING
@@ -22,7 +22,10 @@ LATEST: Final = timedelta(minutes=5)
 
 
 def begin(connection: Connection, name: str, version: int, *, since: datetime | None, now: datetime) -> None:
-    """Have the connection's stored events translated anew, and those that an unfinished run has left."""
+    """Have the connection's stored events translated anew, and those that an unfinished run has left.
+
+    Where nothing is stored yet the run is finished at once.
+    """
     left = connection.execute(
         update(remaps)
         .where(remaps.c.connection == name, remaps.c.finished_at.is_(None))
@@ -30,8 +33,10 @@ def begin(connection: Connection, name: str, version: int, *, since: datetime | 
         .returning(remaps.c.since)
     ).scalars()
     starts = [since, *left]
-    row = {"connection": name, "version": version, "after": "", "started_at": now}
-    row |= {"since": None if None in starts else min(filter(None, starts))}
+    start = None if None in starts else min(filter(None, starts))
+    is_any = connection.execute(select(exists().where(events.c.connection == name))).scalar_one()
+    row = {"connection": name, "version": version, "since": start, "after": "", "started_at": now}
+    row |= {"finished_at": None if is_any else now}
     connection.execute(insert(remaps).values(**row, **dict.fromkeys(("subjects", "changed", "released", "held"), 0)))
 
 

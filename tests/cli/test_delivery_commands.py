@@ -150,8 +150,9 @@ def test_what_is_held_is_listed_and_released_by_publishing(cli: Cli, server: Run
     assert "strange" in cli("mapping", "held").stdout
     assert cli.json("connection", "show", "shop")["held"] == [{"reason": "stage: lead / strange", "count": 2}]
     (cli.folder / "new.yaml").write_text(MAPPING.replace("new: latent", "new: latent, strange: visited"))
-    done = cli.json("mapping", "publish", "shop", "new.yaml", "--comment", "strange is a visit")
-    assert done == {"connection": "shop", "version": 2, "events": 2, "deliveries": 0}
+    assert "2 of 3 subjects (67%) would move" in cli.error("mapping", "publish", "shop", "new.yaml")
+    done = cli.json("mapping", "publish", "shop", "new.yaml", "--comment", "strange is a visit", "--confirm")
+    assert (done["version"], done["events"], done["deliveries"], done["held"]) == (2, 2, 0, 0)
     assert len(cli.lines("subject", "list", "--status", "visited")) == 2
     assert cli("mapping", "held").stdout == "Nothing is held.\n"
     assert cli.json("mapping", "show", "shop")["comment"] == "strange is a visit"
@@ -160,11 +161,11 @@ def test_what_is_held_is_listed_and_released_by_publishing(cli: Cli, server: Run
 
 def test_check_names_every_mistake_of_a_mapping(cli: Cli) -> None:
     (cli.folder / "bad.yaml").write_text("adapter: standard\nstages:\n  lead: {a: latentt}\nnope: 1\n")
-    result = cli("mapping", "check", "bad.yaml", code=2)
+    result = cli("mapping", "check", "bad.yaml", code=1)
     assert result.stdout == ""
     assert "bad.yaml:3:" in result.stderr
     assert "bad.yaml:4:" in result.stderr
-    assert [one["line"] for one in cli.lines("mapping", "check", "bad.yaml", code=2)] == [3, 4]
+    assert [one["line"] for one in cli.lines("mapping", "check", "bad.yaml", code=1)] == [3, 4]
     (cli.folder / "good.yaml").write_text(MAPPING)
     assert cli("mapping", "check", "good.yaml").stdout == "good.yaml is right: a mapping for standard.\n"
 

@@ -51,7 +51,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("subject", "tag", "v-1", "set", "vip"), "'set' is not one of 'add', 'remove'"),
     (("subject", "tag", "v-1", "add", " "), "cannot be a tag; allowed: 1 to 63 printable characters"),
     (("mapping", "publish", "nope", "bad.yaml"), "there is no connection 'nope'"),
-    (("mapping", "show", "nope"), "no mapping was published for 'nope'"),
+    (("mapping", "show", "nope"), "there is no connection 'nope'"),
     (("mapping", "check", "no.yaml"), "no.yaml cannot be read"),
     (("outbox", "retry", "01ABC"), "not among the dead: 01ABC; `connector outbox list --outcome dead` shows them"),
     (("outbox", "retry", "01ABC", "--connection", "shop"), "give ids or --connection, not both"),

@@ -1,0 +1,261 @@
+"""Publishes mappings: asks what would be, puts the version in force in one transaction, translates what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from connector.comparing import WhatIf
+from connector.core.calendar import day_start
+from connector.core.errors import SalesOpsError
+from connector.mapping_diff import Difference
+from connector.operations.mapping_versions import (
+    Outdated,
+    beside_of,
+    compared,
+    read_file,
+    read_source,
+    version_of,
+)
+from connector.operations.mappings import wake
+from connector.remap import remap
+from connector.runtime import Runtime
+from connector.simulate import Proposal, what_if
+from connector.store import connections as queries
+from connector.store import deliveries, remaps
+from connector.store import mapping_versions as versions
+from connector.store.rows import Row
+
+REMAP: Final = "connector.jobs.remap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What is to be published, and how.
+
+    `based_on`: the version that it was made of; publishing is refused when another is in force (None: not asked).
+    `draft`: the draft that it is (None: a new version). `since`: events before that local date keep what was made of
+    them. `is_confirmed`: however many subjects it moves. `is_later`: stored events are translated by the workers.
+    """
+
+    source: str
+    comment: str = ""
+    based_on: int | None = None
+    draft: int | None = None
+    since: date | None = None
+    is_confirmed: bool = False
+    is_later: bool = False
+    action: str = "mapping.publish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A mapping's new version, what differs from the one before, and what became of what is stored.
+
+    `events`: held ones that were released; `deliveries`: held ones that are read again; `held`: events that are held
+    now and were not; `subjects`: those that were folded again. `is_finished`: False while that goes on.
+    """
+
+    version: int
+    differences: tuple[Difference, ...]
+    what_if: WhatIf
+    events: int
+    deliveries: int
+    held: int
+    subjects: int
+    is_finished: bool
+
+
+class TooManyMoved(SalesOpsError):
+    """Publishing would move a larger share of all subjects than the setting allows; nothing was published."""
+
+    reason = "too_many_moved"
+
+    def __init__(self, found: WhatIf, limit: int) -> None:
+        super().__init__(
+            f"{found.moving} of {found.subjects} subjects ({found.share:.0%}) would move, and the setting "
+            f"publish_limit_percent allows {limit} %; nothing was published. `connector what-if` shows them, "
+            "`--confirm` publishes all the same"
+        )
+        self.found = found
+
+
+Progress = Callable[[str, int, int], None]
+"""Told what goes on, how many subjects are done, and of how many."""
+
+
+def publish(
+    runtime: Runtime,
+    name: str,
+    path: Path,
+    *,
+    actor: str,
+    comment: str = "",
+    based_on: int | None = None,
+    since: date | None = None,
+    is_confirmed: bool = False,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Published:
+    """Publish a file as a connection's next version; `based_on` None: as its first line says.
+
+    Raises `BadMapping`, `NotFound`, `WrongSetting`, `Outdated` and `TooManyMoved`.
+    """
+    source, base = read_file(runtime, name, path)
+    one = Publication(
+        source=source,
+        comment=comment,
+        based_on=base if based_on is None else based_on,
+        since=since,
+        is_confirmed=is_confirmed,
+    )
+    return put_in_force(runtime, name, one, actor=actor, progress=progress)
+
+
+def publish_draft(
+    runtime: Runtime,
+    name: str,
+    version: int,
+    *,
+    actor: str,
+    since: date | None = None,
+    is_confirmed: bool = False,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Published:
+    """Publish a draft. Raises `NotFound`, `Outdated` and `TooManyMoved`."""
+    found = version_of(runtime, name, version)
+    if found["state"] == versions.PUBLISHED:
+        return rollback(runtime, name, version, actor=actor, since=since, is_confirmed=is_confirmed, progress=progress)
+    one = Publication(
+        source=found["source"],
+        comment=found["comment"],
+        based_on=found["based_on"] or 0,
+        draft=version,
+        since=since,
+        is_confirmed=is_confirmed,
+    )
+    return put_in_force(runtime, name, one, actor=actor, progress=progress)
+
+
+def rollback(
+    runtime: Runtime,
+    name: str,
+    version: int,
+    *,
+    actor: str,
+    since: date | None = None,
+    is_confirmed: bool = False,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Published:
+    """Publish an old version again, as a new one. Raises `NotFound` and `TooManyMoved`."""
+    found = version_of(runtime, name, version)
+    one = Publication(
+        source=found["source"],
+        comment=f"version {version} again",
+        since=since,
+        is_confirmed=is_confirmed,
+        action="mapping.rollback",
+    )
+    return put_in_force(runtime, name, one, actor=actor, progress=progress)
+
+
+def put_in_force(
+    runtime: Runtime,
+    name: str,
+    one: Publication,
+    *,
+    actor: str,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Published:
+    """Ask what would be, publish in one transaction, and translate what is stored anew.
+
+    Raises `BadMapping`, `NotFound`, `WrongSetting`, `Outdated` and `TooManyMoved`; none of them changes anything.
+    """
+    rules = read_source(runtime, name, one.source)
+    with runtime.database.read() as connection:
+        before = versions.in_force(connection, name)
+        unread = [row["count"] for row in deliveries.held_unread(connection) if row["connection"] == name]
+    if one.based_on is not None:
+        _check_base(runtime, name, before, one.based_on)
+    found = what_if(
+        runtime,
+        Proposal(mappings={name: rules}),
+        since=one.since,
+        progress=lambda done, total: progress("what-if", done, total),
+    )
+    limit = runtime.config.publish_limit_percent
+    if found.share * 100 > limit and not one.is_confirmed:
+        raise TooManyMoved(found, limit)
+    version = _write(runtime, name, one, before, actor)
+    runtime.connections.forget()
+    run = _remap(runtime, name, one, progress)
+    wake(runtime)
+    return Published(
+        version=version,
+        differences=compared(runtime, before["source"] if before else "", one.source),
+        what_if=found,
+        events=run["released"],
+        deliveries=sum(unread) if run["finished_at"] else 0,
+        held=run["held"],
+        subjects=run["changed"],
+        is_finished=run["finished_at"] is not None,
+    )
+
+
+def _write(runtime: Runtime, name: str, one: Publication, before: Row | None, actor: str) -> int:
+    """The transaction: the version and the audit. Whoever published since the what-if began makes that worthless."""
+    now = runtime.clock()
+    since = day_start(one.since.toordinal(), runtime.ruleset.zone) if one.since else None
+    base = before["version"] if before else None
+    with runtime.database.write() as connection:
+        versions.lock(connection, name)
+        in_force = versions.in_force(connection, name)
+        if in_force is not None and in_force["version"] != base:
+            raise _outdated(runtime, before, in_force)
+        if one.draft is not None:
+            version = one.draft
+            versions.put_in_force(connection, name, version, publisher=actor, now=now, since=since)
+        else:
+            version = queries.publish(
+                connection,
+                name,
+                one.source,
+                author=actor,
+                comment=one.comment,
+                now=now,
+                based_on=base,
+                since=since,
+            )
+        detail = {"version": version, "before": base, "comment": one.comment, "is_confirmed": one.is_confirmed}
+        detail |= {"since": one.since.isoformat()} if one.since else {}
+        queries.note(connection, now, actor=actor, action=one.action, target=name, detail=detail)
+    return version
+
+
+def _remap(runtime: Runtime, name: str, one: Publication, progress: Progress) -> Row:
+    with runtime.database.read() as connection:
+        run = remaps.newest(connection, name)
+        total = remaps.count_subjects(connection, run) if run else 0
+    if one.is_later:
+        runtime.waker.wake("maintenance", REMAP)
+    else:
+        run = remap(runtime, name, progress=lambda done: progress("re-mapping", done, total))
+    if run is None:
+        message = "a published version has a run of its own"
+        raise AssertionError(message)
+    return run
+
+
+def _check_base(runtime: Runtime, name: str, in_force: Row | None, based_on: int) -> None:
+    if in_force is None or in_force["version"] == based_on:
+        return
+    with runtime.database.read() as connection:
+        base = versions.get(connection, name, based_on)
+    raise _outdated(runtime, base, in_force)
+
+
+def _outdated(runtime: Runtime, base: Row | None, in_force: Row) -> Outdated:
+    newer = beside_of(runtime, in_force, base["source"] if base else "", in_force["source"])
+    return Outdated(newer, base["version"] if base else None)
