@@ -58,6 +58,7 @@ class Config:
     quarantine_days: int
     delivery_days: int
     event_days: int
+    publish_limit_percent: int
     secret_keys: tuple[str, ...] = field(repr=False)
     log_format: str
     log_level: str

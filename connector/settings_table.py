@@ -125,6 +125,14 @@ TABLE: Final[tuple[Setting, ...]] = (
     _whole(
         "event_days", 400, 190, 36_500, "How long single events are kept, for late events and what-if.", unit="days"
     ),
+    _whole(
+        "publish_limit_percent",
+        30,
+        0,
+        100,
+        "Publishing a mapping that would move a larger share of all subjects must be confirmed.",
+        unit="%",
+    ),
     _setting(
         "secret_keys",
         Items(fields.String(validate=validate.Length(1, 200))),
