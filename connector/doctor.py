@@ -17,7 +17,7 @@ from connector.core.errors import ConnectorError
 from connector.intake_writer import said
 from connector.metrics import Queue as Waiting
 from connector.runtime import Runtime
-from connector.store import deliveries, outbox, subjects
+from connector.store import deliveries, notices, outbox, subjects
 from connector.store.migrate import head, present
 
 LATE: Final = timedelta(minutes=2)
@@ -40,7 +40,7 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[Finding]:
         findings.append(_connections(runtime))
     findings += _dispatch(runtime)
     if is_standing:
-        findings += [_backlog(runtime), *([_account(runtime)] if with_account else [])]
+        findings += [_backlog(runtime), _mail(runtime), *([_account(runtime)] if with_account else [])]
     return findings
 
 
@@ -92,6 +92,17 @@ def _backlog(runtime: Runtime) -> Finding:
     return Finding(name="backlog", is_fine=True)
 
 
+def _mail(runtime: Runtime) -> Finding:
+    with runtime.database.read() as connection:
+        waits = notices.backlog(connection)
+    detail = ""
+    if waits.length and runtime.config.smtp is None:
+        detail = f"{waits.length} notices wait; set smtp.host"
+    elif waits.failing_since is not None and runtime.clock() - waits.failing_since > LATE:
+        detail = f"{waits.failing} notices wait since mailing them failed, last with: {waits.error}"
+    return Finding(name="mail", is_fine=not detail, detail=detail)
+
+
 def _account(runtime: Runtime) -> Finding:
     wrong = [name for name, book in balance(runtime).items() if not is_balanced(book)]
     if wrong:
@@ -118,6 +129,7 @@ def gauges(runtime: Runtime) -> Iterator[Waiting]:
         backlog = deliveries.backlog(connection)
         quarantined = deliveries.count_quarantined(connection)
         waiting = outbox.count(connection)
+        mails = notices.backlog(connection)
         held = subjects.held(connection)
     for name in sorted({*backlog, *quarantined, *runtime.connections.all()}):
         length, oldest = backlog.get(name, (0, now))
@@ -127,7 +139,9 @@ def gauges(runtime: Runtime) -> Iterator[Waiting]:
         yield Waiting(name="quarantine", connection=name, length=length, oldest_seconds=0.0)
     for (name, outcome), count in waiting.items():
         if outcome in {outbox.WAITING, "dead"}:
-            yield Waiting(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=0.0)
+            since = mails.oldest if (name, outcome) == (outbox.NOTICE, outbox.WAITING) else None
+            age = max((now - (since or now)).total_seconds(), 0.0)
+            yield Waiting(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=age)
     by_name: Counter[str] = Counter()
     for row in held:
         by_name[row["connection"]] += row["count"]

@@ -16,9 +16,9 @@ import structlog
 
 from connector.log import configure_log
 from connector.reconcile import reconcile_all
-from connector.runtime import DRAIN, PUSH, Runtime
+from connector.runtime import DRAIN, NOTIFY, PUSH, Runtime
 from connector.settings import read_config
-from connector.store import deliveries, outbox
+from connector.store import deliveries, notices, outbox
 
 BUDGET_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 0.05
@@ -51,7 +51,7 @@ def drain(lane: int) -> None:
         while has_time():
             drained = here.processor.drain(lane, has_time)
             if drained.has_updates:
-                here.wake_push()
+                _wake_senders(here)
             if not drained.finished:
                 if is_idle:
                     break
@@ -74,6 +74,22 @@ def push() -> None:
         here.wake_push()
 
 
+def notify() -> None:
+    """Mail the notices that are due in the outbox."""
+    here = runtime()
+    here.waker.woken(NOTIFY)
+    if here.notifier is None:
+        return
+    with here.waker.turn("notify") as has_turn:
+        if not has_turn:
+            return
+        here.notifier.drain(_budget())
+    with here.database.read() as connection:
+        has_notices = notices.is_any_due(connection, here.clock())
+    if has_notices:
+        here.wake_notify()
+
+
 def sweep() -> None:
     """Run the daily rules for the subjects that are due; missed dates are caught up."""
     here = runtime()
@@ -83,18 +99,21 @@ def sweep() -> None:
             if swept.due:
                 log.info("swept", subjects=swept.due)
             if swept.has_updates:
-                here.wake_push()
+                _wake_senders(here)
 
 
 def requeue() -> None:
-    """Find what is stored and not queued: lost wake-ups, batches of workers that died, updates whose time has come."""
+    """Find what is stored and not queued: lost wake-ups, batches of workers that died, what is due in the outbox."""
     here = runtime()
     with here.database.read() as connection:
         lanes = deliveries.waiting_lanes(connection, here.clock())
         has_updates = bool(outbox.waiting_connections(connection, here.clock()))
+        has_notices = notices.is_any_due(connection, here.clock())
     here.wake_lanes(set(lanes))
     if has_updates:
         here.wake_push()
+    if has_notices:
+        here.wake_notify()
 
 
 def reconcile() -> None:
@@ -102,7 +121,7 @@ def reconcile() -> None:
     here = runtime()
     with here.waker.turn("reconcile") as has_turn:
         if has_turn and reconcile_all(here):
-            here.wake_push()
+            _wake_senders(here)
 
 
 def forget() -> None:
@@ -116,6 +135,12 @@ def forget() -> None:
             quarantine_before=now - timedelta(days=config.quarantine_days),
         )
     log.info("forgotten", bodies=bodies, quarantined=quarantined)
+
+
+def _wake_senders(here: Runtime) -> None:
+    """Something was put into the outbox."""
+    here.wake_push()
+    here.wake_notify()
 
 
 def _waits(here: Runtime, lane: int) -> bool:

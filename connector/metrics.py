@@ -37,6 +37,7 @@ class _Instruments:
         self.batch = self._histogram("batch_size", "Deliveries in a batch.", _SIZES)
         self.pushes = self._counter("pushes", "Updates tried.", "connection", "outcome")
         self.pushing = self._histogram("push_seconds", "Seconds that a push took.", _SECONDS, "connection")
+        self.mails = self._counter("mails", "Mails tried.", "outcome")
         self.sweeps = self._counter("sweeps", "Runs of the daily sweep.")
         self.swept = self._counter("swept_subjects", "Subjects that a sweep ran.")
 
@@ -101,6 +102,11 @@ def count_push(connection: str, outcome: str, number: int = 1) -> None:
 def observe_push(connection: str, seconds: float) -> None:
     """The time that one push of a batch took."""
     _kept.instruments.pushing.labels(connection).observe(seconds)
+
+
+def count_mail(outcome: str) -> None:
+    """A mail that was tried, by what the mail server made of it."""
+    _kept.instruments.mails.labels(outcome).inc()
 
 
 def count_sweep(subjects: int) -> None:

@@ -22,6 +22,8 @@ from connector.core.rules import TEMPLATES
 from connector.http import HttpApi
 from connector.intake import Intake, Writer
 from connector.limiter import RateLimiter
+from connector.mail import MailServer
+from connector.notify import Notifier
 from connector.process import Processor
 from connector.push import Pusher
 from connector.redis_server import redis_url
@@ -34,6 +36,7 @@ from connector.wake import Waker
 
 DRAIN: Final = "connector.jobs.drain"
 PUSH: Final = "connector.jobs.push"
+NOTIFY: Final = "connector.jobs.notify"
 NOWHERE: Final = "redis://127.0.0.1:1/0"
 """Where no Redis answers: without one configured or embedded, nothing of another program's is used."""
 MEMO_SECONDS: Final = 300.0
@@ -123,6 +126,20 @@ class Runtime:
             give_up=timedelta(hours=self.config.push_give_up_hours),
         )
 
+    @cached_property
+    def notifier(self) -> Notifier | None:
+        """Mails notices; None: no mail server is set."""
+        if self.config.smtp is None:
+            return None
+        return Notifier(
+            database=self.database,
+            ruleset=self.ruleset,
+            server=MailServer(self.config.smtp),
+            clock=self.clock,
+            lease=timedelta(seconds=self.config.lease_seconds),
+            give_up=timedelta(hours=self.config.push_give_up_hours),
+        )
+
     def context(self) -> Context:
         """What applying events needs, as of now."""
         return Context(ruleset=self.ruleset, connections=self.connections.all(), now=self.clock())
@@ -135,6 +152,11 @@ class Runtime:
     def wake_push(self) -> None:
         """Wake the push: something was put into the outbox."""
         self.waker.wake("push", PUSH)
+
+    def wake_notify(self) -> None:
+        """Wake the mailing, where a mail server is set: a notice may have been put into the outbox."""
+        if self.config.smtp is not None:
+            self.waker.wake("notify", NOTIFY)
 
     def sweep(self, day: int | None = None, has_time: Callable[[], bool] = lambda: True) -> Swept:
         """Run the daily rules up to a local day (ordinal; None: today)."""
