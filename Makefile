@@ -25,10 +25,14 @@ check: .venv/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m connector.settings_docs | diff docs/settings.md -
 	$(BIN)/python -m connector.rule_docs | diff docs/rules.md -
+	$(BIN)/python -m connector.mapping_files.json_schema | diff mappings/schema.json -
+	$(BIN)/python -m connector.mapping_files.guide < mappings/README.md | diff mappings/README.md -
 
 docs: .venv/.dev
 	$(BIN)/python -m connector.settings_docs > docs/settings.md
 	$(BIN)/python -m connector.rule_docs > docs/rules.md
+	$(BIN)/python -m connector.mapping_files.json_schema > mappings/schema.json
+	$(BIN)/python -m connector.mapping_files.guide < mappings/README.md > mappings/README.new && mv mappings/README.new mappings/README.md
 	$(BIN)/python -m tests.answers
 
 bench: .venv/.dev

@@ -14,10 +14,14 @@ from zoneinfo import ZoneInfo, available_timezones
 from marshmallow import Schema, ValidationError, fields
 
 from connector.core.errors import WrongSetting
+from connector.core.mapping import IGNORE
 from connector.core.rules import MATCHES, KeyPage, Notice, RuleSetting, Settings, Template
+from connector.core.status import StatusInfo
 
 REPEATS: Final = ("daily", "once_per_stay")
 LONGEST_GAP: Final = 1_440
+LONGEST_LABEL: Final = 63
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _NOT_A_KEY: Final = "not a key here"
 
@@ -32,7 +36,7 @@ class WrongRuleSettings(WrongSetting):
 
 def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: bool) -> Settings:
     """Settings out of a mapping with the keys `timezone`, `session_gap_minutes`, `key_pages`, `mail_enabled`,
-    `notice_repeat`, `fallback_to_administrators`, `administrators` and `rules`, all optional.
+    `notice_repeat`, `fallback_to_administrators`, `administrators`, `rules` and `own_statuses`, all optional.
 
     `notice_repeat` is one word for every list notice, or {rule id: word}. `mail_default`: whether mail is on where
     `mail_enabled` is not given. Raises `WrongRuleSettings` with every mistake.
@@ -55,7 +59,15 @@ def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: b
             rule: RuleSetting(is_enabled=row.get("enabled", True), has_notify=row.get("notify", True))
             for rule, row in read.get("rules", {}).items()
         },
+        own_statuses=tuple(_own_status(row) for row in read.get("own_statuses", ())),
     )
+
+
+def _own_status(row: Mapping[str, str]) -> StatusInfo:
+    """A status without rank and automatic processing; a language that is not given takes the English label."""
+    en = row["en"]
+    ja, vi, zh = (row.get(language, en) for language in ("ja", "vi", "zh"))
+    return StatusInfo(code=row["code"], rank=None, en=en, ja=ja, vi=vi, zh=zh, automatic=False)
 
 
 def is_email(value: object) -> bool:
@@ -88,6 +100,34 @@ class _Keys(Schema):
         super().__init__(**rest)
         keys = ", ".join(self.fields)
         self.error_messages |= {"unknown": f"{_NOT_A_KEY}; allowed: {keys}", "type": f"a mapping with {keys}"}
+
+
+class _OwnStatuses(fields.List[Any]):
+    """Statuses of the company; a code may neither stand twice nor be one of the template's."""
+
+    def __init__(self, template: Template) -> None:
+        taken = {IGNORE, *(info.code for info in template.statuses)}
+        code = _Value(
+            lambda value: isinstance(value, str) and _CODE.fullmatch(value) is not None and value not in taken,
+            "small letters, digits and _ (at most 63, a letter first), and none of the template's statuses",
+            required=True,
+        )
+        row = _Keys.from_dict(
+            {"code": code, "en": _label(required=True), "ja": _label(), "vi": _label(), "zh": _label()}
+        )
+        allowed = "a list of mappings with code, en, ja, vi, zh"
+        super().__init__(
+            fields.Nested(row, error_messages={"null": "a mapping"}),
+            error_messages={"invalid": allowed, "null": allowed},
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> list[Any]:
+        rows: list[Any] = super()._deserialize(value, attr, data, **rest)
+        codes = [row["code"] for row in rows]
+        twice = [place for place, code in enumerate(codes) if code in codes[:place]]
+        if twice:
+            raise ValidationError({place: {"code": ["a code that does not stand twice"]} for place in twice})
+        return rows
 
 
 class _Repeat(fields.Field[Any]):
@@ -129,12 +169,21 @@ def _schema(template: Template) -> Schema:
             "fallback_to_administrators": _switch(),
             "administrators": _list(_Value(is_email, "an e-mail address"), "a list of e-mail addresses"),
             "rules": _by_rule(rules, row),
+            "own_statuses": _OwnStatuses(template),
         }
     )()
 
 
 def _list_notices(template: Template) -> tuple[str, ...]:
     return tuple(rule.id for rule in template.rules if rule.notice is Notice.LIST)
+
+
+def _label(*, required: bool = False) -> _Value:
+    return _Value(
+        lambda value: isinstance(value, str) and 1 <= len(value.strip()) <= LONGEST_LABEL and value.isprintable(),
+        f"text of 1 to {LONGEST_LABEL} letters",
+        required=required,
+    )
 
 
 def _switch() -> _Value:

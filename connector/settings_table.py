@@ -190,6 +190,12 @@ TABLE: Final[tuple[Setting, ...]] = (
         "Rules that are switched off, or that decide without a notice.",
         "none",
     ),
+    _workspace(
+        "own_statuses",
+        "a list of {code, en, ja, vi, zh}, of which code and en are needed (in the environment: as JSON)",
+        "Statuses of the company, after the template's: for mappings and people; they have neither rank nor rules.",
+        "none",
+    ),
     _text("smtp.host", "Mail server; without it notices are recorded and not mailed."),
     _whole("smtp.port", 587, 1, 65_535, "Port of the mail server."),
     _choice("smtp.security", "starttls", ("starttls", "tls", "none"), "Encryption of the way to the mail server."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import IO, Any, Final, TypeVar
 
@@ -45,7 +46,12 @@ def simulate(
     `until`: the last local date whose daily rules run; None: that of the last event. Raises `WrongLines` with every
     mistake of the lines, and `WrongUntil` when `until` is before the local date of the last event.
     """
-    return _fold(read_lines(lines, template), settings, template, until)
+    return _fold(read_lines(lines, _with_own(template, settings)), settings, template, until)
+
+
+def _with_own(template: Template, settings: Settings | None) -> Template:
+    """The template with the company's own statuses after its own."""
+    return replace(template, statuses=(*template.statuses, *settings.own_statuses)) if settings else template
 
 
 def _fold(
@@ -138,7 +144,7 @@ def simulate_command(
     template = TEMPLATES[name]
     mistakes: list[str] = []
     settings = _tried(mistakes, lambda: load_settings(settings_file.read() if settings_file else b"", template))
-    steps = _tried(mistakes, lambda: read_lines(events, template))
+    steps = _tried(mistakes, lambda: read_lines(events, _with_own(template, settings)))
     until = _tried(mistakes, lambda: _date(until_text)) if until_text is not None else None
     rows = None
     if not mistakes and settings is not None and steps is not None:
@@ -146,7 +152,11 @@ def simulate_command(
     if rows is None:
         click.echo("\n".join(mistakes), err=True)
         context.exit(2)
-    text = "".join(f"{orjson.dumps(row).decode()}\n" for row in rows) if is_json else as_text(rows, template)
+    text = (
+        "".join(f"{orjson.dumps(row).decode()}\n" for row in rows)
+        if is_json
+        else as_text(rows, _with_own(template, settings))
+    )
     click.echo(text.encode(), nl=False)
 
 

@@ -16,11 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.core.errors import NotFound, SalesOpsError, Unmapped
-from connector.core.event import Conflict, Event, FieldValue, Kind, RecordRef, Step
-from connector.core.mapping import Backward, MappingRules, OwnerRule, Policy, translate, view_of, wanted_fields
-from connector.core.status import STATUSES_V1
+from connector.core.event import Conflict, Event, FieldValue, Kind, Step
+from connector.core.mapping import (
+    Backward,
+    FieldRule,
+    MappingRules,
+    OwnerRule,
+    Policy,
+    PushRule,
+    translate,
+    view_of,
+    wanted_fields,
+)
+from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
 from connector.mapping_files import BadMapping, check_mapping, load_mapping, parse_mapping
 from connector.mapping_files.guide import refreshed
+from connector.mapping_files.json_schema import document
+from connector.mapping_files.writer import write_mapping
+from tests.mapping_strategies import EVENTS, FILES
 from tests.wrong_mappings import HOSTILE, SMALLEST, WRONG
 
 ROOT = Path(__file__).parent.parent
@@ -158,6 +171,18 @@ def test_fields_are_read_by_their_expression_and_type() -> None:
         ("string", [1], None),
         ("string", 10**40, None),
         ("string", float("nan"), None),
+        ("email", " Hana.Sato@E.Example ", "hana.sato@e.example"),
+        ("email", "hana", None),
+        ("email", "a@e.example, b@e.example", None),
+        ("email", 7, None),
+        ("email", None, None),
+        ("phone", "+81 (0)3-1234-5678", "+81312345678"),
+        ("phone", "03-1234-5678", None),
+        ("phone", "+81 3", None),
+        ("phone", "+999 123456789", None),
+        ("phone", "call me", None),
+        ("phone", "9" * 300, None),
+        ("phone", None, None),
         ("integer", "-12", -12),
         ("integer", 12.0, 12),
         ("integer", "12.5", None),
@@ -216,6 +241,8 @@ def test_a_value_is_read_as_its_type_or_left_out(kind: str, value: Any, expected
         ("join('-', L[*].V)", "first-last"),
         ("to_string(ceil(INF))", None),
         ("sum(L)", None),
+        ("L[?V=='last' && `true`].V | [0]", "last"),
+        ("L[?V=='`last'].V | [0]", None),
     ],
 )
 def test_an_expression_finds_what_jmespath_says_and_never_fails(expression: str, expected: str | None) -> None:
@@ -237,6 +264,46 @@ def test_a_record_shows_values_and_texts() -> None:
         "UF_CRM_ABM_STATUS": "アポ見込み {since} 2026-03-01",
         "UF_CRM_ABM_FIXED": "abm",
     }
+
+
+def test_phone_numbers_without_a_country_are_of_the_region_and_left_out_without_one() -> None:
+    text = "adapter: a\nfields: {phone: {from: P, type: phone}}\n"
+    numbers = ["03-1234-5678", "+81 3 1234 5678", "０３−１２３４−５６７８", 312345678, "+84 24 3974 2222", "3", "", []]
+    read = [
+        [profile({"P": number}, parse_mapping(text + region, "m.yaml")).get("phone") for number in numbers]
+        for region in ("region: JP", "")
+    ]
+    tokyo, hanoi = FieldValue(value="+81312345678"), FieldValue(value="+842439742222")
+    assert read == [
+        [tokyo, tokyo, tokyo, tokyo, hanoi, None, None, None],
+        [None, tokyo, None, None, hanoi, None, None, None],
+    ]
+
+
+def test_the_adapter_is_one_of_those_that_there_are() -> None:
+    assert parse_mapping(SMALLEST, "m.yaml", adapters=("bitrix24", "standard")).adapter == "standard"
+    (mistake,) = check_mapping("adapter: bitrix", "m.yaml", adapters=("bitrix24", "standard"))
+    assert str(mistake) == ("m.yaml:1:10: 'bitrix' is not allowed; did you mean bitrix24? Allowed: bitrix24, standard")
+
+
+def test_a_list_of_statuses_counts() -> None:
+    rules = parse_mapping(
+        "adapter: a\nstages: {deal: {A: [order, 失注], B: [project, order]}}\n"
+        "triggers: [{id: t, on: t, jump_to: [latent, explicit]}]",
+        "m.yaml",
+    )
+    assert rules.stages == {"deal": {"": {"A": ("order", "lost_order"), "B": ("project", "order")}}}
+    assert rules.triggers[0].jump_to == ("latent", "explicit")
+
+
+def test_a_company_s_own_statuses_are_allowed_where_the_template_s_are() -> None:
+    own = StatusInfo(
+        code="loyal", rank=None, en="Loyal customer", ja="常連", vi="Thân thiết", zh="忠实", automatic=False
+    )
+    text = "adapter: a\nstages: {deal: {A: [order, 常連], B: loyal customer}}\npush: {deal: {status: {loyal: {X: z}}}}"
+    rules = parse_mapping(text, "m.yaml", (*STATUSES, own))
+    assert rules.stages == {"deal": {"": {"A": ("order", "loyal"), "B": "loyal"}}}
+    assert len(check_mapping(text, "m.yaml")) == 3
 
 
 def test_statuses_are_those_of_the_template() -> None:
@@ -263,10 +330,23 @@ def test_the_readme_s_table_is_the_schema_s() -> None:
     assert refreshed(readme) == readme
 
 
+def test_the_schema_for_editors_is_the_schema_s() -> None:
+    assert (MAPPINGS / "schema.json").read_text() == document()
+
+
+def test_the_shipped_mappings_name_the_schema_for_editors() -> None:
+    firsts = {path.read_text().partition("\n")[0] for path in MAPPINGS.glob("*.yaml")}
+    assert firsts == {"# yaml-language-server: $schema=schema.json"}
+
+
+def test_there_are_200_wrong_mappings_and_more() -> None:
+    assert len({text for text, _ in WRONG.values()}) >= 200
+
+
 def test_the_readme_s_examples_are_right() -> None:
     blocks = (MAPPINGS / "README.md").read_text().split("```yaml\n")[1:]
     examples = [block.split("```")[0] for block in blocks]
-    assert [told(SMALLEST + example) for example in examples] == [[]] * 6
+    assert [told(SMALLEST + example) for example in examples] == [[]] * 7
 
 
 # What is said of a wrong one
@@ -362,71 +442,6 @@ def test_any_damage_to_a_file_leaves_it_right_or_gives_mistakes(start: int, leng
     check_mapping(WHOLE[:start] + put + WHOLE[start + length :], "m.yaml")
 
 
-WORDS = st.sampled_from(["NEW", "WON", "form", "0", "17", "hum", "login", "odd word", "é", "no"])
-STATUS = st.sampled_from(["latent", "Lost order", "失注", "order"])
-SAID = r"""A  A.B[0]  L[*].V  ceil(A)  sum(L)  sort_by(L,&V)  max_by(L,&V).V  L[?V>`1`]|[0]  *.*  join('-',L)  avg(L)
-to_number(A)  length(A)  A[::2]  map(&V,L)  {a:A,b:L}  !A&&L"""
-EXPRESSIONS = st.sampled_from(SAID.split())
-FIELD = st.fixed_dictionaries(
-    {"from": EXPRESSIONS},
-    optional={
-        "type": st.sampled_from(["string", "integer", "decimal", "boolean", "date", "datetime", "list"]),
-        "conflict": st.sampled_from(Conflict).map(str),
-    },
-)
-STAGES = st.dictionaries(WORDS, STATUS | st.just("ignore"), max_size=3)
-
-
-def _id_of(trigger: Any) -> str:
-    return str(trigger["id"])
-
-
-TRIGGER = st.fixed_dictionaries(
-    {"id": WORDS, "on": WORDS, "jump_to": STATUS}, optional={"when": EXPRESSIONS, "reopen": st.booleans()}
-)
-FILES = st.fixed_dictionaries(
-    {"adapter": st.just("standard")},
-    optional={
-        "backward": st.sampled_from(["follow", "ignore"]),
-        "unmapped": st.sampled_from(["hold", "ignore"]),
-        "stages": st.dictionaries(WORDS, STAGES | st.dictionaries(WORDS, STAGES, max_size=3), max_size=3),
-        "triggers": st.lists(TRIGGER, max_size=3, unique_by=_id_of),
-        "actions": st.dictionaries(WORDS, st.sampled_from(["login", "mail_open", "ignore"]), max_size=3),
-        "fields": st.dictionaries(st.sampled_from(["company", "custom.x", "email"]), FIELD | EXPRESSIONS),
-        "owner": st.fixed_dictionaries(
-            {},
-            optional={
-                "table": st.dictionaries(WORDS, st.just("a@example.com")),
-                "unknown": st.sampled_from(["hold", "ignore"]),
-            },
-        ),
-        "push": st.dictionaries(
-            WORDS, st.fixed_dictionaries({}, optional={"fields": st.dictionaries(WORDS, st.just("{owner}"))})
-        ),
-    },
-)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | WORDS | st.just("2026-03-01"),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["A", "B", "L", "V"]), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-EVENTS = st.builds(
-    Event,
-    key=st.text(max_size=3),
-    at=st.datetimes(timezones=st.just(UTC)),
-    kind=st.sampled_from(Kind),
-    record=st.none() | st.builds(RecordRef, object=WORDS, id=WORDS),
-    name=st.none() | WORDS,
-    stage=st.none() | WORDS,
-    pipeline=st.none() | WORDS,
-    owner=st.none() | WORDS,
-    owner_email=st.none() | st.just("b@example.com"),
-    data=st.dictionaries(st.sampled_from(["A", "L"]), JSON),
-)
-
-
 @settings(max_examples=200, deadline=None)
 @given(FILES, st.lists(EVENTS, max_size=5))
 def test_a_mapping_that_validates_raises_nothing_but_unmapped_for_any_event(
@@ -440,3 +455,69 @@ def test_a_mapping_that_validates_raises_nothing_but_unmapped_for_any_event(
             continue
         for step in steps:
             json.dumps({name: given_value.value for name, given_value in step.fields.items()}, allow_nan=False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(FILES)
+def test_a_mapping_that_is_written_and_read_is_the_same(content: dict[str, Any]) -> None:
+    rules = parse_mapping(json.dumps(content, ensure_ascii=False), "m.yaml")
+    written = write_mapping(rules)
+    assert parse_mapping(written, "m.yaml") == rules
+    assert write_mapping(parse_mapping(written, "m.yaml")) == written
+
+
+@pytest.mark.parametrize("path", sorted(MAPPINGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_shipped_mappings_are_written_as_they_are_read(path: Path) -> None:
+    rules = load_mapping(path)
+    assert parse_mapping(write_mapping(rules), path.name) == rules
+
+
+def test_a_mapping_is_written_as_people_write_it() -> None:
+    text = """\
+adapter: bitrix24
+region: JP
+backward: follow
+unmapped: hold
+stages:
+  deal:
+    "0": {NEW: project, WON: [order, visited]}
+    "7": {"C7:WON": order}
+triggers:
+- {id: webinar, on: "on", when: "form_id == '12'", jump_to: explicit, reopen: true}
+actions:
+  "no": ignore
+fields:
+  email: {from: "EMAIL[0].VALUE", type: email}
+  company: COMPANY_TITLE
+owner:
+  from: ASSIGNED_BY_ID
+  match: table
+  table: {"17": "hana@example.com"}
+  conflict: theirs
+  unknown: hold
+push:
+  lead:
+    status:
+      latent:
+        A: NEW
+        B: "0123"
+        C: 7
+        D: 1.5
+        E: true
+        F: null
+        G: 1000000000000000.0
+        H:
+        - "a text that is rather long, so that it does not fit in the line"
+        - {"odd \\U0000000A": "\\"\\\\"}
+    fields: {ABM: "{status.label}"}
+    owner: ASSIGNED_BY_ID
+"""
+    assert write_mapping(parse_mapping(text, "m.yaml")) == text
+
+
+def test_only_rules_that_were_read_from_a_file_can_be_written() -> None:
+    field = FieldRule(name="a", read=lambda data: data)
+    push = PushRule(fields={"a": lambda _: ""})
+    for rules in (MappingRules(adapter="a", fields=(field,)), MappingRules(adapter="a", push={"lead": push})):
+        with pytest.raises(TypeError):
+            write_mapping(rules)

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.core.rules import BASIC_1, BASIC_2, KeyPage, RuleSetting, Settings, Template
+from connector.core.status import StatusInfo
 from connector.rule_settings import WrongRuleSettings, read_settings
 
 LIST_NOTICES = {"explicit.warn", "appointment_prospect.remind", "not_targeted.review", "pending.remind"}
 REPEATS = "daily or once_per_stay"
+CODES = "small letters, digits and _ (at most 63, a letter first), and none of the template's statuses"
 
 
 def _mistakes(raw: Any, template: Template = BASIC_2) -> list[str]:
@@ -38,6 +40,10 @@ def test_every_setting_is_read() -> None:
         "fallback_to_administrators": True,
         "administrators": ["zoe@e.example"],
         "rules": {"latent.warm": {"enabled": False}, "latent.surge": {"notify": False}, "latent.react": {}},
+        "own_statuses": [
+            {"code": "loyal", "en": "Loyal", "ja": "常連", "vi": "Thân thiết", "zh": "忠实"},
+            {"code": "trial", "en": "Trial"},
+        ],
     }
     assert read_settings(raw, BASIC_2, mail_default=True) == Settings(
         zone=ZoneInfo("America/New_York"),
@@ -52,6 +58,10 @@ def test_every_setting_is_read() -> None:
             "latent.surge": RuleSetting(has_notify=False),
             "latent.react": RuleSetting(),
         },
+        own_statuses=(
+            StatusInfo(code="loyal", rank=None, en="Loyal", ja="常連", vi="Thân thiết", zh="忠实", automatic=False),
+            StatusInfo(code="trial", rank=None, en="Trial", ja="Trial", vi="Trial", zh="Trial", automatic=False),
+        ),
     )
 
 
@@ -76,6 +86,28 @@ def test_one_word_for_notice_repeat_is_for_every_list_notice_of_the_template() -
         ({"session_gap_minutes": 0}, "session_gap_minutes: found 0; allowed: a whole number from 1 to 1440"),
         ({"session_gap_minutes": True}, "session_gap_minutes: found true; allowed: a whole number from 1 to 1440"),
         ({"session_gap_minutes": 1.5}, "session_gap_minutes: found 1.5; allowed: a whole number from 1 to 1440"),
+        ({"own_statuses": {}}, "own_statuses: found {}; allowed: a list of mappings with code, en, ja, vi, zh"),
+        ({"own_statuses": [None]}, "own_statuses.0: found null; allowed: a mapping"),
+        (
+            {"own_statuses": [{"code": "order", "en": "Order"}]},
+            f"own_statuses.0.code: found 'order'; allowed: {CODES}",
+        ),
+        ({"own_statuses": [{"code": "ignore", "en": "x"}]}, f"own_statuses.0.code: found 'ignore'; allowed: {CODES}"),
+        ({"own_statuses": [{"code": "A b", "en": "x"}]}, f"own_statuses.0.code: found 'A b'; allowed: {CODES}"),
+        ({"own_statuses": [{"en": "x"}]}, f"own_statuses.0.code: missing; allowed: {CODES}"),
+        ({"own_statuses": [{"code": "a"}]}, "own_statuses.0.en: missing; allowed: text of 1 to 63 letters"),
+        (
+            {"own_statuses": [{"code": "a", "en": "x", "ja": " "}]},
+            "own_statuses.0.ja: found ' '; allowed: text of 1 to 63 letters",
+        ),
+        (
+            {"own_statuses": [{"code": "a", "en": "x", "fr": "y"}]},
+            "own_statuses.0.fr: not a key here; allowed: code, en, ja, vi, zh",
+        ),
+        (
+            {"own_statuses": [{"code": "a", "en": "x"}, {"code": "a", "en": "y"}]},
+            "own_statuses.1.code: found 'a'; allowed: a code that does not stand twice",
+        ),
         ({"key_pages": {}}, "key_pages: found {}; allowed: a list of mappings with match and url"),
         ({"key_pages": [None]}, "key_pages.0: found null; allowed: a mapping"),
         ({"key_pages": ["x"]}, "key_pages.0: found 'x'; allowed: a mapping with match, url"),
@@ -139,7 +171,7 @@ def test_a_rule_of_the_other_template_is_unknown() -> None:
 def test_an_unknown_key_is_named_with_the_nearest_one() -> None:
     keys = (
         "timezone, session_gap_minutes, key_pages, mail_enabled, notice_repeat, fallback_to_administrators, "
-        "administrators, rules"
+        "administrators, rules, own_statuses"
     )
     assert _mistakes({"time_zone": "Asia/Tokyo", 5: 5}) == [
         f"5: not a key here; allowed: {keys}",

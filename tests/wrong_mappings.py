@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.wrong_mapping_words import FUNCTIONS, KEYS, STATUS_CODES, TYPES
+from tests.wrong_mappings_by_key import BY_KEY
+
 SMALLEST = "adapter: standard\n"
-STATUS_CODES = (
-    "not_set, latent, quasi_explicit, explicit, appointment_prospect, appointment_acquisition, visited, project, "
-    "order, lost_order, not_targeted, pending"
-)
-FUNCTIONS = (
-    "abs, avg, ceil, contains, ends_with, floor, join, keys, length, map, max, max_by, merge, min, min_by, not_null, "
-    "reverse, sort, sort_by, starts_with, sum, to_array, to_number, to_string, type, values"
-)
-KEYS = "adapter, backward, unmapped, stages, triggers, actions, fields, owner, push"
-WRONG = {
+WRONG: dict[str, tuple[str, list[str]]] = {
     "no adapter": ("backward: follow", ["1:1: the key 'adapter' is missing here"]),
     "unknown key": (
         "adapter: a\nstagess: {}",
@@ -136,7 +130,7 @@ WRONG = {
     "an unknown type": (
         "adapter: a\nfields: {x: {from: a, type: text}}",
         [
-            ("2:29: 'text' is not allowed; allowed: string, integer, decimal, boolean, date, datetime, list"),
+            f"2:29: 'text' is not allowed; allowed: {TYPES}",
         ],
     ),
     "an unfinished expression": (
@@ -161,7 +155,7 @@ WRONG = {
     ),
     "an old literal in an expression": (
         "adapter: a\nfields: {x: 'a == `b`'}",
-        ["2:13: 'a == `b`' is no JMESPath"],
+        ["2:13: `b` is no number, true, false or null; a text stands in '…'"],
     ),
     "an unknown function in an expression": (
         "adapter: a\nfields: {x: 'leng(a)', z: 'q(a)'}",
@@ -261,6 +255,7 @@ WRONG = {
     ),
     "a control character": ("adapter: a\nunmapped: \x07", ["2:11: the character U+0007 is not allowed"]),
 }
+WRONG |= BY_KEY
 
 MANY = 250_000 - 100
 HOSTILE: dict[str, Callable[[], str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,30 +43,45 @@ class BadMapping(SalesOpsError):
         self.mistakes = mistakes
 
 
-def parse_mapping(text: str, name: str, template_statuses: Iterable[StatusInfo] = STATUSES) -> MappingRules:
-    """The rules that a file's text stands for. `name` is the file's name in mistakes. Raises `BadMapping`."""
+def parse_mapping(
+    text: str,
+    name: str,
+    statuses: Iterable[StatusInfo] = STATUSES,
+    adapters: Collection[str] | None = None,
+) -> MappingRules:
+    """The rules that a file's text stands for. `name` is the file's name in mistakes. Raises `BadMapping`.
+
+    `statuses`: those of the workspace, its own included. `adapters`: the systems there are; None: any name is allowed.
+    """
     try:
         table, wrong = read(text)
     except Unreadable as error:
         raise BadMapping(_mistakes([error.found], name)) from error
     gathering = Gathering()
     gathering.found += wrong
-    loaded = gathering.read(mapping_section(template_statuses), table)
+    loaded = gathering.read(mapping_section(statuses, adapters), table)
     if loaded is None or gathering.found:
         raise BadMapping(_mistakes(gathering.found, name))
     return rules_of(loaded)
 
 
-def check_mapping(text: str, name: str, template_statuses: Iterable[StatusInfo] = STATUSES) -> tuple[Mistake, ...]:
+def check_mapping(
+    text: str,
+    name: str,
+    statuses: Iterable[StatusInfo] = STATUSES,
+    adapters: Collection[str] | None = None,
+) -> tuple[Mistake, ...]:
     """All mistakes of a file's text, none when it is right; raises nothing."""
     try:
-        parse_mapping(text, name, template_statuses)
+        parse_mapping(text, name, statuses, adapters)
     except BadMapping as error:
         return error.mistakes
     return ()
 
 
-def load_mapping(path: Path, template_statuses: Iterable[StatusInfo] = STATUSES) -> MappingRules:
+def load_mapping(
+    path: Path, statuses: Iterable[StatusInfo] = STATUSES, adapters: Collection[str] | None = None
+) -> MappingRules:
     """The rules of a file (UTF-8). Raises `BadMapping`, and `NotFound` when it cannot be opened."""
     try:
         with path.open("rb") as file:
@@ -82,7 +97,7 @@ def load_mapping(path: Path, template_statuses: Iterable[StatusInfo] = STATUSES)
             found = Found(line, error.start - start + 1, "this is no UTF-8 text; save the file as UTF-8")
             raise BadMapping(_mistakes([found], path.name)) from error
         text = raw.decode("latin-1")
-    return parse_mapping(text, path.name, template_statuses)
+    return parse_mapping(text, path.name, statuses, adapters)
 
 
 def _mistakes(found: Iterable[Found], name: str) -> tuple[Mistake, ...]:

@@ -1,17 +1,19 @@
-"""What sales ops write into a mapping, compiled once: paths, conditions and text templates."""
+"""Paths and conditions in JMESPath, as sales ops write them into a mapping: checked and compiled once."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import jmespath
 from jmespath.exceptions import JMESPathError, LexerError, ParseError
 from jmespath.functions import Functions
 
-from connector.core.mapping import VIEW_NAMES, Reader, Template
+from connector.core.mapping import Reader
 from connector.mapping_files.source import shown
 
 LONGEST: Final = 500
@@ -20,29 +22,66 @@ MOST_OPENED: Final = 50
 MOST_BUILT: Final = 4
 _BUILDING: Final = frozenset({"multi_select_list", "multi_select_dict", "join", "to_string"})
 _FUNCTIONS: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
-_PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
+_LITERAL: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`((?:\\.|[^`\\])*)`""", re.DOTALL)
+"""Texts and quoted names are passed over."""
+_BESIDE: Final = frozenset(
+    {
+        "or_expression",
+        "and_expression",
+        "not_expression",
+        "comparator",
+        "function_expression",
+        "expref",
+        "multi_select_list",
+        "multi_select_dict",
+        "key_val_pair",
+    }
+)
+"""The parts of which every child reads the same object; of all others the first child reads it."""
 
 
 class BadExpression(ValueError):
     """The expression cannot be compiled; the message says what was found and what is allowed."""
 
 
-def path(text: str) -> Reader:
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What was written, compiled: equal where the text is. `names`: the names of the data that it reads first."""
+
+    text: str
+    run: Callable[[Any], Any] = field(compare=False, repr=False)
+    names: tuple[str, ...] = field(default=(), compare=False)
+
+    def __call__(self, given: Any) -> Any:
+        """What it gives for an event's data, or for the view of a template."""
+        return self.run(given)
+
+
+def path(text: str) -> Expression:
     """A JMESPath (https://jmespath.org) over an event's data. Raises `BadExpression`; the reader never raises."""
     node = _parsed(text)
     steps = _steps(node)
-    return _general(text) if steps is None else _simple(steps)
+    return Expression(text, _general(text) if steps is None else _simple(steps), tuple(dict.fromkeys(_names(node))))
 
 
-def condition(text: str) -> Reader:
+def condition(text: str) -> Expression:
     """A JMESPath that gives true or false, where JMESPath's own falsehoods count: null, false and what is empty."""
     read = path(text)
 
     def holds(data: Mapping[str, Any]) -> bool:
-        value = read(data)
+        value = read.run(data)
         return not (value is None or value is False or value in ("", [], {}))
 
-    return holds
+    return Expression(text, holds, read.names)
+
+
+def _names(node: Mapping[str, Any]) -> Iterator[str]:
+    """The names that an expression looks up in the object that it is given."""
+    if node["type"] == "field":
+        yield node["value"]
+    children = [child for child in node["children"] if isinstance(child, dict)]
+    for child in children if node["type"] in _BESIDE else children[:1]:
+        yield from _names(child)
 
 
 def _general(text: str) -> Reader:
@@ -88,15 +127,20 @@ def _parsed(text: str) -> Mapping[str, Any]:
     if sum(text.count(sign) for sign in "([{*!") > MOST_OPENED:
         message = f"the expression has more than {MOST_OPENED} brackets, stars or exclamation marks"
         raise BadExpression(message)
+    for literal in _LITERAL.finditer(text):
+        _check_literal(literal.group(1))
     try:
         node: Mapping[str, Any] = jmespath.compile(text).parsed
-    except (JMESPathError, RecursionError, PendingDeprecationWarning) as error:
+    except (JMESPathError, RecursionError) as error:
         message = f"{shown(text)} is no JMESPath{_where(error, text)}"
         raise BadExpression(message) from error
     parts = list(_walk(node))
     called = [part for part in parts if part["type"] == "function_expression"]
     for part in called:
         _check_function(part["value"], len(part["children"]))
+    if any(part["type"] == "slice" and part["children"][2:] == [0] for part in parts):
+        message = "the step of a slice [start:end:step] must not be 0"
+        raise BadExpression(message)
     built = sum(part["type"] in _BUILDING for part in parts) + sum(part["value"] in _BUILDING for part in called)
     if built > MOST_BUILT:
         message = f"the expression makes more than {MOST_BUILT} new lists, objects or texts"
@@ -105,6 +149,15 @@ def _parsed(text: str) -> Mapping[str, Any]:
         message = f"the expression has more than {MOST_PARTS} parts"
         raise BadExpression(message)
     return node
+
+
+def _check_literal(literal: str | None) -> None:
+    """The library takes what is no JSON for a text, and will not do so for ever."""
+    try:
+        json.loads("null" if literal is None else literal.replace("\\`", "`"))
+    except ValueError as error:
+        message = f"`{literal}` is no number, true, false or null; a text stands in '…'"
+        raise BadExpression(message) from error
 
 
 def _where(error: Exception, text: str) -> str:
@@ -136,32 +189,3 @@ def _check_function(name: str, given: int) -> None:
     if given < len(signature) or (given > len(signature) and not is_open):
         message = f"the function {name}() takes {len(signature)} values{' or more' if is_open else ''}, not {given}"
         raise BadExpression(message)
-
-
-def template(text: str) -> Template:
-    """Text with `{status.label}` and the like from `VIEW_NAMES`; `{{` and `}}` are braces. Raises `BadExpression`."""
-    parts: list[tuple[str, bool]] = []
-    for match in _PART.finditer(text):
-        part, name = match.group(), match.group(1)
-        if name is not None:
-            parts.append((_known(name), True))
-        elif part in {"{", "}"}:
-            message = (
-                f"a single {part!r} stands at character {match.start() + 1}; write {part * 2!r} for the sign itself"
-            )
-            raise BadExpression(message)
-        else:
-            parts.append(({"{{": "{", "}}": "}"}.get(part, part), False))
-    if all(not is_name for _, is_name in parts):
-        plain = "".join(part for part, _ in parts)
-        return lambda _view: plain
-    return lambda view: "".join([view[part] if is_name else part for part, is_name in parts])
-
-
-def _known(name: str) -> str:
-    if name in VIEW_NAMES:
-        return name
-    close = difflib.get_close_matches(name, VIEW_NAMES, n=1)
-    hint = f"; did you mean {{{close[0]}}}? Allowed" if close else "; allowed"
-    message = f"{{{name[:40]}}} is not known{hint}: {', '.join(f'{{{known}}}' for known in VIEW_NAMES)}"
-    raise BadExpression(message)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final
+
+import phonenumbers
+
+from connector.core.errors import BadPayload
+from connector.mapping_files.expressions import Expression
+from connector.payload import Part
 
 _MOST_DIGITS: Final = 30
 _MOST_ITEMS: Final = 1000
@@ -19,6 +26,8 @@ class FieldType(StrEnum):
     """What a profile field holds. All are kept as JSON: decimals as text, dates and times as ISO 8601."""
 
     STRING = "string"
+    EMAIL = "email"
+    PHONE = "phone"
     INTEGER = "integer"
     DECIMAL = "decimal"
     BOOLEAN = "boolean"
@@ -33,6 +42,24 @@ def _string(value: Any) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) and abs(value) < 10**_MOST_DIGITS else None
+
+
+def _email(value: Any) -> str | None:
+    """As e-mails identify subjects in every system."""
+    try:
+        return Part(value).email()
+    except BadPayload:
+        return None
+
+
+def _phone(value: Any, region: str | None) -> str | None:
+    """E.164. Its length must be possible; the ranges in use change faster than the library's tables."""
+    try:
+        number = phonenumbers.parse(_string(value) or "", region)
+    except phonenumbers.NumberParseException:
+        return None
+    is_possible = phonenumbers.is_possible_number(number)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if is_possible else None
 
 
 def _integer(value: Any) -> int | None:
@@ -83,8 +110,9 @@ def _list(value: Any) -> list[str] | None:
     return None if text is None else [text] if text else []
 
 
-READ: Final[Mapping[FieldType, Callable[[Any], Any]]] = {
+_READ: Final[Mapping[FieldType, Callable[[Any], Any]]] = {
     FieldType.STRING: _string,
+    FieldType.EMAIL: _email,
     FieldType.INTEGER: _integer,
     FieldType.DECIMAL: _decimal,
     FieldType.BOOLEAN: _boolean,
@@ -92,3 +120,24 @@ READ: Final[Mapping[FieldType, Callable[[Any], Any]]] = {
     FieldType.DATETIME: _datetime,
     FieldType.LIST: _list,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Where a value stands and how it is read; equal where both are."""
+
+    source: Expression
+    type: FieldType
+    region: str | None
+    convert: Callable[[Any], Any] = field(compare=False, repr=False)
+
+    def __call__(self, data: Mapping[str, Any]) -> Any:
+        """The value in an event's data as JSON; None where there is none of the type."""
+        return self.convert(self.source.run(data))
+
+
+def typed(source: Expression, kind: FieldType, region: str | None) -> Typed:
+    """The reader of a field. `region`: the country of phone numbers without theirs; None: those are left out."""
+    if kind is FieldType.PHONE:
+        return Typed(source, kind, region, lambda value: _phone(value, region))
+    return Typed(source, kind, None, _READ[kind])

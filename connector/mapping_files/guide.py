@@ -1,7 +1,8 @@
-"""The table of all keys in `mappings/README.md`, made from the schema's own descriptions."""
+"""The table of all keys in `mappings/README.md`: `python -m connector.mapping_files.guide` renews what it is given."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -49,3 +50,7 @@ def _inner(field: Field[Any]) -> tuple[Section | None, str]:
     if isinstance(field, Short):
         return field.section, ""
     return (field, "") if isinstance(field, Section) else (None, "")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(refreshed(sys.stdin.read()))

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, Reader, TriggerRule
-from connector.mapping_files.field_types import READ
+from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, TriggerRule
+from connector.mapping_files.field_types import typed
 
 
 def rules_of(loaded: Mapping[str, Any]) -> MappingRules:
     """The rules, from the values that `schema.mapping_section` read."""
     return MappingRules(
         adapter=loaded["adapter"],
+        region=loaded["region"],
         backward=loaded["backward"],
         unmapped=loaded["unmapped"],
         stages=loaded["stages"],
         triggers=tuple(_trigger(entry) for entry in loaded["triggers"]),
         actions=loaded["actions"],
         fields=tuple(
-            FieldRule(name=name, read=_typed(entry["from"], READ[entry["type"]]), conflict=entry["conflict"])
+            FieldRule(name=name, read=typed(entry["from"], entry["type"], loaded["region"]), conflict=entry["conflict"])
             for name, entry in loaded["fields"].items()
         ),
         owner=None if loaded["owner"] is None else _owner(loaded["owner"]),
@@ -35,7 +36,3 @@ def _trigger(entry: Mapping[str, Any]) -> TriggerRule:
 
 def _owner(entry: Mapping[str, Any]) -> OwnerRule:
     return OwnerRule(source=entry["from"], table=entry["table"], conflict=entry["conflict"], unknown=entry["unknown"])
-
-
-def _typed(read: Reader, convert: Callable[[Any], Any]) -> Reader:
-    return lambda data: convert(read(data))

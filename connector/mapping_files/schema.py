@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -13,12 +13,13 @@ from connector.core.action import Action
 from connector.core.event import Conflict
 from connector.core.mapping import IGNORE, VIEW_NAMES, Backward, Policy
 from connector.core.status import StatusInfo
-from connector.mapping_files import expressions
+from connector.mapping_files import expressions, templates
 from connector.mapping_files.field_types import FieldType
+from connector.mapping_files.goals import Goals, StatusWord
 from connector.mapping_files.source import Found, Table
 from connector.mapping_files.speller import Speller
 from connector.mapping_files.tables import Section, SeriesOf, Short, Stages, TableOf
-from connector.mapping_files.words import Choice, Compiled, Flag, Plain, Shaped, StatusWord, Text
+from connector.mapping_files.words import Choice, Compiled, Country, Flag, Plain, Shaped, Text
 
 E = TypeVar("E", bound=StrEnum)
 _TARGETS: Final = {action.value: action.value for action in Action} | {IGNORE: IGNORE}
@@ -31,11 +32,18 @@ def _about(meaning: str, example: str, *, needed: bool = False) -> dict[str, Any
     return {"meaning": meaning, "example": example, "needed": needed}
 
 
-def mapping_section(statuses: Iterable[StatusInfo]) -> Section:
-    """The whole file, for a template's statuses; made anew for each file."""
+def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | None = None) -> Section:
+    """The whole file, for a workspace's statuses and the adapters there are (None: any); made anew for each file."""
     speller = Speller(statuses)
+    system = _about("the system that the connection belongs to", "bitrix24", needed=True)
     fields: dict[str, Field[Any]] = {
-        "adapter": Text(metadata=_about("the system that the connection belongs to", "bitrix24", needed=True)),
+        "adapter": Text(metadata=system)
+        if adapters is None
+        else Choice({name: name for name in adapters}, speller, metadata=system),
+        "region": Country(
+            load_default=None,
+            metadata=_about("the country of phone numbers that are written without theirs (ISO 3166-1)", "JP"),
+        ),
         "backward": _one_of(
             Backward,
             speller,
@@ -51,12 +59,13 @@ def mapping_section(statuses: Iterable[StatusInfo]) -> Section:
         ),
         "stages": TableOf(
             Text(),
-            Stages(StatusWord(speller, may_ignore=True)),
+            Stages(Goals(speller, may_ignore=True)),
             load_default=dict,
             metadata=_about(
                 "object → their stage → our status (code, label or alias) or `ignore`; "
-                "with pipelines: object → pipeline → stage → status",
-                "{deal: {0: {NEW: project, WON: order}}}",
+                "with pipelines: object → pipeline → stage → status; "
+                "a list of statuses: the first record of a subject that gets there gives the first, and so on",
+                "{deal: {0: {NEW: project, WON: [order, visited]}}}",
             ),
         ),
         "triggers": SeriesOf(
@@ -107,8 +116,13 @@ def _trigger(speller: Speller) -> Section:
                 load_default=None,
                 metadata=_about("fires only where this JMESPath over the event's data is true", "\"form_id == '12'\""),
             ),
-            "jump_to": StatusWord(
-                speller, metadata=_about("the status that it is attached to", "appointment_prospect", needed=True)
+            "jump_to": Goals(
+                speller,
+                metadata=_about(
+                    "the status that it is attached to; a list: its first firing gives the first, and so on",
+                    "appointment_prospect",
+                    needed=True,
+                ),
             ),
             "reopen": Flag(
                 load_default=False,
@@ -195,7 +209,7 @@ def _push(speller: Speller) -> Section:
             ),
             "fields": TableOf(
                 Text(),
-                Compiled(expressions.template),
+                Compiled(templates.template),
                 load_default=dict,
                 metadata=_about(f"their text field → text, with {names}", '{UF_CRM_ABM: "{status.label}"}'),
             ),
@@ -212,7 +226,8 @@ def _conflict(speller: Speller) -> Choice[Conflict]:
         Conflict,
         speller,
         Conflict.NEWEST,
-        "which value stays: the `newest`, `theirs`, `ours`, or theirs only `if_empty`",
+        "which value stays: the `newest` of all; always `theirs`; `ours`, set here or by another connection, "
+        "where there is one; or as `ours`, with their first value `if_empty`",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from marshmallow import EXCLUDE, Schema, ValidationError
 from marshmallow.fields import Field
 
+from connector.core.mapping import Goal
 from connector.mapping_files.source import Found, Series, Table, Value, Word, shown
 from connector.mapping_files.speller import Speller
 from connector.mapping_files.words import Gathering, Reading, Text, kind_of, refuse
@@ -126,15 +127,15 @@ class Short(Reading[dict[str, Any]]):
         return self.section.read(table)
 
 
-class Stages(Reading[dict[str, dict[str, str]]]):
+class Stages(Reading[dict[str, dict[str, Goal]]]):
     """One object's stages, or its pipelines with their stages."""
 
-    def __init__(self, status: Reading[str], **kwargs: Any) -> None:
+    def __init__(self, goal: Reading[Goal], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.stages = TableOf(Text(), status)
+        self.stages = TableOf(Text(), goal)
         self.pipelines = TableOf(Text(), self.stages)
 
-    def read(self, value: Value) -> dict[str, dict[str, str]]:
+    def read(self, value: Value) -> dict[str, dict[str, Goal]]:
         """Pipeline (`""`: none) → stage → status."""
         if not isinstance(value, Table) or not any(isinstance(part, Table) for part in value.values()):
             return {"": self.stages.read(value)}

@@ -9,8 +9,8 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from marshmallow import ValidationError
 from marshmallow.fields import Field
+from phonenumbers import SUPPORTED_REGIONS
 
-from connector.core.mapping import IGNORE
 from connector.mapping_files.expressions import BadExpression
 from connector.mapping_files.source import Found, Series, Table, Value, Word, shown
 from connector.mapping_files.speller import Speller
@@ -78,6 +78,18 @@ class Shaped(Text):
         return text
 
 
+class Country(Text):
+    """A country by its two letters (ISO 3166-1), as the library of phone numbers knows them."""
+
+    def read(self, value: Value) -> str:
+        """The two letters."""
+        text = super().read(value)
+        if text not in SUPPORTED_REGIONS:
+            hint = f"; did you mean {text.upper()}?" if text.upper() in SUPPORTED_REGIONS else ""
+            refuse(value, f"{shown(text)} is no country{hint}; two letters are expected, such as JP, VN or US")
+        return text
+
+
 class Choice(Reading[T], Generic[T]):
     """One of a few words, each of which stands for a value."""
 
@@ -103,27 +115,6 @@ class Flag(Reading[bool]):
             quotes = "" if not isinstance(value, Word) or value.is_plain else " in quotes"
             refuse(value, f"found {kind_of(value)}{quotes}; allowed: true, false (without quotes)")
         return value == "true"
-
-
-class StatusWord(Reading[str]):
-    """A status by code, label or alias, in any of the languages."""
-
-    def __init__(self, speller: Speller, *, may_ignore: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.speller = speller
-        self.may_ignore = may_ignore
-        self.allowed = tuple(info.code for info in speller.statuses) + ((IGNORE,) if may_ignore else ())
-
-    def read(self, value: Value) -> str:
-        """The status's code, or `ignore`."""
-        if not isinstance(value, Word) or not value:
-            refuse(value, f"found {kind_of(value)}; a status is expected; allowed: {', '.join(self.allowed)}")
-        if value == IGNORE and self.may_ignore:
-            return IGNORE
-        code, close = self.speller.status(str(value))
-        if code is None:
-            refuse(value, f"{shown(value)} is no status{self.speller.offer(value, self.allowed, close)}")
-        return code
 
 
 class Compiled(Reading[T], Generic[T]):

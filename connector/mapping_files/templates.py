@@ -1,0 +1,41 @@
+"""Text templates of a mapping's push section: `{status.label}` and the like, checked and compiled once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Final
+
+from connector.core.mapping import VIEW_NAMES
+from connector.mapping_files.expressions import BadExpression, Expression
+
+_PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
+
+
+def template(text: str) -> Expression:
+    """Text with `{status.label}` and the like from `VIEW_NAMES`; `{{` and `}}` are braces. Raises `BadExpression`."""
+    parts: list[tuple[str, bool]] = []
+    for match in _PART.finditer(text):
+        part, name = match.group(), match.group(1)
+        if name is not None:
+            parts.append((_known(name), True))
+        elif part in {"{", "}"}:
+            message = (
+                f"a single {part!r} stands at character {match.start() + 1}; write {part * 2!r} for the sign itself"
+            )
+            raise BadExpression(message)
+        else:
+            parts.append(({"{{": "{", "}}": "}"}.get(part, part), False))
+    if all(not is_name for _, is_name in parts):
+        plain = "".join(part for part, _ in parts)
+        return Expression(text, lambda _view: plain)
+    return Expression(text, lambda view: "".join([view[part] if is_name else part for part, is_name in parts]))
+
+
+def _known(name: str) -> str:
+    if name in VIEW_NAMES:
+        return name
+    close = difflib.get_close_matches(name, VIEW_NAMES, n=1)
+    hint = f"; did you mean {{{close[0]}}}? Allowed" if close else "; allowed"
+    message = f"{{{name[:40]}}} is not known{hint}: {', '.join(f'{{{known}}}' for known in VIEW_NAMES)}"
+    raise BadExpression(message)
