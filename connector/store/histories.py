@@ -1,0 +1,87 @@
+"""Reads the whole population in pages of subjects with their stored events; what is read is as it was stored: text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, false, func, null, or_, select
+
+from connector.store.remaps import DELETED, TRANSLATED
+from connector.store.tables import events, subjects
+
+APPLIED: Final = "applied"
+Stored: TypeAlias = Row[str, str, str, str | None, str]
+"""A stored event: subject, connection, outcome, what it said where it is translated anew, and its steps (JSON)."""
+
+
+class Standing(NamedTuple):
+    """A subject as it stands; `state` is its JSON, None where nothing has happened to it yet."""
+
+    id: str
+    due: int | None
+    state: str | None
+
+
+def count(connection: Connection, due: int | None = None) -> int:
+    """How many subjects there are that were not merged away; `due`: on which a daily rule holds up to that day."""
+    query = select(func.count()).select_from(subjects).where(subjects.c.merged_into.is_(None))
+    return int(connection.execute(query if due is None else query.where(subjects.c.due <= due)).scalar_one())
+
+
+def page(connection: Connection, after: str, limit: int) -> list[Standing]:
+    """Subjects by id, after an id."""
+    query = (
+        select(subjects.c.id, subjects.c.due, cast(subjects.c.state, Text))
+        .where(subjects.c.id > after, subjects.c.merged_into.is_(None))
+        .order_by(subjects.c.id)
+        .limit(limit)
+    )
+    return [Standing(*row) for row in connection.execute(query)]
+
+
+def due_page(connection: Connection, until: int, after: tuple[int, str], limit: int) -> list[Standing]:
+    """Subjects on which a daily rule holds up to a local day (ordinal), by that day and id, after a day and an id."""
+    day, subject = after
+    is_after = or_(subjects.c.due > day, and_(subjects.c.due == day, subjects.c.id > subject))
+    query = (
+        select(subjects.c.id, subjects.c.due, cast(subjects.c.state, Text))
+        .where(subjects.c.due >= day, subjects.c.due <= until, is_after, subjects.c.merged_into.is_(None))
+        .order_by(subjects.c.due, subjects.c.id)
+        .limit(limit)
+    )
+    return [Standing(*row) for row in connection.execute(query)]
+
+
+def events_between(
+    connection: Connection, after: str, last: str, *, anew: Collection[str], since: datetime | None
+) -> Sequence[Stored]:
+    """What the subjects after an id up to another were through, in order of subject and time.
+
+    That is every applied event, and of the connections `anew` since `since` (UTC; None: ever) also those that were held
+    or ignored.
+    """
+    is_anew = _is_anew(anew, since)
+    is_wanted = or_(events.c.outcome == APPLIED, and_(is_anew, events.c.outcome.in_(TRANSLATED)))
+    said = cast(case((is_anew, events.c.said), else_=null()), Text)
+    query = (
+        select(events.c.subject, events.c.connection, events.c.outcome, said, cast(events.c.steps, Text))
+        .where(events.c.subject > after, events.c.subject <= last, is_wanted)
+        .order_by(events.c.subject, events.c.at)
+    )
+    return connection.execute(query).all()
+
+
+def _is_anew(names: Collection[str], since: datetime | None) -> ColumnElement[bool]:
+    """No mapping decides about an end: it keeps its steps."""
+    if not names:
+        return false()
+    is_theirs = and_(events.c.connection.in_(sorted(names)), events.c.kind != DELETED)
+    return is_theirs if since is None else and_(is_theirs, events.c.at >= since)
+
+
+def as_it_is_now(connection: Connection) -> None:
+    """Let all that is read in this transaction be of one moment; SQLite does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execution_options(isolation_level="REPEATABLE READ")
