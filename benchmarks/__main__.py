@@ -1,0 +1,30 @@
+"""`python -m benchmarks [intake|process|fold|sweep …]`: one line of JSON for each figure; without names, all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from benchmarks import fold, intake, process, sweep
+from benchmarks.result import Result, say
+
+BENCHMARKS: Final[Mapping[str, Callable[[], Iterator[Result]]]] = {
+    "intake": intake.run,
+    "process": process.run,
+    "fold": fold.run,
+    "sweep": sweep.run,
+}
+
+
+def main(names: list[str]) -> None:
+    """Run those whose name is given, or all."""
+    for name, run in BENCHMARKS.items():
+        if not names or name in names:
+            say(f"{name} …")
+            for result in run():
+                print(result.line(), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

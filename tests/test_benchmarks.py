@@ -1,0 +1,56 @@
+"""The benchmarks run and say what they should; how fast anything is, no test asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from benchmarks import fold, intake, places, process, sweep
+from benchmarks.result import Result
+
+TINY: dict[str, Callable[[], Iterator[Result]]] = {
+    "process": lambda: process.run(events=30, subjects=6, jobs=5, rounds=1),
+    "sweep": lambda: sweep.run(stored=200, few=50, due=10, rounds=1),
+}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_benchmark_prints_a_line_for_each_database_there_is(name: str) -> None:
+    results = [json.loads(result.line()) for result in TINY[name]()]
+    assert [result["benchmark"] for result in results] == [f"{name}.{kind}" for kind in places.kinds()]
+    for result in results:
+        _check(result)
+
+
+def test_intake_is_measured_through_a_server() -> None:
+    """On one kind only: each takes two servers of two processes."""
+    (result,) = [
+        json.loads(result.line()) for result in intake.run(requests=64, connections=4, rounds=1, kinds=["sqlite"])
+    ]
+    assert result["benchmark"] == "intake.sqlite"
+    _check(result)
+
+
+def test_the_fold_has_a_line_of_its_own() -> None:
+    (result,) = [json.loads(result.line()) for result in fold.run(subjects=2, events=5, rounds=1)]
+    assert result["benchmark"] == "fold"
+    _check(result)
+
+
+def test_without_postgresql_only_sqlite_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BENCH_POSTGRES_URL", "postgresql://nobody@127.0.0.1:1")
+    assert places.kinds() == ("sqlite",)
+    assert "no PostgreSQL at postgresql://nobody@127.0.0.1:1" in capsys.readouterr().err
+
+
+def _check(result: dict[str, object]) -> None:
+    assert list(result) == ["benchmark", "figure", "unit", "reference", "ratio", "runs"]
+    figure, reference, ratio = (result[name] for name in ("figure", "reference", "ratio"))
+    assert isinstance(figure, float)
+    assert isinstance(reference, float)
+    assert isinstance(ratio, float)
+    assert min(figure, reference) > 0
