@@ -39,6 +39,7 @@ class Strings:
 
     fetch: Callable[[Sequence[Delivery]], Mapping[str, Any]] = lambda _: {}
     reads: Callable[[Delivery], None] = lambda _: None
+    alters: Callable[[Event], Event] = lambda event: event
     takes: Callable[[Sequence[Update]], Sequence[Pushed]] = done
     changes: Callable[[datetime], Iterator[Event]] = lambda _: iter(())
     sent: list[Update] = field(default_factory=list)
@@ -73,8 +74,11 @@ class Puppet(Standard):
         return STRINGS[self.strings].fetch(deliveries)
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        STRINGS[self.strings].reads(delivery)
-        return Standard.parse(self, delivery, fetched)
+        strings = STRINGS[self.strings]
+        strings.reads(delivery)
+        return [
+            strings.alters(one) if isinstance(one, Event) else one for one in Standard.parse(self, delivery, fetched)
+        ]
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         del api
