@@ -19,6 +19,7 @@ from connector.metrics import Queue as Waiting
 from connector.runtime import Runtime
 from connector.store import deliveries, notices, outbox, subjects
 from connector.store.migrate import head, present
+from connector.watch import drift
 
 LATE: Final = timedelta(minutes=2)
 
@@ -40,7 +41,7 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[Finding]:
         findings.append(_connections(runtime))
     findings += _dispatch(runtime)
     if is_standing:
-        findings += [_backlog(runtime), _mail(runtime), *([_account(runtime)] if with_account else [])]
+        findings += [_backlog(runtime), _mail(runtime), *([_drift(runtime), _account(runtime)] if with_account else [])]
     return findings
 
 
@@ -62,7 +63,8 @@ def _connections(runtime: Runtime) -> Finding:
     except Exception as error:  # noqa: BLE001 - whatever a stored connection makes fail is what is looked for
         detail = str(error) if isinstance(error, ConnectorError) else f"a connection cannot be read: {said(error)}"
         return Finding(name="connections", is_fine=False, is_vital=True, detail=detail[:300])
-    return Finding(name="connections", is_fine=True, is_vital=True)
+    broken = runtime.connections.broken()
+    return Finding(name="connections", is_fine=not broken, detail="; ".join(broken)[:1000])
 
 
 def _dispatch(runtime: Runtime) -> list[Finding]:
@@ -101,6 +103,14 @@ def _mail(runtime: Runtime) -> Finding:
     elif waits.failing_since is not None and runtime.clock() - waits.failing_since > LATE:
         detail = f"{waits.failing} notices wait since mailing them failed, last with: {waits.error}"
     return Finding(name="mail", is_fine=not detail, detail=detail)
+
+
+def _drift(runtime: Runtime) -> Finding:
+    """As the systems were when they were asked last; the daily watch asks them."""
+    connections = runtime.connections.all().values()
+    wrong = [f"{one.name} ({len(found)})" for one in connections if (found := drift(runtime, one))]
+    detail = f"mapping and system differ: {', '.join(wrong)}; run `connector mapping drift`" if wrong else ""
+    return Finding(name="drift", is_fine=not wrong, detail=detail)
 
 
 def _account(runtime: Runtime) -> Finding:

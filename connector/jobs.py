@@ -14,13 +14,18 @@ from typing import Final
 
 import structlog
 
+from connector import remap as remapping
+from connector import watch as watching
+from connector import what_if_runs
 from connector.log import configure_log
 from connector.reconcile import reconcile_all
 from connector.runtime import DRAIN, NOTIFY, PUSH, Runtime
 from connector.settings import read_config
 from connector.store import deliveries, notices, outbox
 
+REMAP: Final = "connector.jobs.remap"
 BUDGET_SECONDS: Final = 60.0
+WHAT_IF_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 0.05
 log: Final = structlog.get_logger(__name__)
 _ending: Final = threading.Event()
@@ -114,6 +119,8 @@ def requeue() -> None:
         here.wake_push()
     if has_notices:
         here.wake_notify()
+    for of in what_if_runs.unfinished(here):
+        here.waker.wake("maintenance", what_if_runs.JOB, of)
 
 
 def reconcile() -> None:
@@ -122,6 +129,24 @@ def reconcile() -> None:
     with here.waker.turn("reconcile") as has_turn:
         if has_turn and reconcile_all(here):
             _wake_senders(here)
+
+
+def remap() -> None:
+    """Go on translating stored events for the mappings in force; events that came while one was published, too."""
+    here = runtime()
+    here.waker.woken(REMAP)
+    has_time = _budget()
+    with here.waker.turn("remap") as has_turn:
+        for name in remapping.waiting(here) if has_turn else ():
+            remapping.remap(here, name, has_time=has_time)
+
+
+def watch() -> None:
+    """Ask the systems for their stages, owners and fields, and warn where the mappings do not fit them any more."""
+    here = runtime()
+    with here.waker.turn("watch") as has_turn:
+        if has_turn:
+            watching.watch(here)
 
 
 def forget() -> None:
@@ -141,6 +166,17 @@ def _wake_senders(here: Runtime) -> None:
     """Something was put into the outbox."""
     here.wake_push()
     here.wake_notify()
+
+
+def what_if_job(of: str) -> None:
+    """Go on with a what-if for a while, then let other jobs have their turn."""
+    here = runtime()
+    here.waker.woken(what_if_runs.JOB, of)
+    until = time.monotonic() + WHAT_IF_SECONDS
+    with here.waker.turn(f"what-if:{of}") as has_turn:
+        is_left = has_turn and what_if_runs.advance(here, of, lambda: not _ending.is_set() and time.monotonic() < until)
+    if is_left:
+        here.waker.wake("maintenance", what_if_runs.JOB, of)
 
 
 def _waits(here: Runtime, lane: int) -> bool:

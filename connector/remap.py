@@ -65,6 +65,7 @@ def remap(
             has_updates = runtime.database.attempt(partial(_write, page=page, connected=connected, context=context))
             if has_updates:
                 runtime.wake_push()
+                runtime.wake_notify()
             progress(page.run["subjects"] + len(page.subjects))
         elif page.run["finished_at"] is not None:
             break

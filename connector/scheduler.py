@@ -28,7 +28,10 @@ RECONCILE_SECONDS: Final = 900
 RECONCILE_AT_MOST: Final = 1800
 JOB_SECONDS: Final = 300
 FAILED_JOB_SECONDS: Final = 3600
+REMAP_SECONDS: Final = 60
 FORGET_AT: Final = "17 3 * * *"
+WATCH_AT: Final = "41 20 * * *"
+"""Before the working day begins in East Asia."""
 PAUSE: Final = 1.0
 log: Final = structlog.get_logger(__name__)
 
@@ -79,9 +82,9 @@ def cron(config: Config, redis: Redis) -> SteadyCron:
     _every(found, config.requeue_seconds, jobs.requeue)
     _every(found, SWEEP_SECONDS, jobs.sweep)
     _every(found, RECONCILE_SECONDS, jobs.reconcile, most=RECONCILE_AT_MOST)
-    found.register(
-        jobs.forget, QUEUE, cron=FORGET_AT, result_ttl=0, job_timeout=JOB_SECONDS, failure_ttl=FAILED_JOB_SECONDS
-    )
+    _every(found, REMAP_SECONDS, jobs.remap)
+    for job, at in ((jobs.forget, FORGET_AT), (jobs.watch, WATCH_AT)):
+        found.register(job, QUEUE, cron=at, result_ttl=0, job_timeout=JOB_SECONDS, failure_ttl=FAILED_JOB_SECONDS)
     return found
 
 

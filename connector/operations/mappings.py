@@ -34,3 +34,4 @@ def wake(runtime: Runtime) -> None:
         lanes = deliveries.waiting_lanes(connection, runtime.clock())
     runtime.wake_lanes(set(lanes))
     runtime.wake_push()
+    runtime.wake_notify()
