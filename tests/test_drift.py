@@ -78,6 +78,6 @@ def test_of_fields_only_those_that_came_since_are_new() -> None:
 def test_a_place_is_found_as_far_as_it_is_written() -> None:
     tree = read(MAPPING)[0]
     assert place_in(tree, "stages / deal / pipeline 0 / WON") == (3, 42)
-    assert place_in(tree, "stages / deal / pipeline 7 / WON") == (3, 32)
-    assert place_in(tree, "stages / lead / NEW / more") == (3, 16)
+    assert place_in(tree, "stages / deal / pipeline 7 / WON") == (3, 31)
+    assert place_in(tree, "stages / lead / NEW / more") == (3, 17)
     assert place_in(tree, "nothing") == (1, 1)
