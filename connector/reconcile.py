@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
 import structlog
+from rq.timeouts import BaseTimeoutException
 
 from connector.adapter import Answer, Api
 from connector.connections import Connected
@@ -21,6 +22,7 @@ from connector.store import connections as queries
 OVERLAP: Final = timedelta(minutes=15)
 """How far each run looks back behind the start of the last one: clocks differ, and systems publish late."""
 FIRST: Final = timedelta(days=7)
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BATCH: Final = 500
 TRIES: Final = 5
 LONGEST_PAUSE: Final = 15.0
@@ -30,18 +32,29 @@ log: Final = structlog.get_logger(__name__)
 def reconcile_all(runtime: Runtime) -> bool:
     """Reconcile every connection that is not paused; whether something is to be sent. One that fails stops no other."""
     has_updates = False
-    for connected in list(runtime.connections.all().values()):
-        if not connected.is_paused:
-            try:
-                counts, is_changed = reconcile(runtime, connected)
-            except CrmError as error:
-                log.warning("not reconciled", connection=connected.name, error=str(error))
-                continue
+    for connected in _least_recent_first(runtime):
+        try:
+            counts, is_changed = reconcile(runtime, connected)
+        except CrmError as error:
+            log.warning("not reconciled", connection=connected.name, error=str(error))
+        except BaseTimeoutException:
+            raise
+        except Exception:
+            log.exception("not reconciled", connection=connected.name)
+        else:
             has_updates |= is_changed
             missed = sum(count for outcome, count in counts.items() if outcome not in {"duplicate", "echo"})
             if missed:
                 log.info("webhooks missed events", connection=connected.name, events=missed)
     return has_updates
+
+
+def _least_recent_first(runtime: Runtime) -> list[Connected]:
+    """So that where the time is up before the work, it is not always for the same ones."""
+    with runtime.database.read() as connection:
+        last = {row["name"]: row["reconciled_at"] or EARLIEST for row in queries.listed(connection)}
+    known = [connected for connected in runtime.connections.all().values() if not connected.is_paused]
+    return sorted(known, key=lambda connected: last.get(connected.name, EARLIEST))
 
 
 def reconcile(runtime: Runtime, connected: Connected, since: datetime | None = None) -> tuple[Counter[str], bool]:
