@@ -30,6 +30,8 @@ from connector.core.mapping import (
 )
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
 from connector.mapping_files import BadMapping, check_mapping, load_mapping, parse_mapping
+from connector.mapping_files.expressions import BadExpression
+from connector.mapping_files.expressions import path as path_of
 from connector.mapping_files.guide import refreshed
 from connector.mapping_files.json_schema import document
 from connector.mapping_files.writer import write_mapping
@@ -332,6 +334,19 @@ def test_the_readme_s_table_is_the_schema_s() -> None:
 
 def test_the_schema_for_editors_is_the_schema_s() -> None:
     assert (MAPPINGS / "schema.json").read_text() == document()
+
+
+def test_the_pages_for_people_and_editors_are_printed() -> None:
+    readme = (MAPPINGS / "README.md").read_text()
+    for module, given_text, expected in (("guide", readme, readme), ("json_schema", "", document())):
+        command = [sys.executable, "-m", f"connector.mapping_files.{module}"]
+        run = subprocess.run(command, input=given_text, capture_output=True, text=True, check=True, timeout=60)
+        assert run.stdout == expected
+
+
+def test_an_empty_expression_is_none() -> None:
+    with pytest.raises(BadExpression, match=r"^'' is no JMESPath$"):
+        path_of("")
 
 
 def test_the_shipped_mappings_name_the_schema_for_editors() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from adapters import ADAPTERS
 from connector.commands import mapping_versions
 from connector.commands.opening import configured, opened
 from connector.commands.terminal import actor, json_option, print_json, print_rows
@@ -176,7 +177,7 @@ def progress(*, is_json: bool) -> publishing.Progress:
 
 def _mistakes(file: Path, name: str | None, statuses: tuple[StatusInfo, ...]) -> tuple[Mistake, ...]:
     try:
-        load_mapping(file, statuses)
+        load_mapping(file, statuses, tuple(ADAPTERS))
     except BadMapping as error:
         return error.mistakes
     if name is None:
