@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.flow.senders import MAPPING, Sender, add_connection, drain
 COVERED = MAPPING.replace("new: latent", "new: latent, strange: visited")
 
 
-def _stage(number: int, stage: str) -> dict[str, object]:
+def _stage(number: int, stage: str) -> dict[str, Any]:
     subject = {"id": f"L-{number}", "email": f"n{number}@example.jp"}
     line = {"id": f"e{number}", "at": ago(hours=number), "subject": subject, "kind": "lead"}
     return line | {"type": "stage", "object": "lead", "stage": stage}
@@ -51,17 +52,12 @@ def test_publishing_says_what_differs_what_moved_and_what_was_released(shop: Cli
     assert shop.json("mapping", "rollback", "shop", "2")["what_if"]["released"] == 1
 
 
-def test_more_than_the_limit_is_refused_until_it_is_confirmed(shop: Cli) -> None:
-    environ = {"CONNECTOR_PUBLISH_LIMIT_PERCENT": "10"}
-    said = shop.error("mapping", "publish", "shop", "new.yaml", **environ)
-    assert said.startswith(
-        "Error: 1 of 5 subjects (20%) would move, and the setting publish_limit_percent allows 10 %;"
-    )
+def test_more_than_the_limit_is_refused_until_it_is_confirmed(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_PUBLISH_LIMIT_PERCENT", "10")
+    said = shop.error("mapping", "publish", "shop", "new.yaml")
+    assert said.startswith("Error: 1 of 5 subjects (20%) would move, and the setting publish_limit_percent allows 10 %")
     assert shop.json("mapping", "show", "shop")["version"] == 1
-    assert (
-        "Version 2"
-        in shop("mapping", "publish", "shop", "new.yaml", "--confirm", CONNECTOR_PUBLISH_LIMIT_PERCENT="10").stdout
-    )
+    assert "Version 2" in shop("mapping", "publish", "shop", "new.yaml", "--confirm").stdout
 
 
 def test_a_draft_is_saved_listed_compared_and_published(shop: Cli) -> None:
