@@ -24,6 +24,16 @@ event arrives, a *daily* rule at the start of each local date of the workspace's
 - A **key-page view** is a target action on a page that one of the workspace's `key_pages` matches; it counts as a
   `site_access` too.
 - **N days passed since x**: today minus the local date of x is N or more. **Within N days**: less than N.
+
+A jump passes over statuses, and their rules do not run. A person can run a rule **on purpose**
+(`connector subject run WHO RULE`), which is an event like any other, with its place in time, and a decision
+`run:<rule>` that names who ran it:
+
+- Its condition is waived; the kind of subject that it is for is not.
+- It writes to whom the rule writes, and sets the rule's tag, whatever status is held.
+- It moves the subject only where its status is the one held. The rule on entering a status moves nobody.
+- It counts as decided: on its day for a rule that is decided once a day, in its stay for a notice of once per stay.
+- A rule that would do nothing, is switched off, or is not for this kind of subject decides nothing, with the reason.
 """
 _STATUS_HEAD: Final = """\
 | code | rank | English | 日本語 | Tiếng Việt | 中文 | also read as | moved by rules |

@@ -1,16 +1,26 @@
-"""`connector subject`: list, show and explain, set status, owner and tags."""
+"""`connector subject`: list, show and explain, set status, owner and tags, run a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from connector.commands.opening import opened
 from connector.commands.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
+from connector.operations import explain
 from connector.operations import subjects as operations
-from connector.sentences import ENGLISH
+from connector.words import LANGUAGES, words_in
+
+_language: Final = click.option(
+    "--lang",
+    "language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Language of the sentences.",
+)
 
 
 @click.group()
@@ -82,6 +92,60 @@ def tag(who: str, what: str, tag: str, *, is_json: bool) -> None:
         _tell(operations.tag(runtime, who, tag, is_removed=what == "remove", actor=actor()), is_json=is_json)
 
 
+@subject.command()
+@click.argument("who")
+@_language
+@json_option
+def why(who: str, language: str, *, is_json: bool) -> None:
+    """Why it has its status: each decision with its facts, and the rules that a jump passed over."""
+    with opened() as runtime:
+        found = explain.explain(runtime, who, language)
+    if is_json:
+        print_json(found)
+        return
+    words = words_in(language)
+    click.echo(printable(f"{found['id']}: {found['label']}, {found['zone']}"))
+    for one in found["decisions"]:
+        revised = f" [{words['revised']}]" if one["revised_at"] else ""
+        click.echo(printable(f"  {one['local']:%Y-%m-%d %H:%M}  {one['sentence']}{revised}"))
+        if one["passed_over"]:
+            click.echo(printable(f"{'':20}{one['passed_over']['sentence']}"))
+    if not found["decisions"]:
+        click.echo(words["nothing"])
+
+
+@subject.command("why-not")
+@click.argument("who")
+@click.argument("status")
+@_language
+@json_option
+def why_not(who: str, status: str, language: str, *, is_json: bool) -> None:
+    """Why it has not STATUS: the nearest rules, exactly what is missing and by when, and what else could set it."""
+    with opened() as runtime:
+        found = explain.explain_not(runtime, who, status, language)
+    if is_json:
+        print_json(found)
+        return
+    for sentence in found["sentences"]:
+        click.echo(printable(sentence))
+
+
+@subject.command()
+@click.argument("who")
+@click.argument("rule")
+@json_option
+def run(who: str, rule: str, *, is_json: bool) -> None:
+    """Run a rule on purpose, for example one that a jump passed over.
+
+    Its conditions are waived. It notifies and tags whatever the status is; it moves out of its own status only.
+    """
+    with opened() as runtime:
+        found = explain.run(runtime, who, rule, actor=actor())
+    if not is_json:
+        click.echo(printable(found["ran"]["sentence"]))
+    _tell(found, is_json=is_json)
+
+
 def _named(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         yield {**row, "known_as": [one["value"] for one in row["identities"]]}
@@ -120,7 +184,7 @@ def _print(found: dict[str, Any], *, is_json: bool) -> None:
         click.echo(printable(f"record {record['connection']}:{record['object']}:{record['id']}: {_state(record)}"))
     click.echo("\nWhy:" if found["decisions"] else "\nNothing was decided yet.")
     for decision in found["decisions"]:
-        revised = f" [{ENGLISH['revised']}.]" if decision["revised_at"] else ""
+        revised = f" [{words_in('en')['revised']}]" if decision["revised_at"] else ""
         click.echo(printable(f"  {decision['at']:%Y-%m-%d %H:%M:%SZ}  {decision['sentence']}{revised}"))
     for held in found["held"]:
         click.echo()

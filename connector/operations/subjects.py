@@ -15,13 +15,14 @@ from connector.operations.connection_changes import CONSOLE
 from connector.operations.who import find_subject
 from connector.payload import Part
 from connector.runtime import Runtime
-from connector.sentences import sentence
+from connector.sentences import ENGLISH, sentence
 from connector.simulate_file import ended
 from connector.store import connections as audit
 from connector.store import outbox
 from connector.store import subjects as queries
 from connector.store.database import new_id
 from connector.store.rows import Row
+from connector.words import Words
 
 PAGE: Final = 500
 _LONGEST_TAG: Final = 63
@@ -76,7 +77,7 @@ def show(runtime: Runtime, who: str) -> dict[str, Any]:
     }
 
 
-def decision(row: Row, labels: Mapping[str, str]) -> dict[str, Any]:
+def decision(row: Row, labels: Mapping[str, str], words: Words = ENGLISH) -> dict[str, Any]:
     """One decision as people read it: what it was, its facts, when it was made and revised, and the sentence."""
     return {
         "at": row["at"],
@@ -86,14 +87,14 @@ def decision(row: Row, labels: Mapping[str, str]) -> dict[str, Any]:
         "mapping_version": row["mapping_version"],
         "recorded_at": row["recorded_at"],
         "revised_at": row["revised_at"],
-        "sentence": sentence(row, labels),
+        "sentence": sentence(row, labels, words),
     }
 
 
 def set_status(runtime: Runtime, who: str, status: str, *, actor: str) -> dict[str, Any]:
     """Set a subject's status as a person does: what `show` gives afterwards. Raises `NotFound` and `UnknownStatus`."""
     to = find_status(status, runtime.ruleset.statuses.values())
-    return _happen(runtime, who, Kind.JUMP, said={"stage": to}, does={"to": to, "by": "person"}, actor=actor)
+    return happen(runtime, who, Kind.JUMP, said={"stage": to}, does={"to": to, "by": "person"}, actor=actor)
 
 
 def set_owner(runtime: Runtime, who: str, owner: str | None, *, actor: str) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def set_owner(runtime: Runtime, who: str, owner: str | None, *, actor: str) -> d
         except BadPayload as error:
             message = f"{owner!r} cannot be an owner; allowed: an e-mail address, or none"
             raise WrongSetting(message) from error
-    return _happen(
+    return happen(
         runtime, who, Kind.OWNER, said={"owner": owner, "owner_email": owner}, does={"owner": owner}, actor=actor
     )
 
@@ -115,13 +116,16 @@ def tag(runtime: Runtime, who: str, name: str, *, is_removed: bool, actor: str) 
         message = f"{name!r} cannot be a tag; allowed: 1 to {_LONGEST_TAG} printable characters, no space at the ends"
         raise WrongSetting(message)
     given = {"tag": name, "is_removed": is_removed}
-    return _happen(runtime, who, Kind.TAG, said=given, does=given, actor=actor)
+    return happen(runtime, who, Kind.TAG, said=given, does=given, actor=actor)
 
 
-def _happen(
+def happen(
     runtime: Runtime, who: str, kind: Kind, *, said: Mapping[str, Any], does: Mapping[str, Any], actor: str
 ) -> dict[str, Any]:
-    """Let a person's change happen as an event of now: `said` is what the event keeps, `does` its one step."""
+    """Let a person's change happen as an event of now: what `show` gives afterwards. Raises `NotFound`.
+
+    `said` is what the event keeps, `does` its one step.
+    """
     subject = find_subject(runtime, who)
     context = runtime.context()
     key = f"{CONSOLE}:{new_id(context.now)}"

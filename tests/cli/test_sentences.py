@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from string import Formatter
 from typing import Any
 
 import pytest
 
 from connector.core.decision import Reason
 from connector.core.rules import TEMPLATES, Rule
+from connector.core.status import STATUSES
 from connector.core.subject import Entry
 from connector.core.terms import Seen
 from connector.sentences import ENGLISH, sentence
+from connector.words import LANGUAGES, labels_in, words_in
 
 RULES = [rule for template in TEMPLATES.values() for rule in template.rules]
 LABELS = {"latent": "Latent", "explicit": "Explicit", "order": "Order", "visited": "Visited", "project": "Project"}
@@ -49,19 +50,21 @@ def test_every_rule_has_a_sentence_made_of_its_own_facts(rule: Rule) -> None:
     facts: dict[str, Any] = {}
     for term in rule.terms:
         facts |= term.facts(_View(rule))
-    names = {name for _, name, _, _ in Formatter().parse(ENGLISH[f"rule.{rule.id}"]) if name}
-    assert names <= set(facts)
-    text = sentence(_row(rule=rule.id, after="explicit", facts=facts), LABELS)
-    assert "?" not in text
-    assert "None" not in text
-    assert text.endswith(": moved from Latent to Explicit.")
+    for language in LANGUAGES:
+        text = sentence(_row(rule=rule.id, after="explicit", facts=facts), LABELS, words_in(language))
+        assert "?" not in text
+        assert "None" not in text
+    assert sentence(_row(rule=rule.id, after="explicit", facts=facts), LABELS).endswith(
+        ": moved from Latent to Explicit."
+    )
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_has_words(reason: Reason) -> None:
-    text = sentence(_row(reason=reason.value, facts={"to": "order", "by": "crm"}), LABELS)
+def test_every_reason_has_words(reason: Reason, language: str) -> None:
+    text = sentence(_row(reason=reason.value, facts={"to": "order", "by": "crm"}), LABELS, words_in(language))
     assert "?" not in text
-    assert text.endswith(".")
+    assert text.endswith((".", "。"))
 
 
 def test_a_rule_tells_dates_pages_mail_and_what_was_passed_over() -> None:
@@ -114,3 +117,59 @@ def test_the_words_can_be_those_of_another_language() -> None:
     german = {**ENGLISH, "jump.person": "Ein Mensch setzte den Status", "moved": "von {before} nach {after}"}
     row = _row(after="order", facts={"by": "person"})
     assert sentence(row, LABELS, german) == "Ein Mensch setzte den Status: von Latent nach Order."
+
+
+def test_a_run_says_who_ran_which_rule_and_a_refusal_why() -> None:
+    row = _row(rule="run:latent.surge", after="explicit", facts={"by": "kim"}, notify=["a@b.jp"], mail="asked")
+    assert sentence(row, LABELS) == (
+        "kim ran the rule latent.surge on purpose: moved from Latent to Explicit, mail to a@b.jp."
+    )
+    refused = _row(rule="run:latent.warm", before="order", after="order", reason="other_status", facts={"by": "kim"})
+    assert sentence(refused, LABELS) == (
+        "kim ran the rule latent.warm on purpose, but it is Order, and that rule only moves subjects out of another "
+        "status."
+    )
+
+
+@pytest.mark.parametrize(
+    ("nth", "expected"),
+    [
+        ("2nd", "A stage of the CRM set the status, as number 2 of deal: moved from Latent to Order."),
+        (
+            "3rd or later",
+            "A stage of the CRM set the status, as number 3 or later of deal: moved from Latent to Order.",
+        ),
+    ],
+)
+def test_a_count_that_decided_is_told(nth: str, expected: str) -> None:
+    assert sentence(_row(after="order", facts={"by": "crm", "nth": nth, "of": "deal"}), LABELS) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (
+            "ja",
+            "30日以内に2日アクセスしました（2026-03-01、2026-03-04 /p）：潜在から準顕在に移行、a@b.jpにメール送信。",
+        ),
+        (
+            "vi",
+            (
+                "Truy cập trong hai ngày khác nhau trong vòng 30 ngày (2026-03-01 và 2026-03-04 /p): "
+                "chuyển từ Tiềm ẩn sang Gần như rõ ràng, gửi thư cho a@b.jp."
+            ),
+        ),
+        ("zh", "30天内有两天来访（2026-03-01和2026-03-04 /p）：从潜在变为准显在，发邮件给a@b.jp。"),
+    ],
+)
+def test_a_decision_is_told_in_the_language_asked_for(language: str, expected: str) -> None:
+    facts = {
+        "visit_days": [
+            {"date": "2026-03-01", "day": "a", "page": None},
+            {"date": "2026-03-04", "day": "b", "page": "/p"},
+        ],
+        "visit_days_within_days": 30,
+    }
+    row = _row(rule="latent.warm", after="quasi_explicit", facts=facts, notify=["a@b.jp"], mail="asked")
+    labels = labels_in(language, {info.code: info for info in STATUSES})
+    assert sentence(row, labels, words_in(language)) == expected
