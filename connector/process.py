@@ -37,6 +37,7 @@ RENEWED: Final = 2 / 3
 """A lease is renewed when less than this share of it is left."""
 AHEAD: Final = timedelta(minutes=5)
 """An event dated further ahead of its receipt counts at its receipt."""
+LONGEST_ERROR: Final = 2000
 BACKOFF: Final = timedelta(seconds=2)
 BACKOFF_MOST: Final = timedelta(minutes=10)
 ORDER: Final = ("held", "dead", "applied", "stale", "echo", "duplicate", "ignored")
@@ -72,15 +73,15 @@ class _Claim:
 
 @dataclass(slots=True, kw_only=True)
 class _Tally:
-    """Counts a delivery's events by outcome, and keeps the first error of each delivery."""
+    """Counts a delivery's events by outcome, and keeps what went wrong in each delivery."""
 
     counts: dict[str | None, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    errors: dict[str | None, str] = field(default_factory=dict)
+    errors: dict[str | None, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, delivery: str | None, outcome: str, error: str | None = None) -> None:
         self.counts[delivery][outcome] += 1
         if error is not None:
-            self.errors.setdefault(delivery, error)
+            self.errors[delivery][error] = None
 
 
 class Processor:
@@ -299,7 +300,7 @@ def _said(error: Exception) -> str:
     """An error in words that any database can keep; a database's own error without the statement and its values."""
     said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = f"{said}" if isinstance(error, ConnectorError) else f"{type(said).__name__}: {said}"
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()[:2000]
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()[:LONGEST_ERROR]
 
 
 def _named(event: Event, name: str) -> Event:
@@ -355,6 +356,6 @@ def _finished(read: Read, tally: _Tally, now: datetime) -> Row:
         "of": delivery,
         "outcome": next(iter(tally_of), "ignored"),
         "tally": tally_of,
-        "error": tally.errors.get(delivery),
+        "error": "; ".join(tally.errors[delivery])[:LONGEST_ERROR] if delivery in tally.errors else None,
         "at": now,
     }
