@@ -19,6 +19,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "migrate": ("connector.commands.processes:migrate", "Bring the database to the present tables."),
     "connection": ("connector.commands.connection:connection", "Add, show, change, pause, remove connections."),
     "mapping": ("connector.commands.mapping:mapping", "Check, publish and show mappings; what is held."),
+    "what-if": ("connector.commands.what_if:what_if", "What a mapping, settings or a template would change."),
+    "forecast": ("connector.commands.what_if:forecast", "Which subjects will move by time alone, and whom that tells."),
     "delivery": ("connector.commands.delivery:delivery", "List, show, replay deliveries; the quarantine."),
     "subject": ("connector.commands.subject:subject", "List and explain subjects; set status, owner, tags."),
     "outbox": ("connector.commands.outbox:outbox", "What waits to be sent; try again what was given up."),

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from connector.log import configure_log
 from connector.reconcile import reconcile_all
 from connector.runtime import DRAIN, NOTIFY, PUSH, Runtime
 from connector.settings import read_config
-from connector.store import deliveries, notices, outbox
+from connector.store import deliveries, notices
 
 REMAP: Final = "connector.jobs.remap"
 BUDGET_SECONDS: Final = 60.0
@@ -54,9 +55,7 @@ def drain(lane: int) -> None:
         has_time = _budget()
         is_idle = False
         while has_time():
-            drained = here.processor.drain(lane, has_time)
-            if drained.has_updates:
-                _wake_senders(here)
+            drained = here.processor.drain(lane, has_time, lambda: _wake_senders(here))
             if not drained.finished:
                 if is_idle:
                     break
@@ -112,15 +111,15 @@ def requeue() -> None:
     here = runtime()
     with here.database.read() as connection:
         lanes = deliveries.waiting_lanes(connection, here.clock())
-        has_updates = bool(outbox.waiting_connections(connection, here.clock()))
         has_notices = notices.is_any_due(connection, here.clock())
     here.wake_lanes(set(lanes))
-    if has_updates:
+    if here.pusher.waiting():
         here.wake_push()
     if has_notices:
         here.wake_notify()
-    for of in what_if_runs.unfinished(here):
-        here.waker.wake("maintenance", what_if_runs.JOB, of)
+    with suppress(what_if_runs.NoRedis):
+        for of in what_if_runs.unfinished(here):
+            here.waker.wake("maintenance", what_if_runs.JOB, of)
 
 
 def reconcile() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby, pairwise, takewhile
 from operator import itemgetter
 from typing import Any, Final
@@ -58,7 +58,8 @@ def what_if(
 class Comparison:
     """A what-if on its way, page by page: `after` is the subject that it has come to, `counts` what was found so far.
 
-    Both sides are as after today's daily rules, which run within a minute of publishing.
+    Both sides are as after the daily rules of today, which run within a minute of publishing. `now` says which day that
+    is; pages that are compared at different times need the same.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Comparison:
         each: Callable[[Difference], None],
         after: str = "",
         counts: Counts | None = None,
+        now: datetime | None = None,
     ) -> None:
         self.after = after
         self.counts: Final[Counts] = Counter() if counts is None else counts
@@ -79,7 +81,7 @@ class Comparison:
         self._is_silent: Final = proposal.template is not None
         names = new_names(runtime.ruleset.template, proposal)
         self._retelling: Final = Retelling(proposal.mappings, names, self.counts)
-        self._now: Final = runtime.clock()
+        self._now: Final = now or runtime.clock()
         self._present: Final = runtime.ruleset
         self._proposed: Final = Ruleset(
             proposal.template or self._present.template, proposal.settings or self._present.settings

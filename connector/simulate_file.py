@@ -102,12 +102,17 @@ def ended(subject: str, state: State, due: int | None) -> dict[str, Any]:
 
 def load_settings(content: bytes, template: Template) -> Settings:
     """The settings of a YAML file; mail is on unless it says otherwise. Raises `WrongRuleSettings`."""
+    return read_settings(raw_settings(content), template, mail_default=True)
+
+
+def raw_settings(content: bytes) -> Any:
+    """What a YAML file of settings says, not checked yet; an empty one is a mapping. Raises `WrongRuleSettings`."""
     try:
         raw = YAML(typ="safe", pure=True).load(content)
     except (YAMLError, *_BAD_VALUES) as error:
         detail = " ".join(str(error).split())[:300]
         raise WrongRuleSettings((f"settings: cannot be read ({detail}); allowed: a YAML file in UTF-8",)) from error
-    return read_settings({} if raw is None else raw, template, mail_default=True)
+    return {} if raw is None else raw
 
 
 def _date(text: str) -> date:
