@@ -94,11 +94,21 @@ class Writer:
 
     def _write_groups(self) -> None:
         while True:
-            items = [self._items.get()]
-            while len(items) < GROUP and not self._items.empty():
-                items.append(self._items.get())
-            if awaited := [item for item in items if item.done.set_running_or_notify_cancel()]:
-                self._commit(awaited, TRIES)
+            items: list[_Item] = []
+            self._take(self._items.get(), items)
+            self._join(items)
+            if items:
+                self._commit(items, TRIES, is_open=True)
+
+    def _join(self, items: list[_Item]) -> None:
+        while len(items) < GROUP and not self._items.empty():
+            self._take(self._items.get(), items)
+
+    @staticmethod
+    def _take(item: _Item, items: list[_Item]) -> None:
+        """Add an item that somebody still waits for."""
+        if item.done.set_running_or_notify_cancel():
+            items.append(item)
 
     def _tell_lanes(self) -> None:
         """Beside the commits: a Redis that does not answer must not hold them up."""
@@ -111,9 +121,10 @@ class Writer:
             except Exception:
                 log.exception("a wake-up failed; what is stored will be found later")
 
-    def _commit(self, items: Sequence[_Item], tries: int) -> None:
+    def _commit(self, items: list[_Item], tries: int, *, is_open: bool = False) -> None:
+        """Store and answer; while the group is open, what arrived before its turn to write came joins it."""
         try:
-            self._store(items)
+            self._store(items, is_open=is_open)
         except _AWAY as error:
             if tries > 1 and _may_pass(error):
                 self._commit(items, tries - 1)
@@ -131,9 +142,11 @@ class Writer:
             if lanes := {item.row["lane"] for item in items if not item.is_quarantined}:
                 self._lanes.put(lanes)
 
-    def _store(self, items: Sequence[_Item]) -> None:
+    def _store(self, items: list[_Item], *, is_open: bool) -> None:
         before = self._standing_file()
         with self._database.write() as connection:
+            if is_open:
+                self._join(items)
             if rows := [item.row for item in items if item.is_quarantined]:
                 queries.put_aside(connection, rows, self._quarantine_most)
             if rows := [item.row for item in items if not item.is_quarantined]:
