@@ -85,9 +85,9 @@ def diff(name: str, file: Path | None, *, numbers: tuple[int, ...], is_json: boo
         head = {"connection": name, "from": one["version"], "to": label}
         print_json({**head, "differences": [asdict(difference) for difference in found]})
         return
-    click.echo(f"From version {one['version']} to {label}: {len(found)} differences.")
-    for difference in found:
-        click.echo(f"  {difference}")
+    click.echo(f"From version {one['version']} to {label}:")
+    for line in found or ("nothing that counts",):
+        click.echo(f"  {line}")
 
 
 @click.command()

@@ -62,7 +62,7 @@ class Outdated(SalesOpsError):
 
     def __init__(self, newer: Beside, based_on: int | None) -> None:
         base = "no version" if based_on is None else f"version {based_on}"
-        changed = "".join(f"\n  {one}" for one in newer.differences) or "\n  nothing that counts"
+        changed = "".join(f"\n  {one}" for one in newer.differences)
         super().__init__(
             f"{newer} is in force, and yours is based on {base}; nothing was published. Since then was changed:"
             f"{changed}\nTake that over (`connector mapping export`), and publish with `--based-on {newer.version}`"

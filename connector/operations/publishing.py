@@ -253,7 +253,9 @@ def _check_base(runtime: Runtime, name: str, in_force: Row | None, based_on: int
         return
     with runtime.database.read() as connection:
         base = versions.get(connection, name, based_on)
-    raise _outdated(runtime, base, in_force)
+    error = _outdated(runtime, base, in_force)
+    if error.newer.differences or base is None:
+        raise error
 
 
 def _outdated(runtime: Runtime, base: Row | None, in_force: Row) -> Outdated:

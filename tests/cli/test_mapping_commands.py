@@ -84,7 +84,7 @@ def test_a_draft_is_saved_listed_compared_and_published(shop: Cli) -> None:
 
 def test_differences_are_told_between_files_and_versions(shop: Cli) -> None:
     file = shop("mapping", "diff", "shop", "new.yaml").stdout
-    assert file == "From version 1 to new.yaml: 1 differences.\n  lead / strange: nothing → visited\n"
+    assert file == "From version 1 to new.yaml:\n  lead / strange: nothing → visited\n"
     assert "'shop' has no draft" in shop.error("mapping", "diff", "shop")
     shop("mapping", "publish", "shop", "new.yaml")
     one = shop.json("mapping", "diff", "shop", "--version", "1")

@@ -99,6 +99,14 @@ def test_a_file_that_was_exported_says_what_it_is_based_on(runtime: Runtime, fol
         publishing.publish(runtime, "shop", file(folder, mine), actor="kim", based_on=77)
 
 
+def test_a_version_that_was_taken_back_is_in_nobodys_way(runtime: Runtime, folder: Path) -> None:
+    add_connection(runtime)
+    mine = versions.export(runtime, "shop").replace("won: order", "won: project")
+    publishing.publish(runtime, "shop", file(folder, LEE), actor="lee")
+    publishing.rollback(runtime, "shop", 1, actor="lee")
+    assert publishing.publish(runtime, "shop", file(folder, mine), actor="kim").version == 4
+
+
 def test_exported_files_are_the_same_file_again(runtime: Runtime, folder: Path) -> None:
     add_connection(runtime)
     text = versions.export(runtime, "shop")
