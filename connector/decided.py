@@ -81,7 +81,7 @@ def notice_rows(asked: Sequence[tuple[Row, tuple[str, ...]]], moment: Moment) ->
         {
             "id": new_id(moment.now),
             "kind": outbox.NOTICE,
-            "key": "|".join((row["rule"], row["at"].isoformat(), recipient, row["subject"])),
+            "key": notice_key(row["rule"], row["at"], recipient, row["subject"]),
             "connection": None,
             "record": None,
             "subject": row["subject"],
@@ -103,6 +103,11 @@ def notice_rows(asked: Sequence[tuple[Row, tuple[str, ...]]], moment: Moment) ->
         for row, recipients in asked
         for recipient in recipients
     ]
+
+
+def notice_key(rule: str, at: datetime, recipient: str, subject: str) -> str:
+    """What tells a mail from others in the outbox: one that was asked for once is not asked for again."""
+    return f"{rule}|{at.isoformat()}|{recipient}|{subject}"
 
 
 def _row(subject: str, one: Decision, place: int, sources: Mapping[str, Source], moment: Moment) -> dict[str, Any]:

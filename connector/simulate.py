@@ -21,6 +21,7 @@ from connector.core.decision import Decision
 from connector.core.engine import Folded, Ruleset, fold, fold_all
 from connector.core.event import Step
 from connector.core.subject import State
+from connector.decided import notice_key
 from connector.proposals import Proposal, new_names
 from connector.pushable import Pushable
 from connector.retelling import Retelling, applied
@@ -172,15 +173,23 @@ class Comparison:
                 after=after,
                 undone=undone,
                 made=made,
-                mails=() if self._is_silent else tuple(self._mails(undone, made)),
+                mails=() if self._is_silent else self._mails(connection, one.id, undone, made),
                 pushes=self._pushable.pushes(after["status"], after["owner"], records[one.id]) if is_told else (),
             )
 
-    def _mails(self, undone: Sequence[Decision], made: Sequence[Decision]) -> Iterator[tuple[str, str]]:
-        """Rule and recipient of each mail of today that the decision in whose place it stands has not asked for."""
+    def _mails(
+        self, connection: Connection, of: str, undone: Sequence[Decision], made: Sequence[Decision]
+    ) -> tuple[tuple[str, str], ...]:
+        """Rule and recipient of each mail of today that no decision has asked for yet."""
         asked = {(one.rule, to) for one in self._of_today(reversed(undone)) for to in one.notify}
-        for one in self._of_today(reversed(made)):
-            yield from ((one.rule, to) for to in one.notify if (one.rule, to) not in asked)
+        wanted = {
+            notice_key(one.rule, one.at, to, of): (one.rule, to)
+            for one in self._of_today(reversed(made))
+            for to in one.notify
+            if (one.rule, to) not in asked
+        }
+        sent = histories.asked_notices(connection, wanted) if wanted else ()
+        return tuple(mail for key, mail in wanted.items() if key not in sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

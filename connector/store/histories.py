@@ -8,8 +8,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, false, func, null, or_, select
 
+from connector.store.outbox import NOTICE
 from connector.store.remaps import DELETED, TRANSLATED
-from connector.store.tables import events, subjects
+from connector.store.rows import among
+from connector.store.tables import events, outbox, subjects
 
 APPLIED: Final = "applied"
 Stored: TypeAlias = Row[str, str, str, str | None, str]
@@ -79,6 +81,12 @@ def _is_anew(names: Collection[str], since: datetime | None) -> ColumnElement[bo
         return false()
     is_theirs = and_(events.c.connection.in_(sorted(names)), events.c.kind != DELETED)
     return is_theirs if since is None else and_(is_theirs, events.c.at >= since)
+
+
+def asked_notices(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Which of these keys a notice in the outbox has."""
+    query = select(outbox.c.key).where(outbox.c.kind == NOTICE, among(connection, [outbox.c.key], keys))
+    return set(connection.execute(query).scalars())
 
 
 def as_it_is_now(connection: Connection) -> None:
