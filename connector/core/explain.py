@@ -16,7 +16,7 @@ from connector.core.missing import Missing, MissingEntries, MissingKeyPages
 from connector.core.rules import ANY, Rule
 from connector.core.ruleset import Ruleset
 from connector.core.subject import State
-from connector.core.terms import Enters
+from connector.core.terms import Enters, Seen
 from connector.core.walk import Walk
 
 
@@ -40,11 +40,12 @@ class Deed:
         return bool((self.any_of | self.all_of) & bits)
 
 
+_KEY_PAGE_VIEW: Final = Deed(name="key_page", any_of=ALL, all_of=KEY_PAGE | BIT[Action.SITE_ACCESS])
 DEEDS: Final = (
     Deed(name="action", any_of=ALL),
     Deed(name="action_but_login", any_of=ALL & ~LOGIN),
     Deed(name="visit", any_of=VISITS),
-    Deed(name="key_page", any_of=ALL, all_of=KEY_PAGE | BIT[Action.SITE_ACCESS]),
+    _KEY_PAGE_VIEW,
 )
 """The least particular first."""
 
@@ -132,8 +133,10 @@ def _by_time(walk: Walk, rule: Rule, found: Near) -> Near:
 def _by_deed(walk: Walk, rule: Rule, found: Near) -> Near:
     """The least particular deed that makes the rule fire by itself, and when; else the one on which it is tried."""
     on = [deed for deed in DEEDS if deed.surely(rule.on)]
-    if on[0].name == "key_page" and not walk.ruleset.settings.key_pages:
-        return replace(found, deed=on[0].name, missing=(*found.missing, MissingKeyPages()))
+    if not walk.ruleset.settings.key_pages:
+        if on[0] is _KEY_PAGE_VIEW or _lacks_key_page(walk, rule):
+            return replace(found, deed=on[0].name, missing=(*found.missing, MissingKeyPages()))
+        on = [deed for deed in on if deed is not _KEY_PAGE_VIEW]
     overtaken_by: str | None = None
     for deed in on:
         days = _days(walk, rule, deed.surely)
@@ -143,6 +146,12 @@ def _by_deed(walk: Walk, rule: Rule, found: Near) -> Near:
         if days is not None:
             return replace(found, deed=deed.name, days=days)
     return replace(found, deed=on[0].name, overtaken_by=overtaken_by)
+
+
+def _lacks_key_page(walk: Walk, rule: Rule) -> bool:
+    """Whether nothing but a view of a key page can bring what is missing."""
+    seen = [term for term in rule.terms if isinstance(term, Seen) and term.window.of == KEY_PAGE]
+    return any(term.missing(walk) is not None for term in seen)
 
 
 def _days(walk: Walk, rule: Rule, enters: Enters) -> Days | None:

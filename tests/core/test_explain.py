@@ -308,6 +308,14 @@ def test_without_a_key_page_a_rule_that_asks_for_one_says_so() -> None:
     assert (first.missing[-1], first.days, first.lacks) == (MissingKeyPages(), None, 2)
 
 
+def test_without_a_key_page_only_what_needs_one_says_so() -> None:
+    lines = "2026-03-01 jump latent; 2026-03-02 visit"
+    surge = _asked("UTC", lines, "explicit", "2026-03-03", key_pages=()).routes[0].first
+    assert (surge.deed, surge.missing[-1], surge.days) == ("visit", MissingKeyPages(), None)
+    warm = _asked("UTC", lines, "quasi_explicit", "2026-03-03", key_pages=()).routes[0].first
+    assert (warm.lacks, warm.deed) == (1, "visit")
+
+
 def _way(route: Route) -> list[str]:
     return [route.first.rule, *(one.rule for one in route.then)]
 
