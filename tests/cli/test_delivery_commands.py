@@ -99,7 +99,7 @@ def test_replay_makes_deliveries_wait_again_and_counts_nothing_twice(cli: Cli, s
     assert cli("delivery", "replay", row["id"]).stdout == "1 deliveries wait to be processed again.\n"
     drain(server)
     (again,) = cli.lines("delivery", "list")
-    assert again["outcome"] == "duplicate"
+    assert again["outcome"] == "applied"
     (subject,) = cli.lines("subject", "list")
     assert len(cli.json("subject", "show", subject["id"])["decisions"]) == 1
 
