@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks import fold, intake, places, process, sweep
+from benchmarks import fold, intake, places, process, sweep, what_if
 from benchmarks.result import Result
 
 TINY: dict[str, Callable[[], Iterator[Result]]] = {
@@ -37,6 +37,14 @@ def test_the_fold_has_a_line_of_its_own() -> None:
     (result,) = [json.loads(result.line()) for result in fold.run(subjects=2, events=5, rounds=1)]
     assert result["benchmark"] == "fold"
     _check(result)
+
+
+def test_what_if_has_a_line_for_speed_and_one_for_memory() -> None:
+    results = [json.loads(result.line()) for result in what_if.run(subjects=100, each=20, rounds=1)]
+    names = [f"what_if.{name}{part}" for name in ("mapping", "settings") for part in ("", ".memory")]
+    assert [result["benchmark"] for result in results] == names
+    for result in results:
+        _check(result)
 
 
 def test_without_postgresql_only_sqlite_is_measured(
