@@ -57,12 +57,13 @@ def test_what_was_two_subjects_is_found_as_one_by_every_identity_and_each_event_
     assert len(set(origins.values())) == 2
 
 
-def test_the_records_of_both_are_told_how_the_one_stands(runtime: Runtime) -> None:
+def test_the_records_of_both_are_told_how_the_one_stands(runtime: Runtime, clock: Clock) -> None:
     """Also those of a subject whose survivor does not change by the merge."""
     strings = add_puppet(runtime)
     sender = Sender(runtime, "puppet")
     sender.send(_line("1", 9, {"id": "OLD", "email": "a@b.example"}), _line("2", 8, {"email": "a@b.example"}))
     drain(runtime)
+    clock.forward(seconds=1)
     sender.send(_line("3", 8, {"id": "NEW", "visitor": "v"}))
     drain(runtime)
     runtime.pusher.drain(lambda: True)

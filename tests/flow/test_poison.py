@@ -17,7 +17,7 @@ from connector.doctor import balance, is_balanced
 from connector.operations.deliveries import replay
 from connector.process import BACKOFF, BACKOFF_MOST
 from connector.runtime import Runtime
-from connector.store import deliveries, subjects
+from connector.store import connections, deliveries, subjects
 from connector.store.rows import Row
 from tests.conftest import Clock, wait_for
 from tests.flow.puppet import Strings, add_puppet
@@ -133,6 +133,23 @@ def test_a_dead_delivery_that_is_replayed_by_hand_is_processed(runtime: Runtime,
     drain(runtime)
     assert _outcomes(runtime) == {"1": "applied"}
     assert _rows(runtime)["1"]["error"] is None
+
+
+def test_deliveries_of_a_connection_that_was_removed_are_held_until_it_is_back(
+    runtime: Runtime, strings: Strings
+) -> None:
+    del strings
+    _send(runtime, "1")
+    with runtime.database.write() as connection:
+        connections.change(connection, "puppet", removed_at=runtime.clock())
+    runtime.connections.forget()
+    drain(runtime)
+    (row,) = _rows(runtime).values()
+    assert (row["outcome"], "add it again" in row["error"]) == ("held", True)
+    add_puppet(runtime)
+    replay(runtime, [row["id"]])
+    drain(runtime)
+    assert _outcomes(runtime) == {"1": "applied"}
 
 
 def test_a_delivery_that_is_replayed_although_all_went_well_stays_what_it_was(
