@@ -51,7 +51,7 @@ DRAFTS = (
 )
 _number = itertools.count()
 _often = settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
