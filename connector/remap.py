@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from connector.serial import event_from_json, step_to_json
 from connector.store import deliveries, remaps, subjects
 from connector.store.rows import Row
 
-PAGE: Final = 100
+PAGE: Final = 50
 """Subjects in one transaction: webhooks wait for it on SQLite."""
 WATCHED: Final = timedelta(hours=1)
 """How long a finished run is looked after: a batch that was being read may still be written by the mapping before."""
@@ -124,7 +124,8 @@ def _write(connection: Connection, page: _Page, connected: Connected, context: C
     run = remaps.newest(connection, connected.name, is_mine=True)
     if run is None or any(run[key] != page.run[key] for key in ("version", "after", "finished_at")):
         return False
-    found = subjects.load(connection, page.changed)
+    loaded = subjects.load(connection, page.changed)
+    found = {of: row for of, row in loaded.items() if row["merged_into"] is None}
     rows = remaps.events_of(connection, run, page.changed)
     anew = [(row, translated(row, connected.rules)) for row in rows]
     changed = [(row, made) for row, made in anew if _is_other(row, made)]
@@ -140,7 +141,7 @@ def _write(connection: Connection, page: _Page, connected: Connected, context: C
         connection, [Change(id=of, row=row, whole=True, until=context.today) for of, row in found.items()], context
     )
     words = [(row["delivery"], row["outcome"], outcome) for row, (outcome, _, _) in changed]
-    _recount(connection, words)
+    _recount(connection, words, context.now)
     remaps.advance(
         connection,
         run,
@@ -170,14 +171,14 @@ def _is_other(row: Row, made: tuple[str, str | None, list[dict[str, Any]]]) -> b
     return bool(steps != row["steps"] and orjson.loads(orjson.dumps(steps, default=str)) != row["steps"])
 
 
-def _recount(connection: Connection, words: Sequence[tuple[str | None, str, str]]) -> None:
+def _recount(connection: Connection, words: Sequence[tuple[str | None, str, str]], now: datetime) -> None:
     """Bring tally and outcome of the deliveries up to date. Words: delivery, outcome of the event before and now."""
     by_delivery: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for delivery, before, after in words:
         if delivery is not None and before != after:
             by_delivery[delivery].append((before, after))
     stored = remaps.tallies(connection, by_delivery)
-    remaps.recount(connection, [_counted(row, by_delivery[of]) for of, row in stored.items()])
+    deliveries.settle_again(connection, [{**_counted(row, by_delivery[of]), "at": now} for of, row in stored.items()])
 
 
 def _counted(row: Row, moved: Sequence[tuple[str, str]]) -> Row:

@@ -196,15 +196,15 @@ def test_nothing_to_finish_postpone_or_settle_is_no_statement(database: Database
         assert deliveries.oldest_pending(connection) is None
 
 
-def test_held_deliveries_are_settled_again_and_no_others(database: Database) -> None:
-    held, applied = row("a"), row("b")
-    store(database, held, applied)
+def test_finished_deliveries_are_settled_again_and_no_others(database: Database) -> None:
+    held, applied, waiting = row("a"), row("b"), row("c")
+    store(database, held, applied, waiting)
     finish(database, [held["id"]], "held")
     finish(database, [applied["id"]])
-    again = [{"of": one["id"], "outcome": "ignored", "tally": {}, "error": None, "at": NOW} for one in (held, applied)]
+    again = [{"of": one["id"], "outcome": "ignored", "tally": {}, "error": None, "at": NOW} for one in (held, waiting)]
     with database.write() as connection:
         deliveries.settle_again(connection, again)
-    assert book(database) == {"accepted": 2, "applied": 1, "ignored": 1}
+    assert book(database) == {"accepted": 3, "applied": 1, "ignored": 1, "pending": 1}
 
 
 def test_held_deliveries_without_events_are_shown_by_reason_and_read_again(database: Database) -> None:

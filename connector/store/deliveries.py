@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, literal, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal, select, union_all, update
 
 from connector.store.rows import Batch, Row, chunks, fetch, insert_new, upsert
 from connector.store.tables import accepted, deliveries, events, quarantine
@@ -93,21 +93,21 @@ def renew(connection: Connection, ids: Collection[str], *, before: datetime, unt
 
 def finish(connection: Connection, rows: Sequence[Row]) -> None:
     """Set outcome, tally and error of deliveries that are still pending. Rows: `of` (id), outcome, tally, error, at."""
-    _end(connection, rows, PENDING)
+    _end(connection, rows, deliveries.c.outcome == PENDING)
 
 
 def settle_again(connection: Connection, rows: Sequence[Row]) -> None:
-    """Overwrite outcome, tally and error of held deliveries. Rows as for `finish`."""
-    _end(connection, rows, "held")
+    """Overwrite outcome, tally and error of deliveries that were finished. Rows as for `finish`."""
+    _end(connection, rows, deliveries.c.outcome != PENDING)
 
 
-def _end(connection: Connection, rows: Sequence[Row], before: str) -> None:
+def _end(connection: Connection, rows: Sequence[Row], is_meant: ColumnElement[bool]) -> None:
     if rows:
         names = {"of": "id", "outcome": "outcome", "tally": "tally", "error": "error", "at": "finished_at"}
         batch = Batch(connection, rows, {name: deliveries.c[column] for name, column in names.items()})
         batch.execute(
             update(deliveries)
-            .where(deliveries.c.id == batch["of"], deliveries.c.outcome == before)
+            .where(deliveries.c.id == batch["of"], is_meant)
             .values({column: batch[name] for name, column in names.items() if name != "of"})
         )
 

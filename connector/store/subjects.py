@@ -190,17 +190,6 @@ def count_by_status(connection: Connection) -> dict[str, int]:
     return {str(status): int(count) for status, count in connection.execute(query)}
 
 
-def held_events(connection: Connection, of: str, after: str, limit: int) -> list[Row]:
-    """Held events of a connection by id, after an id."""
-    query = (
-        select(events)
-        .where(events.c.connection == of, events.c.outcome == "held", events.c.id > after)
-        .order_by(events.c.id)
-        .limit(limit)
-    )
-    return fetch(connection, query)
-
-
 def set_steps(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
     """Overwrite what a mapping made of events. Rows: `of` (id), outcome, reason, steps, version."""
     listed_rows = list(rows)
