@@ -20,7 +20,7 @@ from connector.resolve import Key, Resolved, resolve
 from connector.serial import event_to_json, step_from_json, step_to_json
 from connector.store import outbox
 from connector.store import subjects as queries
-from connector.store.database import new_id
+from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
 
 NOT_SET: Final = "not_set"
@@ -113,7 +113,12 @@ def apply(connection: Connection, incoming: Sequence[Incoming], context: Context
 
 
 def settle(connection: Connection, changes: Sequence[Change], context: Context) -> bool:
-    """Fold the subjects and write states, decisions, notices and updates; whether anything is to be sent."""
+    """Fold the subjects and write states, decisions, notices and updates; whether anything is to be sent.
+
+    Raises `Overtaken` when one was merged into another since it was found.
+    """
+    if any(change.row is not None and change.row["merged_into"] is not None for change in changes):
+        raise Overtaken
     for change in changes:
         change.whole = change.whole or _is_late(change, context.ruleset)
     late = [change.id for change in changes if change.whole]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from connector.apply import Incoming, apply
 from connector.core.errors import BadPayload, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
@@ -20,7 +22,7 @@ from connector.simulate_file import ended
 from connector.store import connections as audit
 from connector.store import outbox
 from connector.store import subjects as queries
-from connector.store.database import new_id
+from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
 from connector.words import Words
 
@@ -126,19 +128,24 @@ def happen(
 
     `said` is what the event keeps, `does` its one step.
     """
-    subject = find_subject(runtime, who)
     context = runtime.context()
     key = f"{CONSOLE}:{new_id(context.now)}"
-    with runtime.database.write() as connection:
+
+    def work(connection: Connection) -> tuple[str, bool]:
+        subject = find_subject(runtime, who)
         identities = queries.identities_of(connection, [subject])[subject]
+        if not identities:
+            raise Overtaken
         found = tuple(Identity(kind=kind_of, value=value) for kind_of, value in identities)
         event = Event(key=key, at=context.now, kind=kind, identities=found, **said)
         step = Step(id=key, at=context.now, kind=kind, **does)
-        is_asked = apply(
-            connection, [Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))], context
-        )
+        incoming = Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))
+        is_asked = apply(connection, [incoming], context)
         detail = {"event": key, **does}
         audit.note(connection, context.now, actor=actor, action=f"subject.{kind}", target=subject, detail=detail)
+        return subject, is_asked
+
+    subject, is_asked = runtime.database.attempt(work)
     if is_asked:
         runtime.wake_push()
     return show(runtime, subject)

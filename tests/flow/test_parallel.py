@@ -15,12 +15,14 @@ from sqlalchemy import text
 
 from connector import process
 from connector.doctor import balance, is_balanced
+from connector.operations.subjects import set_status
+from connector.remap import remap
 from connector.runtime import Runtime
 from connector.settings import read_config
-from connector.store import deliveries, subjects
+from connector.store import connections, deliveries, subjects
 from tests.conftest import NOW, Clock, wait_for
 from tests.flow.conftest import WORKSPACE
-from tests.flow.senders import Sender, add_connection, drain
+from tests.flow.senders import MAPPING, Sender, add_connection, drain
 from tests.flow.standing import standing, subject_of
 from tests.flow.test_order import CONNECTIONS, as_told, draw_lines, marked, send, simulated
 
@@ -131,3 +133,26 @@ def test_a_sweep_that_waited_for_a_merge_leaves_the_subject_out_that_is_no_more(
         gone, standing_on = subjects.get(connection, lost), subjects.get(connection, kept)
     assert (gone["merged_into"], gone["due"]) == (kept, None)
     assert standing_on["status"] == "not_set"
+
+
+def test_translating_anew_leaves_a_subject_out_that_was_merged_meanwhile_and_finds_its_events_again(
+    runtimes: list[Runtime],
+) -> None:
+    def work() -> None:
+        ignoring = f"{MAPPING}actions: {{site_access: ignore}}\n"
+        with runtimes[1].database.write() as connection:
+            connections.publish(connection, "shop", ignoring, author="test", comment="", now=runtimes[1].clock())
+        remap(runtimes[1], "shop")
+
+    kept, lost = _merge_while(runtimes, work)
+    with runtimes[0].database.read() as connection:
+        assert subjects.get(connection, lost)["merged_into"] == kept
+        assert [row["outcome"] for row in subjects.events_of(connection, kept)] == ["ignored", "ignored"]
+        assert [(row["id"], row["state"]) for row in subjects.listed(connection)] == [(kept, None)]
+
+
+def test_what_a_person_sets_while_subjects_become_one_is_set_on_the_one(runtimes: list[Runtime]) -> None:
+    kept, lost = _merge_while(runtimes, lambda: set_status(runtimes[1], "w", "project", actor="kim"))
+    with runtimes[0].database.read() as connection:
+        assert subjects.get(connection, kept)["status"] == "project"
+        assert subjects.get(connection, lost)["merged_into"] == kept
