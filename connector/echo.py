@@ -70,8 +70,8 @@ class Ledger:
 
     def note(self, name: str, event: Event) -> None:
         """Know the stage that an event of the batch gives its record, for those after it."""
-        record = self.records.get(_key(name, event))
-        if event.kind is Kind.STAGE and record and (record["stage_at"] is None or event.at >= record["stage_at"]):
+        record = self.records.get(_key(name, event)) if event.kind is Kind.STAGE else None
+        if record is not None and (record["stage_at"] is None or event.at >= record["stage_at"]):
             record |= {"stage": event.stage, "stage_at": event.at}
 
     def save(self, connection: Connection) -> None:
