@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -42,8 +41,7 @@ _SHIFTS: Final = tuple(range(120, -1, -10))
 
 def new_id(now: datetime) -> str:
     """A new id (ULID, 26 characters: milliseconds and 80 random bits in Crockford's base 32) that sorts by time."""
-    # Not the system's random bytes: asking for them lets the other threads of the process go first, each time.
-    number = (now - _EPOCH) // _MILLISECOND << 80 | random.getrandbits(80)
+    number = (now - _EPOCH) // _MILLISECOND << 80 | int.from_bytes(os.urandom(10), "big")
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
