@@ -243,6 +243,12 @@ def test_what_a_system_cannot_take_is_told(three: Runtime) -> None:
     assert found.untaken_by == {("shop", "lead", "no push value for the status not_set"): 2}
 
 
+def test_an_update_with_nothing_in_it_is_no_push(three: Runtime) -> None:
+    draft = "adapter: standard\nstages: {lead: {meeting: visited, won: project}}\npush: {lead: {owner: person}}\n"
+    found, _ = _run(three, _draft(draft))
+    assert (found.moving, found.pushes, found.untaken) == (2, 0, 0)
+
+
 BITRIX = """
 adapter: bitrix24
 stages: {{lead: {{NEW: {new}}}}}

@@ -132,6 +132,19 @@ def test_a_job_that_has_no_time_left_comes_again(shop: Runtime, monkeypatch: pyt
     assert Queue("maintenance", connection=shop.redis).count == 1
 
 
+def test_one_whose_redis_goes_away_waits_for_it_to_come_back(shop: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = what_if_runs.ask(shop, DRAFT, actor="kim")
+
+    def lose_redis() -> bool:
+        monkeypatch.setattr(shop, "redis", Redis.from_url("redis://127.0.0.1:1/0"))
+        return True
+
+    with pytest.raises(NoRedis):
+        what_if_runs.advance(shop, of, lose_redis)
+    monkeypatch.undo()
+    assert what_if_runs.get(shop, of)["state"] == "waiting"
+
+
 def test_what_nobody_asked_is_not_there(shop: Runtime) -> None:
     with pytest.raises(NotFound, match=r"there is no what-if 'X'; they are kept for 7 days"):
         operations.show(shop, "X")
