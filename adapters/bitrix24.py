@@ -15,6 +15,7 @@ from adapters.bitrix24_notice import IGNORED, TRIGGERS, read_notice, word_at
 from adapters.bitrix24_push import push
 from adapters.bitrix24_reads import Reader, failure_of
 from adapters.bitrix24_rest import PAGE, Portal, is_webhook
+from connector import absent
 from connector.adapter import RATE_SETTING, Api, Catalog, Delivery, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
@@ -159,6 +160,9 @@ class Bitrix24:
     def catalog(self, api: Api) -> Catalog:
         """Stages by pipeline without the pipeline's prefix, employees, and fields by their old names."""
         return self._reader(api).catalog(self._objects())
+
+    inspect = absent.inspect
+    subscribe = absent.subscribe
 
     def _events(
         self, record: RecordRef, trigger: str | None, delivery: Delivery, fetched: Mapping[str, Any]

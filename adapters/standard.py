@@ -6,7 +6,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -17,7 +17,8 @@ import orjson
 from jmespath.exceptions import JMESPathError
 
 from adapters.standard_lines import first_identity, read_lines
-from connector.adapter import RATE_SETTING, Answer, Api, Catalog, Delivery, Outcome, Pushed, Reply, Setting, Update
+from connector import absent
+from connector.adapter import RATE_SETTING, Answer, Api, Delivery, Outcome, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 from connector.redaction import mask_text
@@ -66,10 +67,7 @@ class Standard:
         """Only where an address is set."""
         return bool(self.url)
 
-    def greet(self, delivery: Delivery) -> Reply | None:
-        """None: Standard Webhooks has no challenge."""
-        del delivery
-        return None
+    greet = absent.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """By the signature over id, timestamp and body; a timestamp may be 300 seconds old or ahead."""
@@ -94,29 +92,22 @@ class Standard:
         refused = [line.report() for line in lines if line.event is None]
         return Reply(status=202, body=orjson.dumps({"accepted": len(lines) - len(refused), "refused": refused}))
 
-    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """Nothing: the lines say it all."""
-        del deliveries, api
-        return {}
+    fetch = absent.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """An event per line; in place of a bad line its first mistake, whose message goes on with the others."""
         del fetched
         return [line.event or line.refusal() for line in read_lines(delivery)]
 
-    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
-        """Nothing: there is no call for it."""
-        del since, api
-        return iter(())
+    changes = absent.changes
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request per update; without `read_url` a 2xx counts as done, with the reason `not read back`."""
         return [self._push(update, api) for update in updates]
 
-    def catalog(self, api: Api) -> Catalog:
-        """Nothing: there is no call for it."""
-        del api
-        return Catalog()
+    catalog = absent.catalog
+    inspect = absent.inspect
+    subscribe = absent.subscribe
 
     def _push(self, update: Update, api: Api) -> Pushed:
         try:

@@ -60,6 +60,8 @@ class Api(Protocol):
     `call` raises `CrmUnavailable` when trying later may help: time-out, connection error, 429, 5xx, open circuit.
     Redirects are not followed: a 3xx is returned as any other answer.
     `memo` is a cache of the connection, kept for some minutes in this process, for directories (owners, tokens).
+    `keep` and `kept` are its lasting memory, encrypted and the same in every process: secrets that the system itself
+    hands out (access and rotated refresh tokens), until somebody changes the connection's settings or secrets.
     """
 
     @property
@@ -78,6 +80,14 @@ class Api(Protocol):
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request; the answer whatever its status below 500, but for 429."""
+        ...
+
+    def keep(self, name: str, value: str) -> None:
+        """Keep a value under a name of at most 63 characters, in place of the one before."""
+        ...
+
+    def kept(self, name: str) -> str | None:
+        """The value kept under that name, as any process kept it last; None: there is none."""
         ...
 
 
@@ -141,6 +151,18 @@ class Catalog:
     stages: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     owners: tuple[Person, ...] = ()
     fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a look at the connection showed, for people: `text` says what is there, or what is wrong and what to do.
+
+    `topic` is one word: credentials, scopes, webhooks, limits, fields.
+    """
+
+    topic: str
+    is_good: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,4 +247,18 @@ class Adapter(Protocol):
 
     def catalog(self, api: Api) -> Catalog:
         """The system's stages, owners and fields as they are now."""
+        ...
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """What works and what does not: credentials, scopes, the webhooks registered for `url`, limits left.
+
+        `url` is the address that the connection's webhooks are to be sent to. Raises `CrmError` when nothing answers.
+        """
+        ...
+
+    def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
+        """Registers or renews the webhooks for `url` by the system's own call; when to do so again (aware UTC).
+
+        None: nothing is to be renewed, as webhooks last for ever or are set up by hand.
+        """
         ...

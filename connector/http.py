@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json as json_library
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -39,6 +39,18 @@ def new_session() -> requests.Session:
     return session
 
 
+class Keeper(Protocol):
+    """The lasting memory of a connection: see `Api`."""
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a value."""
+        ...
+
+    def get(self, name: str) -> str | None:
+        """The value kept."""
+        ...
+
+
 class HttpApi:
     """The `Api` of one connection; safe to be used by `THREADS` threads at once.
 
@@ -57,6 +69,7 @@ class HttpApi:
         user_agent: str,
         clock: Callable[[], float],
         memo: dict[str, Any],
+        keeper: Keeper,
         secrets: Sequence[str] = (),
         timeouts: tuple[float, float] = (3.05, 30.0),
         longest: float = 60.0,
@@ -68,7 +81,9 @@ class HttpApi:
         self._user_agent = user_agent
         self._clock = clock
         self._memo = memo
-        self._secrets = _forms(secrets)
+        self._keeper = keeper
+        self._plain = set(secrets)
+        self._secrets = _forms(self._plain)
         self._timeouts = timeouts
         self._longest = longest
 
@@ -101,6 +116,23 @@ class HttpApi:
         if answer.status not in {401, 403}:
             self._breaker.succeeded()
         return answer
+
+    def keep(self, name: str, value: str) -> None:
+        """As `Api.keep`; the value is masked in messages from now on."""
+        self._mask(value)
+        self._keeper.put(name, value)
+
+    def kept(self, name: str) -> str | None:
+        """As `Api.kept`; the value is masked in messages from now on."""
+        value = self._keeper.get(name)
+        if value is not None:
+            self._mask(value)
+        return value
+
+    def _mask(self, value: str) -> None:
+        if value not in self._plain:
+            self._plain = {*self._plain, value}
+            self._secrets = _forms(self._plain)
 
     def _send(self, method: str, url: str, *, headers: Mapping[str, str] | None, **content: Any) -> Answer:
         place, wrong = method, ""
@@ -156,7 +188,7 @@ class HttpApi:
         return " ".join(printable.split())[:_EXCERPT]
 
 
-def _forms(secrets: Sequence[str]) -> re.Pattern[str] | None:
+def _forms(secrets: Collection[str]) -> re.Pattern[str] | None:
     """A pattern of the secrets and of the telling parts of those that are addresses, as JSON and URLs write them."""
     plain = {part for secret in secrets for part in re.split(r"[/?&=]", secret) if len(part) >= _TELLING} | set(secrets)
     written = {

@@ -86,6 +86,14 @@ class Patient:
         """The connection's cache."""
         return self._api.memo
 
+    def keep(self, name: str, value: str) -> None:
+        """As `Api.keep`."""
+        self._api.keep(name, value)
+
+    def kept(self, name: str) -> str | None:
+        """As `Api.kept`."""
+        return self._api.kept(name)
+
     def call(self, method: str, url: str, **content: Any) -> Answer:
         """As `Api.call`, up to `TRIES` times."""
         for number in range(1, TRIES):

@@ -21,6 +21,7 @@ from connector.core.engine import Ruleset
 from connector.core.rules import TEMPLATES
 from connector.http import HttpApi
 from connector.intake import Intake, Writer
+from connector.keeper import DatabaseKeeper
 from connector.limiter import RateLimiter
 from connector.mail import MailServer
 from connector.notify import Notifier
@@ -180,6 +181,7 @@ class Runtime:
             user_agent=f"abm-connector/{__version__}",
             clock=time.monotonic,
             memo=memo,
+            keeper=DatabaseKeeper(connected.name, database=self.database, vault=self.vault, clock=self.clock),
             secrets=connected.secrets,
         )
         self._apis[connected.name] = (connected, time.monotonic() + MEMO_SECONDS, api)

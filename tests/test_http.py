@@ -34,6 +34,17 @@ class Clock:
         self.now += seconds
 
 
+class Memory:
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def put(self, name: str, value: str) -> None:
+        self.kept[name] = value
+
+    def get(self, name: str) -> str | None:
+        return self.kept.get(name)
+
+
 def api_of(**changes: Any) -> HttpApi:
     clock = Clock()
     given: dict[str, Any] = {
@@ -43,6 +54,7 @@ def api_of(**changes: Any) -> HttpApi:
         "user_agent": "connector/0.1",
         "clock": clock,
         "memo": {},
+        "keeper": Memory(),
         "secrets": (SECRET,),
     }
     return HttpApi("tokyo", **(given | changes))

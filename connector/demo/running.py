@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-
 from connector.demo.bitrix24_fields import Entity
 from connector.demo.bitrix24_portal import Rest, create_app
 from connector.demo.faults import Faults, Tally
+from connector.demo.loopback import Loopback
 from connector.demo.portal import Portal
 from connector.demo.webhooks import SENT_BY_WEBHOOKS, Handler, Sender
 
 
 def _clock() -> datetime:
     return datetime.now(UTC)
-
-
-class _Quiet(WSGIRequestHandler):
-    """Keeps connections open, answers without waiting for more to send, and logs nothing."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the name is werkzeug's
-        """Nothing: the portal's counts say what was done."""
 
 
 class RunningPortal:
@@ -52,16 +40,12 @@ class RunningPortal:
         self.application_token = application_token or secrets.token_hex(16)
         self.portal = Portal(now=now)
         self.rest = Rest(self.portal, secrets={secret: 1}, faults=self.faults, tally=self.tally)
-        self._now, self._secret, self._thread_count, self._port = now, secret, threads, port
-        self._server: BaseWSGIServer | None = None
-        self._thread: threading.Thread | None = None
+        self._now, self._secret, self._thread_count = now, secret, threads
+        self._served = Loopback(create_app(self.rest), port=port)
         self._sender: Sender | None = None
 
     def __enter__(self) -> Self:
-        app = create_app(self.rest)
-        self._server = make_server("127.0.0.1", self._port, app, threaded=True, request_handler=_Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._served.__enter__()
         self._sender = Sender(now=self._now, faults=self.faults, tally=self.tally, threads=self._thread_count)
         self.portal.announce = self._sender.announce
         return self
@@ -72,18 +56,12 @@ class RunningPortal:
         self.portal.announce = None
         if self._sender:
             self._sender.close()
-        if self._server and self._thread:
-            self._server.shutdown()
-            self._thread.join(5)
-            self._server.server_close()
+        self._served.__exit__(kind, error, trace)
 
     @property
     def url(self) -> str:
         """The portal's base address."""
-        if self._server is None:
-            message = "the portal does not run; enter it by `with`"
-            raise RuntimeError(message)
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._served.url
 
     @property
     def webhook_url(self) -> str:

@@ -19,6 +19,7 @@ from connector.operations.connections import find, secrets_of, show
 from connector.operations.mapping_versions import read_mapping
 from connector.runtime import Runtime
 from connector.store import connections as queries
+from connector.store import kept
 from connector.store.database import new_id
 
 CONSOLE: Final = "console"
@@ -98,6 +99,7 @@ def remove(runtime: Runtime, name: str, *, actor: str) -> None:
     with runtime.database.write() as connection:
         _note(connection, now, name, "remove", actor)
         queries.change(connection, name, removed_at=now, sealed=_seal(runtime, {}))
+        kept.clear(connection, name)
     runtime.connections.forget()
 
 
@@ -105,7 +107,8 @@ def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: s
     """Change settings of a connection, checked by `draft`; the others stay. Raises `NotFound`."""
     row = find(runtime, name)
     with runtime.database.write() as connection:
-        queries.change(connection, name, settings={**row["settings"], **settings})
+        queries.change(connection, name, settings={**row["settings"], **settings}, subscribe_at=None)
+        kept.clear(connection, name)
         _note(connection, runtime.clock(), name, "change", actor, settings=dict(settings))
     runtime.connections.forget()
 
@@ -121,7 +124,8 @@ def rotate(
         stored[key] = tuple(dict.fromkeys((*values, *old)))
     counts = _counts({key: stored[key] for key in secrets})
     with runtime.database.write() as connection:
-        queries.change(connection, name, sealed=_seal(runtime, stored))
+        queries.change(connection, name, sealed=_seal(runtime, stored), subscribe_at=None)
+        kept.clear(connection, name)
         _note(connection, runtime.clock(), name, "rotate", actor, secrets=counts)
     runtime.connections.forget()
     return counts

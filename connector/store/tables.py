@@ -99,7 +99,20 @@ connections = Table(
     Column("removed_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("reconciled_at", Instant),
+    Column("subscribe_at", Instant),
 )
+"""`subscribe_at`: when webhooks are to be renewed; none: never, or not tried yet."""
+
+kept = Table(
+    "kept",
+    metadata,
+    Column("connection", String(63), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("kept_at", Instant, nullable=False),
+    PrimaryKeyConstraint("connection", "name"),
+)
+"""What adapters keep of a connection: tokens that its system handed out."""
 
 deliveries = Table(
     "deliveries",

@@ -30,6 +30,7 @@ class FakePortal:
 
     def __init__(self) -> None:
         self.memo: dict[str, Any] = {}
+        self.keeps: dict[str, str] = {}
         self.items: dict[str, dict[str, Any]] = {}
         self.users: list[dict[str, Any]] = []
         self.history: list[dict[str, Any]] = []
@@ -42,6 +43,12 @@ class FakePortal:
         self.commands: list[tuple[str, Mapping[str, Any]]] = []
         self.sizes: list[int] = []
         self.is_deaf = False
+
+    def keep(self, name: str, value: str) -> None:
+        self.keeps[name] = value
+
+    def kept(self, name: str) -> str | None:
+        return self.keeps.get(name)
 
     def call(self, method: str, url: str, *, json: Any = None, **rest: Any) -> Answer:
         assert (method, rest) == ("POST", {})

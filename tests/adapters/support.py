@@ -132,11 +132,20 @@ def _shown(event: Event | BadPayload) -> dict[str, Any]:
 
 @dataclass(slots=True, kw_only=True)
 class FakeApi:
-    """An `Api` that answers in order from a list and remembers the calls; an error in the list is raised."""
+    """An `Api` that answers in order from a list and remembers the calls; an error in the list is raised.
+
+    `keeps` is its lasting memory."""
 
     answers: list[Answer | Exception]
     calls: list[dict[str, Any]] = field(default_factory=list)
     memo: dict[str, Any] = field(default_factory=dict)
+    keeps: dict[str, str] = field(default_factory=dict)
+
+    def keep(self, name: str, value: str) -> None:
+        self.keeps[name] = value
+
+    def kept(self, name: str) -> str | None:
+        return self.keeps.get(name)
 
     def call(self, method: str, url: str, **request: Any) -> Answer:
         self.calls.append({"method": method, "url": url, **request})

@@ -1,0 +1,13 @@
+"""The emulated systems by the name of their adapter: CRMs that take updates, and sites that only tell."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connector.demo.bitrix24 import Bitrix24Crm
+from connector.demo.emulator import Crm, SiteEmulator
+
+CRMS: Final[dict[str, type[Crm]]] = {
+    Bitrix24Crm.NAME: Bitrix24Crm,
+}
+SITES: Final[dict[str, type[SiteEmulator]]] = {}

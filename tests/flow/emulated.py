@@ -1,0 +1,128 @@
+"""Plays an emulated system against the whole product: its webhooks over HTTP, the database, Redis, and RQ workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rq import Queue, SimpleWorker
+
+from connector import jobs
+from connector.app import create_app
+from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.loopback import Loopback
+from connector.doctor import balance, is_balanced
+from connector.operations.subjects import set_owner
+from connector.reconcile import reconcile
+from connector.runtime import Runtime
+from connector.store import outbox, subjects
+from tests.flow.senders import add_connection
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+QUEUES = ("process", "push", "notify")
+ROUNDS = 12
+
+
+class Played:
+    """A connection named as its system, with the shipped mapping or another one."""
+
+    def __init__(self, runtime: Runtime, system: Crm | SiteEmulator, mapping: str | None = None) -> None:
+        self.runtime, self.system, self.name = runtime, system, system.NAME
+        settings, secrets = system.connection()
+        add_connection(
+            runtime,
+            self.name,
+            adapter=self.name,
+            secrets=secrets,
+            mapping=mapping or (MAPPINGS / f"{self.name}.yaml").read_text(),
+            **{"rate": 500, **settings},
+        )
+
+    def settle(self, rounds: int = ROUNDS) -> int:
+        """Until nothing moves any more, at most so many rounds; how many it took."""
+        for number in range(rounds):
+            before = self._moved()
+            assert self.system.drain(10)
+            self.runtime.waker.wake("push", "connector.jobs.push")
+            queues = [Queue(name, connection=self.runtime.redis) for name in QUEUES]
+            SimpleWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
+            assert self.system.drain(10)
+            if before == self._moved():
+                return number
+        return rounds
+
+    def pushes(self) -> int:
+        """How many updates were sent so far, by the outbox."""
+        with self.runtime.database.read() as connection:
+            return sum(entry["revision"] for entry in outbox.listed(connection, of=self.name, limit=1000))
+
+    def outcomes(self) -> Mapping[str, int]:
+        """The account of the connection, which must add up."""
+        book = balance(self.runtime)[self.name]
+        assert is_balanced(book), book
+        return {word: count for word, count in book.items() if count}
+
+    def outbox(self) -> list[tuple[str, str | None]]:
+        """Outcome and error of each update."""
+        with self.runtime.database.read() as connection:
+            return [(entry["outcome"], entry["error"]) for entry in outbox.listed(connection, of=self.name)]
+
+    def subjects(self) -> list[dict[str, Any]]:
+        """All subjects."""
+        with self.runtime.database.read() as connection:
+            return [dict(row) for row in subjects.listed(connection)]
+
+    def subject(self) -> dict[str, Any]:
+        """The only subject."""
+        (row,) = self.subjects()
+        return row
+
+    def decisions(self) -> list[tuple[str, str]]:
+        """Rule and status of each decision on the only subject."""
+        with self.runtime.database.read() as connection:
+            return [
+                (one["rule"], one["after"])
+                for one in subjects.decisions_of(connection, str(self.subject()["id"]))
+                if one["before"] != one["after"]
+            ]
+
+    def give_to(self, owner: str) -> None:
+        """A person sets the owner of the only subject here."""
+        set_owner(self.runtime, str(self.subject()["id"]), owner, actor="test")
+
+    def events(self, outcome: str) -> list[dict[str, Any]]:
+        """The events with an outcome, of the only subject."""
+        with self.runtime.database.read() as connection:
+            history = subjects.events_of(connection, str(self.subject()["id"]))
+        return [dict(row) for row in history if row["outcome"] == outcome]
+
+    def reconcile(self) -> Mapping[str, int]:
+        """Ask the system what changed; events by outcome."""
+        connected = self.runtime.connections.look_again(self.name)
+        assert connected
+        return reconcile(self.runtime, connected)[0]
+
+    def label(self) -> str:
+        """The English label of the only subject's status."""
+        return self.runtime.ruleset.statuses[self.subject()["status"]].en
+
+    def _moved(self) -> tuple[object, ...]:
+        accepted = sum(book["accepted"] + book["pending"] for book in balance(self.runtime).values())
+        with self.runtime.database.read() as connection:
+            entries = outbox.listed(connection, of=self.name, limit=1000)
+        return (accepted, *((entry["id"], entry["revision"], entry["outcome"]) for entry in entries))
+
+
+@contextmanager
+def playing(
+    runtime: Runtime, system: Crm | SiteEmulator, monkeypatch: pytest.MonkeyPatch, mapping: str | None = None
+) -> Iterator[Played]:
+    """The system running, connected, and its webhooks coming in over loopback."""
+    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    with system, Loopback(create_app(runtime.config, runtime)) as web:
+        played = Played(runtime, system, mapping)
+        system.subscribe(f"{web.url}/webhooks/{played.name}")
+        yield played

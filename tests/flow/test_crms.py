@@ -1,0 +1,172 @@
+"""Every CRM both ways, against its emulator: webhook in, status, update, echo, owner; what is lost, gone, and loops."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.emulator import Crm
+from connector.demo.faults import Faults
+from connector.demo.systems import CRMS
+from connector.echo import Ledger
+from connector.mapping_files import parse_mapping
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import MAPPINGS, Played, playing
+
+EMAIL = "aiko@customer.example"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database will do: what differs between the two is below what is tested here."""
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture(params=sorted(CRMS))
+def system(request: pytest.FixtureRequest, clock: Clock) -> Crm:
+    return CRMS[str(request.param)](now=clock, faults=Faults(seed=1))
+
+
+def _move(played: Played, system: Crm, clock: Clock, record: str, stage: str) -> str:
+    """A person moves the record an hour later; the status that the shipped mapping gives the stage."""
+    clock.forward(hours=1)
+    system.move(record, stage)
+    played.settle()
+    return _status(system, played.runtime, stage)
+
+
+def _status(system: Crm, runtime: Runtime, stage: str) -> str:
+    source = (MAPPINGS / f"{system.NAME}.yaml").read_text()
+    rules = parse_mapping(source, system.NAME, tuple(runtime.ruleset.statuses.values()))
+    status = rules.status_of(system.OBJECT, None, stage)
+    assert isinstance(status, str), f"the shipped mapping gives {stage} no status"
+    return status
+
+
+def test_a_webhook_moves_the_status_the_update_shows_it_and_the_echo_is_not_applied(
+    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        record = system.add(EMAIL, owner=next(iter(system.OWNERS)))
+        played.settle()
+        status = _move(played, system, clock, record, system.STAGES[1])
+        assert played.subject()["status"] == status
+        assert played.outbox() == [("done", None)]
+        assert system.status_of(record) == played.label()
+        assert system.stage_of(record) == system.STAGES[1]
+        decided = played.decisions()
+        assert played.settle() == 0
+        assert played.decisions() == decided
+        assert set(played.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}
+
+
+def test_the_owner_goes_both_ways(runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = list(system.OWNERS)[:2]
+    with playing(runtime, system, monkeypatch) as played:
+        record = system.add(EMAIL, owner=first)
+        played.settle()
+        assert played.subject()["owner"] == system.OWNERS[first]
+        clock.forward(hours=1)
+        system.assign(record, second)
+        played.settle()
+        assert played.subject()["owner"] == system.OWNERS[second]
+        clock.forward(hours=1)
+        played.give_to(system.OWNERS[first])
+        played.settle()
+        assert system.owner_of(record) == first
+        assert played.subject()["owner"] == system.OWNERS[first]
+        assert played.outbox() == [("done", None)]
+
+
+def test_what_webhooks_lost_is_found_by_reconciliation_and_once(
+    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        system.faults.lost = 1.0
+        record = system.add(EMAIL)
+        status = _move(played, system, clock, record, system.STAGES[1])
+        assert played.subjects() == []
+        clock.forward(minutes=5)
+        assert played.reconcile()["applied"] >= 1
+        assert set(played.reconcile()) <= {"duplicate", "ignored"}
+        played.settle()
+        assert played.subject()["status"] == status
+        assert system.status_of(record) == played.label()
+
+
+def test_a_system_that_reports_what_it_does_not_save_is_found_out(
+    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        system.faults.lying = 1.0
+        record = system.add(EMAIL)
+        played.settle()
+        ((outcome, error),) = played.outbox()
+        assert outcome in {"waiting", "dead"}
+        assert system.STATUS.rpartition(".")[2] in (error or "")
+        assert system.status_of(record) != played.label()
+        system.faults.lying = 0.0
+        _move(played, system, clock, record, system.STAGES[1])
+        assert system.status_of(record) == played.label()
+
+
+def test_lost_doubled_and_late_webhooks_and_a_failing_system_end_in_the_right_state(
+    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        system.faults.doubled = system.faults.late = 0.5
+        system.faults.late_seconds = 0.05
+        system.faults.query_limit = system.faults.server_error = system.faults.lost_answer = 0.1
+        records = {who: system.add(f"{who}@customer.example") for who in ("ann", "bob", "eve")}
+        for stage in system.STAGES[1:3]:
+            clock.forward(minutes=10)
+            for record in records.values():
+                system.move(record, stage)
+            played.settle(2)
+        system.faults.query_limit = system.faults.server_error = system.faults.lost_answer = 0.0
+        for _ in range(4):
+            clock.forward(minutes=15)
+            played.reconcile()
+            played.settle()
+        status = _status(system, runtime, system.STAGES[2])
+        assert {row["status"] for row in played.subjects()} == {status}
+        label = runtime.ruleset.statuses[status].en
+        assert {who: system.status_of(record) for who, record in records.items()} == dict.fromkeys(records, label)
+        assert "pending" not in played.outcomes()
+
+
+def _ring(system: Crm) -> str:
+    """Each of two stages gives a status that is written back as the other stage: only the echo ledger ends it."""
+    one, two = system.STAGES[:2]
+    return f"""
+adapter: {system.NAME}
+stages: {{{system.OBJECT}: {{{one!r}: latent, {two!r}: appointment_prospect}}}}
+unmapped: ignore
+push:
+  {system.OBJECT}:
+    status:
+      latent: {{{system.STAGE!r}: {two!r}}}
+      appointment_prospect: {{{system.STAGE!r}: {one!r}}}
+"""
+
+
+@pytest.mark.parametrize("has_ledger", [True, False])
+def test_writes_that_come_back_as_webhooks_settle_after_one_round_and_only_by_the_ledger(
+    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, has_ledger: bool
+) -> None:
+    if not has_ledger:
+        monkeypatch.setattr(Ledger, "is_echo", lambda *_: False)
+    with playing(runtime, system, monkeypatch, _ring(system)) as played:
+        system.add(EMAIL)
+        for _ in range(4):
+            clock.forward(seconds=30)
+            played.settle(1)
+        assert (played.pushes() == 1) is has_ledger
+        assert (system.NAME, len(played.decisions()) == 1) == (system.NAME, has_ledger)

@@ -1,0 +1,80 @@
+"""Every tracker, against its emulator: what an unknown visitor does counts, and becomes the lead's once known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.emulator import Deed, SiteEmulator
+from connector.demo.faults import Faults
+from connector.demo.systems import SITES
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import Played, playing
+
+EMAIL = "aiko@customer.example"
+VISITOR = "9f3c1a2b5d6e7f80"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database will do: what differs between the two is below what is tested here."""
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture(params=sorted(SITES))
+def system(request: pytest.FixtureRequest, clock: Clock) -> SiteEmulator:
+    return SITES[str(request.param)](now=clock, faults=Faults(seed=1))
+
+
+def _do(played: Played, system: SiteEmulator, clock: Clock, kind: str, **more: str) -> None:
+    clock.forward(minutes=5)
+    system.do(Deed(kind=kind, visitor=VISITOR, at=clock(), **more))
+    if system.IS_POLLED:
+        played.reconcile()
+    played.settle()
+
+
+def test_what_an_unknown_visitor_does_counts_and_becomes_the_leads(
+    runtime: Runtime, system: SiteEmulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        _do(played, system, clock, "site_access")
+        unknown = played.subject()
+        assert (unknown["kind"], unknown["status"]) == ("unknown", "latent")
+        _do(played, system, clock, "identify", email=EMAIL)
+        known = played.subject()
+        assert (known["id"], known["kind"]) == (unknown["id"], "lead")
+        assert "pending" not in played.outcomes()
+
+
+def test_each_action_that_the_tracker_can_tell_is_counted_as_it(
+    runtime: Runtime, system: SiteEmulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        for kind in system.KINDS:
+            _do(played, system, clock, kind, email=EMAIL, page=f"https://www.example.com/{kind}")
+        actions = {step["action"] for event in played.events("applied") for step in event["steps"] if "action" in step}
+        assert actions == set(system.KINDS)
+        assert {"held", "dead", "pending"}.isdisjoint(played.outcomes())
+
+
+def test_doubled_and_late_deliveries_end_the_same(
+    runtime: Runtime, system: SiteEmulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        system.faults.doubled = system.faults.late = 1.0
+        system.faults.late_seconds = 0.05
+        for day in range(3):
+            clock.now = clock.now.replace(hour=3) if day == 0 else clock.now
+            _do(played, system, clock, "site_access", page=f"https://www.example.com/{day}")
+            _do(played, system, clock, "identify", email=EMAIL)
+        applied = [event["key"] for event in played.events("applied")]
+        assert len(applied) == len(set(applied))
+        assert played.subject()["status"] in {"latent", "quasi_explicit"}
