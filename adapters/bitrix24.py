@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from adapters.bitrix24_items import deleted_event, events_of, name_of, object_of, type_of
-from adapters.bitrix24_notice import IGNORED, TRIGGERS, read_notice, word_at
+from adapters.bitrix24_notice import EVENTS, IGNORED, TRIGGERS, read_notice, word_at
 from adapters.bitrix24_push import push
 from adapters.bitrix24_reads import Reader, failure_of
 from adapters.bitrix24_rest import PAGE, Portal, is_webhook
@@ -66,6 +66,7 @@ class Bitrix24:
         "ASSIGNED_BY_ID": "owner",
         "assignedById": "owner",
     }
+    EVENTS: ClassVar[frozenset[str]] = frozenset({*EVENTS, *IGNORED, *TRIGGERS})
 
     webhook_url: tuple[str, ...] = field(default=(), repr=False)
     application_tokens: tuple[str, ...] = field(default=(), repr=False)

@@ -16,7 +16,7 @@ import jmespath
 import orjson
 from jmespath.exceptions import JMESPathError
 
-from adapters.standard_lines import first_identity, read_lines
+from adapters.standard_lines import TYPES, first_identity, read_lines
 from connector import absent
 from connector.adapter import RATE_SETTING, Answer, Api, Delivery, Outcome, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
@@ -51,6 +51,7 @@ class Standard:
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "password", "secret"})
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {}
+    EVENTS: ClassVar[frozenset[str]] = frozenset(TYPES)
 
     secret: tuple[str, ...] = field(default=(), repr=False)
     url: str = ""

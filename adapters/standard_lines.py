@@ -48,7 +48,7 @@ _EVERY: Final[Mapping[str, Reader]] = {
     "is_lead": lambda line: line["kind"].exists and line["kind"].choice((LEAD, "unknown")) == LEAD,
     "data": _optional("fields", Part.object),
 }
-_TYPES: Final[Mapping[str, tuple[Kind, Mapping[str, Reader]]]] = {
+TYPES: Final[Mapping[str, tuple[Kind, Mapping[str, Reader]]]] = {
     "action": (
         Kind.ACTION,
         {"name": _word("action"), "page": _optional("page"), "session": _optional("session", Part.identifier)},
@@ -157,7 +157,7 @@ def _attempt(part: Part, read: Callable[[Part], T], mistakes: list[BadPayload]) 
 def _type(line: Part) -> tuple[Kind, Mapping[str, Reader]]:
     if line["type"].value == "jump":
         line["type"].refuse("`stage` with `object` and `stage`; the connection's mapping says which status that is")
-    return _TYPES[line["type"].choice(_TYPES)]
+    return TYPES[line["type"].choice(TYPES)]
 
 
 def _object(line: Part) -> str:

@@ -187,6 +187,8 @@ class Adapter(Protocol):
     query names whose values are masked before a delivery is stored (leaf names of JSON, whole keys of forms). `RATE`:
     calls in seconds that the system allows, as a default.
     `ECHOES`: how an update's fields show up in later events: their field → `stage` or `owner`.
+    `EVENTS`: the sender's words for what happened, those that are ignored on purpose too; tests hold a captured request
+    for each, whose name has the word in it.
     """
 
     NAME: ClassVar[str]
@@ -195,6 +197,7 @@ class Adapter(Protocol):
     SECRET_KEYS: ClassVar[frozenset[str]]
     RATE: ClassVar[tuple[int, int]]
     ECHOES: ClassVar[Mapping[str, str]]
+    EVENTS: ClassVar[frozenset[str]]
 
     @property
     def rate(self) -> int:

@@ -11,3 +11,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     Bitrix24Crm.NAME: Bitrix24Crm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {}
+WITHOUT: Final[dict[str, str]] = {
+    "standard": "anything may speak it: tests/flow/senders.py and tests/flow/receiver.py play both ends",
+}
+"""Systems without an emulator of their own, and why."""

@@ -26,6 +26,7 @@ class Signing:
     `build` makes the adapter with these secrets, newest first; none: unconfigured. `delivery` is valid but for its
     proof. `sign` adds the proof by a secret at a time, whatever the body is. `secrets` are two good ones, `unusable`
     those that open nothing. `is_timed`: the proof says when it was made. `covers_body`: it is made over the body.
+    `is_deaf`: the system sends nothing, and every delivery is refused.
     """
 
     build: Callable[[tuple[str, ...]], Adapter]
@@ -35,6 +36,7 @@ class Signing:
     unusable: tuple[str, ...] = ("",)
     is_timed: bool = False
     covers_body: bool = False
+    is_deaf: bool = False
 
 
 def signing_of(system: str) -> Signing:

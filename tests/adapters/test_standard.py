@@ -466,7 +466,7 @@ def test_any_line_is_an_event_or_a_mistake_and_the_answer_counts_them(lines: lis
 
 
 def test_a_captured_request_is_written_as_it_is_read() -> None:
-    raw = Case(system="standard", name="01-every-type")
-    content = (raw.folder / "01-every-type.http").read_bytes()
+    raw = Case(system="standard", name="01-identify-profile-tag-action-stage-trigger-owner-deleted")
+    content = (raw.folder / "01-identify-profile-tag-action-stage-trigger-owner-deleted.http").read_bytes()
     assert write_http(read_http(content, NOW)) == content
     assert read_http(b"GET /webhooks/x?a=1&b= HTTP/1.1\r\nHost: h\r\n\r\n", NOW).query == (("a", "1"), ("b", ""))

@@ -15,7 +15,7 @@ from connector.app import create_app
 from connector.demo.emulator import Crm, SiteEmulator
 from connector.demo.loopback import Loopback
 from connector.doctor import balance, is_balanced
-from connector.operations.subjects import set_owner
+from connector.operations.subjects import set_owner, set_status
 from connector.reconcile import reconcile
 from connector.runtime import Runtime
 from connector.store import outbox, subjects
@@ -92,6 +92,10 @@ class Played:
     def give_to(self, owner: str) -> None:
         """A person sets the owner of the only subject here."""
         set_owner(self.runtime, str(self.subject()["id"]), owner, actor="test")
+
+    def set_status(self, status: str) -> None:
+        """A person sets the status of the only subject here."""
+        set_status(self.runtime, str(self.subject()["id"]), status, actor="test")
 
     def events(self, outcome: str) -> list[dict[str, Any]]:
         """The events with an outcome, of the only subject."""

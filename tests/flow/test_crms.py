@@ -142,8 +142,8 @@ def test_lost_doubled_and_late_webhooks_and_a_failing_system_end_in_the_right_st
         assert "pending" not in played.outcomes()
 
 
-def _ring(system: Crm) -> str:
-    """Each of two stages gives a status that is written back as the other stage: only the echo ledger ends it."""
+def _looping(system: Crm) -> str:
+    """What a status writes back is a stage that gives another status: only the echo ledger keeps the status."""
     one, two = system.STAGES[:2]
     return f"""
 adapter: {system.NAME}
@@ -151,9 +151,8 @@ stages: {{{system.OBJECT}: {{{one!r}: latent, {two!r}: appointment_prospect}}}}
 unmapped: ignore
 push:
   {system.OBJECT}:
-    status:
-      latent: {{{system.STAGE!r}: {two!r}}}
-      appointment_prospect: {{{system.STAGE!r}: {one!r}}}
+    status: {{explicit: {{{system.STAGE!r}: {two!r}}}}}
+    fields: {{{system.STATUS!r}: "{{status.label}}"}}
 """
 
 
@@ -163,10 +162,16 @@ def test_writes_that_come_back_as_webhooks_settle_after_one_round_and_only_by_th
 ) -> None:
     if not has_ledger:
         monkeypatch.setattr(Ledger, "is_echo", lambda *_: False)
-    with playing(runtime, system, monkeypatch, _ring(system)) as played:
-        system.add(EMAIL)
-        for _ in range(4):
+    with playing(runtime, system, monkeypatch, _looping(system)) as played:
+        record = system.add(EMAIL)
+        played.settle()
+        clock.forward(hours=1)
+        before = played.pushes()
+        played.set_status("explicit")
+        for _ in range(3):
             clock.forward(seconds=30)
-            played.settle(1)
-        assert (played.pushes() == 1) is has_ledger
-        assert (system.NAME, len(played.decisions()) == 1) == (system.NAME, has_ledger)
+            played.settle()
+        assert system.stage_of(record) == system.STAGES[1]
+        assert (played.pushes() - before == 1) is has_ledger
+        assert played.subject()["status"] == ("explicit" if has_ledger else "appointment_prospect")
+        assert ("echo" in played.outcomes()) is has_ledger
