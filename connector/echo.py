@@ -49,7 +49,8 @@ class Ledger:
     def is_echo(self, name: str, event: Event) -> bool:
         """Whether the change equals what was sent for the record, within the window, and no other came back for it.
 
-        A stage that follows another one than ours is somebody's change back, even where ours never came back.
+        A stage that follows another one than ours is somebody's change back, even where ours never came back. A stage
+        that was only seen is an echo of the one known, if it is the same.
         """
         if event.kind not in {Kind.STAGE, Kind.OWNER} or (record := self.records.get(_key(name, event))) is None:
             return False
@@ -61,7 +62,7 @@ class Ledger:
                 entry["matched"] = event.key
                 self._matched.append({"of": entry["id"], "came": event.key})
                 return True
-        return False
+        return event.is_seen and _is_known(event, record)
 
     def is_stale(self, name: str, event: Event) -> bool:
         """Whether a stage event is older than the newest stage known of its record."""
@@ -85,3 +86,9 @@ def _is_back(event: Event, entry: Mapping[str, Any], record: Mapping[str, Any]) 
         return False
     is_other = (record["stage"] or "").casefold() != entry["value"]
     return is_other and bool(entry["at"] < record["stage_at"] < event.at)
+
+
+def _is_known(event: Event, record: Mapping[str, Any]) -> bool:
+    """Whether the newest stage known of the record is the one that it was seen in, then or before."""
+    is_same = (record["stage"], record["pipeline"] or "") == (event.stage, event.pipeline or "")
+    return is_same and (record["stage_at"] is None or bool(record["stage_at"] <= event.at))

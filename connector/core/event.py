@@ -78,7 +78,8 @@ class Event:
     before it. `at` is aware UTC, the time of the
     fact in the external system. `name` is the event word, trigger or action in their words; `owner` their owner id or
     e-mail (None: nobody). `owner_email` is the e-mail of that owner where the adapter knows it. `data` is what the
-    mapping's expressions read.
+    mapping's expressions read. `is_seen`: the record was seen in this stage at `at`, and the system does not say when
+    it entered it: that moves nobody where the record was known to be in it.
     """
 
     key: str
@@ -96,6 +97,7 @@ class Event:
     is_removed: bool = False
     page: str | None = None
     session: str | None = None
+    is_seen: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

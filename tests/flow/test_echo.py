@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -191,3 +192,19 @@ def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, to
     assert (book["echo"], book["duplicate"]) == (1, 1)
     subject = subject_of(runtime, "record", "puppet:lead:L")["id"]
     assert moves(runtime, subject)[-1] == ("latent.warm", "quasi_explicit")
+
+
+def test_a_stage_that_is_only_seen_again_moves_nobody_and_one_that_changed_does(
+    runtime: Runtime, strings: Strings, told: Told, clock: Clock
+) -> None:
+    strings.alters = lambda event: replace(event, is_seen=True)
+    told.stage("new")
+    told.visit()
+    clock.forward(days=1)
+    told.visit()
+    assert _status(runtime) == "quasi_explicit"
+    clock.forward(hours=1)
+    told.stage("new")
+    assert (_outcomes(runtime)[-1], _status(runtime)) == ("echo", "quasi_explicit")
+    told.stage("talking")
+    assert (_outcomes(runtime)[-1], _status(runtime)) == ("applied", "appointment_prospect")
