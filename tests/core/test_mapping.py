@@ -133,6 +133,15 @@ def test_our_own_words_for_actions_need_no_entry(name: str) -> None:
     assert translate(event(Kind.ACTION, name=name), RULES) == (step(Kind.ACTION, action=name),)
 
 
+def test_capitals_and_spaces_around_it_make_no_other_action() -> None:
+    rules = MappingRules(
+        adapter="standard", triggers=RULES.triggers, actions={"Form": "form_submission", "FORM": "login"}
+    )
+    assert translate(event(Kind.ACTION, name=" form "), rules)[1:] == (step(Kind.ACTION, action="form_submission"),)
+    assert [made.kind for made in translate(event(Kind.ACTION, name="FORM "), rules)] == [Kind.TRIGGER, Kind.ACTION]
+    assert translate(event(Kind.ACTION, name="FORM"), rules)[1:] == (step(Kind.ACTION, action="login"),)
+
+
 def test_an_action_fires_the_triggers_on_it_too() -> None:
     rules = MappingRules(adapter="standard", triggers=RULES.triggers, actions={"form": "form_submission"})
     assert [made.kind for made in translate(event(Kind.ACTION, name="form"), rules)] == [Kind.TRIGGER, Kind.ACTION]
