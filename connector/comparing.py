@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -205,11 +205,14 @@ def other(before: Sequence[Decision], after: Sequence[Decision]) -> tuple[list[D
 
 
 def _without(decisions: Sequence[Decision], known: Sequence[Decision]) -> list[Decision]:
-    left = Counter(map(repr, known))
+    by_place: dict[tuple[datetime, str], list[Decision]] = defaultdict(list)
+    for one in known:
+        by_place[one.at, one.rule].append(one)
     found = []
     for one in decisions:
-        if left[mark := repr(one)]:
-            left[mark] -= 1
+        left = by_place.get((one.at, one.rule), [])
+        if one in left:
+            left.remove(one)
         else:
             found.append(one)
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -16,6 +17,16 @@ from connector.store.histories import APPLIED, Stored
 from connector.stored import read_event, read_step, says
 
 HELD: Final = "held"
+_Made: TypeAlias = tuple[Sequence[Step], Sequence[dict[str, Any]] | None] | None
+"""Of an event that is translated anew the steps that it is, and those that it was (None: the same)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Retold:
+    """A subject's steps in order: as they stand, and as they would be. Those that stay are the same values in both."""
+
+    present: list[Step] = field(default_factory=list)
+    proposed: list[Step] = field(default_factory=list)
 
 
 class Retelling:
@@ -29,26 +40,36 @@ class Retelling:
         self._names: Final = names
         self._counts: Final = counts
 
-    def changed(self, rows: Sequence[Stored]) -> list[Step] | None:
-        """The steps of a subject's events in order; None where all of them are what they were."""
-        anew = [self._anew(row) if row[3] is not None else None for row in rows]
-        if all(made is None or _is_same(made, orjson.loads(row[4])) for row, made in zip(rows, anew, strict=True)):
-            return None
-        return self._all(rows, anew)
+    def other(self, rows: Sequence[Stored]) -> Retold | None:
+        """A subject's steps as they stand and as they would be; None where what is translated anew stays as it is."""
+        made: list[_Made] = []
+        is_other = False
+        for row in rows:
+            if row[3] is None:
+                made.append(None)
+                continue
+            steps, raw = self._anew(row), orjson.loads(row[4])
+            is_same = len(steps) == len(raw) and all(map(says, raw, steps))
+            made.append((steps, None if is_same else raw))
+            is_other = is_other or not is_same
+        return self._retold(rows, made) if is_other else None
 
-    def steps(self, rows: Sequence[Stored]) -> list[Step]:
-        """The steps of a subject's events in order."""
-        return self._all(rows, [self._anew(row) if row[3] is not None else None for row in rows])
+    def whole(self, rows: Sequence[Stored]) -> Retold:
+        """A subject's steps as they stand and as they would be."""
+        return self._retold(rows, [None if row[3] is None else (self._anew(row), orjson.loads(row[4])) for row in rows])
 
-    def _all(self, rows: Sequence[Stored], anew: Sequence[tuple[Step, ...] | None]) -> list[Step]:
-        steps: list[Step] = []
-        for row, made in zip(rows, anew, strict=True):
-            steps += self._stored(row[4]) if made is None else made
-        return steps
-
-    def _stored(self, text: str) -> list[Step]:
-        raw: list[dict[str, Any]] = orjson.loads(text)
-        return [read_step(with_new_names(one, self._names) if self._names else one) for one in raw]
+    def _retold(self, rows: Sequence[Stored], made: Sequence[_Made]) -> Retold:
+        told = Retold()
+        for row, one in zip(rows, made, strict=True):
+            steps, raw = (None, orjson.loads(row[4])) if one is None else one
+            if steps is None:
+                renamed = [{**with_new_names(step, self._names)} for step in raw or ()] if self._names else None
+                told.present += (before := [read_step(step) for step in raw or ()])
+                told.proposed += before if renamed is None else map(read_step, renamed)
+            else:
+                told.present += steps if raw is None else map(read_step, raw if row[2] == APPLIED else ())
+                told.proposed += steps
+        return told
 
     def _anew(self, row: Stored) -> tuple[Step, ...]:
         _, name, outcome, said, _ = row
@@ -61,12 +82,3 @@ class Retelling:
         if outcome == HELD:
             self._counts["released",] += 1
         return steps
-
-
-def applied(rows: Sequence[Stored]) -> list[Step]:
-    """The steps of a subject's events as they stand, in order."""
-    return [read_step(raw) for row in rows if row[2] == APPLIED for raw in orjson.loads(row[4])]
-
-
-def _is_same(made: Sequence[Step], raw: Sequence[Mapping[str, Any]]) -> bool:
-    return len(made) == len(raw) and all(map(says, raw, made))

@@ -24,7 +24,7 @@ from connector.core.subject import State
 from connector.decided import notice_key
 from connector.proposals import Proposal, new_names
 from connector.pushable import Pushable
-from connector.retelling import Retelling, applied
+from connector.retelling import Retelling, Retold
 from connector.runtime import Runtime
 from connector.store import histories, subjects
 from connector.store.histories import Standing, Stored
@@ -105,15 +105,18 @@ class Comparison:
         """Compare one page of subjects; False: there was none left."""
         with self._runtime.database.read() as connection, _collector_at_rest():
             histories.as_it_is_now(connection)
-            page = histories.page(connection, self.after, PAGE)
-            if not page:
-                return False
-            stored = histories.events_between(connection, self.after, page[-1].id, anew=self._anew, since=self._since)
-            through = {of: list(rows) for of, rows in groupby(stored, itemgetter(0))}
-            others = list(self._others(page, through))
-            for difference in self._explained(connection, others):
-                self.counts.update(difference.counted())
-                self._each(difference)
+            return self._advance(connection)
+
+    def _advance(self, connection: Connection) -> bool:
+        """What it has read is gone when it returns, before the collector is back: nothing is left to be searched."""
+        page = histories.page(connection, self.after, PAGE)
+        if not page:
+            return False
+        stored = histories.events_between(connection, self.after, page[-1].id, anew=self._anew, since=self._since)
+        through = {of: list(rows) for of, rows in groupby(stored, itemgetter(0))}
+        for difference in self._explained(connection, list(self._others(page, through))):
+            self.counts.update(difference.counted())
+            self._each(difference)
         self.counts["subjects",] += len(page)
         self.after = page[-1].id
         return True
@@ -124,15 +127,15 @@ class Comparison:
             rows = through.get(one.id)
             if not rows:
                 continue
-            steps = self._retelling.changed(rows) if self._is_mapping else self._retelling.steps(rows)
-            if steps is None:
+            told = self._retelling.other(rows) if self._is_mapping else self._retelling.whole(rows)
+            if told is None:
                 continue
             raw = self._standing(one)
             until = max(self._day, raw["last_run"]) if raw else self._day
-            folded = _fold(steps, self._proposed, until)
+            folded = _fold(told.proposed, self._proposed, until)
             is_same = shows(raw, folded.state) if raw and folded else not raw and not folded
             if self._is_mapping or not is_same or self._is_noticed(folded):
-                yield _Other(id=one.id, rows=rows, raw=raw, folded=folded, until=until, is_same=is_same)
+                yield _Other(id=one.id, told=told, raw=raw, folded=folded, until=until, is_same=is_same)
 
     def _standing(self, one: Standing) -> dict[str, Any] | None:
         """The JSON of the state as it stands after today's daily rules."""
@@ -158,7 +161,7 @@ class Comparison:
         names = subjects.identities_of(connection, ids)
         records = subjects.records_of(connection, ids)
         for one in others:
-            present = _fold(applied(one.rows), self._present, one.until)
+            present = _fold(one.told.present, self._present, one.until)
             undone, made = other(_decisions(present), _decisions(one.folded))
             after = shown(one.folded.state if one.folded else None)
             if not undone and not made and shown(present.state if present else None) == after:
@@ -197,7 +200,7 @@ class _Other:
     """A subject whose fold under the proposal (None: nothing is left of its events) seems to differ from its `raw`."""
 
     id: str
-    rows: Sequence[Stored]
+    told: Retold
     raw: Mapping[str, Any] | None
     folded: Folded | None
     until: int
