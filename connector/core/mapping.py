@@ -108,6 +108,18 @@ class MappingRules:
         same = name.strip().casefold()
         return next((action for word, action in self.actions.items() if word.strip().casefold() == same), None)
 
+    def action_of(self, name: str) -> str | None:
+        """The action (or `ignore`) that an event word counts as; None: it has no entry. Our own words need none.
+
+        Where no entry is written the same, one that differs in capitals or spaces around it only will do: sites write
+        `Form Submitted` and `form submitted` for the same.
+        """
+        found = self.actions.get(name, name if name in BIT else None)
+        if found is not None:
+            return found
+        same = name.strip().casefold()
+        return next((action for word, action in self.actions.items() if word.strip().casefold() == same), None)
+
     def stands_for(self, record_object: str, pipeline: str | None, stage: str, status: str) -> bool:
         """Whether a stage stands for a status, alone or among others."""
         goal = self.status_of(record_object, pipeline, stage)
