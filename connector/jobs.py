@@ -23,9 +23,12 @@ from connector.reconcile import reconcile_all
 from connector.runtime import DRAIN, NOTIFY, PUSH, Runtime
 from connector.settings import read_config
 from connector.store import deliveries, notices
+from connector.subscribe import subscribe_all
 
 REMAP: Final = "connector.jobs.remap"
+RECONCILE: Final = "connector.jobs.reconcile"
 BUDGET_SECONDS: Final = 60.0
+RECONCILE_BUDGET_SECONDS: Final = 240.0
 WHAT_IF_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 0.05
 log: Final = structlog.get_logger(__name__)
@@ -123,11 +126,21 @@ def requeue() -> None:
 
 
 def reconcile() -> None:
-    """Ask every system that can say so what changed, and repair what webhooks missed."""
+    """Ask every system that can say so what changed, and repair what webhooks missed.
+
+    Other jobs have their turn when the time is up; the next one goes on with the systems that had none.
+    """
     here = runtime()
+    here.waker.woken(RECONCILE)
+    recently = timedelta(seconds=here.config.reconcile_seconds) / 2
     with here.waker.turn("reconcile") as has_turn:
-        if has_turn and reconcile_all(here):
-            _wake_senders(here)
+        if not has_turn:
+            return
+        done = reconcile_all(here, _budget(RECONCILE_BUDGET_SECONDS), unless_within=recently)
+    if done.has_updates:
+        _wake_senders(here)
+    if done.is_cut_short:
+        here.waker.wake("maintenance", RECONCILE)
 
 
 def remap() -> None:
@@ -146,6 +159,14 @@ def watch() -> None:
     with here.waker.turn("watch") as has_turn:
         if has_turn:
             watching.watch(here)
+
+
+def subscribe() -> None:
+    """Register webhooks with the systems, and renew those that would end."""
+    here = runtime()
+    with here.waker.turn("subscribe") as has_turn:
+        if has_turn:
+            subscribe_all(here, _budget())
 
 
 def forget() -> None:
@@ -183,6 +204,6 @@ def _waits(here: Runtime, lane: int) -> bool:
         return lane in deliveries.waiting_lanes(connection, here.clock())
 
 
-def _budget() -> Callable[[], bool]:
-    until = time.monotonic() + BUDGET_SECONDS
+def _budget(seconds: float | None = None) -> Callable[[], bool]:
+    until = time.monotonic() + (BUDGET_SECONDS if seconds is None else seconds)
     return lambda: not _ending.is_set() and time.monotonic() < until

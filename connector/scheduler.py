@@ -24,11 +24,11 @@ from connector.settings import Config
 
 QUEUE: Final = "maintenance"
 SWEEP_SECONDS: Final = 60
-RECONCILE_SECONDS: Final = 900
 RECONCILE_AT_MOST: Final = 1800
 JOB_SECONDS: Final = 300
 FAILED_JOB_SECONDS: Final = 3600
 REMAP_SECONDS: Final = 60
+SUBSCRIBE_SECONDS: Final = 120
 FORGET_AT: Final = "17 3 * * *"
 WATCH_AT: Final = "41 20 * * *"
 """Before the working day begins in East Asia."""
@@ -81,8 +81,9 @@ def cron(config: Config, redis: Redis) -> SteadyCron:
     found = SteadyCron(connection=redis)
     _every(found, config.requeue_seconds, jobs.requeue)
     _every(found, SWEEP_SECONDS, jobs.sweep)
-    _every(found, RECONCILE_SECONDS, jobs.reconcile, most=RECONCILE_AT_MOST)
+    _every(found, config.reconcile_seconds, jobs.reconcile, most=RECONCILE_AT_MOST)
     _every(found, REMAP_SECONDS, jobs.remap)
+    _every(found, SUBSCRIBE_SECONDS, jobs.subscribe)
     for job, at in ((jobs.forget, FORGET_AT), (jobs.watch, WATCH_AT)):
         found.register(job, QUEUE, cron=at, result_ttl=0, job_timeout=JOB_SECONDS, failure_ttl=FAILED_JOB_SECONDS)
     return found

@@ -35,8 +35,9 @@ class Smtp:
 class Config:
     """All settings, checked. Units are in the names, or in docs/settings.md, which the same table makes.
 
-    `data_dir` is absolute. `database_url` carries the driver. `redis_url` None: the embedded server. No `secret_keys`:
-    the key file. `workspace`: only what was given, in the words of the template's page. `smtp` None: no mail.
+    `data_dir` is absolute. `database_url` carries the driver. `redis_url` None: the embedded server. `public_url` None:
+    host and port are all that is known. No `secret_keys`: the key file. `workspace`: only what was given, in the words
+    of the template's page. `smtp` None: no mail.
     """
 
     data_dir: Path
@@ -44,6 +45,7 @@ class Config:
     redis_url: str | None = field(repr=False)
     host: str
     port: int
+    public_url: str | None
     web_processes: int
     web_threads: int
     workers: int
@@ -51,6 +53,7 @@ class Config:
     lanes: int
     lease_seconds: int
     requeue_seconds: int
+    reconcile_seconds: int
     max_attempts: int
     push_give_up_hours: int
     echo_window_minutes: int
@@ -70,6 +73,10 @@ class Config:
     def is_sqlite(self) -> bool:
         """Whether the database is a SQLite file."""
         return self.database_url.startswith("sqlite:")
+
+    def webhook_url(self, connection: str) -> str:
+        """The address that a connection's webhooks are sent to: the public one where it is set."""
+        return f"{self.public_url or f'http://{self.host}:{self.port}'}/webhooks/{connection}"
 
     @property
     def metrics_dir(self) -> Path:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 _POSTGRESQL: Final = {"postgres", "postgresql", "postgresql+psycopg"}
 _WHOLE: Final = re.compile(r"-?[0-9]{1,12}")
+_PUBLIC: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _REDIS: Final = re.compile(r"rediss?://[^/\s]+(/\d*)?(\?\S*)?|unix://\S+")
 
 
@@ -56,6 +57,17 @@ class JsonOrText(fields.Field[Any]):
         except ValueError:
             return value
         return value if read is None else read
+
+
+class PublicUrl(fields.String):
+    """The address under which the outside world reaches a web server, perhaps with a path; no slash at its end."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> str:
+        text = super()._deserialize(value, attr, data, **rest) or ""
+        if not _PUBLIC.fullmatch(text):
+            message = "not the address of a web server"
+            raise ValidationError(message)
+        return text.rstrip("/")
 
 
 class DatabaseUrl(fields.String):

@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 
 from connector.core.rules import MATCHES, TEMPLATES
 from connector.rule_settings import LONGEST_GAP, REPEATS
-from connector.settings_fields import DatabaseUrl, Folder, Items, JsonOrText, RedisUrl, Whole
+from connector.settings_fields import DatabaseUrl, Folder, Items, JsonOrText, PublicUrl, RedisUrl, Whole
 
 WORKSPACE: Final = "workspace"
 SMTP: Final = "smtp"
@@ -91,6 +91,14 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     _text("host", "Address that the web server listens on.", default="127.0.0.1"),
     _whole("port", 8080, 1, 65_535, "Port that the web server listens on."),
+    _setting(
+        "public_url",
+        PublicUrl(),
+        "https://HOST or https://HOST/PATH, without query",
+        "Address under which the external systems reach the web server; where it is set, webhooks are registered with "
+        "the systems that have a call for it.",
+        shown="http://HOST:PORT, which is registered nowhere",
+    ),
     _whole("web_processes", 2, 1, 64, "Processes of the web server.", unit="processes"),
     _whole("web_threads", 16, 1, 256, "Threads of each process of the web server.", unit="threads"),
     _whole("workers", 2, 1, 64, "Workers that `connector up` starts.", unit="processes"),
@@ -109,6 +117,14 @@ TABLE: Final[tuple[Setting, ...]] = (
         "lease_seconds", 60, 5, 600, "How long a worker may keep a batch before others may take it.", unit="seconds"
     ),
     _whole("requeue_seconds", 30, 1, 600, "How often what is stored and not queued is looked for.", unit="seconds"),
+    _whole(
+        "reconcile_seconds",
+        900,
+        60,
+        86_400,
+        "How often the systems are asked what changed: what webhooks missed, and all of those that send none.",
+        unit="seconds",
+    ),
     _whole("max_attempts", 5, 1, 100, "Tries to process a delivery before it is dead.", unit="tries"),
     _whole("push_give_up_hours", 72, 1, 8_760, "How long an update is tried before it is dead.", unit="hours"),
     _whole(

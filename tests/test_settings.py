@@ -88,6 +88,13 @@ WRONG_IN_ENVIRONMENT = [
         "smtp.user: missing beside CONNECTOR_SMTP_PASSWORD; allowed: text",
     ),
     (
+        {"CONNECTOR_PUBLIC_URL": "connector.example.com"},
+        (
+            "CONNECTOR_PUBLIC_URL (environment): found 'connector.example.com'; "
+            "allowed: https://HOST or https://HOST/PATH, without query"
+        ),
+    ),
+    (
         {"CONNECTOR_DATA_DIR": "a\0b"},
         "CONNECTOR_DATA_DIR (environment): found 'a\\x00b'; allowed: the path of a folder",
     ),
@@ -187,6 +194,13 @@ def test_postgresql_gets_its_driver_and_four_lanes(tmp_path: Path, scheme: str) 
     config = read_config({"DATABASE_URL": f"{scheme}://u:p%40@h:5433/d"}, tmp_path)
     assert (config.database_url, config.lanes) == ("postgresql+psycopg://u:p%40@h:5433/d", 4)
     assert not config.is_sqlite
+
+
+def test_webhooks_go_to_the_public_address_where_one_is_set(tmp_path: Path) -> None:
+    assert read_config({}, tmp_path).webhook_url("shop") == "http://127.0.0.1:8080/webhooks/shop"
+    for given in ("https://example.com/crm", "https://example.com/crm/"):
+        config = read_config({"CONNECTOR_PUBLIC_URL": given}, tmp_path)
+        assert config.webhook_url("shop") == "https://example.com/crm/webhooks/shop"
 
 
 def test_the_workspace_holds_what_was_given_under_the_templates_names(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import click
 from adapters import ADAPTERS
 from connector.commands.opening import opened
 from connector.commands.secret_sources import read_pairs, read_secrets
-from connector.commands.terminal import actor, json_option, print_json, print_pairs, print_rows
+from connector.commands.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
 from connector.operations import connection_changes as changes
 from connector.operations import connections as operations
 from connector.operations.connection_settings import draft, find_adapter
+from connector.operations.inspections import inspect
 
 _set = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; repeatable.")
 _secret = click.option(
@@ -56,11 +57,16 @@ def add(
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
         given = draft(adapter, pairs, read, mistakes=mistakes)
         added = changes.add(runtime, name, adapter, given, mapping=mapping, actor=actor())
+        has_address = runtime.config.public_url is not None
     if is_json:
         print_json(added)
         return
     version = added["mapping"]
-    click.echo(f"Added {name}. Its webhooks go to {added['webhook']}, or to /webhooks/{name} at your public address.")
+    click.echo(f"Added {name}. Its webhooks go to {added['webhook']}.")
+    if not has_address:
+        click.echo(
+            "Only this machine reaches that: set CONNECTOR_PUBLIC_URL to the address that the outside world uses."
+        )
     if version:
         click.echo(f"Mapping version {version['version']} is published ({version['comment']}).")
     else:
@@ -134,19 +140,19 @@ def rotate(name: str, secrets: tuple[str, ...], *, keep: bool) -> None:
 @connection.command()
 @click.argument("name")
 @json_option
-def test(name: str, *, is_json: bool) -> None:
-    """Ask the system for its stages, persons and fields: shows that address and secrets are right."""
+@click.pass_context
+def test(context: click.Context, name: str, *, is_json: bool) -> None:
+    """Say what works and what does not: credentials, scopes, clocks, webhooks, limits, mapping; exit code 1 if not."""
     with opened() as runtime:
-        found = operations.catalog(runtime, name)
+        found = inspect(runtime, name)
+    is_good = all(one.is_good for one in found)
     if is_json:
-        owners = [
-            {"id": one.id, "email": one.email, "name": one.name, "is_active": one.is_active} for one in found.owners
-        ]
-        print_json({"stages": found.stages, "owners": owners, "fields": found.fields})
-        return
-    stages = sum(len(names) for pipelines in found.stages.values() for names in pipelines.values())
-    fields = sum(len(names) for names in found.fields.values())
-    click.echo(f"{name} answers: {stages} stages, {len(found.owners)} persons, {fields} fields.")
+        rows = [{"topic": one.topic, "is_good": one.is_good, "text": one.text} for one in found]
+        print_json({"connection": name, "is_good": is_good, "findings": rows})
+    else:
+        for one in found:
+            click.echo(printable(f"{'ok   ' if one.is_good else 'WRONG'}  {one.topic}: {one.text}"))
+    context.exit(0 if is_good else 1)
 
 
 @connection.command()

@@ -61,6 +61,7 @@ def add(
         "is_paused": False,
         "created_at": now,
         "reconciled_at": None,
+        "subscribe_at": None,
     }
     try:
         with runtime.database.write() as connection:

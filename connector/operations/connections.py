@@ -8,7 +8,6 @@ from typing import Any, Final
 import orjson
 
 from adapters import ADAPTERS
-from connector.adapter import Catalog
 from connector.connections import Connected
 from connector.core.errors import NotFound
 from connector.operations.connection_settings import nearest
@@ -84,19 +83,12 @@ def show(runtime: Runtime, name: str) -> dict[str, Any]:
     }
 
 
-def catalog(runtime: Runtime, name: str) -> Catalog:
-    """Ask the system for its stages, owners and fields. Raises `NotFound`, and `CrmError` when it does not answer."""
-    found = connected(runtime, name)
-    return found.adapter.catalog(runtime.api_for(found))
-
-
 def _head(runtime: Runtime, row: Row) -> dict[str, Any]:
-    config = runtime.config
     return {
         "name": row["name"],
         "adapter": row["adapter"],
         "is_paused": row["is_paused"],
-        "webhook": f"http://{config.host}:{config.port}/webhooks/{row['name']}",
+        "webhook": runtime.config.webhook_url(row["name"]),
     }
 
 

@@ -100,8 +100,47 @@ connections = Table(
     Column("created_at", Instant, nullable=False),
     Column("reconciled_at", Instant),
     Column("subscribe_at", Instant),
+    Column("tried_at", Instant),
+    Column("missed", Integer, nullable=False, default=0, server_default="0"),
 )
-"""`subscribe_at`: when webhooks are to be renewed; none: never, or not tried yet."""
+"""`subscribe_at`: when webhooks are to be registered or renewed; none: not tried yet; the year 9999: never again.
+
+`tried_at`: when the last reconciliation began, also one that failed; `reconciled_at`: the last that came to its end.
+`missed`: how many events reconciliation found that no webhook had brought.
+"""
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(63), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("file", String(255)),
+    Column("since", Instant),
+    Column("reached", Instant),
+    Column("count", Integer, nullable=False),
+    _json("tally", nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Index("ix_imports_connection", "connection", "id"),
+)
+"""Imports by hand, and how far each is. `source`: changes or csv; `count`: events or rows read; `tally`: by outcome.
+
+`reached`: the time of the newest event, where the system tells its changes in order.
+"""
+
+imported = Table(
+    "imported",
+    metadata,
+    Column("connection", String(63), nullable=False),
+    Column("about", String(400), nullable=False),
+    Column("digest", String(32), nullable=False),
+    Column("revision", Integer, nullable=False),
+    PrimaryKeyConstraint("connection", "about"),
+)
+"""What the last imported row about a record said, so that a row that says the same again changes nothing."""
 
 kept = Table(
     "kept",

@@ -147,10 +147,29 @@ def test_every_change_is_in_the_audit_with_the_person_who_made_it(cli: Cli, serv
     assert all(row["actor"] for row in rows)
 
 
-def test_the_system_can_be_asked_for_its_catalogue(cli: Cli) -> None:
+def test_a_test_says_what_works_and_what_does_not_and_ends_with_1_if_anything_is_wrong(cli: Cli) -> None:
     cli(*ADD)
-    assert cli("connection", "test", "shop").stdout == "shop answers: 0 stages, 0 persons, 0 fields.\n"
-    assert cli.json("connection", "test", "shop") == {"stages": {}, "owners": [], "fields": {}}
+    said = cli("connection", "test", "shop", code=1).stdout.splitlines()
+    assert [line.partition(": ")[0] for line in said] == [
+        "ok     credentials",
+        "ok     mapping",
+        "WRONG  webhooks",
+        "WRONG  webhooks",
+    ]
+    assert "CONNECTOR_PUBLIC_URL is not set" in said[2]
+    found = cli.json("connection", "test", "shop", code=1)
+    assert (found["connection"], found["is_good"], len(found["findings"])) == ("shop", False, 4)
+    assert found["findings"][0].keys() == {"topic", "is_good", "text"}
+
+
+def test_the_public_address_is_shown_wherever_webhooks_go(cli: Cli) -> None:
+    public = "https://connector.example.com/crm/"
+    assert "to https://connector.example.com/crm/webhooks/shop.\n" in cli(*ADD, CONNECTOR_PUBLIC_URL=public).stdout
+    assert "set CONNECTOR_PUBLIC_URL" in cli(*ADD[:2], "other", *ADD[3:]).stdout
+    assert (
+        "https://connector.example.com/crm/webhooks/shop"
+        in cli("connection", "show", "shop", CONNECTOR_PUBLIC_URL=public).stdout
+    )
 
 
 @pytest.mark.parametrize("name", ["", "-a", "A", "a b", "a_b", "ä", "a" * 64, "console", "a/b", "a\n"])

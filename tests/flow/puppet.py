@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from adapters import ADAPTERS
 from adapters.standard import Standard
-from connector.adapter import Api, Delivery, Outcome, Pushed, Setting, Update
+from connector.adapter import EMPTIED_STAGE, Api, Catalog, Delivery, Finding, Outcome, Pushed, Setting, Update
 from connector.connections import Connections
 from connector.core.errors import BadPayload
 from connector.core.event import Event
@@ -42,6 +42,9 @@ class Strings:
     alters: Callable[[Event], Event] = lambda event: event
     takes: Callable[[Sequence[Update]], Sequence[Pushed]] = done
     changes: Callable[[datetime], Iterator[Event]] = lambda _: iter(())
+    inspects: Callable[[str, Api], Sequence[Finding]] = lambda *_: ()
+    has: Catalog = field(default_factory=Catalog)
+    subscribes: Callable[[str, datetime, Api], datetime | None] = lambda *_: None
     sent: list[Update] = field(default_factory=list)
 
     def shown(self) -> list[str]:
@@ -61,7 +64,7 @@ class Puppet(Standard):
         **Standard.SETTINGS,
         "strings": Setting(description="Whose strings it hangs on"),
     }
-    ECHOES: ClassVar[Mapping[str, str]] = {"STAGE": "stage", "OWNER": "owner"}
+    ECHOES: ClassVar[Mapping[str, str]] = {"STAGE": "stage", "PHASE": EMPTIED_STAGE, "OWNER": "owner"}
 
     strings: str = ""
 
@@ -88,6 +91,16 @@ class Puppet(Standard):
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         del api
         return STRINGS[self.strings].changes(since)
+
+    def catalog(self, api: Api) -> Catalog:
+        del api
+        return STRINGS[self.strings].has
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        return STRINGS[self.strings].inspects(url, api)
+
+    def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
+        return STRINGS[self.strings].subscribes(url, now, api)
 
 
 def add_puppet(runtime: Runtime, name: str = "puppet", mapping: str = PUPPET_MAPPING) -> Strings:
