@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -108,18 +108,6 @@ class MappingRules:
         same = name.strip().casefold()
         return next((action for word, action in self.actions.items() if word.strip().casefold() == same), None)
 
-    def action_of(self, name: str) -> str | None:
-        """The action (or `ignore`) that an event word counts as; None: it has no entry. Our own words need none.
-
-        Where no entry is written the same, one that differs in capitals or spaces around it only will do: sites write
-        `Form Submitted` and `form submitted` for the same.
-        """
-        found = self.actions.get(name, name if name in BIT else None)
-        if found is not None:
-            return found
-        same = name.strip().casefold()
-        return next((action for word, action in self.actions.items() if word.strip().casefold() == same), None)
-
     def stands_for(self, record_object: str, pipeline: str | None, stage: str, status: str) -> bool:
         """Whether a stage stands for a status, alone or among others."""
         goal = self.status_of(record_object, pipeline, stage)
@@ -158,7 +146,7 @@ def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     action = rules.action_of(name)
     if action is None and not attached:
         return _nothing("action", name, rules)
-    fired = _fired(event, attached) if attached else ()
+    fired = _fired(event, attached)
     if action is None or action == IGNORE:
         return fired
     return (*fired, _step(event, Kind.ACTION, action=action, page=event.page, session=event.session))
@@ -210,17 +198,6 @@ def _profile(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     return (_step(event, Kind.PROFILE, fields=values),) if values else ()
 
 
-def _record(event: Event, rules: MappingRules) -> tuple[Step, ...]:
-    """A record as a whole: who it is, its fields, its owner and its stage, as steps of their own names."""
-    parts = [replace(event, key=f"{event.key}#{kind}", kind=kind) for kind in (Kind.PROFILE, Kind.OWNER)]
-    steps = [_step(event, Kind.IDENTIFY)]
-    steps += _profile(parts[0], rules)
-    steps += _owner(parts[1], rules) if event.owner or event.owner_email else ()
-    if event.stage is not None:
-        steps += _stage(replace(event, key=f"{event.key}#{Kind.STAGE}", kind=Kind.STAGE), rules)
-    return tuple(steps)
-
-
 def _identify(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
     return (_step(event, Kind.IDENTIFY),)
 
@@ -259,7 +236,6 @@ _TRANSLATE: Final = {
     Kind.PROFILE: _profile,
     Kind.IDENTIFY: _identify,
     Kind.TAG: _tag,
-    Kind.RECORD: _record,
     Kind.DELETED: _deleted,
 }
 
