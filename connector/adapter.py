@@ -175,6 +175,8 @@ class Setting:
     default: Any = None
 
 
+EMPTIED_STAGE: Final = "emptied stage"
+"""A word of `ECHOES`: a stage's field that a push may empty before it sets it, so that two changes come back."""
 RATE_SETTING: Final = Setting(description="Calls a second at most; 0: what the system allows by default", default=0)
 """Every adapter asks for it as `rate`."""
 
@@ -186,7 +188,8 @@ class Adapter(Protocol):
     `SETTINGS` describes each field. `CONTENT_TYPES`: what its webhooks are sent as. `SECRET_KEYS`: the body keys and
     query names whose values are masked before a delivery is stored (leaf names of JSON, whole keys of forms). `RATE`:
     calls in seconds that the system allows, as a default.
-    `ECHOES`: how an update's fields show up in later events: their field → `stage` or `owner`.
+    `ECHOES`: how an update's fields show up in later events: their field → `stage`, `owner` or
+    `EMPTIED_STAGE`.
     `EVENTS`: the sender's words for what happened, those that are ignored on purpose too; tests hold a captured request
     for each, whose name has the word in it.
     """

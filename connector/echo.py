@@ -81,10 +81,10 @@ class Ledger:
 
 
 def _is_back(event: Event, entry: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Whether the record had another stage between what we sent and this event."""
-    if event.kind is not Kind.STAGE or record["stage_at"] is None:
+    """Whether the record had another stage between what we sent and this event; an emptied one is none."""
+    if event.kind is not Kind.STAGE or record["stage_at"] is None or not record["stage"]:
         return False
-    is_other = (record["stage"] or "").casefold() != entry["value"]
+    is_other = record["stage"].casefold() != entry["value"]
     return is_other and bool(entry["at"] < record["stage_at"] < event.at)
 
 

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import metrics
-from connector.adapter import Api, Outcome, Pushed, Update
+from connector.adapter import EMPTIED_STAGE, Api, Outcome, Pushed, Update
 from connector.connections import Connected, Connections
 from connector.core.calendar import local_day
 from connector.core.engine import Ruleset
@@ -236,7 +236,7 @@ class Pusher:
                 {"of": one.record["id"], "was": one.record["stage"], "now_in": stage}
                 for one in sending
                 if _result(one, results).outcome is Outcome.DONE
-                and (stage := _echoed(one.update, connected).get("stage")) is not None
+                and (stage := dict(_echoed(one.update, connected)).get("stage")) is not None
             ],
         )
 
@@ -275,19 +275,22 @@ def _pause(attempts: int, pushed: Pushed) -> timedelta:
     return most * share
 
 
-def _echoed(update: Update | None, connected: Connected) -> dict[str, str]:
-    """What of an update will show in the system's own events: `stage` and `owner`."""
+def _echoed(update: Update | None, connected: Connected) -> list[tuple[str, str]]:
+    """What of an update will show in the system's own events, in this order: `stage` or `owner`, and the value."""
     if update is None:
-        return {}
-    words = connected.adapter.ECHOES
-    found: dict[str, Any] = {words[name]: value for name, value in update.fields.items() if name in words}
-    if update.owner is not None:
-        found["owner"] = update.owner
-    return {word: str(value) for word, value in found.items()}
+        return []
+    found: list[tuple[str, str]] = []
+    for name, value in update.fields.items():
+        word = connected.adapter.ECHOES.get(name)
+        if word == EMPTIED_STAGE:
+            found += [("stage", ""), ("stage", str(value))]
+        elif word is not None:
+            found.append((word, str(value)))
+    return [*found, ("owner", update.owner)] if update.owner is not None else found
 
 
 def _ledger_rows(one: _Sending, connected: Connected, now: datetime) -> list[Row]:
     return [
         {"id": new_id(now), "record": one.record["id"], "field": word, "value": value.casefold(), "at": now}
-        for word, value in _echoed(one.update, connected).items()
+        for word, value in _echoed(one.update, connected)
     ]

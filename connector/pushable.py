@@ -8,11 +8,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from connector.adapter import EMPTIED_STAGE
 from connector.comparing import Push
 from connector.connections import Connected
 from connector.core.mapping import MappingRules, PushRule
 from connector.store import catalogs
 from connector.store.rows import Row
+
+STAGE_WORDS: Final = frozenset({"stage", EMPTIED_STAGE})
+"""What `ECHOES` calls a stage's field."""
 
 
 class Pushable:
@@ -60,5 +64,5 @@ class Pushable:
         """A stage that is to be set and that the system had not; None also where it was never asked."""
         pipelines: Mapping[str, Mapping[str, str]] = self._stages.get(one.name, {}).get(record["object"], {})
         known = pipelines.get(record["pipeline"] or "") or {stage for own in pipelines.values() for stage in own}
-        asked = (str(value) for name, value in values.items() if one.adapter.ECHOES.get(name) == "stage")
+        asked = (str(value) for name, value in values.items() if one.adapter.ECHOES.get(name) in STAGE_WORDS)
         return next((stage for stage in asked if known and stage not in known), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -122,6 +122,8 @@ def translate(event: Event, rules: MappingRules) -> tuple[Step, ...]:
 def _stage(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     stage_object = event.record.object if event.record else ""
     stage = event.stage or ""
+    if event.stage == "":
+        return ()  # a field that was emptied says nothing of how far somebody is
     to = rules.status_of(stage_object, event.pipeline, stage)
     if to is None:
         place = f"{stage_object} / {event.pipeline} / {stage}" if event.pipeline else f"{stage_object} / {stage}"
@@ -146,7 +148,7 @@ def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     action = rules.action_of(name)
     if action is None and not attached:
         return _nothing("action", name, rules)
-    fired = _fired(event, attached)
+    fired = _fired(event, attached) if attached else ()
     if action is None or action == IGNORE:
         return fired
     return (*fired, _step(event, Kind.ACTION, action=action, page=event.page, session=event.session))
@@ -198,6 +200,17 @@ def _profile(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     return (_step(event, Kind.PROFILE, fields=values),) if values else ()
 
 
+def _record(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """A record as a whole: who it is, its fields, its owner and its stage, as steps of their own names."""
+    parts = [replace(event, key=f"{event.key}#{kind}", kind=kind) for kind in (Kind.PROFILE, Kind.OWNER)]
+    steps = [_step(event, Kind.IDENTIFY)]
+    steps += _profile(parts[0], rules)
+    steps += _owner(parts[1], rules) if event.owner or event.owner_email else ()
+    if event.stage is not None:
+        steps += _stage(replace(event, key=f"{event.key}#{Kind.STAGE}", kind=Kind.STAGE), rules)
+    return tuple(steps)
+
+
 def _identify(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
     return (_step(event, Kind.IDENTIFY),)
 
@@ -236,6 +249,7 @@ _TRANSLATE: Final = {
     Kind.PROFILE: _profile,
     Kind.IDENTIFY: _identify,
     Kind.TAG: _tag,
+    Kind.RECORD: _record,
     Kind.DELETED: _deleted,
 }
 

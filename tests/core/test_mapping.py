@@ -83,6 +83,10 @@ def test_an_ignored_stage_is_no_step() -> None:
     assert translate(event(Kind.STAGE, record=LEAD, stage="SPAM"), RULES) == ()
 
 
+def test_a_stage_that_was_emptied_says_nothing() -> None:
+    assert translate(event(Kind.STAGE, record=LEAD, stage=""), RULES) == ()
+
+
 def test_an_unmapped_stage_is_held_with_its_place() -> None:
     assert held(event(Kind.STAGE, record=LEAD, stage="ODD")) == ("stage", "lead / ODD")
     assert held(event(Kind.STAGE)) == ("stage", " / ")

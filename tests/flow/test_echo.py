@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -208,3 +209,37 @@ def test_a_stage_that_is_only_seen_again_moves_nobody_and_one_that_changed_does(
     assert (_outcomes(runtime)[-1], _status(runtime)) == ("echo", "quasi_explicit")
     told.stage("talking")
     assert (_outcomes(runtime)[-1], _status(runtime)) == ("applied", "appointment_prospect")
+
+
+EMPTYING = LOSSY.replace("STAGE:", "PHASE:")
+
+
+@pytest.mark.parametrize("order", [("", "new"), ("new", "")])
+def test_a_stage_that_is_emptied_before_it_is_set_comes_back_as_two_echoes_in_any_order(
+    runtime: Runtime, clock: Clock, order: tuple[str, str]
+) -> None:
+    strings = add_puppet(runtime, mapping=EMPTYING)
+    strings.alters = lambda event: replace(event, stage="") if event.stage == "emptied" else event
+    told = Told(runtime, clock)
+    told.stage("talking")
+    clock.forward(days=1)
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    assert strings.sent[-1].fields == {"PHASE": "new"}
+    at = clock()
+    for stage in order:
+        clock.now = at + timedelta(milliseconds=10 if stage else 5)
+        told.stage(stage or "emptied")
+    assert _outcomes(runtime)[-2:] == ["echo", "echo"]
+    assert _status(runtime) == "quasi_explicit"
+
+
+def test_a_stage_that_a_person_empties_is_no_echo_and_moves_nobody(runtime: Runtime, clock: Clock) -> None:
+    strings = add_puppet(runtime, mapping=LOSSY)
+    strings.alters = lambda event: replace(event, stage="") if event.stage == "emptied" else event
+    told = Told(runtime, clock)
+    told.stage("talking")
+    clock.forward(minutes=5)
+    told.stage("emptied")
+    assert _outcomes(runtime) == ["applied", "ignored"]
+    assert _status(runtime) == "appointment_prospect"
