@@ -63,14 +63,14 @@ def webhook_key(secret: str) -> bytes | None:
     return key if len(key) >= SHORTEST_KEY else None
 
 
-def check_hmac(given: str | None, content: bytes, secrets: Sequence[str], *, prefix: str = "") -> None:
-    """Check an HMAC-SHA256 in hex after a prefix such as `sha256=`, by any of the secrets. Raises `BadSignature`."""
+def check_hmac(
+    given: str | None, content: bytes, secrets: Sequence[str], *, prefix: str = "", digest: str = "sha256"
+) -> None:
+    """Check an HMAC in hex after a prefix such as `sha256=`, by any of the secrets. Raises `BadSignature`."""
     usable = [secret for secret in secrets if secret]
     signature = _bytes(given or "").lower()
     matches = [
-        hmac.compare_digest(
-            _bytes(prefix.lower() + hmac.new(_bytes(secret), content, hashlib.sha256).hexdigest()), signature
-        )
+        hmac.compare_digest(_bytes(prefix.lower() + hmac.new(_bytes(secret), content, digest).hexdigest()), signature)
         for secret in usable
     ]
     _refuse_unless(matches, given, "signature")

@@ -182,6 +182,7 @@ def test_an_hmac_in_hex_is_checked_with_its_prefix_in_any_case() -> None:
     check_hmac(f"sha256={digest}", body, [secret], prefix="sha256=")
     check_hmac(f"SHA256={digest.upper()}", body, ["new", secret], prefix="sha256=")
     check_hmac(digest, body, [secret])
+    check_hmac(hmac.new(secret.encode(), body, "sha1").hexdigest(), body, [secret], digest="sha1")
     for given_signature in (
         None,
         "",
