@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "what-if": ("connector.commands.what_if:what_if", "What a mapping, settings or a template would change."),
     "forecast": ("connector.commands.what_if:forecast", "Which subjects will move by time alone, and whom that tells."),
     "delivery": ("connector.commands.delivery:delivery", "List, show, replay deliveries; the quarantine."),
+    "adapter": ("connector.commands.adapter:adapter", "Lay out the files of a new adapter."),
     "subject": ("connector.commands.subject:subject", "List and explain subjects; set status, owner, tags."),
     "outbox": ("connector.commands.outbox:outbox", "What waits to be sent; try again what was given up."),
     "sweep": ("connector.commands.upkeep:sweep", "Run the daily rules now."),

@@ -46,6 +46,20 @@ def test_every_event_word_has_a_captured_request(system: str) -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+def test_nothing_of_its_skeleton_is_still_to_be_done(system: str) -> None:
+    places = ("adapters/{}*.py", "connector/demo/{}*.py", "docs/adapters/{}.md", "mappings/{}.yaml")
+    files = [path for place in places for path in ROOT.glob(place.format(system))]
+    left = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted(files)
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if "STILL TO BE DONE" in line
+    ]
+    left += [text for text in [WITHOUT.get(system, "")] if "STILL TO BE DONE" in text]
+    assert not left, "\n".join(left)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_mapping_comes_along(system: str) -> None:
     path = ROOT / "mappings" / f"{system}.yaml"
     rules = parse_mapping(path.read_text(), path.name, tuple(next(iter(TEMPLATES.values())).statuses))
