@@ -6,6 +6,7 @@ from typing import Final
 
 from adapters.bitrix24 import Bitrix24
 from adapters.standard import Standard
+from adapters.tracker import Tracker
 from connector.adapter import Adapter
 
-ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Bitrix24, Standard)}
+ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Bitrix24, Standard, Tracker)}

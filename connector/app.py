@@ -17,6 +17,7 @@ from connector.runtime import Runtime
 from connector.settings import Config, read_config
 from connector.web.health import health
 from connector.web.problems import from_http, problem
+from connector.web.tracker import collecting
 from connector.web.webhook import webhooks
 
 log: Final = structlog.get_logger(__name__)
@@ -27,6 +28,7 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
     here = runtime or Runtime(config)
     app = Flask("connector", static_folder=None)
     app.register_blueprint(webhooks(here.intake, here.clock, config.max_body_bytes))
+    app.register_blueprint(collecting(here.intake, here.clock, config.max_body_bytes))
     app.register_blueprint(health(here))
 
     @app.errorhandler(HTTPException)

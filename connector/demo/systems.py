@@ -6,11 +6,14 @@ from typing import Final
 
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.tracker import TrackerSite
 
 CRMS: Final[dict[str, type[Crm]]] = {
     Bitrix24Crm.NAME: Bitrix24Crm,
 }
-SITES: Final[dict[str, type[SiteEmulator]]] = {}
+SITES: Final[dict[str, type[SiteEmulator]]] = {
+    TrackerSite.NAME: TrackerSite,
+}
 WITHOUT: Final[dict[str, str]] = {
     "standard": "anything may speak it: tests/flow/senders.py and tests/flow/receiver.py play both ends",
 }

@@ -27,6 +27,12 @@ class Truncated(SenderError):
     reason = "truncated"
 
 
+class TooMany(SenderError):
+    """More than a connection takes in a minute (429, with Retry-After)."""
+
+    reason = "too_many"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """How an error is answered. `meaning`: what the sender is to do, for docs/answers.md."""
@@ -66,6 +72,11 @@ PROBLEMS: Final[dict[type[ConnectorError], Problem]] = {
         title="The content type is not supported",
         meaning="Send the content type that `detail` names, not compressed.",
     ),
+    TooMany: Problem(
+        status=429,
+        title="Too many at once",
+        meaning="Send it again after `Retry-After`: a tracker's connection takes so many in a minute.",
+    ),
     Paused: Problem(
         status=503,
         title="Not available now",
@@ -86,10 +97,10 @@ _HTTP: Final = {404: "not_found", 405: "wrong_method", 413: "too_large", 500: "i
 
 
 def problem(status: int, reason: str, detail: str, *, title: str = "The request cannot be served") -> Response:
-    """A problem document; 503 says when to come back."""
+    """A problem document; 429 and 503 say when to come back."""
     body = orjson.dumps({"type": f"urn:connector:{reason}", "title": title, "status": status, "detail": detail})
     response = Response(body, status, content_type="application/problem+json")
-    if status == 503:  # noqa: PLR2004 - the HTTP status itself
+    if status in {429, 503}:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
