@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.bitrix24 import Bitrix24
+from adapters.bownow import BowNow
 from adapters.standard import Standard
 from adapters.tracker import Tracker
 from connector.adapter import Adapter
 
-ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Bitrix24, Standard, Tracker)}
+ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Bitrix24, BowNow, Standard, Tracker)}

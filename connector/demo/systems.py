@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from connector.demo.bitrix24 import Bitrix24Crm
+from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
 from connector.demo.tracker import TrackerSite
 
 CRMS: Final[dict[str, type[Crm]]] = {
+    BowNowCrm.NAME: BowNowCrm,
     Bitrix24Crm.NAME: Bitrix24Crm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
