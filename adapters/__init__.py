@@ -6,8 +6,11 @@ from typing import Final
 
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
+from adapters.segment import Segment
 from adapters.standard import Standard
 from adapters.tracker import Tracker
 from connector.adapter import Adapter
 
-ADAPTERS: Final[dict[str, type[Adapter]]] = {adapter.NAME: adapter for adapter in (Bitrix24, BowNow, Standard, Tracker)}
+ADAPTERS: Final[dict[str, type[Adapter]]] = {
+    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, Segment, Standard, Tracker)
+}

@@ -7,6 +7,7 @@ from typing import Final
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.segment import SegmentSite
 from connector.demo.tracker import TrackerSite
 
 CRMS: Final[dict[str, type[Crm]]] = {
@@ -14,6 +15,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     Bitrix24Crm.NAME: Bitrix24Crm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
+    SegmentSite.NAME: SegmentSite,
     TrackerSite.NAME: TrackerSite,
 }
 WITHOUT: Final[dict[str, str]] = {

@@ -1,0 +1,40 @@
+"""Trackers that send several messages in one request: each message counts once, however it was cut and repeated."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.emulator import Deed
+from connector.demo.faults import Faults
+from connector.demo.spec_site import SpecSite
+from connector.demo.systems import SITES
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+BATCHED = sorted(name for name, site in SITES.items() if issubclass(site, SpecSite))
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_a_batch_counts_message_by_message(runtime: Runtime, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(datetime.now(UTC).replace(microsecond=0))
+    site = SITES[name](now=clock, faults=Faults(seed=1, doubled=1.0, late_seconds=0.02))
+    assert isinstance(site, SpecSite)
+    site.batch = 3
+    with playing(runtime, site, monkeypatch) as played:
+        for kind in ("site_access", "form_submission", "login", "file_download"):
+            clock.forward(minutes=1)
+            site.do(Deed(kind=kind, visitor="9f3c1a2b5d6e7f80", at=clock(), email="aiko@customer.example"))
+        played.settle()
+        applied = played.events("applied")
+        actions = [step["action"] for event in applied for step in event["steps"] if "action" in step]
+        assert sorted(actions) == ["file_download", "form_submission", "login", "site_access"]
+        assert {"held", "dead", "pending"}.isdisjoint(played.outcomes())
+        assert played.subject()["kind"] == "lead"
