@@ -1,4 +1,4 @@
-"""`connector demo`: the whole product with an emulated Bitrix24 portal whose leads live through half a year."""
+"""`connector demo`: the whole product with emulated systems: leads that live through half a year, or a busy day."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from connector.up import up
 @click.option("--once", is_flag=True, help="End when the story is told; the exit code says whether all came out right.")
 @click.option("--seed", default=0, show_default=True, help="Another seed, other lives.")
 @click.option("--leads", default=40, show_default=True, type=click.IntRange(1, 500), help="How many leads.")
+@click.option("--day", is_flag=True, help="In place of that: a day of a company with five systems at once.")
+@click.option("--webhooks", default=10_000, show_default=True, type=click.IntRange(50), help="Of the day, about.")
 @click.pass_context
-def demo(context: click.Context, *, once: bool, seed: int, leads: int) -> None:
+def demo(context: click.Context, *, once: bool, seed: int, leads: int, day: bool, webhooks: int) -> None:
     """Everything, with an emulated Bitrix24 that lives through half a year, in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="connector-demo-") as folder:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
@@ -35,7 +37,8 @@ def demo(context: click.Context, *, once: bool, seed: int, leads: int) -> None:
             "CONNECTOR_KEY_PAGES": json.dumps(KEY_PAGES),
             "CONNECTOR_LOG_LEVEL": os.environ.get("CONNECTOR_LOG_LEVEL", "warning"),
         }
-        play = (sys.executable, "-m", "connector.demo.play", str(seed), str(leads), "once" if once else "stay")
+        module, size = ("connector.demo.day", webhooks) if day else ("connector.demo.play", leads)
+        play = (sys.executable, "-m", module, str(seed), str(size), "once" if once else "stay")
         part = Part(name="demo", command=play, environ={}, ends_all=True)
         config = read_config(environ, Path(folder))
         context.exit(up(config, environ=environ, output=sys.stdout, extra=[part]))

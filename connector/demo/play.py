@@ -21,16 +21,13 @@ from connector.demo.life import lives, title_of
 from connector.demo.outcome import Outcome, compare
 from connector.demo.player import Player
 from connector.demo.running import RunningPortal
-from connector.doctor import balance, is_balanced
-from connector.operations import connection_changes, connections
+from connector.demo.stage import repair, say, settle, tell_account
+from connector.operations import connection_changes
 from connector.operations.connection_settings import Draft
-from connector.reconcile import reconcile
 from connector.runtime import Runtime
 from connector.serving import reachable
 from connector.settings import read_config
 from connector.signatures import sign_webhook
-from connector.store import outbox
-from connector.store.deliveries import PENDING
 
 PORTAL: Final = "demo-bitrix24"
 SITE: Final = "demo-website"
@@ -49,16 +46,16 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         _connect(runtime, portal, secret)
         portal.subscribe(f"{base}/webhooks/{PORTAL}")
-        _say(f"{leads} leads live through half a year; webhooks get lost, doubled and late, the portal answers 503")
+        say(f"{leads} leads live through half a year; webhooks get lost, doubled and late, the portal answers 503")
         player = Player(portal.portal)
         lines = [line for happening in lives(now, seed, leads) if (line := player.play(happening))]
         _send(f"{base}/webhooks/{SITE}", lines, secret)
-        _settle(runtime, portal)
+        settle(runtime, [portal.sender.drain], PATIENCE)
         _repair(runtime, portal, now)
         outcomes = compare(runtime, PORTAL, player.leads, portal.portal)
         is_right = _report(runtime, portal, outcomes)
         if not is_once:
-            _say("the portal stays; Ctrl-C ends everything")
+            say("the portal stays; Ctrl-C ends everything")
             while True:
                 time.sleep(1)
     runtime.close()
@@ -90,58 +87,28 @@ def _send(url: str, lines: Sequence[Mapping[str, Any]], secret: str) -> None:
                 time.sleep(0.2)
 
 
-def _settle(runtime: Runtime, portal: RunningPortal) -> None:
-    """Wait until nothing moves any more: no webhook on the way, no delivery pending, no update waiting."""
-    deadline = time.monotonic() + PATIENCE
-    quiet = 0
-    while quiet < 3 and time.monotonic() < deadline:  # noqa: PLR2004 - three looks in a row see nothing
-        portal.sender.drain(5)
-        with runtime.database.read() as connection:
-            is_waiting = any(outcome == outbox.WAITING for _, outcome in outbox.count(connection))
-        is_pending = any(book[PENDING] for book in balance(runtime).values())
-        quiet = 0 if is_waiting or is_pending else quiet + 1
-        time.sleep(0.1)
-
-
 def _repair(runtime: Runtime, portal: RunningPortal, now: datetime) -> None:
-    """What the maintenance jobs do by schedule: find what webhooks lost, run the daily rules; until nothing changes."""
-    while True:
-        connected = connections.connected(runtime, PORTAL)
-        counts, _ = reconcile(runtime, connected, now - timedelta(days=200))
-        missed = sum(count for outcome, count in counts.items() if outcome not in {"duplicate", "echo", "ignored"})
-        swept = runtime.sweep()
-        _say(f"reconciliation found {missed} events that webhooks had not brought; the sweep ran {swept.due} subjects")
-        runtime.wake_push()
-        _settle(runtime, portal)
-        if not missed and not swept.due:
-            return
+    """Until nothing changes any more."""
+    while repair(runtime, [PORTAL], now - timedelta(days=200)):
+        settle(runtime, [portal.sender.drain], PATIENCE)
 
 
 def _report(runtime: Runtime, portal: RunningPortal, outcomes: Sequence[Outcome]) -> bool:
     for one in outcomes:
         mark = "ok" if one.is_right else "WRONG"
-        _say(
+        say(
             f"{mark:5} lead {one.lead:>3} {title_of(int(one.who[5:]) - 1):24}  {one.status:24} since {one.since}  "
             f"by {one.rule:28} portal: {one.stage} / {one.shown}"
         )
     for name, count in sorted(portal.report().items()):
-        _say(f"portal  {name:40} {count}")
-    books = balance(runtime)
-    for name, book in books.items():
-        parts = " + ".join(f"{count} {outcome}" for outcome, count in book.items() if outcome != "accepted" and count)
-        _say(f"account {name}: {book['accepted']} accepted = {parts}")
-    is_balanced_all = all(map(is_balanced, books.values()))
+        say(f"portal  {name:40} {count}")
+    is_balanced_all = tell_account(runtime)
     wrong = [one.lead for one in outcomes if not one.is_right]
-    _say(
+    say(
         f"{len(outcomes) - len(wrong)} of {len(outcomes)} leads are where the fold puts them; "
         f"the account {'balances' if is_balanced_all else 'DOES NOT BALANCE'}"
     )
     return is_balanced_all and not wrong
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -8,10 +8,21 @@ import sys
 from pathlib import Path
 
 
-def test_the_demo_ends_by_itself_with_every_lead_in_its_place_and_the_account_balanced(tmp_path: Path) -> None:
+def _demo(folder: Path, *options: str) -> str:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "COV_"))}
-    command = [sys.executable, "-m", "connector.cli", "demo", "--once", "--leads", "13"]
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=90, check=False)
+    command = [sys.executable, "-m", "connector.cli", "demo", "--once", *options]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "13 of 13 leads are where the fold puts them; the account balances" in done.stdout
     assert "WRONG" not in done.stdout
+    return done.stdout
+
+
+def test_the_demo_ends_by_itself_with_every_lead_in_its_place_and_the_account_balanced(tmp_path: Path) -> None:
+    told = _demo(tmp_path, "--leads", "13")
+    assert "13 of 13 leads are where the fold puts them; the account balances" in told
+
+
+def test_after_a_day_with_several_systems_one_of_which_fails_every_record_shows_its_status(tmp_path: Path) -> None:
+    told = _demo(tmp_path, "--day", "--webhooks", "240")
+    assert "fails" in told
+    assert "20 of 20 records show the status that the fold gives; the account balances" in told

@@ -1,0 +1,198 @@
+"""A day of a company: several systems at once, thousands of webhooks, one that fails for a while, and the check."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from adapters import ADAPTERS
+from connector.demo.emulator import Crm, Deed, SiteEmulator, clock
+from connector.demo.faults import Faults, dice
+from connector.demo.life import SITE
+from connector.demo.stage import repair, say, settle, tell_account
+from connector.demo.systems import CRMS, SITES
+from connector.operations import connection_changes
+from connector.operations.connection_settings import Draft
+from connector.runtime import Runtime
+from connector.serving import reachable
+from connector.settings import read_config
+from connector.store import subjects
+
+SYSTEMS: Final = ("bitrix24", "hubspot", "pipedrive", "salesforce", "segment")
+EACH: Final = 12
+"""About so many webhooks a person causes: a record, its stages, an owner, visits, and what is written back."""
+RATE: Final = 400
+PATIENCE: Final = 240.0
+DAY: Final = timedelta(hours=20)
+PAGES: Final = (f"{SITE}/blog/abm", f"{SITE}/pricing/plans", f"{SITE}/demo", f"{SITE}/")
+
+
+@dataclass(slots=True, kw_only=True)
+class Person:
+    """Somebody with a record in one CRM and a browser. `steps`: what is still to happen, the last one first."""
+
+    email: str
+    visitor: str
+    crm: Crm
+    record: str = ""
+    steps: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """The systems of the company, running."""
+
+    crms: Sequence[Crm]
+    sites: Sequence[SiteEmulator]
+
+    @property
+    def all(self) -> Sequence[Crm | SiteEmulator]:
+        """CRMs first."""
+        return [*self.crms, *self.sites]
+
+
+def main(seed: int, webhooks: int, *, is_once: bool) -> int:
+    """Play, let one system fail and come back, repair, compare; 0 when every record shows what the fold gives."""
+    config = read_config(os.environ, Path.cwd())
+    runtime = Runtime(config)
+    started = time.monotonic()
+    now = datetime.now(UTC).replace(microsecond=0)
+    with ExitStack() as stack:
+        company = Company(
+            crms=[stack.enter_context(CRMS[name](now=clock, faults=_faults(seed))) for name in SYSTEMS if name in CRMS],
+            sites=[
+                stack.enter_context(SITES[name](now=clock, faults=_faults(seed))) for name in SYSTEMS if name in SITES
+            ],
+        )
+        _connect(runtime, company, reachable(config.host, config.port))
+        people = _people(company, max(len(company.crms), webhooks // EACH), seed)
+        say(
+            f"{len(people)} people of {', '.join(one.NAME for one in company.all)}; webhooks get lost, doubled and late"
+        )
+        _play(company, people, now, seed)
+        drains = [one.drain for one in company.all]
+        names = [one.NAME for one in company.all]
+        has_settled = settle(runtime, drains, PATIENCE)
+        for _ in range(6):
+            if not repair(runtime, names, now - 2 * DAY):
+                break
+            has_settled = settle(runtime, drains, PATIENCE)
+        sent = sum(one.tally["webhooks.sent"] for one in company.all)
+        say(f"{sent} webhooks were acknowledged; {time.monotonic() - started:.0f} s")
+        is_right = _report(runtime, people) and has_settled
+        while not is_once:
+            time.sleep(1)
+    runtime.close()
+    return 0 if is_right else 1
+
+
+def _faults(seed: int) -> Faults:
+    return Faults(seed=seed, lost=0.02, doubled=0.03, late=0.1, query_limit=0.01)
+
+
+def _connect(runtime: Runtime, company: Company, base: str) -> None:
+    for one in company.all:
+        settings, secrets = one.connection()
+        kind = ADAPTERS[one.NAME]
+        rate = {"rate": RATE} if "rate" in kind.SETTINGS else {}
+        given = Draft(settings={**settings, **rate}, secrets={name: tuple(values) for name, values in secrets.items()})
+        connection_changes.add(runtime, one.NAME, kind, given, mapping=None, actor="demo")
+        one.subscribe(f"{base}/webhooks/{one.NAME}")
+
+
+def _people(company: Company, count: int, seed: int) -> list[Person]:
+    people = []
+    for number in range(count):
+        drawn = dice(seed, "person", number)
+        crm = company.crms[number % len(company.crms)]
+        visits = [("visit", drawn.choice(PAGES)) for _ in range(drawn.randrange(2, 6))]
+        stages = [("stage", drawn.choice(crm.STAGES[1:])) for _ in range(drawn.randrange(1, 4))]
+        steps = [*visits, *stages, ("owner", drawn.choice(list(crm.OWNERS)))]
+        drawn.shuffle(steps)
+        who = f"person-{number + 1:04d}"
+        person = Person(email=f"{who}@customer.example", visitor=f"{number + 1:016x}", crm=crm)
+        person.steps = [*reversed(steps), ("known", ""), ("arrives", drawn.choice(list(crm.OWNERS)))]
+        people.append(person)
+    return people
+
+
+def _play(company: Company, people: Sequence[Person], now: datetime, seed: int) -> None:
+    """Everybody's steps mixed up, over the day; in the middle of it the second CRM answers nothing but errors."""
+    drawn = dice(seed, "day")
+    total = sum(len(person.steps) for person in people)
+    failing = company.crms[min(1, len(company.crms) - 1)]
+    for number, (person, what, value) in enumerate(_mixed(people, drawn)):
+        at = now - DAY + DAY * (number / total)
+        at = at.replace(microsecond=0)
+        if number == total // 3:
+            say(f"{failing.NAME} fails")
+            failing.faults.server_error = 1.0
+        if number == 2 * total // 3:
+            say(f"{failing.NAME} is back")
+            failing.faults.server_error = 0.0
+        _step(company, person, what, value, at)
+
+
+def _mixed(people: Sequence[Person], drawn: random.Random) -> Iterator[tuple[Person, str, str]]:
+    left = list(people)
+    while left:
+        place = drawn.randrange(len(left))
+        person = left[place]
+        yield (person, *person.steps.pop())
+        if not person.steps:
+            left[place] = left[-1]
+            left.pop()
+
+
+def _step(company: Company, person: Person, what: str, value: str, at: datetime) -> None:
+    crm = person.crm
+    if what == "arrives":
+        person.record = crm.add(person.email, owner=value, at=at)
+    elif what == "stage":
+        crm.move(person.record, value, at=at)
+    elif what == "owner":
+        crm.assign(person.record, value, at=at)
+    else:
+        kind, page = ("site_access", value) if what == "visit" else ("identify", f"{SITE}/")
+        email = person.email if what == "known" else None
+        for site in company.sites:
+            site.do(Deed(kind=kind, visitor=person.visitor, at=at, page=page, email=email))
+
+
+def _report(runtime: Runtime, people: Sequence[Person]) -> bool:
+    """Compare each record with its subject; tell what is wrong, the counts and the account."""
+    wrong, shown = 0, dict[str, int]()
+    keys = {("record", _key(person)) for person in people}
+    with runtime.database.read() as connection:
+        found = subjects.by_identities(connection, keys)
+        rows = subjects.states(connection, set(found.values()))
+    for person in people:
+        row: Mapping[str, object] = rows.get(found.get(("record", _key(person)), ""), {})
+        label = runtime.ruleset.statuses[str(row["status"])].en if row else "(no subject)"
+        if person.crm.status_of(person.record) != label:
+            wrong += 1
+            say(f"WRONG {_key(person)} shows {person.crm.status_of(person.record)!r} in place of {label!r}")
+        shown[label] = shown.get(label, 0) + 1
+    say(", ".join(f"{count} {label}" for label, count in sorted(shown.items())))
+    is_balanced_all = tell_account(runtime)
+    say(
+        f"{len(people) - wrong} of {len(people)} records show the status that the fold gives; "
+        f"the account {'balances' if is_balanced_all else 'DOES NOT BALANCE'}"
+    )
+    return is_balanced_all and not wrong
+
+
+def _key(person: Person) -> str:
+    return f"{person.crm.NAME}:{person.crm.OBJECT}:{person.record}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), is_once=sys.argv[3] == "once"))

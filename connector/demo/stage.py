@@ -1,0 +1,71 @@
+"""What every play of the demonstration does: wait until nothing moves, repair what webhooks lost, tell the account."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from connector.core.errors import CrmError
+from connector.doctor import balance, is_balanced
+from connector.operations import connections
+from connector.reconcile import reconcile
+from connector.runtime import Runtime
+from connector.store import outbox
+from connector.store.deliveries import PENDING
+
+QUIET: Final = 3
+"""So many looks in a row must see nothing."""
+
+
+def say(text: str) -> None:
+    """A line for whoever watches."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def settle(runtime: Runtime, drains: Sequence[Callable[[float], object]], patience: float) -> bool:
+    """Wait until no webhook is on its way, no delivery pending, no update waiting; False after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    quiet = 0
+    while quiet < QUIET:
+        if time.monotonic() > deadline:
+            return False
+        for drain in drains:
+            drain(5)
+        with runtime.database.read() as connection:
+            is_waiting = any(outcome == outbox.WAITING for _, outcome in outbox.count(connection))
+        is_pending = any(book[PENDING] for book in balance(runtime).values())
+        quiet = 0 if is_waiting or is_pending else quiet + 1
+        time.sleep(0.1)
+    return True
+
+
+def repair(runtime: Runtime, names: Sequence[str], since: datetime) -> int:
+    """As maintenance: asks the systems what webhooks lost, runs the daily rules; what it found."""
+    missed = 0
+    for name in names:
+        try:
+            counts, _ = reconcile(runtime, connections.connected(runtime, name), since)
+        except CrmError as error:
+            say(f"{name} could not be asked: {error}")
+            missed += 1
+            continue
+        found = sum(count for outcome, count in counts.items() if outcome not in {"duplicate", "echo", "ignored"})
+        if found:
+            say(f"reconciliation found {found} events that the webhooks of {name} had not brought")
+        missed += found
+    swept = runtime.sweep()
+    runtime.wake_push()
+    return missed + swept.due
+
+
+def tell_account(runtime: Runtime) -> bool:
+    """Print the account of every connection; whether all of them balance."""
+    books = balance(runtime)
+    for name, book in books.items():
+        parts = " + ".join(f"{count} {outcome}" for outcome, count in book.items() if outcome != "accepted" and count)
+        say(f"account {name}: {book['accepted']} accepted = {parts}")
+    return all(map(is_balanced, books.values()))
