@@ -6,11 +6,12 @@ from typing import Final
 
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
+from adapters.rudderstack import RudderStack
 from adapters.segment import Segment
 from adapters.standard import Standard
 from adapters.tracker import Tracker
 from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
-    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, Segment, Standard, Tracker)
+    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, RudderStack, Segment, Standard, Tracker)
 }

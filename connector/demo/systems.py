@@ -7,6 +7,7 @@ from typing import Final
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.rudderstack import RudderStackSite
 from connector.demo.segment import SegmentSite
 from connector.demo.tracker import TrackerSite
 
@@ -15,6 +16,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     Bitrix24Crm.NAME: Bitrix24Crm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
+    RudderStackSite.NAME: RudderStackSite,
     SegmentSite.NAME: SegmentSite,
     TrackerSite.NAME: TrackerSite,
 }
