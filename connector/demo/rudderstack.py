@@ -1,4 +1,4 @@
-"""An emulated RudderStack workspace: sessions by number, traits in the context, no nulls, a header as its only proof."""
+"""An emulated RudderStack workspace: sessions by number, traits in the context, no nulls, a static header."""
 
 from __future__ import annotations
 
