@@ -1,0 +1,108 @@
+"""Writes updates to `crm.lead`, equal ones together, reads the records back, and says per update what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from adapters.odoo_leads import MODEL, OBJECT, Row, stage_of
+from adapters.odoo_plan import STAGE, People, Plan, is_ours, plan_of, settled
+from adapters.odoo_reads import Reader, error_of
+from connector.adapter import Outcome, Pushed, Update
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+
+REASON: Final = "lost_reason_id"
+_SHOWN: Final = 60
+
+
+def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
+    """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was tried yet."""
+    rows = reader.rows(int(one.record.id) for one in updates if is_ours(one))
+    people = People(reader=reader)
+    plans = [plan_of(reader, update, rows, people) for update in updates]
+    groups: dict[str, list[int]] = {}
+    for place, plan in enumerate(plans):
+        if plan.result is None:
+            groups.setdefault(plan.alike, []).append(place)
+    for places in groups.values():
+        for place, plan in zip(places, _write(reader, [plans[place] for place in places]), strict=True):
+            plans[place] = plan
+    return _read_back(reader, plans)
+
+
+def _write(reader: Reader, plans: Sequence[Plan]) -> list[Plan]:
+    """The plans, with a result where it failed. One record's failure undoes the call: then each is written alone."""
+    ids = [plan.lead for plan in plans]
+    try:
+        _act(reader, plans[0], ids)
+    except CrmUnavailable as error:
+        return [plan.failed(error) for plan in plans]
+    except CrmRefused as error:
+        if len(plans) > 1:
+            return [one for plan in plans for one in _write(reader, [plan])]
+        return [plans[0].failed(error)]
+    return list(plans)
+
+
+def _act(reader: Reader, plan: Plan, ids: Sequence[int]) -> None:
+    values, call = dict(plan.values), reader.server.call
+    if plan.is_back:
+        call(MODEL, "action_unarchive", ids)
+    reason = {REASON: values.pop(REASON)} if plan.is_lost and REASON in values else {}
+    if values:
+        call(MODEL, "write", ids, vals={name: _written(value) for name, value in values.items()})
+    if plan.is_lost:
+        call(MODEL, "action_set_lost", ids, **reason)
+
+
+def _read_back(reader: Reader, plans: Sequence[Plan]) -> list[Pushed]:
+    written = [plan.lead for plan in plans if plan.result is None]
+    try:
+        rows = reader.rows(written)
+    except CrmError as error:
+        reason = f"written, but not read back: {error}"
+        ended = [plan if plan.result else plan.ended(Outcome.LATER, reason) for plan in plans]
+    else:
+        ended = [plan if plan.result else _shown(reader, plan, rows) for plan in plans]
+    return [plan.result for plan in ended if plan.result]
+
+
+def _shown(reader: Reader, plan: Plan, rows: Mapping[str, Any]) -> Plan:
+    row = rows[f"{OBJECT}:{plan.lead}"]
+    if row is None:
+        return plan.ended(Outcome.GONE)
+    if error := error_of(row):
+        return plan.failed(error)
+    return settled(replace(plan, refusals=(*plan.refusals, *_differences(reader, plan, row))))
+
+
+def _differences(reader: Reader, plan: Plan, row: Row) -> Iterator[str]:
+    """What the record shows in place of what was wanted."""
+    stage = stage_of(row, by_id=reader.by_id)
+    if plan.stage is not None and stage != plan.stage:
+        yield f"{STAGE} shows {stage!r} in place of {plan.stage!r}"
+    for name, value in plan.values.items():
+        if name != STAGE and not _is_same(row.get(name), value):
+            yield f"{name} shows {repr(row.get(name))[:_SHOWN]} in place of {repr(value)[:_SHOWN]}"
+
+
+def _written(value: Any) -> Any:
+    """A value as Odoo takes it: `false` empties a field."""
+    return False if value is None or value == "" else value
+
+
+def _is_same(shown: Any, wanted: Any) -> bool:
+    """Whether a field shows a value; a relation is `[id, name]`, and a day may be shown with its hours."""
+    if _written(wanted) is False:
+        return shown in (None, False)
+    if isinstance(shown, list) and isinstance(wanted, int):
+        return bool(shown) and shown[0] == wanted
+    left, right = str(shown).strip(), str(wanted).strip()
+    if left in {right, f"{right} 00:00:00"}:
+        return True
+    try:
+        return not isinstance(shown, bool) and Decimal(left) == Decimal(right)
+    except InvalidOperation:
+        return False

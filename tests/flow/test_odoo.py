@@ -1,0 +1,62 @@
+"""What only Odoo has: leads that are lost by the archive and come back from it, and the older interface."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.faults import Faults
+from connector.demo.odoo import OdooCrm
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+EMAIL = "aiko@customer.example"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database will do: what differs between the two is below what is tested here."""
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.mark.parametrize("protocol", ["json2", "jsonrpc"])
+def test_a_lost_lead_is_archived_both_ways_and_comes_back_to_its_stage(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    system = OdooCrm(now=clock, faults=Faults(seed=1))
+    system.protocol = protocol
+    with playing(runtime, system, monkeypatch) as played:
+        record = system.add(EMAIL, stage="Qualified")
+        played.settle()
+        seen = [played.subject()["status"]]
+        for stage in ("lost", "Qualified"):
+            clock.forward(hours=1)
+            system.move(record, stage)
+            played.settle()
+            seen.append(played.subject()["status"])
+        assert seen == ["appointment_prospect", "lost_order", "appointment_prospect"]
+        clock.forward(hours=1)
+        played.set_status("lost_order")
+        played.settle()
+        assert system.stage_of(record) == "lost"
+        assert played.subject()["status"] == "lost_order"
+        assert system.status_of(record) == played.label()
+        assert played.outbox() == [("done", None)]
+
+
+def test_a_deleted_lead_is_gone(runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = OdooCrm(now=clock, faults=Faults(seed=1))
+    with playing(runtime, system, monkeypatch) as played:
+        record = system.add(EMAIL)
+        played.settle()
+        system.delete(record)
+        played.settle()
+        assert f"odoo:lead:{record}:deleted" in {event["key"] for event in played.events("applied")}
+        assert set(played.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}
