@@ -1,4 +1,4 @@
-"""`python -m benchmarks [intake|process|fold|sweep|what_if]`: one line of JSON for each figure; no name: all."""
+"""`python -m benchmarks [NAME…]`: one line of JSON for each figure; without a name all of `BENCHMARKS`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from benchmarks import fold, intake, process, sweep, what_if
+from benchmarks import csv_import, fold, intake, process, sweep, what_if
 from benchmarks.result import Result, say
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Iterator[Result]]]] = {
@@ -14,6 +14,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Iterator[Result]]]] = {
     "process": process.run,
     "fold": fold.run,
     "sweep": sweep.run,
+    "csv_import": csv_import.run,
     "what_if": what_if.run,
 }
 

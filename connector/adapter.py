@@ -177,6 +177,23 @@ class Setting:
 
 EMPTIED_STAGE: Final = "emptied stage"
 """A word of `ECHOES`: a stage's field that a push may empty before it sets it, so that two changes come back."""
+def tells_in_order(adapter: Adapter) -> bool:
+    """Whether `changes` gives the oldest event first, as an adapter may say by a class variable `CHANGES_IN_ORDER`.
+
+    A backfill that was broken off then goes on where it was, and need not read everything again.
+    """
+    return bool(getattr(adapter, "CHANGES_IN_ORDER", False))
+
+
+def columns_of(adapter: Adapter) -> Mapping[str, str]:
+    """Where the system's own exports have what an import asks for, as an adapter may say by a class variable `COLUMNS`.
+
+    What (id, at, stage, pipeline, email or phone) → the name of the column.
+    """
+    found: Mapping[str, str] = getattr(adapter, "COLUMNS", {})
+    return found
+
+
 RATE_SETTING: Final = Setting(description="Calls a second at most; 0: what the system allows by default", default=0)
 """Every adapter asks for it as `rate`."""
 

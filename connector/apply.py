@@ -24,6 +24,7 @@ from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
 
 NOT_SET: Final = "not_set"
+_STAGED: Final = frozenset({Kind.STAGE, Kind.RECORD})
 RECORD_COLUMNS: Final = (
     "id",
     "connection",
@@ -39,11 +40,15 @@ RECORD_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What applying needs to know: the rules, the connections with their mappings, and the time (aware UTC)."""
+    """What applying needs to know: the rules, the connections with their mappings, and the time (aware UTC).
+
+    `is_silent`: nobody is mailed for what is decided, the daily rules up to today included: an import.
+    """
 
     ruleset: Ruleset
     connections: Mapping[str, Connected]
     now: datetime
+    is_silent: bool = False
 
     @property
     def today(self) -> int:
@@ -52,7 +57,7 @@ class Context:
 
     def moment(self, *, is_again: bool) -> Moment:
         """Now, for decisions; `is_again`: of a fold again."""
-        return Moment(now=self.now, zone=self.ruleset.zone, is_again=is_again)
+        return Moment(now=self.now, zone=self.ruleset.zone, is_again=is_again, is_silent=self.is_silent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,9 @@ def apply(connection: Connection, incoming: Sequence[Incoming], context: Context
         return False
     resolved = resolve(connection, [one.identities for one in incoming], context.now)
     changes = _changes(incoming, resolved)
+    if context.is_silent:
+        for change in changes.values():
+            change.until = context.today
     _write_new_subjects(connection, resolved, changes, context.now)
     _write_records(connection, incoming, resolved, changes, context.now)
     queries.add_events(
@@ -320,7 +328,7 @@ def _write_records(
         event = one.event
         if event.kind is Kind.DELETED:
             row["is_gone"] = True
-        elif event.kind is Kind.STAGE and (row["stage_at"] is None or _is_newer(event, row)):
+        elif event.kind in _STAGED and event.stage is not None and (row["stage_at"] is None or _is_newer(event, row)):
             row |= {"stage": event.stage, "pipeline": event.pipeline, "stage_at": event.at}
     changed = [row for key, row in rows.items() if row != known.get(key)]
     queries.save_records(connection, [{name: row[name] for name in RECORD_COLUMNS} for row in changed])

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "outbox": ("connector.commands.outbox:outbox", "What waits to be sent; try again what was given up."),
     "sweep": ("connector.commands.upkeep:sweep", "Run the daily rules now."),
     "reconcile": ("connector.commands.upkeep:reconcile", "Ask the systems what webhooks missed."),
+    "import": ("connector.commands.imports:import_", "Take everything there is, or the rows of a CSV file, silently."),
     "account": ("connector.commands.upkeep:account", "Check that every accepted delivery is accounted for."),
     "doctor": ("connector.commands.upkeep:doctor", "Say what is wrong with the running product."),
     "simulate": ("connector.simulate_file:simulate_command", "Run the rules over the events of a file."),

@@ -19,6 +19,8 @@ from connector.store.rows import Row
 
 ASKED: Final = "asked"
 PAST: Final = "past"
+IMPORTED: Final = "imported"
+"""How the notices of a decision stand: in the outbox, or recorded and not sent: of a past date, or of an import."""
 NOTICE_AGE: Final = timedelta(hours=24)
 """A sequential notice older than this when it is decided is not mailed any more."""
 _SAME: Final = ("place", "rule", "before", "after", "notify", "skipped", "reason", "notice", "step")
@@ -37,11 +39,15 @@ _NOWHERE: Final = Source(None, None, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When and how decisions are recorded: `now` (aware UTC), the zone of its day, and whether it is a fold again."""
+    """When and how decisions are recorded: `now` (aware UTC), the zone of its day, and whether it is a fold again.
+
+    `is_silent`: they come of an import, and nobody is mailed.
+    """
 
     now: datetime
     zone: ZoneInfo
     is_again: bool
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +141,9 @@ def _row(subject: str, one: Decision, place: int, sources: Mapping[str, Source],
 
 
 def _mail(one: Decision, moment: Moment) -> str:
-    """A notice that arises for a past date is recorded as not sent."""
+    """A notice that arises for a past date, or by an import, is recorded as not sent."""
+    if moment.is_silent:
+        return IMPORTED
     is_today = local_day(one.at, moment.zone) == local_day(moment.now, moment.zone)
     is_recent = one.step is not None and not moment.is_again and timedelta(0) <= moment.now - one.at < NOTICE_AGE
     return ASKED if is_today or is_recent else PAST

@@ -29,6 +29,8 @@ REMAP: Final = "connector.jobs.remap"
 RECONCILE: Final = "connector.jobs.reconcile"
 BUDGET_SECONDS: Final = 60.0
 RECONCILE_BUDGET_SECONDS: Final = 240.0
+RECONCILE_AT_MOST: Final = 1800
+"""Seconds: a system whose turn began within the budget may take longer than it."""
 WHAT_IF_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 0.05
 log: Final = structlog.get_logger(__name__)
@@ -140,7 +142,7 @@ def reconcile() -> None:
     if done.has_updates:
         _wake_senders(here)
     if done.is_cut_short:
-        here.waker.wake("maintenance", RECONCILE)
+        here.waker.wake("maintenance", RECONCILE, seconds=RECONCILE_AT_MOST)
 
 
 def remap() -> None:

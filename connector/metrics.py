@@ -33,6 +33,7 @@ class _Instruments:
         self.accepted = self._counter("deliveries_accepted", "Deliveries stored and acknowledged.", "connection")
         self.refused = self._counter("deliveries_refused", "Deliveries refused.", "connection", "reason")
         self.outcomes = self._counter("deliveries_outcomes", "Deliveries finished.", "connection", "outcome")
+        self.missed = self._counter("missed_events", "Events that no webhook brought: found by asking.", "connection")
         self.processing = self._histogram("processing_seconds", "Seconds that a batch took.", _SECONDS)
         self.batch = self._histogram("batch_size", "Deliveries in a batch.", _SIZES)
         self.pushes = self._counter("pushes", "Updates tried.", "connection", "outcome")
@@ -86,6 +87,11 @@ def count_refused(connection: str | None, reason: str) -> None:
 def count_outcome(connection: str, outcome: str, number: int = 1) -> None:
     """Deliveries that are finished, by what became of them."""
     _kept.instruments.outcomes.labels(connection, outcome).inc(number)
+
+
+def count_missed(connection: str, number: int) -> None:
+    """Events that reconciliation found and no webhook had brought."""
+    _kept.instruments.missed.labels(connection).inc(number)
 
 
 def observe_batch(size: int, seconds: float) -> None:

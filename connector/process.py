@@ -145,27 +145,32 @@ class Processor:
         """Read and settle claimed deliveries; whether there is something to send."""
         return self._settle([one for claim in _claims(rows, self._clock()) for one in self._read(claim)])
 
-    def take(self, connected: Connected, events: Sequence[Event]) -> tuple[Counter[str], bool]:
+    def take(
+        self, connected: Connected, events: Sequence[Event], *, is_silent: bool = False
+    ) -> tuple[Counter[str], bool]:
         """Apply events that no webhook brought; how many by outcome, and whether something is to be sent.
 
-        An event that cannot be written stops no other: it counts as dead, and the log says why.
+        An event that cannot be written stops no other: it counts as dead, and the log says why. `is_silent`: nobody is
+        mailed for what they lead to.
         """
         row = {"id": None, "received_at": self._clock()}
         source = Read(name=connected.name, row=row, connected=connected, parsed=events)
 
         def work(connection: Connection) -> tuple[Counter[str], bool]:
             tally = _Tally()
-            has_updates = self._apply(connection, [source], tally)
+            has_updates = self._apply(connection, [source], tally, is_silent=is_silent)
             return tally.counts[None], has_updates
 
         try:
-            return self._database.attempt(work)
+            with _collector_at_rest():
+                return self._database.attempt(work)
         except OperationalError:
             raise
         except Exception:
             if len(events) > 1:
                 middle = len(events) // 2
-                first, second = self.take(connected, events[:middle]), self.take(connected, events[middle:])
+                halves = (events[:middle], events[middle:])
+                first, second = (self.take(connected, half, is_silent=is_silent) for half in halves)
                 return first[0] + second[0], first[1] or second[1]
             log.exception("event failed", connection=connected.name, key=events[0].key)
             return Counter({"dead": 1}), False
@@ -229,7 +234,7 @@ class Processor:
             metrics.count_outcome(name, outcome, number)
         return has_updates
 
-    def _apply(self, connection: Connection, reads: Sequence[Read], tally: _Tally) -> bool:
+    def _apply(self, connection: Connection, reads: Sequence[Read], tally: _Tally, *, is_silent: bool = False) -> bool:
         now = self._clock()
         facts: list[_Fact] = []
         for read in reads:
@@ -239,7 +244,7 @@ class Processor:
                 elif read.connected is not None:
                     facts.append(_Fact(connected=read.connected, row=read.row, event=_named(part, read.name)))
         incoming = self._translate(connection, _once(connection, facts, tally), tally)
-        context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now)
+        context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now, is_silent=is_silent)
         return apply(connection, incoming, context)
 
     def _translate(self, connection: Connection, facts: Sequence[_Fact], tally: _Tally) -> list[Incoming]:

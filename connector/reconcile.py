@@ -1,10 +1,14 @@
-"""Reconciliation: asks the systems what changed, so that what webhooks missed is found, counted and repaired."""
+"""Reconciliation: asks the systems what changed, so that what webhooks missed is found, counted and repaired.
+
+Systems without webhooks are polled by it.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -12,6 +16,7 @@ from typing import Any, Final
 import structlog
 from rq.timeouts import BaseTimeoutException
 
+from connector import metrics
 from connector.adapter import Answer, Api
 from connector.connections import Connected
 from connector.core.errors import CrmError, CrmUnavailable
@@ -26,13 +31,31 @@ EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BATCH: Final = 500
 TRIES: Final = 5
 LONGEST_PAUSE: Final = 15.0
+KNOWN: Final = frozenset({"duplicate", "echo", "dead"})
+"""Outcomes of events that were there already, or could not be written: those were not found by reconciliation."""
 log: Final = structlog.get_logger(__name__)
 
 
-def reconcile_all(runtime: Runtime) -> bool:
-    """Reconcile every connection that is not paused; whether something is to be sent. One that fails stops no other."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What a round did: whether something is to be sent, and whether the time was up before all had their turn."""
+
+    has_updates: bool
+    is_cut_short: bool
+
+
+def reconcile_all(
+    runtime: Runtime, has_time: Callable[[], bool] = lambda: True, *, unless_within: timedelta = timedelta(0)
+) -> Round:
+    """Reconcile every connection that is not paused, the one that waits longest first; one that fails stops no other.
+
+    When the time is up, the one that is being read is read to its end, and the others are left to the next round.
+    `unless_within`: those that had their turn so recently are left out.
+    """
     has_updates = False
-    for connected in _least_recent_first(runtime):
+    for connected in _longest_waiting_first(runtime, runtime.clock() - unless_within):
+        if not has_time():
+            return Round(has_updates=has_updates, is_cut_short=True)
         try:
             counts, is_changed = reconcile(runtime, connected)
         except CrmError as error:
@@ -43,32 +66,38 @@ def reconcile_all(runtime: Runtime) -> bool:
             log.exception("not reconciled", connection=connected.name)
         else:
             has_updates |= is_changed
-            missed = sum(count for outcome, count in counts.items() if outcome not in {"duplicate", "echo"})
-            if missed:
-                log.info("webhooks missed events", connection=connected.name, events=missed)
-    return has_updates
+            if found := _found(counts):
+                log.info("events that no webhook brought", connection=connected.name, events=found)
+    return Round(has_updates=has_updates, is_cut_short=False)
 
 
-def _least_recent_first(runtime: Runtime) -> list[Connected]:
-    """So that where the time is up before the work, it is not always for the same ones."""
+def _longest_waiting_first(runtime: Runtime, until: datetime) -> list[Connected]:
+    """So that where the time is up before the work, it is not always for the same ones, also where one always fails."""
     with runtime.database.read() as connection:
-        last = {row["name"]: row["reconciled_at"] or EARLIEST for row in queries.listed(connection)}
+        last = {row["name"]: row["tried_at"] or EARLIEST for row in queries.listed(connection)}
     known = [connected for connected in runtime.connections.all().values() if not connected.is_paused]
-    return sorted(known, key=lambda connected: last.get(connected.name, EARLIEST))
+    waiting = [one for one in known if last.get(one.name, EARLIEST) <= until]
+    return sorted(waiting, key=lambda connected: last.get(connected.name, EARLIEST))
 
 
 def reconcile(runtime: Runtime, connected: Connected, since: datetime | None = None) -> tuple[Counter[str], bool]:
-    """Take what changed in a connection's system since `since` (None: since the last run); events by outcome."""
+    """Take what changed in a connection's system since `since` (None: since the last run); events by outcome.
+
+    What no webhook had brought is counted, but for the first run: it finds what was there before the connection was.
+    """
     started = runtime.clock()
-    with runtime.database.read() as connection:
+    with runtime.database.write() as connection:
         last = queries.reconciled_at(connection, connected.name)
+        queries.change(connection, connected.name, tried_at=started)
     start = since or (last - OVERLAP if last else started - FIRST)
     counts: Counter[str] = Counter()
     has_updates = False
-    for batch in _batches(connected.adapter.changes(start, Patient(runtime.api_for(connected)))):
+    for batch in batches(connected.adapter.changes(start, Patient(runtime.api_for(connected)))):
         more, is_changed = runtime.processor.take(connected, batch)
         counts.update(more)
         has_updates |= is_changed
+        if last is not None and (found := _found(more)):
+            _count(runtime, connected.name, found)
     with runtime.database.write() as connection:
         queries.change(connection, connected.name, reconciled_at=started)
     return counts, has_updates
@@ -107,6 +136,17 @@ class Patient:
         return self._api.call(method, url, **content)
 
 
-def _batches(events: Iterator[Event]) -> Iterator[list[Event]]:
+def _found(counts: Counter[str]) -> int:
+    return sum(count for outcome, count in counts.items() if outcome not in KNOWN)
+
+
+def _count(runtime: Runtime, name: str, found: int) -> None:
+    metrics.count_missed(name, found)
+    with runtime.database.write() as connection:
+        queries.count_missed(connection, name, found)
+
+
+def batches(events: Iterator[Event]) -> Iterator[list[Event]]:
+    """The events in lists of at most `BATCH`."""
     while batch := list(islice(events, BATCH)):
         yield batch

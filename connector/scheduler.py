@@ -24,7 +24,6 @@ from connector.settings import Config
 
 QUEUE: Final = "maintenance"
 SWEEP_SECONDS: Final = 60
-RECONCILE_AT_MOST: Final = 1800
 JOB_SECONDS: Final = 300
 FAILED_JOB_SECONDS: Final = 3600
 REMAP_SECONDS: Final = 60
@@ -81,7 +80,7 @@ def cron(config: Config, redis: Redis) -> SteadyCron:
     found = SteadyCron(connection=redis)
     _every(found, config.requeue_seconds, jobs.requeue)
     _every(found, SWEEP_SECONDS, jobs.sweep)
-    _every(found, config.reconcile_seconds, jobs.reconcile, most=RECONCILE_AT_MOST)
+    _every(found, config.reconcile_seconds, jobs.reconcile, most=jobs.RECONCILE_AT_MOST)
     _every(found, REMAP_SECONDS, jobs.remap)
     _every(found, SUBSCRIBE_SECONDS, jobs.subscribe)
     for job, at in ((jobs.forget, FORGET_AT), (jobs.watch, WATCH_AT)):

@@ -34,26 +34,29 @@ class Waker:
         self._monotonic = monotonic
         self._quiet_until = 0.0
 
-    def wake(self, queue: str, function: str, *args: int | str) -> bool:
-        """Enqueue `function(*args)` unless that already waits; whether Redis could be reached."""
+    def wake(self, queue: str, function: str, *args: int | str, seconds: int = JOB_SECONDS) -> bool:
+        """Enqueue `function(*args)` unless that already waits; whether Redis could be reached.
+
+        `seconds`: how long the job may run.
+        """
         if self._monotonic() < self._quiet_until:
             return False
         try:
             if self._redis.set(_key(function, *args), "1", nx=True, ex=WAITING_SECONDS):
-                self._enqueue(Queue(queue, connection=self._redis), function, args)
+                self._enqueue(Queue(queue, connection=self._redis), function, args, seconds)
         except (RedisError, OSError) as error:
             self._quiet_until = self._monotonic() + QUIET_SECONDS
             log.warning("redis is away; what is stored will be found later", error=type(error).__name__)
             return False
         return True
 
-    def _enqueue(self, queue: Queue, function: str, args: tuple[int | str, ...]) -> None:
+    def _enqueue(self, queue: Queue, function: str, args: tuple[int | str, ...], seconds: int) -> None:
         """Unless the job that was enqueued last still waits: while no worker runs, jobs must not pile up."""
         last = f"{_key(function, *args)}:job"
         known = self._redis.get(last)
         if known is not None and self._redis.lpos(queue.key, as_text(known)) is not None:
             return
-        job = queue.enqueue(function, args=args, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=FAILED_JOB_SECONDS)
+        job = queue.enqueue(function, args=args, job_timeout=seconds, result_ttl=0, failure_ttl=FAILED_JOB_SECONDS)
         self._redis.set(last, job.id, ex=FAILED_JOB_SECONDS * 24)
 
     def woken(self, function: str, *args: int | str) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks import fold, intake, places, process, sweep, what_if
+from benchmarks import csv_import, fold, intake, places, process, sweep, what_if
 from benchmarks.result import Result
 
 TINY: dict[str, Callable[[], Iterator[Result]]] = {
     "process": lambda: process.run(events=30, subjects=6, jobs=5, rounds=1),
+    "csv_import": lambda: csv_import.run(rows=30),
     "sweep": lambda: sweep.run(stored=200, few=50, due=10, rounds=1),
 }
 

@@ -35,8 +35,8 @@ class NotedWaker(Waker):
 
     count = 0
 
-    def wake(self, queue: str, function: str, *args: int | str) -> bool:
-        is_there = super().wake(queue, function, *args)
+    def wake(self, queue: str, function: str, *args: int | str, **options: int) -> bool:
+        is_there = super().wake(queue, function, *args, **options)
         self.count += 1
         return is_there
 
@@ -249,6 +249,16 @@ def test_reconciliation_runs_once_at_a_time_and_wakes_the_push(
     _empty(redis)
     jobs.reconcile()
     assert _waiting(redis) == []
+
+
+def test_a_reconciliation_whose_time_is_up_wakes_the_next_one(
+    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strings.changes = lambda _: iter([stage_event(1, 1)])
+    monkeypatch.setattr(jobs, "RECONCILE_BUDGET_SECONDS", 0.0)
+    jobs.reconcile()
+    assert _waiting(redis) == ["reconcile()"]
+    assert list(listed(runtime)) == []
 
 
 def test_bodies_are_forgotten_when_their_time_is_over_but_not_those_still_needed(

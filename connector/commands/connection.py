@@ -197,4 +197,5 @@ def _shown(found: dict[str, Any]) -> list[tuple[str, Any]]:
         ("quarantined", found["quarantined"] or None),
         *(("held", f"{one['count']} × {one['reason']}") for one in found["held"]),
         ("last reconciled", found["reconciled_at"] or "never"),
+        ("found by it", f"{found['missed']} events that no webhook brought" if found["missed"] else None),
     ]

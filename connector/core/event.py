@@ -10,9 +10,10 @@ from typing import Any, Final
 
 
 class Kind(StrEnum):
-    """What an event or step is about. `STAGE` and `DELETED` occur in events only; a stage becomes a jump.
+    """What an event or step is about. `STAGE`, `RECORD` and `DELETED` occur in events only; a stage becomes a jump.
 
-    `RUN`: a person runs a rule on purpose.
+    `RECORD`: a record as a whole: its data, its owner and, where it has one, its stage. `RUN`: a person runs a rule on
+    purpose.
     """
 
     IDENTIFY = "identify"
@@ -20,6 +21,7 @@ class Kind(StrEnum):
     OWNER = "owner"
     PROFILE = "profile"
     STAGE = "stage"
+    RECORD = "record"
     JUMP = "jump"
     TRIGGER = "trigger"
     ACTION = "action"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -119,7 +119,7 @@ def translate(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     return _TRANSLATE[event.kind](event, rules)
 
 
-def _stage(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+def _stage(event: Event, rules: MappingRules, name: str | None = None) -> tuple[Step, ...]:
     stage_object = event.record.object if event.record else ""
     stage = event.stage or ""
     if event.stage == "":
@@ -132,7 +132,7 @@ def _stage(event: Event, rules: MappingRules) -> tuple[Step, ...]:
         return ()
     is_forward_only = rules.backward is Backward.IGNORE
     goal = _goal(event, to, "stage", stage_object, thing=event.record.id if event.record else "")
-    return (_step(event, Kind.JUMP, by="crm", is_forward_only=is_forward_only, **goal),)
+    return (_step(event, Kind.JUMP, name, by="crm", is_forward_only=is_forward_only, **goal),)
 
 
 def _trigger(event: Event, rules: MappingRules) -> tuple[Step, ...]:
@@ -178,7 +178,7 @@ def _goal(event: Event, goal: Goal, what: str, of: str, *, thing: str) -> dict[s
     return {"counting": Counting(counter=counter, thing=thing, statuses=goal, of=of)}
 
 
-def _owner(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+def _owner(event: Event, rules: MappingRules, name: str | None = None) -> tuple[Step, ...]:
     rule = rules.owner
     if rule is None:
         return ()
@@ -188,27 +188,26 @@ def _owner(event: Event, rules: MappingRules) -> tuple[Step, ...]:
             return ()
         what = "owner"
         raise Unmapped(what, event.owner)
-    return (_step(event, Kind.OWNER, owner=email, conflict=rule.conflict),)
+    return (_step(event, Kind.OWNER, name, owner=email, conflict=rule.conflict),)
 
 
-def _profile(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+def _profile(event: Event, rules: MappingRules, name: str | None = None) -> tuple[Step, ...]:
     values = {
         rule.name: FieldValue(value=value, conflict=rule.conflict)
         for rule in rules.fields
         if (value := rule.read(event.data)) is not None
     }
-    return (_step(event, Kind.PROFILE, fields=values),) if values else ()
+    return (_step(event, Kind.PROFILE, name, fields=values),) if values else ()
 
 
 def _record(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     """A record as a whole: who it is, its fields, its owner and its stage, as steps of their own names."""
-    parts = [replace(event, key=f"{event.key}#{kind}", kind=kind) for kind in (Kind.PROFILE, Kind.OWNER)]
-    steps = [_step(event, Kind.IDENTIFY)]
-    steps += _profile(parts[0], rules)
-    steps += _owner(parts[1], rules) if event.owner or event.owner_email else ()
-    if event.stage is not None:
-        steps += _stage(replace(event, key=f"{event.key}#{Kind.STAGE}", kind=Kind.STAGE), rules)
-    return tuple(steps)
+    return (
+        _step(event, Kind.IDENTIFY),
+        *_profile(event, rules, Kind.PROFILE.value),
+        *(_owner(event, rules, Kind.OWNER.value) if event.owner is not None else ()),
+        *(_stage(event, rules, Kind.STAGE.value) if event.stage is not None else ()),
+    )
 
 
 def _identify(event: Event, _rules: MappingRules) -> tuple[Step, ...]:

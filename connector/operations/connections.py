@@ -80,6 +80,7 @@ def show(runtime: Runtime, name: str) -> dict[str, Any]:
         "held": [{"reason": one["reason"], "count": one["count"]} for one in held if one["connection"] == name],
         "created_at": row["created_at"],
         "reconciled_at": row["reconciled_at"],
+        "missed": row["missed"],
     }
 
 

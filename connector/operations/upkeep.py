@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+import structlog
+from sqlalchemy.exc import DBAPIError
+
 from connector.connections import Connected
 from connector.core.errors import CrmError, NotFound
 from connector.doctor import balance, is_balanced
@@ -17,6 +20,7 @@ from connector.store import deliveries, outbox
 from connector.store.rows import chunks
 
 PAGE: Final = 500
+log: Final = structlog.get_logger(__name__)
 _ENTRY: Final = ("id", "kind", "connection", "subject", "record", "outcome", "attempts", "next_attempt_at", "error")
 
 
@@ -98,11 +102,22 @@ def reconcile_now(runtime: Runtime, name: str | None = None) -> Iterator[Reconci
         yield _reconcile(runtime, one)
 
 
+def failed(one: Connected, error: Exception) -> str:
+    """What is told of a mistake in an adapter."""
+    said = " ".join(str(error).split())[:300]
+    return f"the adapter {one.adapter.NAME} failed with {type(error).__name__}: {said}; please report it"
+
+
 def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
     try:
         counts, is_asked = reconcile(runtime, one)
     except CrmError as error:
         return Reconciled(connection=one.name, events={}, error=str(error))
+    except DBAPIError:
+        raise
+    except Exception as error:  # a mistake in one adapter stops no other connection
+        log.exception("not reconciled", connection=one.name)
+        return Reconciled(connection=one.name, events={}, error=failed(one, error))
     if is_asked:
         runtime.wake_push()
     return Reconciled(connection=one.name, events=dict(sorted(counts.items())))

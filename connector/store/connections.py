@@ -93,6 +93,12 @@ def reconciled_at(connection: Connection, name: str) -> datetime | None:
     return found
 
 
+def count_missed(connection: Connection, name: str, number: int) -> None:
+    """Count events that reconciliation found and no webhook had brought."""
+    raised = connections.c.missed + number
+    connection.execute(update(connections).where(connections.c.name == name).values(missed=raised))
+
+
 def get(connection: Connection, name: str) -> Row | None:
     """One connection; None: there is none, or it was removed."""
     query = select(connections).where(connections.c.name == name, connections.c.removed_at.is_(None))

@@ -134,6 +134,24 @@ def test_a_system_that_does_not_answer_stops_no_other(
     assert cli.lines("reconcile", code=1)[0]["error"] == "it is away"
 
 
+def test_a_mistake_in_an_adapter_stops_no_other_connection(
+    cli: Cli, server: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_connection(server, "a")
+    add_connection(server, "b", url="https://crm.example")
+
+    def changes(self: Standard, _since: datetime, _api: Api) -> Iterator[Event]:
+        if "127.0.0.1" in self.url:
+            raise KeyError(self.url)
+        return iter(())
+
+    monkeypatch.setattr(Standard, "changes", changes)
+    result = cli("reconcile", code=1)
+    assert result.stdout == "b: nothing changed\n"
+    assert "a: the adapter standard failed with KeyError" in result.stderr
+    assert "please report it" in result.stderr
+
+
 def test_migrate_makes_the_database_ready(empty_cli: Cli) -> None:
     assert "run `connector migrate`" in empty_cli.error("account")
     assert empty_cli("migrate").stdout == "The database has the present tables.\n"

@@ -266,3 +266,31 @@ def test_any_event_becomes_steps_at_its_time_or_is_held(given_event: Event, rule
         return
     assert all(made.at == given_event.at and made.id.startswith(given_event.key) for made in steps)
     assert len({made.order for made in steps}) == len(steps)
+
+
+def test_a_whole_record_says_who_it_is_its_fields_its_owner_and_its_stage() -> None:
+    rules = MappingRules(
+        adapter="a",
+        stages={"lead": {"": {"NEW": "latent"}}},
+        fields=(FieldRule(name="company", read=lambda data: data.get("COMPANY")),),
+        owner=OwnerRule(),
+    )
+    whole = Event(
+        key="c:1",
+        at=AT,
+        kind=Kind.RECORD,
+        is_lead=True,
+        record=RecordRef(object="lead", id="1"),
+        stage="NEW",
+        owner="17",
+        owner_email="hana@example.com",
+        data={"COMPANY": "Example"},
+    )
+    assert [(step.id, step.kind) for step in translate(whole, rules)] == [
+        ("c:1", Kind.IDENTIFY),
+        ("c:1#profile", Kind.PROFILE),
+        ("c:1#owner", Kind.OWNER),
+        ("c:1#stage", Kind.JUMP),
+    ]
+    bare = Event(key="c:2", at=AT, kind=Kind.RECORD)
+    assert [step.kind for step in translate(bare, rules)] == [Kind.IDENTIFY]

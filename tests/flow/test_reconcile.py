@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rq.timeouts import JobTimeoutException
 
+from connector import metrics
 from connector import reconcile as module
 from connector.adapter import Answer
 from connector.core.errors import CrmRefused, CrmUnavailable
@@ -34,6 +35,13 @@ def stage_event(number: int, days: float, stage: str = "new") -> Event:
     at = NOW - timedelta(days=days)
     common: dict[str, Any] = {"record": record, "identities": (identity,), "is_lead": True}
     return Event(key=f"e{number}", at=at, kind=Kind.STAGE, stage=stage, **common)
+
+
+def _missed(runtime: Runtime) -> int:
+    with runtime.database.read() as connection:
+        row = connections.get(connection, "puppet")
+    assert row is not None
+    return int(row["missed"])
 
 
 def _reconcile(runtime: Runtime, name: str = "puppet") -> dict[str, int]:
@@ -113,9 +121,9 @@ def test_a_connection_on_which_it_fails_stops_no_other(runtime: Runtime, strings
     strings.changes = _breaks(error)
     other = add_puppet(runtime, "zulu")
     other.changes = lambda _: iter([stage_event(1, 1)])
-    assert reconcile_all(runtime)
+    assert reconcile_all(runtime).has_updates
     assert subject_of(runtime, "record", "zulu:lead:L")["status"] == "latent"
-    assert not reconcile_all(runtime)
+    assert not reconcile_all(runtime).has_updates
 
 
 def test_paused_connections_are_left_out(runtime: Runtime, strings: Strings) -> None:
@@ -123,7 +131,7 @@ def test_paused_connections_are_left_out(runtime: Runtime, strings: Strings) -> 
     with runtime.database.write() as connection:
         connections.change(connection, "puppet", is_paused=True)
     runtime.connections.forget()
-    assert not reconcile_all(runtime)
+    assert not reconcile_all(runtime).has_updates
     with runtime.database.read() as connection:
         assert subjects.listed(connection) == []
 
@@ -153,7 +161,43 @@ def test_when_the_job_s_time_is_up_the_next_run_begins_with_those_that_had_no_tu
     others["beta"].changes = noted("beta")
     clock.forward(minutes=15)
     reconcile_all(runtime)
-    assert turns[2:] == ["beta", "puppet", "alpha"]
+    assert turns[2:] == ["puppet", "alpha", "beta"]
+
+
+def test_a_round_ends_when_its_time_is_up_and_the_next_one_takes_only_those_that_had_no_turn(
+    runtime: Runtime, strings: Strings, clock: Clock
+) -> None:
+    turns: list[str] = []
+
+    def noted(name: str) -> Any:
+        return lambda _: iter(turns.append(name) or ())  # type: ignore[func-returns-value]
+
+    strings.changes = noted("puppet")
+    add_puppet(runtime, "alpha").changes = noted("alpha")
+    times = iter([True, False])
+    assert reconcile_all(runtime, lambda: next(times)).is_cut_short
+    clock.forward(seconds=30)
+    recently = timedelta(minutes=7)
+    assert not reconcile_all(runtime, unless_within=recently).is_cut_short
+    assert turns == ["alpha", "puppet"]
+    clock.forward(minutes=8)
+    reconcile_all(runtime, unless_within=recently)
+    assert turns == ["alpha", "puppet", "alpha", "puppet"]
+
+
+def test_what_no_webhook_brought_is_counted_per_connection_but_for_the_first_run(
+    runtime: Runtime, strings: Strings, clock: Clock
+) -> None:
+    strings.changes = lambda _: iter([stage_event(1, 3)])
+    _reconcile(runtime)
+    assert _missed(runtime) == 0
+    clock.forward(minutes=15)
+    bad = replace(stage_event(3, 2), data={"number": 2**70})
+    strings.changes = lambda _: iter([stage_event(1, 3), stage_event(2, 1, "talking"), bad])
+    _reconcile(runtime)
+    _reconcile(runtime)
+    assert _missed(runtime) == 1
+    assert b'connector_missed_events_total{connection="puppet"} 1.0' in metrics.render()
 
 
 class Busy:
