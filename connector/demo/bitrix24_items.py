@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from connector.demo.bitrix24_application import Application
 from connector.demo.bitrix24_directory import directory_of
 from connector.demo.bitrix24_fields import FIELDS, Entity, Field, custom_item_name
 from connector.demo.bitrix24_listing import matching, ordered, page
@@ -18,12 +19,16 @@ _ONLY_WITH_STAR: Final = frozenset({"fm", "email", "phone", "skype", "icq", "imo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One REST call: its parameters, the user whose webhook it is, and whether an update is only pretended."""
+    """One REST call: its parameters, the user whose webhook or token it is, and whether an update is only pretended.
+
+    `application`: the one whose token it is; None: an incoming webhook.
+    """
 
     portal: Portal
     params: Mapping[str, Any]
     user: int
     is_lying: bool = False
+    application: Application | None = None
 
     @property
     def entity(self) -> Entity:

@@ -7,6 +7,15 @@ from typing import Any, Final
 
 from connector.demo.bitrix24_catalog import category_list, entity_types, listed, profile, status_list, user_get
 from connector.demo.bitrix24_directory import Stage
+from connector.demo.bitrix24_events import (
+    event_bind,
+    event_get,
+    event_unbind,
+    feature_get,
+    offline_clear,
+    offline_get,
+    scope,
+)
 from connector.demo.bitrix24_fields import Entity
 from connector.demo.bitrix24_items import Call, Found, item_add, item_fields, item_get, item_list, item_update
 from connector.demo.bitrix24_log import Move
@@ -71,7 +80,7 @@ def _automation_trigger(call: Call) -> Found:
     if record_id not in call.portal.records[entity]:
         raise Refused(code="", text="Target is not found.")
     of, stage = call.portal.triggers.get(str(call.old("code")), (None, ""))
-    if of is entity:
+    if of is entity and not call.is_lying:
         call.portal.change(entity, record_id, {"stageId": stage}, by=call.user, origin="rest")
     return Found(result=True)
 
@@ -92,6 +101,13 @@ METHODS: Final[Mapping[str, Callable[[Call], Found]]] = {
     "crm.automation.trigger": _automation_trigger,
     "user.get": user_get,
     "profile": profile,
+    "scope": scope,
+    "feature.get": feature_get,
+    "event.get": event_get,
+    "event.bind": event_bind,
+    "event.unbind": event_unbind,
+    "event.offline.get": offline_get,
+    "event.offline.clear": offline_clear,
 }
 
 

@@ -37,6 +37,7 @@ class Portal:
         self.stages: dict[str, tuple[Stage, ...]] = dict(STAGES)
         self.users: dict[int, User] = {user.id: user for user in USERS}
         self.customs: dict[Entity, dict[str, str]] = {entity: dict(rows) for entity, rows in CUSTOM_FIELDS.items()}
+        self.webhook_scopes: tuple[str, ...] = ("crm", "user_basic")
         self.triggers: dict[str, tuple[Entity, str]] = {}
         self.records: dict[Entity, dict[int, Record]] = {entity: {} for entity in Entity}
         self.history: list[Move] = []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from connector.demo.bitrix24_application import Application
 from connector.demo.bitrix24_fields import Entity
 from connector.demo.bitrix24_portal import Rest, create_app
 from connector.demo.faults import Faults, Tally
@@ -39,15 +40,24 @@ class RunningPortal:
         self.faults, self.tally = faults or Faults(), Tally()
         self.application_token = application_token or secrets.token_hex(16)
         self.portal = Portal(now=now)
-        self.rest = Rest(self.portal, secrets={secret: 1}, faults=self.faults, tally=self.tally)
+        self.application = Application(now=now)
+        self.rest = Rest(
+            self.portal, secrets={secret: 1}, faults=self.faults, tally=self.tally, application=self.application
+        )
         self._now, self._secret, self._thread_count = now, secret, threads
         self._served = Loopback(create_app(self.rest), port=port)
         self._sender: Sender | None = None
 
     def __enter__(self) -> Self:
         self._served.__enter__()
-        self._sender = Sender(now=self._now, faults=self.faults, tally=self.tally, threads=self._thread_count)
-        self.portal.announce = self._sender.announce
+        self._sender = Sender(
+            now=self._now,
+            faults=self.faults,
+            tally=self.tally,
+            threads=self._thread_count,
+            others=lambda: list(self.application.handlers),
+        )
+        self.portal.announce = self._announce
         return self
 
     def __exit__(
@@ -75,6 +85,22 @@ class RunningPortal:
             message = "the portal does not run; enter it by `with`"
             raise RuntimeError(message)
         return self._sender
+
+    def install(self, handler_url: str) -> str:
+        """A person installs the application, whose installation handler is that address; its refresh token.
+
+        The event `ONAPPINSTALL` carries the tokens of who installed it, which the vendor's page leaves out.
+        """
+        refresh = self.application.authorize()
+        auth = {"access_token": self.application.access(), "expires_in": "3600", "refresh_token": refresh}
+        handler = Handler(url=handler_url, token=self.application.token, number=401, auth=auth)
+        data = {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"}
+        self.sender.tell("ONAPPINSTALL", handler, data)
+        return refresh
+
+    def _announce(self, event: str, entity: Entity, record_id: int) -> None:
+        self.sender.announce(event, entity, record_id)
+        self.application.announce(event, entity, record_id)
 
     def subscribe(self, handler_url: str, *, events: frozenset[str] = SENT_BY_WEBHOOKS) -> None:
         """Makes an outgoing webhook to that address, with the portal's application token."""

@@ -137,7 +137,8 @@ def test_a_wrong_secret_or_user_is_refused(bench: Bench) -> None:
     for path in ("/rest/1/wrong/profile", f"/rest/2/{SECRET}/profile"):
         response = bench.client.post(path)
         assert (response.status_code, (response.json or {})["error"]) == (401, "INVALID_CREDENTIALS")
-    assert bench.client.get("/rest/profile").status_code == 404
+    assert bench.client.get(f"/rest/{SECRET}/profile").status_code == 404
+    assert bench.client.get("/rest/profile").status_code == 401
 
 
 def test_forms_and_get_work_as_json_does(bench: Bench) -> None:

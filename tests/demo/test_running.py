@@ -143,6 +143,24 @@ def test_only_subscribed_events_are_sent_and_moves_between_funnels_never(inbox: 
     assert [body["event"] for _, body in inbox.got] == ["ONCRMDEALUPDATE"]
 
 
+def test_an_application_is_told_of_its_installation_and_of_moves_between_funnels(inbox: Inbox) -> None:
+    with RunningPortal() as running:
+        refresh = running.install(inbox.url)
+        running.application.bind("ONCRMDEALMOVETOCATEGORY", inbox.url)
+        running.application.offline.add("ONCRMDEALADD")
+        deal = running.portal.add(Entity.DEAL, {"title": "x"}, by=14)
+        running.portal.change(Entity.DEAL, deal, {"categoryId": 5}, by=14)
+        assert running.sender.drain(5)
+        token, queue = running.application.token, [row.record for row in running.application.queue]
+    bodies = {body["event"]: body for _, body in inbox.got}
+    assert set(bodies) == {"ONAPPINSTALL", "ONCRMDEALMOVETOCATEGORY"}
+    assert bodies["ONAPPINSTALL"]["auth[refresh_token]"] == refresh
+    assert bodies["ONAPPINSTALL"]["data[LANGUAGE_ID]"] == "en"
+    assert "auth[access_token]" in bodies["ONCRMDEALMOVETOCATEGORY"]
+    assert {body["auth[application_token]"] for body in bodies.values()} == {token}
+    assert queue == [deal]
+
+
 def test_what_is_still_late_when_the_portal_ends_is_dropped(inbox: Inbox) -> None:
     with RunningPortal(faults=Faults(late=1.0, late_seconds=600)) as running:
         running.subscribe(inbox.url)
