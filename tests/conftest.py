@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -24,6 +25,12 @@ from connector.store.migrate import migrate
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
+
+
+def pytest_configure() -> None:
+    """What the product logs of an error is shown as Python shows it: structlog's own way takes seconds for each."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
 @pytest.hookimpl(wrapper=True)
