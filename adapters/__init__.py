@@ -6,6 +6,7 @@ from typing import Final
 
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
+from adapters.hubspot import HubSpot
 from adapters.odoo import Odoo
 from adapters.rudderstack import RudderStack
 from adapters.segment import Segment
@@ -14,5 +15,5 @@ from adapters.tracker import Tracker
 from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
-    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, Odoo, RudderStack, Segment, Standard, Tracker)
+    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, HubSpot, Odoo, RudderStack, Segment, Standard, Tracker)
 }

@@ -1,0 +1,100 @@
+"""What is HubSpot's own, against its emulator: lifecycle stages that go back, merges, deals of contacts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.faults import Faults
+from connector.demo.hubspot import HubSpotCrm
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+EMAIL = "aiko@customer.example"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def system(clock: Clock) -> HubSpotCrm:
+    return HubSpotCrm(now=clock, faults=Faults(seed=1))
+
+
+def test_a_lifecycle_stage_that_goes_back_is_emptied_and_set_and_both_come_back_as_echoes(
+    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        record = system.add(EMAIL, stage="salesqualifiedlead")
+        played.settle()
+        clock.forward(hours=1)
+        played.set_status("explicit")
+        played.settle()
+        assert system.stage_of(record) == "marketingqualifiedlead"
+        written = [
+            change.after["lifecyclestage"] for change in system.shelf.changes if "lifecyclestage" in change.after
+        ]
+        assert written == ["salesqualifiedlead", "", "marketingqualifiedlead"]
+        assert played.outbox() == [("done", None)]
+        assert [event["said"]["stage"] for event in played.events("echo")] == ["", "marketingqualifiedlead"]
+        assert played.subject()["status"] == "explicit"
+
+
+def test_merged_contacts_are_one_subject_and_only_the_new_record_takes_updates(
+    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        first = system.add(EMAIL)
+        second = system.add("aiko.tanaka@customer.example")
+        played.settle()
+        assert len(played.subjects()) == 2
+        clock.forward(hours=1)
+        survivor = system.merge(first, second)
+        played.settle()
+        assert len([row for row in played.subjects() if row["merged_into"] is None]) == 1
+        clock.forward(hours=1)
+        system.move(survivor, "salesqualifiedlead")
+        played.settle()
+        assert system.status_of(survivor) == runtime.ruleset.statuses["appointment_prospect"].en
+
+
+def test_a_merge_whose_webhook_was_lost_is_followed_by_the_next_update_and_by_reconciliation(
+    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        first, second = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
+        played.settle()
+        clock.forward(hours=1)
+        system.faults.lost = 1.0
+        survivor = system.merge(first, second)
+        clock.forward(minutes=5)
+        played.reconcile()
+        played.settle()
+        alive = [row for row in played.subjects() if row["merged_into"] is None]
+        assert len(alive) == 1
+        assert system.status_of(survivor) == runtime.ruleset.statuses[alive[0]["status"]].en
+        assert {outcome for outcome, _ in played.outbox()} == {"done", "gone"}
+
+
+def test_a_deal_belongs_to_the_person_of_its_contact(
+    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        contact = system.add(EMAIL)
+        played.settle()
+        clock.forward(hours=1)
+        deal = system.deal(contact, "closedwon")
+        played.settle()
+        assert [row["status"] for row in played.subjects() if row["merged_into"] is None] == ["order"]
+        shown = system.shelf.find("deal", deal)
+        assert shown is not None
+        assert shown.fields["abm_status"] == system.status_of(contact) == runtime.ruleset.statuses["order"].en
