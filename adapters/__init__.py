@@ -6,14 +6,14 @@ from typing import Final
 
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
-from adapters.hubspot import HubSpot
 from adapters.odoo import Odoo
 from adapters.rudderstack import RudderStack
+from adapters.salesforce import Salesforce
 from adapters.segment import Segment
 from adapters.standard import Standard
 from adapters.tracker import Tracker
 from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
-    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, HubSpot, Odoo, RudderStack, Segment, Standard, Tracker)
+    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, Odoo, RudderStack, Salesforce, Segment, Standard, Tracker)
 }

@@ -7,9 +7,9 @@ from typing import Final
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
-from connector.demo.hubspot import HubSpotCrm
 from connector.demo.odoo import OdooCrm
 from connector.demo.rudderstack import RudderStackSite
+from connector.demo.salesforce import SalesforceCrm
 from connector.demo.segment import SegmentSite
 from connector.demo.tracker import TrackerSite
 
@@ -17,7 +17,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     BowNowCrm.NAME: BowNowCrm,
     Bitrix24Crm.NAME: Bitrix24Crm,
     OdooCrm.NAME: OdooCrm,
-    HubSpotCrm.NAME: HubSpotCrm,
+    SalesforceCrm.NAME: SalesforceCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
     RudderStackSite.NAME: RudderStackSite,

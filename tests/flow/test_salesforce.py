@@ -1,0 +1,59 @@
+"""What only Salesforce has, against the whole product: leads that are converted, tokens that run out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.faults import Faults
+from connector.demo.salesforce import SalesforceCrm
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = SalesforceCrm(now=clock, faults=Faults(seed=1))
+    with playing(runtime, system, monkeypatch) as played:
+        lead = system.add("ann@customer.example")
+        played.settle()
+        clock.forward(hours=1)
+        _, opportunity = system.convert(lead)
+        played.settle()
+        assert played.subject()["status"] == "project"
+        clock.forward(hours=1)
+        system.shelf.change("Opportunity", opportunity, {"StageName": "Closed Won"})
+        played.settle()
+        assert played.subject()["status"] == "order"
+        shown = system.shelf.find("Opportunity", opportunity)
+        assert shown
+        assert shown.fields["ABM_Status__c"] == played.label()
+        assert sorted(outcome for outcome, _ in played.outbox()) == ["done", "gone"]
+        assert system.tally["webhooks.unacknowledged"] == 0
+
+
+def test_access_tokens_run_out_and_nothing_is_lost(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = SalesforceCrm(now=clock, faults=Faults(seed=1))
+    with playing(runtime, system, monkeypatch) as played:
+        lead = system.add("ann@customer.example")
+        played.settle()
+        system.rest.tokens.clear()
+        clock.forward(hours=1)
+        system.move(lead, "Working - Contacted")
+        played.settle()
+        assert system.status_of(lead) == played.label()
