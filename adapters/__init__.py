@@ -7,6 +7,7 @@ from typing import Final
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
 from adapters.odoo import Odoo
+from adapters.posthog import PostHog
 from adapters.rudderstack import RudderStack
 from adapters.salesforce import Salesforce
 from adapters.segment import Segment
@@ -15,5 +16,6 @@ from adapters.tracker import Tracker
 from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
-    adapter.NAME: adapter for adapter in (Bitrix24, BowNow, Odoo, RudderStack, Salesforce, Segment, Standard, Tracker)
+    adapter.NAME: adapter
+    for adapter in (Bitrix24, BowNow, Odoo, PostHog, RudderStack, Salesforce, Segment, Standard, Tracker)
 }

@@ -8,6 +8,7 @@ from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
 from connector.demo.odoo import OdooCrm
+from connector.demo.posthog import PostHogSite
 from connector.demo.rudderstack import RudderStackSite
 from connector.demo.salesforce import SalesforceCrm
 from connector.demo.segment import SegmentSite
@@ -20,6 +21,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     SalesforceCrm.NAME: SalesforceCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
+    PostHogSite.NAME: PostHogSite,
     RudderStackSite.NAME: RudderStackSite,
     SegmentSite.NAME: SegmentSite,
     TrackerSite.NAME: TrackerSite,
