@@ -125,7 +125,8 @@ def _name(word: str, part: Part, page: str, entry: str, reading: Reading) -> str
     if action is None:
         return part["name"].text(100)
     if action is Action.SITE_ACCESS:
-        return inflow(page, reading.email_marks, reading.cocoar_marks) or action.value
+        marked = inflow(page, reading.email_marks, reading.cocoar_marks) if part["entered"].value is True else None
+        return marked or action.value
     from_mail = inflow(entry, reading.email_marks, ()) is not None
     return (_FROM_MAIL.get(action, action) if from_mail else action).value
 

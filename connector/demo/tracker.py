@@ -23,8 +23,8 @@ TOKEN_SECONDS: Final = 3600
 _FROM_MAIL: Final = "?utm_source=newsletter&utm_medium=email"
 _DEEDS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "site_access": ("page", {}),
-    "email_inflow": ("page", {"query": _FROM_MAIL}),
-    "cocoar_inflow": ("page", {"query": "?utm_source=cocoar"}),
+    "email_inflow": ("page", {"query": _FROM_MAIL, "entered": True}),
+    "cocoar_inflow": ("page", {"query": "?utm_source=cocoar", "entered": True}),
     "form_submission": ("form", {"form": "contact", "fields": {"interest": "pricing"}}),
     "email_form_submission": ("form", {"form": "contact", "entry": _FROM_MAIL}),
     "membership_registration": ("signup", {}),

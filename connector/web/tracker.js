@@ -12,6 +12,7 @@
     '?key=' + encodeURIComponent(options.key);
   var files = (options.downloads || 'pdf doc docx xls xlsx ppt pptx csv txt zip gz rar 7z dmg exe msi apk mp3 mp4 mov')
     .toLowerCase().split(/[\s,]+/);
+  var names = options.query === undefined ? null : options.query.split(/[\s,]+/);
   var signals = (options.signals || 'gpc').split(/[\s,]+/);
   var YEAR = 395 * 86400, SESSION = 1800, DAY = 86400000, TRIES = 5, RESTING = 10000;
   var isAllowed = options.consent !== 'required', isOn = false;
@@ -60,13 +61,16 @@
   function session(isEntered) {
     var known = kept('abm_s').split(' '), entry = (location.search + location.hash).slice(0, 300);
     var id = known[0] || random();
-    if (known[0] && !isEntered) entry = known[1] || '';
+    if (known[0] && !(isEntered && entry)) entry = known[1] || '';
     keep('abm_s', id + ' ' + entry.replace(/ /g, '+'), SESSION);
     return {id: id, entry: entry};
   }
 
+  /* An address without the values of parameters that hold an e-mail, or that data-query does not name. */
   function clean(url) {
-    return url.replace(/=[^&#]*(?:@|%40)[^&#]*/g, '=').slice(0, 2000);
+    return url.replace(/([?&#])([^?&#=]*)=([^&#]*)/g, function (whole, sign, name, value) {
+      return /@|%40/.test(value) || (names && names.indexOf(name) < 0) ? sign + name + '=' : whole;
+    }).slice(0, 2000);
   }
   /* Where a single-page site is: anchors are places on one page, unless they hold a route. */
   function route() {
@@ -115,15 +119,17 @@
       {id: random(), type: type, at: Date.now(), session: now.id, entry: clean(now.entry), page: clean(location.href)}, more
     ));
     if (document.visibilityState === 'hidden') flush();
-    else timer = timer || setTimeout(safe(flush), 200);
+    else timer = timer || setTimeout(safe(flush), 0);
   }
   function view(isEntered) {
     if (!isOn || route() === lastPage) return;
     lastPage = route();
-    add('page', {}, isEntered === true);
+    add('page', isEntered === true ? {entered: true} : {}, isEntered === true);
   }
+  /* Whether somebody comes to the site by this address, and neither from another page of it, nor back, nor by reloading. */
   function isEntering() {
-    return location.search + location.hash !== '' && document.referrer.indexOf(location.origin + '/') !== 0;
+    var found = performance.getEntriesByType('navigation')[0];
+    return (!found || found.type === 'navigate') && document.referrer.indexOf(location.origin + '/') !== 0;
   }
 
   function fieldsOf(form) {

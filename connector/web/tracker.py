@@ -26,7 +26,7 @@ PREFLIGHT_SECONDS: Final = 86_400
 MOST_BYTES: Final = 64 * 1024
 """As much as a browser sends while its page is being left."""
 VISITOR_PER_MINUTE: Final = 60
-"""Deliveries of one visitor; the script gathers what happens in 200 ms into one."""
+"""Deliveries of one visitor; the script gathers what happens at one moment into one."""
 _HEADERS: Final = ("content-type", "content-encoding", "origin", "user-agent", "sec-gpc", "dnt")
 """All that is kept of a visitor's request: no address, no cookie, no referrer."""
 log: Final = structlog.get_logger(__name__)

@@ -153,7 +153,11 @@ def test_what_a_site_signed_in_another_form_is_refused_with_the_reason() -> None
 
 
 def test_a_page_s_own_word_on_who_it_is_counts_for_nothing() -> None:
-    claims: dict[str, Any] = {"email": "ceo@example.com", "identities": [{"kind": "email", "value": "ceo@example.com"}], "owner": "x"}
+    claims: dict[str, Any] = {
+        "email": "ceo@example.com",
+        "identities": [{"kind": "email", "value": "ceo@example.com"}],
+        "owner": "x",
+    }
     event = parsed(**claims, fields={"mail": "ceo@example.com", "long": "x" * 201, "size": "10", "n": 1})
     assert [(identity.kind, identity.value) for identity in event.identities] == [("visitor", VISITOR)]
     assert event.data == {"type": "login", "fields": {"size": "10"}}
@@ -189,9 +193,14 @@ def test_a_form_in_a_session_that_a_mail_began_is_one_from_a_mail(word: str, ent
 
 def test_the_marks_of_mails_are_a_setting() -> None:
     marked = Tracker(sites=(SITE,), email_marks=("from=mail",), cocoar_marks=("ar",))
-    assert parsed(marked, type="page", page=f"{SITE}/?from=mail").name == "email_inflow"
-    assert parsed(marked, type="page", page=f"{SITE}/?ar").name == "cocoar_inflow"
-    assert parsed(marked, type="page", page=f"{SITE}/?utm_medium=email").name == "site_access"
+    assert parsed(marked, type="page", page=f"{SITE}/?from=mail", entered=True).name == "email_inflow"
+    assert parsed(marked, type="page", page=f"{SITE}/?ar", entered=True).name == "cocoar_inflow"
+    assert parsed(marked, type="page", page=f"{SITE}/?utm_medium=email", entered=True).name == "site_access"
+
+
+def test_an_address_from_a_mail_is_an_inflow_only_where_the_site_was_entered_by_it() -> None:
+    for entered in (None, False, "yes"):
+        assert parsed(type="page", page=f"{SITE}/?utm_medium=email", entered=entered).name == "site_access"
 
 
 @pytest.mark.parametrize(
