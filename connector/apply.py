@@ -16,7 +16,7 @@ from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_l
 from connector.core.event import Event, Kind, Step
 from connector.core.subject import UNKNOWN, State
 from connector.decided import Moment, Source, fresh, notice_rows
-from connector.resolve import Key, Resolved, resolve
+from connector.resolve import Key, Named, Resolved, resolve
 from connector.serial import event_to_json, step_from_json, step_to_json
 from connector.store import outbox
 from connector.store import subjects as queries
@@ -107,7 +107,7 @@ def apply(connection: Connection, incoming: Sequence[Incoming], context: Context
     """Store the events and bring their subjects up to date; whether anything is to be sent. All or nothing."""
     if not incoming:
         return False
-    resolved = resolve(connection, [one.identities for one in incoming], context.now)
+    resolved = resolve(connection, [Named(event=one.event.key, keys=one.identities) for one in incoming], context.now)
     changes = _changes(incoming, resolved)
     if context.is_silent:
         for change in changes.values():

@@ -23,7 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "forecast": ("connector.commands.what_if:forecast", "Which subjects will move by time alone, and whom that tells."),
     "delivery": ("connector.commands.delivery:delivery", "List, show, replay deliveries; the quarantine."),
     "adapter": ("connector.commands.adapter:adapter", "Lay out the files of a new adapter."),
-    "subject": ("connector.commands.subject:subject", "List and explain subjects; set status, owner, tags."),
+    "subject": ("connector.commands.merging:subject", "List and explain subjects; set status, owner, tags."),
     "outbox": ("connector.commands.outbox:outbox", "What waits to be sent; try again what was given up."),
     "sweep": ("connector.commands.upkeep:sweep", "Run the daily rules now."),
     "reconcile": ("connector.commands.upkeep:reconcile", "Ask the systems what webhooks missed."),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
+from connector.store import merges
 from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
 
 Key: TypeAlias = tuple[str, str]
 """An identity: kind and value."""
+STRENGTH: Final = ("record", "email", "phone", "visitor")
+"""Whose subject an event is about that names two which are kept apart: the first of these that it names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,39 +34,103 @@ class Resolved:
     claimed: tuple[tuple[Key, str], ...]
 
 
-def resolve(connection: Connection, wanted: Sequence[frozenset[Key]], now: datetime) -> Resolved:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An event by its key, and the identities that it names."""
+
+    event: str
+    keys: frozenset[Key]
+
+
+def resolve(connection: Connection, wanted: Sequence[Named], now: datetime) -> Resolved:
     """The subjects of events given by their identities. The oldest of several subjects survives.
 
-    Two transactions that make the same subject at once end in an `IntegrityError` of one; one that finds a subject
-    merged away since it looked raises `Overtaken`. Both are to be done again.
+    Subjects that are kept apart are not joined. Two transactions that make the same subject at once end in an
+    `IntegrityError` of one; one that finds a subject merged away since it looked raises `Overtaken`. Both are to be
+    done again.
     """
-    known = queries.by_identities(connection, {key for keys in wanted for key in keys})
+    known = queries.by_identities(connection, {key for one in wanted for key in one.keys})
     groups = _Groups()
-    for keys in wanted:
-        groups.join([*keys, *(("subject", known[key]) for key in keys if key in known)])
+    for one in wanted:
+        groups.join([*one.keys, *(("subject", known[key]) for key in one.keys if key in known)])
     rows = queries.load(connection, set(known.values()))
     if any(row["merged_into"] is not None for row in rows.values()):
         raise Overtaken
-    survivor: dict[Key, str] = {}
-    merged: list[tuple[str, str]] = []
+    found = groups.subjects()
+    split = _split(connection, found)
+    owners = dict(known)
     new: set[str] = set()
-    for root, members in groups.members().items():
-        found = sorted(value for kind, value in members if kind == "subject")
-        chosen = found[0] if found else new_id(now)
-        if not found:
-            new.add(chosen)
-        survivor[root] = chosen
-        merged += [(loser, chosen) for loser in found[1:]]
-    if merged:
-        queries.merge(connection, merged)
-    assigned = tuple(survivor[groups.root(next(iter(keys)))] for keys in wanted)
-    claimed = {key: subject for keys, subject in zip(wanted, assigned, strict=True) for key in keys if key not in known}
+    pairs: list[tuple[str, str]] = []
+    survivor: dict[Key, str] = {}
+    for root in found.keys() - split:
+        survivor[root] = min(found[root]) if found[root] else new_id(now)
+        pairs += [(loser, survivor[root]) for loser in sorted(found[root])[1:]]
+        if not found[root]:
+            new.add(survivor[root])
+    assigned: list[str] = []
+    for one in wanted:
+        named = [key for key in one.keys if key in owners]
+        root = groups.root(next(iter(one.keys)))
+        of = survivor[root] if root in survivor else owners[strongest(named)] if named else new_id(now)
+        if of not in rows:
+            new.add(of)
+        assigned.append(of)
+        for key in one.keys - owners.keys():
+            owners[key] = of
+    if pairs:
+        _merge(connection, pairs, wanted, known, now)
     return Resolved(
-        subjects=assigned,
+        subjects=tuple(assigned),
         rows=rows,
         new=frozenset(new),
-        merged=tuple(merged),
-        claimed=tuple(sorted(claimed.items())),
+        merged=tuple(sorted(pairs)),
+        claimed=tuple(sorted((key, of) for key, of in owners.items() if key not in known)),
+    )
+
+
+def _split(connection: Connection, found: Mapping[Key, set[str]]) -> set[Key]:
+    """The groups in which nothing is joined, for two of their subjects are kept apart."""
+    several = {of for members in found.values() if len(members) > 1 for of in members}
+    pairs = merges.apart_pairs(connection, several) if several else set()
+    return {root for root, members in found.items() if any(pair <= members for pair in pairs)}
+
+
+def strongest(keys: Collection[Key]) -> Key:
+    """Of several identities the one that says best who it is."""
+    return min(keys, key=lambda key: (STRENGTH.index(key[0]) if key[0] in STRENGTH else len(STRENGTH), key))
+
+
+def _merge(
+    connection: Connection,
+    pairs: Sequence[tuple[str, str]],
+    wanted: Sequence[Named],
+    known: Mapping[Key, str],
+    now: datetime,
+) -> None:
+    losers = {loser for loser, _ in pairs}
+    names = queries.identities_of(connection, losers)
+    causes: dict[str, str] = {}
+    for one in wanted:
+        met = {known[key] for key in one.keys if key in known}
+        for loser in met & losers:
+            if loser not in causes or len(met) > 1:
+                causes[loser] = one.event
+    queries.merge(connection, pairs)
+    merges.note(
+        connection,
+        [
+            {
+                "id": new_id(now),
+                "at": now,
+                "loser": loser,
+                "survivor": survivor,
+                "event": causes[loser],
+                "identities": [list(name) for name in names[loser]],
+                "undone_at": None,
+                "undone_by": None,
+            }
+            for loser, survivor in pairs
+        ],
     )
 
 
@@ -84,8 +151,11 @@ class _Groups:
         for key in keys[1:]:
             self._parent[self.root(key)] = first
 
-    def members(self) -> dict[Key, list[Key]]:
-        found: dict[Key, list[Key]] = {}
+    def subjects(self) -> dict[Key, set[str]]:
+        """Root → the subjects in its group."""
+        found: dict[Key, set[str]] = {}
         for key in list(self._parent):
-            found.setdefault(self.root(key), []).append(key)
+            members = found.setdefault(self.root(key), set())
+            if key[0] == "subject":
+                members.add(key[1])
         return found

@@ -228,6 +228,37 @@ Index(
     postgresql_where=text("due IS NOT NULL"),
 )
 Index("ix_subjects_status", subjects.c.status, subjects.c.id)
+Index(
+    "ix_subjects_merged_into",
+    subjects.c.merged_into,
+    sqlite_where=text("merged_into IS NOT NULL"),
+    postgresql_where=text("merged_into IS NOT NULL"),
+)
+
+merges = Table(
+    "merges",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("loser", Id, nullable=False, index=True),
+    Column("survivor", Id, nullable=False, index=True),
+    Column("event", String(400), nullable=False),
+    _json("identities", nullable=False),
+    Column("undone_at", Instant),
+    Column("undone_by", String(255)),
+)
+"""Subjects that turned out to be one: the key of the event that showed it, and what found the loser until then."""
+
+apart = Table(
+    "apart",
+    metadata,
+    Column("one", Id, nullable=False),
+    Column("other", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("by", String(255), nullable=False),
+    PrimaryKeyConstraint("one", "other"),
+)
+"""Pairs of subjects (the smaller id first) whose merge a person has undone: no event joins them again."""
 
 identities = Table(
     "identities",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.doctor import balance, is_balanced
-from connector.resolve import resolve
+from connector.resolve import Named, resolve
 from connector.runtime import Runtime
 from connector.store import outbox, subjects
 from connector.store.database import Overtaken
@@ -136,7 +136,7 @@ def test_a_subject_merged_away_while_a_batch_was_looking_makes_the_batch_look_ag
         subjects.merge(connection, [(first, second)])
         subjects.add_identities(connection, [{"kind": "visitor", "value": "stale", "subject": first}])
         with pytest.raises(Overtaken):
-            resolve(connection, [frozenset({("visitor", "stale")})], runtime.clock())
+            resolve(connection, [Named(event="x", keys=frozenset({("visitor", "stale")}))], runtime.clock())
 
 
 def test_the_account_adds_up_after_merges(runtime: Runtime) -> None:

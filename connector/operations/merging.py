@@ -1,0 +1,148 @@
+"""Subjects that turned out to be one: show it, undo it, and say that two are one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from connector.apply import Change, Incoming, apply, settle
+from connector.core.errors import NotFound, WrongSetting
+from connector.core.event import Event, Identity, Kind, Step
+from connector.operations.connection_changes import CONSOLE
+from connector.operations.subjects import show
+from connector.operations.who import find_subject
+from connector.resolve import Key, strongest
+from connector.runtime import Runtime
+from connector.store import connections as audit
+from connector.store import merges, subjects
+from connector.store.database import Overtaken, new_id
+from connector.store.rows import Row
+
+
+def listed(runtime: Runtime, who: str) -> list[dict[str, Any]]:
+    """The merges that a subject took part in, the oldest first. Raises `NotFound`.
+
+    `identities`: what found the loser until then. `event`: the key of the event that named both.
+    """
+    subject = find_subject(runtime, who)
+    with runtime.database.read() as connection:
+        rows = merges.of(connection, subject)
+    return [
+        {
+            **{key: row[key] for key in ("id", "at", "loser", "survivor", "event", "undone_at", "undone_by")},
+            "identities": [{"kind": kind, "value": value} for kind, value in row["identities"]],
+        }
+        for row in rows
+    ]
+
+
+def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any]:
+    """Say that two subjects are one: what `show` gives afterwards. Raises `NotFound`, and `WrongSetting`: they are."""
+    context = runtime.context()
+    key = f"{CONSOLE}:{new_id(context.now)}"
+
+    def work(connection: Connection) -> tuple[str, bool]:
+        pair = find_subject(runtime, who), find_subject(runtime, other)
+        if pair[0] == pair[1]:
+            message = f"{who!r} and {other!r} are one subject already"
+            raise WrongSetting(message)
+        merges.join(connection, [pair])
+        found = subjects.identities_of(connection, pair)
+        names = tuple(Identity(kind=kind, value=value) for of in pair for kind, value in found[of])
+        event = Event(key=key, at=context.now, kind=Kind.IDENTIFY, identities=names)
+        step = Step(id=key, at=context.now, kind=Kind.IDENTIFY)
+        incoming = Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))
+        is_asked = apply(connection, [incoming], context)
+        audit.note(
+            connection, context.now, actor=actor, action="subject.merge", target=min(pair), detail={"event": key}
+        )
+        return min(pair), is_asked
+
+    subject, is_asked = runtime.database.attempt(work)
+    _wake(runtime, is_asked=is_asked)
+    return show(runtime, subject)
+
+
+def undo(runtime: Runtime, merge: str, *, actor: str) -> dict[str, Any]:
+    """Undo a merge: `loser` and `survivor` as `show` gives them afterwards, each folded again from its own events.
+
+    The loser gets back what found it before, and every event whose strongest identity is its own. What names both from
+    now on is about the one that its strongest identity says. Nobody is mailed for it.
+
+    Raises `NotFound`, and `WrongSetting`: it cannot be undone now.
+    """
+    context = replace(runtime.context(), is_silent=True)
+
+    def work(connection: Connection) -> tuple[Row, bool]:
+        row = _undoable(connection, merge)
+        loser, survivor = row["loser"], row["survivor"]
+        ids, names = _own(connection, row)
+        merges.give_back(connection, loser, survivor, ids=ids, names=names)
+        merges.undo(connection, row["id"], context.now, actor)
+        rows = subjects.load(connection, {loser, survivor})
+        changes = [Change(id=of, row=rows[of], whole=True, is_linked=True) for of in (loser, survivor)]
+        runs = [change.prior.last_run for change in changes if change.prior]
+        for change in changes:
+            change.until = max(runs, default=None)
+        is_asked = settle(connection, changes, context)
+        detail = {"merge": row["id"], "loser": loser}
+        audit.note(connection, context.now, actor=actor, action="subject.split", target=survivor, detail=detail)
+        return row, is_asked
+
+    row, is_asked = runtime.database.attempt(work)
+    _wake(runtime, is_asked=is_asked)
+    return {"loser": show(runtime, row["loser"]), "survivor": show(runtime, row["survivor"])}
+
+
+def _undoable(connection: Connection, merge: str) -> Row:
+    row = merges.get(connection, merge.strip().upper())
+    if row is None:
+        message = f"there is no merge {merge!r}; `connector subject merges WHO` lists those of a subject"
+        raise NotFound(message)
+    rows = subjects.load(connection, {row["loser"], row["survivor"]})
+    if row["undone_at"] is not None:
+        message = f"the merge {row['id']} was undone on {row['undone_at']:%Y-%m-%d %H:%M:%SZ} by {row['undone_by']}"
+    elif (later := rows[row["survivor"]]["merged_into"]) is not None:
+        message = (
+            f"the survivor was merged into {later} since; undo that merge first (`connector subject merges {later}`)"
+        )
+    elif rows[row["loser"]]["merged_into"] != row["survivor"]:
+        raise Overtaken
+    else:
+        return row
+    raise WrongSetting(message)
+
+
+def _own(connection: Connection, row: Row) -> tuple[set[str], set[Key]]:
+    """The events of the loser (ids), and its identities: those of then, and those that only its events have named."""
+    origins = {row["loser"], *merges.chain(connection, row["loser"])}
+    names = {(kind, value) for kind, value in row["identities"]}
+    ids: set[str] = set()
+    named: set[Key] = set()
+    others: set[Key] = set()
+    for event in merges.events_in(connection, row["survivor"]):
+        keys = _keys(event)
+        if event["origin"] in origins or (keys and strongest(keys) in names):
+            ids.add(event["id"])
+            named |= keys
+        else:
+            others |= keys
+    return ids, names | (named - others)
+
+
+def _keys(event: Row) -> set[Key]:
+    said: Mapping[str, Any] = event["said"]
+    found: Collection[Any] = said.get("identities", ())
+    keys = {(kind, value) for kind, value in found}
+    if record := said.get("record"):
+        keys.add(("record", f"{event['connection']}:{record[0]}:{record[1]}"))
+    return keys
+
+
+def _wake(runtime: Runtime, *, is_asked: bool) -> None:
+    if is_asked:
+        runtime.wake_push()
+        runtime.wake_notify()
