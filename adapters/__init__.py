@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapters.amis import Amis
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
 from adapters.odoo import Odoo
@@ -17,5 +18,5 @@ from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     adapter.NAME: adapter
-    for adapter in (Bitrix24, BowNow, Odoo, PostHog, RudderStack, Salesforce, Segment, Standard, Tracker)
+    for adapter in (Amis, Bitrix24, BowNow, Odoo, PostHog, RudderStack, Salesforce, Segment, Standard, Tracker)
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from connector.demo.amis import AmisCrm
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
@@ -15,6 +16,7 @@ from connector.demo.segment import SegmentSite
 from connector.demo.tracker import TrackerSite
 
 CRMS: Final[dict[str, type[Crm]]] = {
+    AmisCrm.NAME: AmisCrm,
     BowNowCrm.NAME: BowNowCrm,
     Bitrix24Crm.NAME: Bitrix24Crm,
     OdooCrm.NAME: OdooCrm,

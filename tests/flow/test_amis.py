@@ -1,0 +1,49 @@
+"""AMIS against its emulator: the first booked order makes a customer, the second a loyal one, by the mapping alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.amis import AmisCrm
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import MAPPINGS, playing
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database will do: what differs between the two is below what is tested here."""
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+def test_the_second_booked_order_counts_as_the_second_however_often_each_is_told(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = (MAPPINGS / "amis.yaml").read_text()
+    mapping = shipped.replace("[order, order]", "[order, visited]")
+    assert mapping != shipped
+    with AmisCrm(now=clock) as system, playing(runtime, system, monkeypatch, mapping) as played:
+        contact = system.add("aiko@customer.example", stage="SQL")
+        orders = [system.order(contact), system.order(contact)]
+        played.settle()
+        assert played.subject()["status"] == "project"
+        statuses = []
+        for order in (orders[0], orders[1]):
+            clock.forward(hours=1)
+            system.book(order)
+            played.settle()
+            statuses.append(played.subject()["status"])
+            system.shelf.change("SaleOrders", order, {"delivery_status": "Đã giao"}, at=clock())
+            clock.forward(hours=1)
+            played.reconcile()
+            played.settle()
+        assert statuses == ["order", "visited"]
+        assert played.subject()["status"] == "visited"
+        assert system.stage_of(contact) == "MQL"
