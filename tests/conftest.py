@@ -27,10 +27,15 @@ POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 
 
-def pytest_configure() -> None:
+def plain_log() -> None:
     """What the product logs of an error is shown as Python shows it: structlog's own way takes seconds for each."""
+    structlog.reset_defaults()
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+
+
+def pytest_configure() -> None:
+    plain_log()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.log import configure_log, is_secret, mask, mask_entry
+from tests.conftest import plain_log
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def _restored() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    plain_log()
 
 
 class Terminal(io.StringIO):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import inspect, text
@@ -27,7 +26,7 @@ from connector.runtime import Runtime
 from connector.store import connections, deliveries
 from connector.store.database import Database
 from tests.answers import PORTAL_SECRETS, add_connections
-from tests.conftest import NOW
+from tests.conftest import NOW, plain_log
 from tests.flow.senders import add_connection, signed
 from tests.malformed import (
     FORM,
@@ -213,7 +212,7 @@ def test_a_mistake_of_ours_is_500_without_details_and_nothing_is_acknowledged(
 @pytest.fixture(autouse=True)
 def _log_as_before() -> Iterator[None]:
     yield
-    structlog.reset_defaults()
+    plain_log()
     logging.getLogger().handlers.clear()
     logging.captureWarnings(capture=False)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from connector.cli import commands
 from connector.runtime import Runtime
 from connector.settings import read_config
+from tests.conftest import plain_log
 from tests.flow.senders import SECRET
 
 
@@ -58,7 +58,7 @@ def _log() -> Iterator[None]:
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
     logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    plain_log()
 
 
 def _cli(database_url: str, redis_url: str, folder: Path) -> Cli:
