@@ -14,9 +14,10 @@ from adapters.salesforce import Salesforce
 from adapters.segment import Segment
 from adapters.standard import Standard
 from adapters.tracker import Tracker
+from adapters.youyi import Youyi
 from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     adapter.NAME: adapter
-    for adapter in (Amis, Bitrix24, BowNow, Odoo, PostHog, RudderStack, Salesforce, Segment, Standard, Tracker)
+    for adapter in (Amis, Bitrix24, BowNow, Odoo, PostHog, RudderStack, Salesforce, Segment, Standard, Tracker, Youyi)
 }

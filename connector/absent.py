@@ -10,6 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from connector.adapter import Api, Catalog, Delivery, Finding, Outcome, Pushed, Reply, Update
+from connector.core.errors import BadPayload, BadSignature
+
+_DEAF = "this system sends nothing"
 
 
 def takes_updates(_self: object) -> bool:
@@ -58,3 +61,33 @@ def subscribe(_self: object, url: str, now: datetime, api: Api) -> datetime | No
     """None: webhooks are set up by hand."""
     del url, now, api
     return None
+
+
+def verify(_self: object, delivery: Delivery, now: datetime) -> None:
+    """Always raises `BadSignature`: the system sends nothing."""
+    del delivery, now
+    raise BadSignature(_DEAF)
+
+
+def key(_self: object, delivery: Delivery) -> str:
+    """Always raises `BadPayload`: the system sends nothing."""
+    del delivery
+    raise BadPayload(_DEAF)
+
+
+def lane(_self: object, delivery: Delivery) -> str:
+    """Nothing: the system sends nothing."""
+    del delivery
+    return ""
+
+
+def accept(_self: object, delivery: Delivery) -> Reply:
+    """Always raises `BadPayload`: the system sends nothing."""
+    del delivery
+    raise BadPayload(_DEAF)
+
+
+def parse(_self: object, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Any]:
+    """Always raises `BadPayload`: the system sends nothing."""
+    del delivery, fetched
+    raise BadPayload(_DEAF)

@@ -14,7 +14,7 @@ from connector.connections import Connected
 from connector.core.calendar import local_day
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
 from connector.core.event import Event, Kind, Step
-from connector.core.subject import UNKNOWN, State
+from connector.core.subject import LEAD, UNKNOWN, State
 from connector.decided import Moment, Source, fresh, notice_rows
 from connector.resolve import Key, Named, Resolved, resolve
 from connector.serial import event_to_json, step_from_json, step_to_json
@@ -86,6 +86,7 @@ class Change:
     """What one subject goes through in this transaction; `whole` folds it again from its stored events.
 
     `is_linked`: it has records that were not told how it stands: new ones, or those of a subject merged into it.
+    `was_lead`: it, or one merged into it, was a lead before.
     """
 
     id: str
@@ -95,12 +96,14 @@ class Change:
     until: int | None = None
     sources: dict[str, Source] = field(default_factory=dict)
     is_linked: bool = False
+    was_lead: bool = False
     first_seen: datetime | None = None
     prior: State | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.row is not None and self.row["state"] is not None:
             self.prior = State.from_json(self.row["state"])
+            self.was_lead = self.was_lead or self.prior.kind == LEAD
 
 
 def apply(connection: Connection, incoming: Sequence[Incoming], context: Context) -> bool:
@@ -136,6 +139,7 @@ def settle(connection: Connection, changes: Sequence[Change], context: Context) 
     decision_rows: list[tuple[Row, tuple[str, ...]]] = []
     revised: set[str] = set()
     moved: list[Change] = []
+    new_leads: list[Change] = []
     for change in changes:
         prior = change.prior
         folded = _folded(change, history.get(change.id), context.ruleset)
@@ -149,6 +153,8 @@ def settle(connection: Connection, changes: Sequence[Change], context: Context) 
         revised |= made.revised
         if state != prior:
             subject_rows.append(_subject_row(change, state, context.ruleset))
+        if state is not None and state.kind == LEAD and not change.was_lead:
+            new_leads.append(change)
         if change.is_linked or _shows(prior) != _shows(state):
             moved.append(change)
     queries.save(connection, subject_rows)
@@ -156,7 +162,8 @@ def settle(connection: Connection, changes: Sequence[Change], context: Context) 
     queries.add_decisions(connection, [row for row, _ in decision_rows])
     notices = notice_rows(decision_rows, context.moment(is_again=False))
     outbox.ask_notices(connection, notices)
-    return _ask_updates(connection, moved, context) or bool(notices)
+    is_asked = _ask_new_records(connection, new_leads, context)
+    return _ask_updates(connection, moved, context) or is_asked or bool(notices)
 
 
 def _changes(incoming: Sequence[Incoming], resolved: Resolved) -> dict[str, Change]:
@@ -170,6 +177,7 @@ def _changes(incoming: Sequence[Incoming], resolved: Resolved) -> dict[str, Chan
             row = resolved.rows.get(subject)
             changes[subject] = Change(id=subject, row=row, whole=is_joined, is_linked=is_joined)
             lost = [Change(id=loser, row=resolved.rows[loser]).prior for loser in losers[subject]]
+            changes[subject].was_lead |= any(state is not None and state.kind == LEAD for state in lost)
             changes[subject].until = max((state.last_run for state in lost if state), default=None)
         change = changes[subject]
         change.first_seen = min(change.first_seen or one.event.at, one.event.at)
@@ -239,7 +247,8 @@ def _event_row(one: Incoming, subject: str, now: datetime) -> Row:
 
 
 def _is_pushed(record: Row, connected: Connected | None) -> bool:
-    return connected is not None and connected.adapter.takes_updates and record["object"] in connected.rules.push
+    rule = connected.rules.push.get(record["object"]) if connected and connected.adapter.takes_updates else None
+    return rule is not None and not rule.new_leads
 
 
 def _ask_updates(connection: Connection, moved: Sequence[Change], context: Context) -> bool:
@@ -248,28 +257,71 @@ def _ask_updates(connection: Connection, moved: Sequence[Change], context: Conte
         return False
     by_subject = queries.records_of(connection, {change.id for change in moved})
     rows = [
-        {
-            "id": new_id(context.now),
-            "kind": outbox.UPDATE,
-            "key": record["id"],
-            "connection": record["connection"],
-            "record": record["id"],
-            "subject": change.id,
-            "revision": 1,
-            "outcome": outbox.WAITING,
-            "next_attempt_at": context.now,
-            "payload": None,
-            "delivery": next(
-                (source.delivery for source in reversed(change.sources.values()) if source.delivery), None
-            ),
-            "created_at": context.now,
-        }
+        _update_row(change, record, context.now)
         for change in moved
         for record in by_subject[change.id]
         if _is_pushed(record, context.connections.get(record["connection"]))
     ]
     outbox.ask(connection, rows)
     return bool(rows)
+
+
+def _update_row(change: Change, record: Row, now: datetime) -> Row:
+    delivery = next((source.delivery for source in reversed(change.sources.values()) if source.delivery), None)
+    return {
+        "id": new_id(now),
+        "kind": outbox.UPDATE,
+        "key": record["id"],
+        "connection": record["connection"],
+        "record": record["id"],
+        "subject": change.id,
+        "revision": 1,
+        "outcome": outbox.WAITING,
+        "next_attempt_at": now,
+        "payload": None,
+        "delivery": delivery,
+        "created_at": now,
+    }
+
+
+def _ask_new_records(connection: Connection, new_leads: Sequence[Change], context: Context) -> bool:
+    """Ask the connections that take new leads to make a record of each; an import brings none.
+
+    The record's id is the subject's: it is there once, however often the subject is told to be a lead.
+    """
+    makers = [
+        (one.name, name)
+        for one in context.connections.values()
+        if one.adapter.takes_updates
+        for name, rule in one.rules.push.items()
+        if rule.new_leads
+    ]
+    if not makers or not new_leads or context.is_silent:
+        return False
+    known = queries.records_of(connection, {change.id for change in new_leads})
+    records: dict[str, tuple[Change, Row]] = {}
+    for change in new_leads:
+        has = {(record["connection"], record["object"]) for record in known[change.id]}
+        for name, record_object in makers:
+            if (name, record_object) not in has:
+                row = _record_row((name, record_object, change.id), context.now)
+                records[row["id"]] = (change, {**row, "subject": change.id})
+    added = queries.add_records(connection, [row for _, row in records.values()])
+    outbox.ask(connection, [_update_row(*records[of], context.now) for of in sorted(added)])
+    return bool(added)
+
+
+def _record_row(key: tuple[str, str, str], now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(now),
+        "connection": key[0],
+        "object": key[1],
+        "external_id": key[2],
+        "stage": None,
+        "pipeline": None,
+        "stage_at": None,
+        "is_gone": False,
+    }
 
 
 def _write_new_subjects(
@@ -313,16 +365,7 @@ def _write_records(
         key = _record_key(one)
         if key not in rows:
             changes[subject].is_linked = True
-            rows[key] = {
-                "id": new_id(now),
-                "connection": key[0],
-                "object": key[1],
-                "external_id": key[2],
-                "stage": None,
-                "pipeline": None,
-                "stage_at": None,
-                "is_gone": False,
-            }
+            rows[key] = _record_row(key, now)
         row = rows[key]
         row["subject"] = subject
         event = one.event

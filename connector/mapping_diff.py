@@ -21,6 +21,7 @@ _DEFAULTS: Final[Mapping[tuple[str, ...], str]] = {
     ("fields", "*", "conflict"): "newest",
     ("fields", "*", "type"): "string",
     ("triggers", "*", "reopen"): "false",
+    ("push", "*", "new_leads"): "false",
 }
 """What stands for nothing being written; `*`: any name."""
 _STATUS_AT: Final = frozenset({("triggers", "*", "jump_to"), ("push", "*", "status")})

@@ -19,7 +19,7 @@ from connector.core.calendar import local_day
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, RecordRef
-from connector.core.mapping import view_of, wanted_fields
+from connector.core.mapping import person_of, view_of, wanted_fields
 from connector.store import outbox
 from connector.store import subjects as subject_queries
 from connector.store.database import Database, new_id
@@ -179,10 +179,11 @@ class Pusher:
         label = info.en if info else status
         day = date.fromordinal(local_day(since, self._ruleset.zone)).isoformat()
         is_shown = connected.rules.stands_for(record["object"], record["pipeline"], record["stage"] or "", status)
-        view = view_of(status, label, since, day, subject["owner"])
+        profile = (subject["state"] or {}).get("profile", {})
+        view = view_of(status, label, since, day, subject["owner"]) | person_of(profile, dict(reversed(identities)))
         fields = wanted_fields(rule, view, shows_status=is_shown)
         owner = subject["owner"] if rule.owner is not None else None
-        if not fields and owner is None:
+        if not fields and owner is None and not rule.new_leads:
             return None
         return Update(
             key=f"{row['id']}.{row['revision']}",

@@ -44,6 +44,7 @@ class Pushable:
             for record in records
             if (one := self._connections.get(record["connection"])) is not None
             and (rule := one.rules.push.get(record["object"])) is not None
+            and not rule.new_leads
             and (push := self._push(one, rule, record, status, owner)) is not None
         )
 

@@ -24,6 +24,7 @@ from connector.core.mapping import (
     OwnerRule,
     Policy,
     PushRule,
+    person_of,
     translate,
     view_of,
     wanted_fields,
@@ -536,3 +537,21 @@ def test_only_rules_that_were_read_from_a_file_can_be_written() -> None:
     for rules in (MappingRules(adapter="a", fields=(field,)), MappingRules(adapter="a", push={"lead": push})):
         with pytest.raises(TypeError):
             write_mapping(rules)
+
+
+def test_new_leads_and_what_is_known_of_a_person_can_be_pushed_and_are_written_as_they_were_read() -> None:
+    text = (
+        "adapter: a\npush:\n  lead:\n    fields:\n"
+        '      company: "{profile.company} {profile.custom.size}, {email}"\n    new_leads: true\n'
+    )
+    rules = parse_mapping(text, "a.yaml")
+    assert rules.push["lead"].new_leads
+    assert parse_mapping(write_mapping(rules), "a.yaml") == rules
+    view = person_of({"company": "Example"}, {"email": "a@example.com"})
+    assert rules.push["lead"].fields["company"](view) == "Example , a@example.com"
+    assert told('adapter: a\npush: {lead: {fields: {x: "{profile.Company}"}}}') == [
+        (
+            "2:27: {profile.Company} is not known; allowed: {status.code}, {status.label}, {since.date}, {since.iso}, "
+            "{owner}, {email}, {phone}, {profile.…}"
+        )
+    ]

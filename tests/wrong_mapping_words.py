@@ -17,4 +17,4 @@ ACTIONS = (
     "email_membership_registration, cocoar_inflow, mail_open, ignore"
 )
 BRACES = "`key: value` (a text with braces must be in quotes)"
-VIEWS = "{status.code}, {status.label}, {since.date}, {since.iso}, {owner}"
+VIEWS = "{status.code}, {status.label}, {since.date}, {since.iso}, {owner}, {email}, {phone}, {profile.…}"

@@ -83,7 +83,7 @@ BY_KEY: Final[dict[str, tuple[str, list[str]]]] = {
         "adapter: a\npush:\n  <<: {lead: {}}",
         [
             "3:3: << without quotes is read as a command by some programs; write '<<'",
-            "3:8: unknown key 'lead'; allowed: status, fields, owner",
+            "3:8: unknown key 'lead'; did you mean new_leads? Allowed: status, fields, owner, new_leads",
         ],
     ),
     "a directive of tags": (
@@ -687,11 +687,11 @@ BY_KEY: Final[dict[str, tuple[str, list[str]]]] = {
     "push is nothing": ("adapter: a\npush:", ["2:6: found nothing; `key: value` lines are expected"]),
     "an object's push is a text": (
         "adapter: a\npush: {lead: x}",
-        ["2:14: found the text 'x'; allowed: a table of status, fields, owner"],
+        ["2:14: found the text 'x'; allowed: a table of status, fields, owner, new_leads"],
     ),
     "an object's push has an unknown key": (
         "adapter: a\npush: {lead: {stage: {}}}",
-        ["2:15: unknown key 'stage'; allowed: status, fields, owner"],
+        ["2:15: unknown key 'stage'; allowed: status, fields, owner, new_leads"],
     ),
     "pushed statuses are a list": (
         "adapter: a\npush: {lead: {status: [latent]}}",
@@ -795,7 +795,7 @@ BY_KEY: Final[dict[str, tuple[str, list[str]]]] = {
             "8:10: 'X' is no name of a field, such as company or custom.budget",
             "8:13: y without quotes is read as a yes or no by some programs; write 'y'",
             "9:16: 'z' is not allowed; allowed: email, table",
-            "10:15: unknown key 'own'; did you mean owner? Allowed: status, fields, owner",
+            "10:15: unknown key 'own'; did you mean owner? Allowed: status, fields, owner, new_leads",
         ],
     ),
 }

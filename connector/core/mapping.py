@@ -67,11 +67,16 @@ class OwnerRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushRule:
-    """What a record of one object should show: fields per status, text fields by template, the field of the owner."""
+    """What a record of one object should show: fields per status, text fields by template, the field of the owner.
+
+    `new_leads`: each subject that becomes a lead from now on gets one such record, whose id is the subject's and which
+    the push makes; it is not written again.
+    """
 
     status: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fields: Mapping[str, Template] = field(default_factory=dict)
     owner: str | None = None
+    new_leads: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +269,24 @@ def view_of(status: str, label: str, since: datetime, since_date: str, owner: st
     }
 
 
+def person_of(profile: Mapping[str, Any], identities: Mapping[str, str]) -> dict[str, str]:
+    """The names of a person that a push template may use: `{email}`, `{phone}` and `{profile.company}`.
+
+    `identities`: kind → value; they stand in where the profile has no e-mail or phone.
+    """
+    shown = {name: _text(value) for name, value in profile.items()}
+    own = {name: shown.get(name) or identities.get(name, "") for name in PERSON_NAMES}
+    return {**own, **{f"{PROFILE}{name}": text for name, text in shown.items()}}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+PERSON_NAMES: Final = ("email", "phone")
+PROFILE: Final = "profile."
 VIEW_NAMES: Final = ("status.code", "status.label", "since.date", "since.iso", "owner")
 
 

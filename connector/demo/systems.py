@@ -29,6 +29,7 @@ SITES: Final[dict[str, type[SiteEmulator]]] = {
     TrackerSite.NAME: TrackerSite,
 }
 WITHOUT: Final[dict[str, str]] = {
+    "youyi": "it only takes new leads: connector/demo/youyi.py, played by tests/flow/test_new_leads.py",
     "standard": "anything may speak it: tests/flow/senders.py and tests/flow/receiver.py play both ends",
 }
 """Systems without an emulator of their own, and why."""

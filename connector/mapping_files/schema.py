@@ -11,7 +11,7 @@ from marshmallow.fields import Field
 
 from connector.core.action import Action
 from connector.core.event import Conflict
-from connector.core.mapping import IGNORE, VIEW_NAMES, Backward, Policy
+from connector.core.mapping import IGNORE, PERSON_NAMES, PROFILE, VIEW_NAMES, Backward, Policy
 from connector.core.status import StatusInfo
 from connector.mapping_files import expressions, templates
 from connector.mapping_files.field_types import FieldType
@@ -195,7 +195,7 @@ def _check_owner(owner: Table) -> None:
 
 
 def _push(speller: Speller) -> Section:
-    names = ", ".join(f"`{{{name}}}`" for name in VIEW_NAMES)
+    names = ", ".join(f"`{{{name}}}`" for name in (*VIEW_NAMES, *PERSON_NAMES, f"{PROFILE}company"))
     return Section(
         {
             "status": TableOf(
@@ -215,6 +215,13 @@ def _push(speller: Speller) -> Section:
             ),
             "owner": Text(
                 load_default=None, metadata=_about("their field that our person in charge goes into", "ASSIGNED_BY_ID")
+            ),
+            "new_leads": Flag(
+                load_default=False,
+                metadata=_about(
+                    "`true`: whoever becomes a lead from now on, by whatever connection, is sent once as a new record",
+                    "true",
+                ),
             ),
         },
         speller,

@@ -1,4 +1,4 @@
-"""Text templates of a mapping's push section: `{status.label}` and the like, checked and compiled once."""
+"""Text templates of a mapping's push section: `{status.label}`, `{profile.company}` and the like, compiled once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import difflib
 import re
 from typing import Final
 
-from connector.core.mapping import VIEW_NAMES
+from connector.core.mapping import PERSON_NAMES, PROFILE, VIEW_NAMES
 from connector.mapping_files.expressions import BadExpression, Expression
 
+_KNOWN: Final = (*VIEW_NAMES, *PERSON_NAMES)
+_FIELD: Final = re.compile(re.escape(PROFILE) + r"(custom\.)?[a-z][a-z0-9_]{0,62}")
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 
 
 def template(text: str) -> Expression:
-    """Text with `{status.label}` and the like from `VIEW_NAMES`; `{{` and `}}` are braces. Raises `BadExpression`."""
+    """Text with `{status.label}` and the like, or a profile field; `{{` and `}}` are braces. Raises `BadExpression`.
+
+    What a subject does not have is empty.
+    """
     parts: list[tuple[str, bool]] = []
     for match in _PART.finditer(text):
         part, name = match.group(), match.group(1)
@@ -29,13 +34,14 @@ def template(text: str) -> Expression:
     if all(not is_name for _, is_name in parts):
         plain = "".join(part for part, _ in parts)
         return Expression(text, lambda _view: plain)
-    return Expression(text, lambda view: "".join([view[part] if is_name else part for part, is_name in parts]))
+    return Expression(text, lambda view: "".join([view.get(part, "") if is_name else part for part, is_name in parts]))
 
 
 def _known(name: str) -> str:
-    if name in VIEW_NAMES:
+    if name in _KNOWN or _FIELD.fullmatch(name):
         return name
-    close = difflib.get_close_matches(name, VIEW_NAMES, n=1)
+    close = difflib.get_close_matches(name, _KNOWN, n=1)
     hint = f"; did you mean {{{close[0]}}}? Allowed" if close else "; allowed"
-    message = f"{{{name[:40]}}} is not known{hint}: {', '.join(f'{{{known}}}' for known in VIEW_NAMES)}"
+    names = ", ".join(f"{{{known}}}" for known in (*_KNOWN, f"{PROFILE}…"))
+    message = f"{{{name[:40]}}} is not known{hint}: {names}"
     raise BadExpression(message)

@@ -75,7 +75,8 @@ def _owner(one: OwnerRule) -> dict[str, Any]:
 
 def _push(one: PushRule) -> dict[str, Any]:
     fields = {name: _expression(text).text for name, text in one.fields.items()}
-    return {key: value for key, value in (("status", one.status), ("fields", fields), ("owner", one.owner)) if value}
+    values = {"status": one.status, "fields": fields, "owner": one.owner, "new_leads": one.new_leads}
+    return {key: value for key, value in values.items() if value}
 
 
 def _expression(value: Any) -> Expression:

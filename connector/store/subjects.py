@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 
-from connector.store.rows import Row, among, fetch, insert_all, upsert
+from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
 from connector.store.tables import decisions, events, identities, records, subjects
 
 SUBJECT_COLUMNS = ("kind", "status", "since", "owner", "due", "state", "version", "merged_into")
@@ -119,6 +119,11 @@ def records_by_key(connection: Connection, keys: Collection[tuple[str, str, str]
 def save_records(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert new records and overwrite subject, stage and presence of known ones."""
     upsert(connection, records, rows, ("id",), ("subject", "stage", "pipeline", "stage_at", "is_gone"))
+
+
+def add_records(connection: Connection, rows: Sequence[Row]) -> set[str]:
+    """Insert records that are not there yet; the ids of those that were inserted."""
+    return insert_new(connection, records, rows, "id")
 
 
 def due(connection: Connection, day: int, limit: int) -> list[str]:

@@ -22,6 +22,7 @@ from connector.core.mapping import (
     Policy,
     PushRule,
     TriggerRule,
+    person_of,
     translate,
     view_of,
     wanted_fields,
@@ -294,3 +295,17 @@ def test_a_whole_record_says_who_it_is_its_fields_its_owner_and_its_stage() -> N
     ]
     bare = Event(key="c:2", at=AT, kind=Kind.RECORD)
     assert [step.kind for step in translate(bare, rules)] == [Kind.IDENTIFY]
+
+
+def test_a_person_is_shown_by_the_profile_and_else_by_what_finds_them() -> None:
+    profile = {"company": "Example", "custom.tags": ["a", "b"], "custom.big": True, "custom.size": 12, "email": None}
+    shown = person_of(profile, {"email": "a@example.com", "visitor": "v"})
+    assert shown == {
+        "email": "a@example.com",
+        "phone": "",
+        "profile.company": "Example",
+        "profile.custom.tags": "a, b",
+        "profile.custom.big": "true",
+        "profile.custom.size": "12",
+        "profile.email": "",
+    }
