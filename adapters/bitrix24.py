@@ -1,4 +1,4 @@
-"""Bitrix24: outgoing webhooks and robots come in with ids only, records are read and written in batches by REST.
+"""Bitrix24: events and robots come in with ids only, records are read and written in batches by REST.
 
 https://apidocs.bitrix24.com/api-reference/events/index.html and local-integrations/local-webhooks.html
 """
@@ -6,54 +6,35 @@ https://apidocs.bitrix24.com/api-reference/events/index.html and local-integrati
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
+from adapters import bitrix24_application as application
+from adapters.bitrix24_address import is_webhook
+from adapters.bitrix24_inspect import look
 from adapters.bitrix24_items import deleted_event, events_of, name_of, object_of, type_of
-from adapters.bitrix24_notice import EVENTS, IGNORED, TRIGGERS, read_notice, word_at
+from adapters.bitrix24_notice import EVENTS, IGNORED, TRIGGERS, read_notice, trigger_event, word_at
+from adapters.bitrix24_oauth import Login
+from adapters.bitrix24_offline import deletions
 from adapters.bitrix24_push import push
 from adapters.bitrix24_reads import Reader, failure_of
-from adapters.bitrix24_rest import PAGE, Portal, is_webhook
-from connector import absent
-from connector.adapter import RATE_SETTING, Api, Catalog, Delivery, Pushed, Reply, Setting, Update
+from adapters.bitrix24_rest import PAGE, Portal
+from adapters.bitrix24_settings import SETTINGS
+from connector.adapter import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Kind, RecordRef
-from connector.payload import Part, read_form, read_pairs
+from connector.core.event import Event, RecordRef
+from connector.payload import Part, read_form
 from connector.signatures import check_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bitrix24:
-    """A connection to one portal by its outgoing webhooks, robots and one incoming webhook."""
+    """A connection to one portal by its webhooks and robots, or by an application with OAuth."""
 
     NAME: ClassVar[str] = "bitrix24"
-    SETTINGS: ClassVar[Mapping[str, Setting]] = {
-        "webhook_url": Setting(
-            description="Incoming webhook (scopes crm, user_basic): https://<portal>/rest/<user id>/<secret>/",
-            is_secret=True,
-            is_required=True,
-        ),
-        "application_tokens": Setting(
-            description="Tokens of the outgoing webhooks, one for each; empty: their deliveries are refused",
-            is_secret=True,
-        ),
-        "robot_token": Setting(
-            description="What robots add to the address as ?token=…; empty: their deliveries are refused",
-            is_secret=True,
-        ),
-        "member_id": Setting(description="The portal's member_id; empty: not compared", default=""),
-        "objects": Setting(
-            description="What is read: lead, deal, contact, smart_invoice, and smart processes by entityTypeId",
-            default=("lead", "deal"),
-        ),
-        "contacts": Setting(
-            description="Whose e-mails and phones find a deal's subject: all contacts or the first", default="first"
-        ),
-        "read_by": Setting(description="list: 50 records a command; get: one record a command", default="list"),
-        "rate": RATE_SETTING,
-        "batch": Setting(description="Commands per batch request, at most 50", default=PAGE),
-    }
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/x-www-form-urlencoded"})
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset(
         {"auth[application_token]", "auth[access_token]", "auth[refresh_token]", "event_token", "token"}
@@ -71,6 +52,12 @@ class Bitrix24:
     webhook_url: tuple[str, ...] = field(default=(), repr=False)
     application_tokens: tuple[str, ...] = field(default=(), repr=False)
     robot_token: tuple[str, ...] = field(default=(), repr=False)
+    client_id: str = ""
+    client_secret: tuple[str, ...] = field(default=(), repr=False)
+    refresh_token: tuple[str, ...] = field(default=(), repr=False)
+    portal_url: str = ""
+    oauth_server: str = SETTINGS["oauth_server"].default
+    offline_events: bool = False
     member_id: str = ""
     objects: tuple[str, ...] = ("lead", "deal")
     contacts: str = "first"
@@ -80,8 +67,8 @@ class Bitrix24:
 
     @property
     def takes_updates(self) -> bool:
-        """Only where an incoming webhook is set."""
-        return bool(self.webhook_url)
+        """Only where an incoming webhook or an application is set."""
+        return bool(self.webhook_url or self.client_id)
 
     def greet(self, delivery: Delivery) -> Reply | None:
         """None: a webhook is set up by hand, without a challenge."""
@@ -89,11 +76,14 @@ class Bitrix24:
         return None
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """Events by the webhook's own token in the body, robots by the token in the address; there is no signature."""
+        """Events by the webhook's own token in the body, robots by the token in the address; there is no signature.
+
+        An application's events have that token, too: the one in their body is not known before the first of them.
+        """
         del now
         try:
             form = read_form(delivery.body)
-            if form["event"].exists:
+            if form["event"].exists and not (self.client_id and delivery.parameter("token")):
                 check_token(form["auth"]["application_token"].text(), self.application_tokens)
             else:
                 check_token(delivery.parameter("token"), self.robot_token)
@@ -151,8 +141,11 @@ class Bitrix24:
         return self._events(notice.record, notice.trigger, delivery, fetched)
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
-        """The stage history and the records changed since, object by object; deleted records leave no trace there."""
-        return self._reader(api).changes(self._objects(), since)
+        """The stage history and the records changed since, object by object; deletions by the offline queue alone."""
+        reader, objects = self._reader(api), self._objects()
+        yield from reader.changes(objects, since)
+        if self.client_id and self.offline_events:
+            yield from deletions(reader.portal, objects, since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """`crm.item.update` in batches, each with the commands that read the records back."""
@@ -162,8 +155,34 @@ class Bitrix24:
         """Stages by pipeline without the pipeline's prefix, employees, and fields by their old names."""
         return self._reader(api).catalog(self._objects())
 
-    inspect = absent.inspect
-    subscribe = absent.subscribe
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Who calls, the scopes, the operating time, and for an application which events are registered."""
+        portal, objects = self._reader(api).portal, self._objects()
+        found = list(look(portal, objects[0] if objects else "lead"))
+        if not (self.application_tokens or self.robot_token):
+            text = "neither application_tokens nor robot_token is set: every delivery is refused"
+            found.append(Finding(topic="webhooks", is_good=False, text=text))
+        elif self.client_id and found[0].is_good:
+            handler = self._handler(url)
+            found.append(application.look(portal, handler, objects, is_offline=self.offline_events))
+        return found
+
+    def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
+        """With OAuth the events are bound, and a day later again: an update of the application drops all of them."""
+        if not self.client_id:
+            return None
+        portal = self._reader(api).portal
+        application.bind(portal, self._handler(url), self._objects(), is_offline=self.offline_events)
+        return now + timedelta(days=1)
+
+    def _handler(self, url: str) -> str:
+        """The address that an application's events are sent to, which proves them. Raises `CrmRefused`."""
+        if not self.robot_token:
+            message = (
+                "set the secret robot_token: the application's events are proven by it, as a part of their address"
+            )
+            raise CrmRefused(message)
+        return f"{url}?{urlencode({'token': self.robot_token[0]})}"
 
     def _events(
         self, record: RecordRef, trigger: str | None, delivery: Delivery, fetched: Mapping[str, Any]
@@ -178,11 +197,7 @@ class Bitrix24:
             raise error
         events = events_of(record, item, fetched, self._most_contacts())
         if trigger:
-            query = {key: value for key, value in read_pairs(delivery.query).object().items() if key != "token"}
-            key = f"{name}:{trigger}@{at.isoformat()}"
-            page = delivery.parameter("page")
-            data = {**events[-1].data, **query}
-            events.append(replace(events[0], key=key, at=at, kind=Kind.ACTION, name=trigger, page=page, data=data))
+            events.append(trigger_event(events[0], trigger, delivery, events[-1].data))
         return events
 
     def _wanted(self, delivery: Delivery) -> str | None:
@@ -202,9 +217,11 @@ class Bitrix24:
 
     def _reader(self, api: Api) -> Reader:
         """Raises `CrmRefused` when a setting cannot be used."""
-        url = self.webhook_url[0] if self.webhook_url else ""
+        login = self._login()
+        webhook = self.webhook_url[0] if self.webhook_url else ""
+        hint = "webhook_url (https://<portal>/rest/<user id>/<secret>/), or client_id for OAuth"
         checks = {
-            "webhook_url (https://<portal>/rest/<user id>/<secret>/)": is_webhook(url),
+            **(login.checks() if login else {hint: is_webhook(webhook)}),
             "objects (lead, deal, contact, smart_invoice or numbers)": all(map(type_of, self._objects())),
             "contacts (all or first)": self.contacts in {"all", "first"},
             "read_by (list or get)": self.read_by in {"list", "get"},
@@ -213,5 +230,18 @@ class Bitrix24:
         if wrong := [name for name, is_right in checks.items() if not is_right]:
             message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
             raise CrmRefused(message)
-        portal = Portal(api=api, url=url, size=self.batch)
+        url = f"{self.portal_url.rstrip('/')}/rest/" if login else webhook
+        portal = Portal(api=api, url=url, size=self.batch, access=login.access(api) if login else None)
         return Reader(portal=portal, is_listing=self.read_by == "list", most_contacts=self._most_contacts())
+
+    def _login(self) -> Login | None:
+        """None: the webhook is used."""
+        if not self.client_id:
+            return None
+        return Login(
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            refresh_token=self.refresh_token,
+            portal_url=self.portal_url,
+            server=self.oauth_server,
+        )

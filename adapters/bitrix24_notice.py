@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from adapters.bitrix24_items import object_of
+from adapters.bitrix24_items import name_of, object_of
 from connector.adapter import Delivery
 from connector.core.errors import BadPayload
-from connector.core.event import RecordRef
-from connector.payload import Part, read_form
+from connector.core.event import Event, Kind, RecordRef
+from connector.payload import Part, read_form, read_pairs
 
 EVENTS: Final[Mapping[str, tuple[str, bool]]] = {
     "ONCRMLEADADD": ("lead", False),
@@ -39,7 +39,7 @@ IGNORED: Final = frozenset(
         *("ONAPPTEST", "ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONOFFLINEEVENT"),
     }
 )
-"""Companies and activities move nobody; the rest is about applications, which the connector is not (yet)."""
+"""Companies and activities move nobody; the rest is about the application itself: its tokens are entered by people."""
 TRIGGERS: Final[Mapping[str, str]] = {
     "incoming_email": "Incoming email",
     "message_sent": "Message has been sent",
@@ -74,7 +74,7 @@ def read_notice(delivery: Delivery) -> Notice:
     """What the delivery is about. Raises `BadPayload`."""
     form = read_form(delivery.body)
     if form["event"].exists:
-        return _event(form)
+        return read_event(form)
     parts = form["document_id"].items()
     document = _DOCUMENT.fullmatch(parts[2].text(64)) if len(parts) > 2 else None  # noqa: PLR2004 - module, class, id
     if document is None:
@@ -84,7 +84,8 @@ def read_notice(delivery: Delivery) -> Notice:
     return Notice(word="ROBOT", record=RecordRef(object=document[1].lower(), id=document[2]), trigger=trigger or None)
 
 
-def _event(form: Part) -> Notice:
+def read_event(form: Part) -> Notice:
+    """What an event is about, out of `event` and `data`. Raises `BadPayload`."""
     word = form["event"].text(60).upper()
     base, _, suffix = word.partition("_")
     record_object, is_deleted = EVENTS.get(base, ("", False))
@@ -107,3 +108,12 @@ def word_at(form: Part, *path: str) -> str:
         return form.text(60)
     except BadPayload:
         return ""
+
+
+def trigger_event(identified: Event, trigger: str, delivery: Delivery, data: Mapping[str, Any]) -> Event:
+    """The event of a trigger, out of the record's identity and data; the address goes before these."""
+    query = {key: value for key, value in read_pairs(delivery.query).object().items() if key != "token"}
+    at, page = delivery.received_at, delivery.parameter("page")
+    name = name_of(identified.record) if identified.record else "-"
+    key = f"{name}:{trigger}@{at.isoformat()}"
+    return replace(identified, key=key, at=at, kind=Kind.ACTION, name=trigger, page=page, data={**data, **query})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from adapters.bitrix24_errors import Failure
 from adapters.bitrix24_items import (
     Item,
     bare_stage,
@@ -23,12 +24,16 @@ from adapters.bitrix24_items import (
     stage_event,
     type_of,
 )
-from adapters.bitrix24_rest import PAGE, Command, Failure, Portal
+from adapters.bitrix24_rest import PAGE, Command, Portal
 from connector.adapter import Catalog, Outcome, Person
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, RecordRef
 from connector.payload import Part
 
+TRIGGER: Final = "TRIGGER"
+"""The push field that holds the code of an automation trigger in place of a value."""
+TRIGGERED: Final = ("lead", "deal")
+"""The objects that have such triggers, of those that the connector writes; smart processes have none."""
 LISTS: Final = 20
 """Full pages of 50 items in one request at most: some megabytes."""
 _FULL: Final = {"select": ["*"], "useOriginalUfNames": "Y"}
@@ -105,6 +110,7 @@ class Reader:
             owners=tuple(self._people()),
             fields={
                 of: {old_name(of, name): field["title"] for name, field in _good(answer)["fields"].items()}
+                | ({TRIGGER: "Fires an automation trigger, by its code"} if of in TRIGGERED else {})
                 for of, answer in zip(objects, fields, strict=True)
             },
         )

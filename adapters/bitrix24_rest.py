@@ -5,60 +5,24 @@ https://apidocs.bitrix24.com/settings/how-to-call-rest-api/index.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
+from adapters.bitrix24_address import at_origin, new_origin
+from adapters.bitrix24_errors import ERRORS, Failure
+from adapters.bitrix24_oauth import Access
 from connector.adapter import Answer, Api, Outcome
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.core.errors import CrmUnavailable
 
 PAGE: Final = 50
 """Rows per page of every list method, and commands per `batch` at most."""
-ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
-    "query_limit_exceeded": (Outcome.LATER, ""),
-    "operation_time_limit": (Outcome.LATER, ""),
-    "internal_server_error": (Outcome.LATER, ""),
-    "error_unexpected_answer": (Outcome.LATER, ""),
-    "method_confirm_waiting": (Outcome.LATER, "an administrator of the portal has to confirm the call"),
-    "not_found": (Outcome.GONE, ""),
-    "not found": (Outcome.GONE, ""),
-    "overload_limit": (Outcome.REFUSED, "the portal's REST was switched off by hand: ask Bitrix24's support"),
-    "invalid_credentials": (Outcome.REFUSED, "make a new incoming webhook and set webhook_url"),
-    "expired_token": (Outcome.REFUSED, "make a new incoming webhook and set webhook_url"),
-    "insufficient_scope": (Outcome.REFUSED, "the incoming webhook needs the scopes crm and user_basic"),
-    "authorization_error": (Outcome.REFUSED, "the webhook's employee was dismissed: make one for another employee"),
-    "access_denied": (Outcome.REFUSED, "the webhook's employee lacks the right, or the plan has no REST"),
-    "payment_required": (Outcome.REFUSED, "the portal's plan or trial has ended"),
-    "error_method_not_found": (Outcome.REFUSED, "check webhook_url: https://<portal>/rest/<user id>/<secret>/"),
-    "portal_deleted": (Outcome.REFUSED, "the portal was closed"),
-}
-"""Error code, or text where the code is empty, in lower case → what it means and what to do; others are refusals.
-
-https://apidocs.bitrix24.com/error-codes.html
-"""
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_WEBHOOK_PATH: Final = re.compile(r"/rest/[0-9]+/[^/]+/?")
+_OK: Final = 200
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _RESET_SECONDS: Final = (10.0, 600.0)
 """A blocked method rests at least so long (the vendor's SDK) and at most so long (ten buckets of a minute)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An error of one command or call; `reason` is for people, `retry_after` in seconds where the portal tells."""
-
-    outcome: Outcome
-    reason: str
-    retry_after: float | None = None
-
-    def error(self) -> CrmUnavailable | CrmRefused:
-        """The same as an error to be raised."""
-        if self.outcome is Outcome.LATER:
-            return CrmUnavailable(self.reason, self.retry_after)
-        return CrmRefused(self.reason)
 
 
 Command: TypeAlias = tuple[str, Mapping[str, Any]]
@@ -67,11 +31,15 @@ Command: TypeAlias = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portal:
-    """One portal, called through `api`; `url` is the incoming webhook's, `size` the most commands in a batch."""
+    """One portal, called through `api`; `url` is the incoming webhook's, `size` the most commands in a batch.
+
+    `access`: the application's; `url` is then that of the portal's REST.
+    """
 
     api: Api
     url: str
     size: int = PAGE
+    access: Access | None = None
 
     def call(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """The reply's body, with `result`. Raises `CrmUnavailable` and `CrmRefused`."""
@@ -127,14 +95,23 @@ class Portal:
         return found
 
     def _post(self, method: str, body: Mapping[str, Any]) -> Answer:
+        if self.access is None:
+            return self._send(method, body)
+        token = self.access.token()
+        answer = self._send(method, {**body, "auth": token})
+        if answer.status == _OK or b'"expired_token"' not in answer.body:
+            return answer
+        return self._send(method, {**body, "auth": self.access.renewed(token)})
+
+    def _send(self, method: str, body: Mapping[str, Any]) -> Answer:
         origin = self.api.memo.get(f"origin of {self.url}")
-        answer = self.api.call("POST", _at(self.url, origin) + method, json=dict(body))
+        answer = self.api.call("POST", at_origin(self.url, origin) + method, json=dict(body))
         location = next((value for name, value in answer.headers.items() if name.casefold() == "location"), "")
-        if answer.status not in _REDIRECTS or not (origin := _new_origin(self.url, location)):
+        if answer.status not in _REDIRECTS or not (origin := new_origin(self.url, location)):
             return answer
         # A renamed cloud portal: the POST is repeated as it is, which redirecting HTTP clients do not do.
         self.api.memo[f"origin of {self.url}"] = origin
-        return self.api.call("POST", _at(self.url, origin) + method, json=dict(body))
+        return self.api.call("POST", at_origin(self.url, origin) + method, json=dict(body))
 
     def _failure(self, method: str, error: Mapping[str, Any], now: Any) -> Failure:
         if not error:
@@ -157,16 +134,6 @@ class Portal:
         return min(max(reset - now, least), most) if known else least
 
 
-def is_webhook(url: str) -> bool:
-    """Whether it is the address of an incoming webhook, by HTTPS or on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    return is_safe and bool(parts.hostname) and bool(_WEBHOOK_PATH.fullmatch(parts.path))
-
-
 def query(parameters: Mapping[str, Any]) -> str:
     """The parameters as PHP's `http_build_query` writes them; an empty list or None is an empty text: it clears."""
     return urlencode([pair for name, value in parameters.items() for pair in _pairs(name, value)])
@@ -187,18 +154,3 @@ def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def _named(value: Any) -> Mapping[str, Any]:
     """An object of the reply; PHP writes empty ones as `[]`."""
     return value if isinstance(value, dict) else {}
-
-
-def _at(url: str, origin: str | None) -> str:
-    parts = urlsplit(url if url.endswith("/") else f"{url}/")
-    return urlunsplit(urlsplit(origin)[:2] + parts[2:3] + ("", "")) if origin else urlunsplit(parts)
-
-
-def _new_origin(url: str, location: str) -> str | None:
-    """Scheme and host of a redirect's target; None where the secret address must not be sent there."""
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return None
-    is_safe = parts.scheme == "https" or parts.scheme == urlsplit(url).scheme
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc and is_safe else None

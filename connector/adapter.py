@@ -61,7 +61,9 @@ class Api(Protocol):
     Redirects are not followed: a 3xx is returned as any other answer.
     `memo` is a cache of the connection, kept for some minutes in this process, for directories (owners, tokens).
     `keep` and `kept` are its lasting memory, encrypted and the same in every process: secrets that the system itself
-    hands out (access and rotated refresh tokens), until somebody changes the connection's settings or secrets.
+    hands out (access and rotated refresh tokens), until somebody changes the connection's settings or secrets. What is
+    kept under a name that begins with `rotated:` stays until the connection is removed: a refresh token that replaced
+    the one that was entered is the only one that is still good; its name says by a digest which one it replaced.
     """
 
     @property

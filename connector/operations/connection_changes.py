@@ -24,6 +24,8 @@ from connector.store.database import new_id
 
 CONSOLE: Final = "console"
 """The connection that events of people carry; nobody can add one of that name."""
+ROTATED: Final = "rotated:"
+"""What adapters keep by such names outlives changes: see `Api`."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MAPPINGS: Final = Path(__file__).parents[2] / "mappings"
 
@@ -109,7 +111,7 @@ def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: s
     row = find(runtime, name)
     with runtime.database.write() as connection:
         queries.change(connection, name, settings={**row["settings"], **settings}, subscribe_at=None)
-        kept.clear(connection, name)
+        kept.clear(connection, name, but=ROTATED)
         _note(connection, runtime.clock(), name, "change", actor, settings=dict(settings))
     runtime.connections.forget()
 
@@ -126,7 +128,7 @@ def rotate(
     counts = _counts({key: stored[key] for key in secrets})
     with runtime.database.write() as connection:
         queries.change(connection, name, sealed=_seal(runtime, stored), subscribe_at=None)
-        kept.clear(connection, name)
+        kept.clear(connection, name, but=ROTATED)
         _note(connection, runtime.clock(), name, "rotate", actor, secrets=counts)
     runtime.connections.forget()
     return counts

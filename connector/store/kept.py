@@ -22,6 +22,9 @@ def put(connection: Connection, of: str, name: str, sealed: str, now: datetime) 
     connection.execute(insert(kept).values(connection=of, name=name, sealed=sealed, kept_at=now))
 
 
-def clear(connection: Connection, of: str) -> None:
-    """Forget all that is kept of a connection."""
-    connection.execute(delete(kept).where(kept.c.connection == of))
+def clear(connection: Connection, of: str, *, but: str | None = None) -> None:
+    """Forget what is kept of a connection; all of it, or all but what is under names that begin with `but`."""
+    query = delete(kept).where(kept.c.connection == of)
+    if but is not None:
+        query = query.where(~kept.c.name.startswith(but, autoescape=True))
+    connection.execute(query)

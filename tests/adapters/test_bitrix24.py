@@ -117,6 +117,12 @@ def test_it_keeps_the_contract() -> None:
         "webhook_url",
         "application_tokens",
         "robot_token",
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "portal_url",
+        "oauth_server",
+        "offline_events",
         "member_id",
         "objects",
         "contacts",
@@ -774,7 +780,12 @@ def test_the_catalogue_has_stages_by_pipeline_employees_and_fields(portal: FakeP
     }
     assert catalog.owners[0] == Person(id="11", email="linh.nguyen@example.com", name="Linh Nguyen")
     assert (len(catalog.owners), catalog.owners[-1].is_active) == (61, False)
-    assert catalog.fields["lead"] == {"STATUS_ID": "Stage", "UF_CRM_ABM_STATUS": "ABM status"}
+    assert catalog.fields["lead"] == {
+        "STATUS_ID": "Stage",
+        "UF_CRM_ABM_STATUS": "ABM status",
+        "TRIGGER": "Fires an automation trigger, by its code",
+    }
+    assert "TRIGGER" not in catalog.fields["dynamic_1044"]
     assert catalog.fields["deal"]["STAGE_ID"] == "Stage"
 
 

@@ -1,0 +1,112 @@
+"""Bitrix24 by an application, against the emulated portal: events registered by the job, deletions found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from adapters.bitrix24 import Bitrix24
+from connector import jobs
+from connector.app import create_app
+from connector.demo.bitrix24_fields import Entity
+from connector.demo.loopback import Loopback
+from connector.demo.running import RunningPortal
+from connector.operations import connection_changes
+from connector.operations.inspections import inspect
+from connector.reconcile import reconcile
+from connector.runtime import Runtime
+from connector.store import subjects
+from tests.conftest import Clock
+from tests.flow.senders import add_connection, drain
+
+MAPPING = """
+adapter: bitrix24
+stages: {lead: {NEW: latent, IN_PROCESS: appointment_prospect, PROCESSED: appointment_acquisition}}
+push: {lead: {fields: {UF_CRM_ABM_STATUS: "{status.label}"}}}
+"""
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def portal(runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningPortal]:
+    """The portal with its application, a connection to it, and our web server at the public address."""
+    monkeypatch.setattr(Bitrix24, "RATE", (500, 1))
+    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    with RunningPortal(now=clock) as running, Loopback(create_app(runtime.config, runtime)) as web:
+        object.__setattr__(runtime, "config", replace(runtime.config, public_url=web.url))
+        secrets = {
+            "client_secret": [running.application.client_secret],
+            "refresh_token": [running.install(f"{web.url}/webhooks/tokyo?token=r0b0t")],
+            "robot_token": ["r0b0t"],
+        }
+        settings = {"client_id": running.application.client_id, "portal_url": running.url, "oauth_server": running.url}
+        add_connection(
+            runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING, offline_events=True, **settings
+        )
+        yield running
+
+
+def _settle(runtime: Runtime, portal: RunningPortal) -> None:
+    for _ in range(3):
+        assert portal.sender.drain(10)
+        drain(runtime)
+        runtime.pusher.drain(lambda: True)
+
+
+def _reconcile(runtime: Runtime) -> dict[str, int]:
+    connected = runtime.connections.look_again("tokyo")
+    assert connected is not None
+    return dict(reconcile(runtime, connected)[0])
+
+
+def test_events_are_registered_come_in_and_go_out_and_a_deletion_that_nobody_told_is_found(
+    runtime: Runtime, portal: RunningPortal, clock: Clock
+) -> None:
+    jobs.subscribe()
+    lead = portal.portal.add(Entity.LEAD, {"title": "x"}, by=1, email="a@customer.example")
+    _settle(runtime, portal)
+    clock.forward(hours=2)  # the access token is too old by now
+    portal.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=1)
+    _settle(runtime, portal)
+    with runtime.database.read() as connection:
+        (row,) = subjects.listed(connection)
+    assert row["status"] == "appointment_prospect"
+    label = runtime.ruleset.statuses["appointment_prospect"].en
+    assert portal.portal.find(Entity.LEAD, lead).get("UF_CRM_ABM_STATUS") == label
+    assert portal.tally["oauth.requests"] == 2
+    portal.faults.lost = 1.0
+    portal.portal.delete(Entity.LEAD, lead)
+    _settle(runtime, portal)
+    assert _reconcile(runtime)["applied"] == 1
+    clock.forward(hours=1)
+    assert set(_reconcile(runtime)) <= {"duplicate"}
+    assert portal.application.queue == []
+    topics = {one.topic: one.is_good for one in inspect(runtime, "tokyo") if one.topic not in {"mapping", "clock"}}
+    assert topics == dict.fromkeys(("credentials", "scopes", "limits", "webhooks"), True)
+
+
+def test_a_refresh_token_that_was_rotated_outlives_a_change_of_other_settings(
+    runtime: Runtime, portal: RunningPortal, clock: Clock
+) -> None:
+    jobs.subscribe()
+    handlers = len(portal.application.handlers)
+    connection_changes.change(runtime, "tokyo", {"batch": 7}, actor="test")
+    connection_changes.rotate(runtime, "tokyo", {"robot_token": ("newer",)}, keeps_old=True, actor="test")
+    clock.forward(hours=2)
+    jobs.subscribe()
+    assert [handler.url.endswith("?token=newer") for handler in portal.application.handlers] == [True] * handlers
+    connection_changes.remove(runtime, "tokyo", actor="test")
+    with runtime.database.read() as connection:
+        assert connection.exec_driver_sql("select count(*) from kept").scalar() == 0
