@@ -7,6 +7,7 @@ from typing import Final
 from adapters.amis import Amis
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
+from adapters.matomo import Matomo
 from adapters.odoo import Odoo
 from adapters.posthog import PostHog
 from adapters.rudderstack import RudderStack
@@ -19,5 +20,18 @@ from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     adapter.NAME: adapter
-    for adapter in (Amis, Bitrix24, BowNow, Odoo, PostHog, RudderStack, Salesforce, Segment, Standard, Tracker, Youyi)
+    for adapter in (
+        Amis,
+        Bitrix24,
+        BowNow,
+        Matomo,
+        Odoo,
+        PostHog,
+        RudderStack,
+        Salesforce,
+        Segment,
+        Standard,
+        Tracker,
+        Youyi,
+    )
 }

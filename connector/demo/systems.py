@@ -8,6 +8,7 @@ from connector.demo.amis import AmisCrm
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.matomo import MatomoSite
 from connector.demo.odoo import OdooCrm
 from connector.demo.posthog import PostHogSite
 from connector.demo.rudderstack import RudderStackSite
@@ -23,6 +24,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     SalesforceCrm.NAME: SalesforceCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
+    MatomoSite.NAME: MatomoSite,
     PostHogSite.NAME: PostHogSite,
     RudderStackSite.NAME: RudderStackSite,
     SegmentSite.NAME: SegmentSite,
