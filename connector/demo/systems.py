@@ -8,6 +8,7 @@ from connector.demo.amis import AmisCrm
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.kintone import KintoneCrm
 from connector.demo.matomo import MatomoSite
 from connector.demo.odoo import OdooCrm
 from connector.demo.posthog import PostHogSite
@@ -22,6 +23,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     Bitrix24Crm.NAME: Bitrix24Crm,
     OdooCrm.NAME: OdooCrm,
     SalesforceCrm.NAME: SalesforceCrm,
+    KintoneCrm.NAME: KintoneCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
     MatomoSite.NAME: MatomoSite,

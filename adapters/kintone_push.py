@@ -1,0 +1,146 @@
+"""Writes updates to a kintone app: actions, fields and assignees, then reads back what the records show.
+
+https://cybozu.dev/ja/kintone/docs/rest-api/records/update-statuses/ and update-records/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from adapters.kintone_plan import Plan, is_ours, plan_of
+from adapters.kintone_reads import MANY, Reader, error_of
+from adapters.kintone_records import STAGE, Record
+from adapters.kintone_rest import Conflict, Site
+from connector.adapter import Outcome, Pushed, Update
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+
+_SHOWN: Final = 60
+Written = list[int | CrmError]
+"""The new revision of each record, or the error in its place."""
+
+
+def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
+    """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was tried yet.
+
+    First the action: a record that is told with its old stage after we moved it would look like moved back.
+    """
+    records = reader.records(int(one.record.id) for one in updates if is_ours(one))
+    plans = [plan_of(reader, update, records) for update in updates]
+    site = reader.site
+    _do(plans, lambda plan: plan.action is not None, lambda chosen: _act(site, chosen))
+    _do(plans, lambda plan: bool(plan.values), lambda chosen: _fill(site, chosen))
+    _do(plans, lambda plan: plan.assignee is not None, lambda chosen: [_assign(site, plan) for plan in chosen], size=1)
+    return _read_back(reader, plans)
+
+
+def _do(
+    plans: list[Plan], has: Callable[[Plan], bool], write: Callable[[Sequence[Plan]], Written], size: int = MANY
+) -> None:
+    """Carry out one step of those plans that have it and did not fail before; each goes on with its new revision."""
+    places = [place for place, plan in enumerate(plans) if plan.result is None and has(plan)]
+    for start in range(0, len(places), size):
+        chunk = places[start : start + size]
+        for place, made in zip(chunk, _tried([plans[place] for place in chunk], write), strict=True):
+            plan = plans[place]
+            plans[place] = replace(plan, revision=made) if isinstance(made, int) else plan.failed(made)
+
+
+def _tried(plans: Sequence[Plan], write: Callable[[Sequence[Plan]], Written]) -> Written:
+    """What the write answered. One record's failure undoes all of the call: then each half is tried by itself."""
+    try:
+        return write(plans)
+    except (Conflict, CrmRefused) as error:
+        if len(plans) > 1:
+            middle = len(plans) // 2
+            return [*_tried(plans[:middle], write), *_tried(plans[middle:], write)]
+        return [error]
+    except CrmUnavailable as error:
+        return [error for _ in plans]
+
+
+def _act(site: Site, plans: Sequence[Plan]) -> Written:
+    entries = [
+        {
+            "id": plan.number,
+            "action": plan.action,
+            "revision": plan.revision,
+            **({"assignee": plan.taker} if plan.taker else {}),
+        }
+        for plan in plans
+    ]
+    return _revisions(site, "status.json", entries)
+
+
+def _fill(site: Site, plans: Sequence[Plan]) -> Written:
+    entries = [
+        {
+            "id": plan.number,
+            "revision": plan.revision,
+            "record": {code: {"value": value} for code, value in plan.values.items()},
+        }
+        for plan in plans
+    ]
+    return _revisions(site, "", entries)
+
+
+def _assign(site: Site, plan: Plan) -> int:
+    assignees = [plan.assignee] if plan.assignee else []
+    answered = site.write("record/assignees.json", id=plan.number, assignees=assignees, revision=plan.revision)
+    return int(answered["revision"])
+
+
+def _revisions(site: Site, path: str, entries: Sequence[dict[str, Any]]) -> Written:
+    """One record by the call for one, which webhooks tell of; several by the call for many, of which they do not."""
+    many, single = (f"records/{path}", f"record/{path}") if path else ("records.json", "record.json")
+    if len(entries) == 1:
+        return [int(site.write(single, **entries[0])["revision"])]
+    answered = {str(one["id"]): int(one["revision"]) for one in site.write(many, records=list(entries))["records"]}
+    missing = "kintone left the record out of its answer"
+    return [answered.get(str(entry["id"]), CrmUnavailable(missing)) for entry in entries]
+
+
+def _read_back(reader: Reader, plans: Sequence[Plan]) -> list[Pushed]:
+    try:
+        records = reader.records(plan.number for plan in plans if plan.result is None)
+    except CrmError as error:
+        reason = f"written, but not read back: {error}"
+        ended = [plan if plan.result else plan.ended(Outcome.LATER, reason) for plan in plans]
+    else:
+        ended = [plan if plan.result else _shown(reader, plan, records) for plan in plans]
+    return [plan.result for plan in ended if plan.result]
+
+
+def _shown(reader: Reader, plan: Plan, records: Mapping[str, Any]) -> Plan:
+    record = records[plan.name]
+    if record is None:
+        return plan.ended(Outcome.GONE)
+    if error := error_of(record):
+        return plan.failed(error)
+    return replace(plan, refusals=(*plan.refusals, *_differences(reader, plan, record))).settled()
+
+
+def _differences(reader: Reader, plan: Plan, record: Record) -> Iterator[str]:
+    """What the record shows in place of what was wanted."""
+    stage, owner = reader.shape.stage_of(record), reader.shape.owner_of(record)
+    if plan.stage is not None and stage != plan.stage:
+        yield f"{STAGE} shows {stage!r} in place of {plan.stage!r}"
+    if plan.assignee is not None and (owner or "") != plan.assignee:
+        yield f"the assignee is {owner!r} in place of {plan.assignee!r}"
+    for code, value in plan.values.items():
+        shown = record.get(code, {}).get("value")
+        if not _is_same(shown, value):
+            yield f"{plan.names[code]} shows {repr(shown)[:_SHOWN]} in place of {repr(value)[:_SHOWN]}"
+
+
+def _is_same(shown: Any, wanted: Any) -> bool:
+    if isinstance(wanted, list):
+        codes = [one.get("code") if isinstance(one, dict) else one for one in shown or ()]
+        return sorted(map(str, codes)) == sorted(one["code"] if isinstance(one, dict) else one for one in wanted)
+    left, right = str("" if shown is None else shown).strip(), str(wanted).strip()
+    try:
+        return left == right or Decimal(left) == Decimal(right)
+    except InvalidOperation:
+        return False
