@@ -91,7 +91,10 @@ class Access:
             return other
         code = str(reply.get("error", "no token in the answer"))
         if code == "invalid_grant" and self._is_perhaps_renewed(used):
-            message = "the OAuth server refused a refresh token that another process may have used just now"
+            message = (
+                "the OAuth server refused a refresh token that another process may have used just now; if that stays, "
+                f"{ADVICE[code]}"
+            )
             raise CrmUnavailable(message, _SOON)
         advice = ADVICE.get(code.casefold(), "check client_id, client_secret, refresh_token and oauth_server")
         message = f"the OAuth server refused: {code}: {advice}"

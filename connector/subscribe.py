@@ -66,8 +66,13 @@ def _is_due(runtime: Runtime, row: Row) -> bool:
     at: datetime | None = row["subscribe_at"]
     if at is None or at <= runtime.clock():
         return True
-    kept = _keeper(runtime, row["name"]).get(ADDRESS)
+    kept = registered(runtime, row["name"])
     return kept is not None and kept != runtime.config.webhook_url(row["name"])
+
+
+def registered(runtime: Runtime, name: str) -> str | None:
+    """The address that a connection's webhooks were registered at last; None: never, or the last try has failed."""
+    return _keeper(runtime, name).get(ADDRESS) or None
 
 
 def _store(runtime: Runtime, row: Row, again: datetime, url: str | None) -> None:
@@ -76,8 +81,7 @@ def _store(runtime: Runtime, row: Row, again: datetime, url: str | None) -> None
         if now is None or any(now[name] != row[name] for name in ("settings", "sealed")):
             return  # it was changed meanwhile, and is due by that
         queries.change(connection, row["name"], subscribe_at=again)
-    if url is not None:
-        _keeper(runtime, row["name"]).put(ADDRESS, url)
+    _keeper(runtime, row["name"]).put(ADDRESS, url or "")
 
 
 def _keeper(runtime: Runtime, name: str) -> DatabaseKeeper:

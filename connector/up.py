@@ -174,7 +174,7 @@ def _wait_until_ready(supervisor: Supervisor, config: Config, started: float) ->
         if supervisor.wait(lambda: _readiness(url)[0], READY_SECONDS):
             log.info(
                 "ready; Ctrl-C ends everything",
-                webhooks=f"{url}/webhooks/CONNECTION",
+                webhooks=config.webhook_url("CONNECTION") if config.public_url else f"{url}/webhooks/CONNECTION",
                 health=f"{url}/readyz",
                 metrics=f"{url}/metrics",
                 after_seconds=round(time.monotonic() - started, 1),

@@ -15,7 +15,7 @@ from connector.operations.connections import connected as connected_of
 from connector.operations.connections import find
 from connector.runtime import Runtime
 from connector.store import arrivals
-from connector.subscribe import NEVER
+from connector.subscribe import NEVER, registered
 from connector.watch import drift, look
 
 MOST_SKEW: Final = timedelta(seconds=60)
@@ -148,6 +148,9 @@ def _webhooks(
     if runtime.config.public_url is None:
         text = f"CONNECTOR_PUBLIC_URL is not set: only this machine is sure to reach {address}"
         yield Finding(topic="webhooks", is_good=last is not None, text=text)
+    elif subscribe_at is not None and registered(runtime, one.name) != address:
+        text = f"the last registration for {address} failed, the log says why; it is tried again at {_at(subscribe_at)}"
+        yield Finding(topic="webhooks", is_good=False, text=text)
     elif subscribe_at is not None and subscribe_at < NEVER:
         text = f"they are to be registered for {address} again at {_at(subscribe_at)}"
         yield Finding(topic="webhooks", is_good=True, text=text)

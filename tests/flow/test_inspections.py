@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from connector.operations import connection_changes
 from connector.operations.inspections import MOST_TOLD, inspect
 from connector.runtime import Runtime
 from connector.store import connections
+from connector.subscribe import subscribe_all
 from tests.conftest import NOW, Clock
 from tests.flow.puppet import Strings, add_puppet
 from tests.flow.senders import Sender, drain
@@ -159,11 +160,21 @@ def test_without_a_public_address_nothing_is_sure_to_come(runtime: Runtime, stri
     assert second[0] is False
 
 
-def test_the_next_renewal_is_told(runtime: Runtime, strings: Strings) -> None:
-    del strings
-    with runtime.database.write() as connection:
-        connections.change(connection, "puppet", subscribe_at=datetime(2026, 4, 2, 3, tzinfo=NOW.tzinfo))
-    assert _said(runtime, "webhooks")[0][1].endswith("/webhooks/puppet again at 2026-04-02 03:00:00Z")
+def test_the_next_renewal_is_told_and_a_registration_that_failed(runtime: Runtime, strings: Strings) -> None:
+    strings.subscribes = lambda *_: NOW + timedelta(days=1)
+    subscribe_all(runtime, lambda: True)
+    is_good, text = _said(runtime, "webhooks")[0]
+    assert (is_good, text.endswith("/webhooks/puppet again at 2026-04-02 03:00:00Z")) == (True, True)
+
+    def refuses(*_: object) -> None:
+        message = "no right"
+        raise CrmRefused(message)
+
+    strings.subscribes = refuses
+    connection_changes.change(runtime, "puppet", {"method": "PUT"}, actor="test")
+    subscribe_all(runtime, lambda: True)
+    is_good, text = _said(runtime, "webhooks")[0]
+    assert (is_good, text.endswith("the log says why; it is tried again at 2026-04-01 09:00:00Z")) == (False, True)
 
 
 def test_a_delivery_that_could_not_be_authenticated_since_is_told(runtime: Runtime, strings: Strings) -> None:
