@@ -7,6 +7,7 @@ from typing import Final
 from adapters.amis import Amis
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
+from adapters.cocoar import Cocoar
 from adapters.kintone import Kintone
 from adapters.matomo import Matomo
 from adapters.odoo import Odoo
@@ -25,6 +26,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
         Amis,
         Bitrix24,
         BowNow,
+        Cocoar,
         Kintone,
         Matomo,
         Odoo,

@@ -7,6 +7,7 @@ from typing import Final
 from connector.demo.amis import AmisCrm
 from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
+from connector.demo.cocoar import CocoarSite
 from connector.demo.emulator import Crm, SiteEmulator
 from connector.demo.kintone import KintoneCrm
 from connector.demo.matomo import MatomoSite
@@ -26,6 +27,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     KintoneCrm.NAME: KintoneCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
+    CocoarSite.NAME: CocoarSite,
     MatomoSite.NAME: MatomoSite,
     PostHogSite.NAME: PostHogSite,
     RudderStackSite.NAME: RudderStackSite,
