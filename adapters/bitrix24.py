@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from adapters import bitrix24_application as application
 from adapters.bitrix24_address import is_webhook
@@ -22,6 +21,7 @@ from adapters.bitrix24_push import push
 from adapters.bitrix24_reads import Reader, failure_of
 from adapters.bitrix24_rest import PAGE, Portal
 from adapters.bitrix24_settings import SETTINGS
+from connector import absent
 from connector.adapter import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
@@ -70,10 +70,7 @@ class Bitrix24:
         """Only where an incoming webhook or an application is set."""
         return bool(self.webhook_url or self.client_id)
 
-    def greet(self, delivery: Delivery) -> Reply | None:
-        """None: a webhook is set up by hand, without a challenge."""
-        del delivery
-        return None
+    greet = absent.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """Events by the webhook's own token in the body, robots by the token in the address; there is no signature.
@@ -163,7 +160,7 @@ class Bitrix24:
             text = "neither application_tokens nor robot_token is set: every delivery is refused"
             found.append(Finding(topic="webhooks", is_good=False, text=text))
         elif self.client_id and found[0].is_good:
-            handler = self._handler(url)
+            handler = application.handler_of(url, self.robot_token)
             found.append(application.look(portal, handler, objects, is_offline=self.offline_events))
         return found
 
@@ -172,17 +169,10 @@ class Bitrix24:
         if not self.client_id:
             return None
         portal = self._reader(api).portal
-        application.bind(portal, self._handler(url), self._objects(), is_offline=self.offline_events)
+        application.bind(
+            portal, application.handler_of(url, self.robot_token), self._objects(), is_offline=self.offline_events
+        )
         return now + timedelta(days=1)
-
-    def _handler(self, url: str) -> str:
-        """The address that an application's events are sent to, which proves them. Raises `CrmRefused`."""
-        if not self.robot_token:
-            message = (
-                "set the secret robot_token: the application's events are proven by it, as a part of their address"
-            )
-            raise CrmRefused(message)
-        return f"{url}?{urlencode({'token': self.robot_token[0]})}"
 
     def _events(
         self, record: RecordRef, trigger: str | None, delivery: Delivery, fetched: Mapping[str, Any]

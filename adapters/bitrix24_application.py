@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from adapters.bitrix24_errors import Failure
 from adapters.bitrix24_rest import Command, Portal
 from connector.adapter import Finding
+from connector.core.errors import CrmRefused
 
 _CHANGES: Final = ("ADD", "UPDATE", "DELETE")
 _PLAIN: Final = ("lead", "deal", "contact")
@@ -24,6 +26,14 @@ def events_for(objects: Sequence[str]) -> list[str]:
     if any(of not in _PLAIN for of in objects):
         words += [f"ONCRMDYNAMICITEM{change}" for change in _CHANGES]
     return words
+
+
+def handler_of(url: str, tokens: Sequence[str]) -> str:
+    """The address that an application's events are sent to: its token proves them. Raises `CrmRefused` without one."""
+    if not tokens:
+        message = "set the secret robot_token: the application's events are proven by it, as a part of their address"
+        raise CrmRefused(message)
+    return f"{url}?{urlencode({'token': tokens[0]})}"
 
 
 def bind(portal: Portal, handler: str, objects: Sequence[str], *, is_offline: bool) -> None:
@@ -45,7 +55,7 @@ def look(portal: Portal, handler: str, objects: Sequence[str], *, is_offline: bo
         text = f"the application's events are registered for {handler.partition('?')[0]}"
         return Finding(topic="webhooks", is_good=True, text=text)
     words = ", ".join(sorted({str(values["event"]) for _, values in missing}))
-    text = f"not registered for {handler.partition('?')[0]}: {words}; they are with the next registration"
+    text = f"not registered for {handler.partition('?')[0]}: {words}; the next registration adds them"
     return Finding(topic="webhooks", is_good=False, text=text)
 
 
