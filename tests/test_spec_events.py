@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connector.adapter import Delivery
 from connector.core.errors import BadPayload, UnknownEvent
@@ -18,6 +20,12 @@ READER: Final = SpecReader(email_events=OWN_EMAIL, email_marks=EMAIL_MARKS, coco
 EMAIL: Final = Identity(kind="email", value="a@example.com")
 VISITOR: Final = Identity(kind="visitor", value=ANONYMOUS)
 USER: Final = Identity(kind="record", value="user:u_1")
+KEYS: Final = ("url", "email", "page", "campaign", "traits", "sessionId", "medium", "link_url")
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
 
 
 def _message(**values: Any) -> dict[str, Any]:
@@ -156,3 +164,18 @@ def test_the_lane_is_the_first_visitor_or_user() -> None:
     assert lane_of(_delivery([_message(), _message(anonymousId="x")])) == f"visitor:{ANONYMOUS}"
     assert lane_of(_delivery(_message(anonymousId=None, userId="u_1"))) == "record:user:u_1"
     assert lane_of(_delivery(_message(anonymousId=None))) == lane_of(_delivery(_message(anonymousId=[]))) == ""
+
+
+@settings(max_examples=60)
+@given(
+    values=st.dictionaries(
+        st.sampled_from(
+            ["type", "event", "userId", "previousId", "context", "properties", "traits", "name", "messageId"]
+        ),
+        JSON | st.sampled_from(["track", "page", "screen", "identify", "alias"]),
+    )
+)
+def test_any_message_is_read_or_refused(values: dict[str, Any]) -> None:
+    found = READER.read(_delivery([_message(**values), _message()]))
+    assert found
+    assert all(event.identities for event in found if isinstance(event, Event))

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.matomo import Matomo
 from connector.adapter import Answer
@@ -206,3 +208,16 @@ def test_what_somebody_sends_in_matomo_s_name_is_not_read() -> None:
             read(SIGNING.delivery)
     assert MATOMO.lane(SIGNING.delivery) == ""
     assert not MATOMO.takes_updates
+
+
+VALUES: Final = st.none() | st.text(max_size=6) | st.integers() | st.booleans() | st.lists(st.integers(), max_size=1)
+
+
+@settings(max_examples=60)
+@given(
+    visit=st.dictionaries(st.sampled_from(["idVisit", "visitorId", "userId", "referrerType", "referrerName"]), VALUES),
+    action=st.dictionaries(st.sampled_from(["type", "url", "pageId", "timestamp", "goalId", "eventCategory"]), VALUES),
+)
+def test_any_visit_is_read_or_left_out(visit: dict[str, Any], action: dict[str, Any]) -> None:
+    found = _read({**_visit({**_page(), **action}, lastActionTimestamp=1), **visit}, VISIT)
+    assert shown(found)[-len(EXPECTED) :] == EXPECTED

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.posthog import PostHog
 from connector.adapter import Delivery
@@ -143,3 +145,25 @@ def test_a_delivery_is_known_by_its_event() -> None:
 def test_posthog_is_told_nothing_and_cannot_be_asked() -> None:
     assert not OPEN.takes_updates
     assert list(OPEN.changes(SENT.received_at, FakeApi(answers=[]))) == []
+
+
+@settings(max_examples=60)
+@given(
+    word=st.sampled_from(sorted(PostHog.EVENTS)),
+    distinct_id=st.none() | st.text(max_size=5) | st.integers() | st.booleans() | st.lists(st.integers(), max_size=1),
+    properties=st.dictionaries(
+        st.sampled_from(
+            ["_current_url", "_set", "_anon_distinct_id", "alias", "_event_type", "_session_id", "_user_id"]
+        ),
+        st.none()
+        | st.text(max_size=8)
+        | st.booleans()
+        | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+    ),
+)
+def test_any_event_is_read_or_refused(word: str, distinct_id: Any, properties: dict[str, Any]) -> None:
+    try:
+        found = _read(word, distinct_id=distinct_id, **properties)
+    except BadPayload:
+        return
+    assert all(event.identities for event in found)

@@ -1,8 +1,9 @@
-"""Trackers that send several messages in one request: each message counts once, however it was cut and repeated."""
+"""What speaks the Segment spec: each message of a batch counts once; what has no entry is counted as ignored."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -38,3 +39,19 @@ def test_a_batch_counts_message_by_message(runtime: Runtime, name: str, monkeypa
         assert sorted(actions) == ["file_download", "form_submission", "login", "site_access"]
         assert {"held", "dead", "pending"}.isdisjoint(played.outcomes())
         assert played.subject()["kind"] == "lead"
+
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_events_without_an_entry_are_ignored_and_counted(
+    runtime: Runtime, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(datetime.now(UTC).replace(microsecond=0))
+    site = SITES[name](now=clock, faults=Faults(seed=1))
+    assert isinstance(site, SpecSite)
+    with playing(runtime, site, monkeypatch) as played:
+        for number, word in enumerate(("Button Clicked", " form SUBMITTED ", "Brochure Viewed")):
+            message = {"type": "track", "event": word, "messageId": f"m{number}", "timestamp": clock().isoformat()}
+            more: dict[str, Any] = {"anonymousId": "9f3c1a2b5d6e7f80", "userId": None, "context": {}}
+            site.courier.send(site.sent([{**message, **more}], site.handlers[0]))
+        played.settle()
+        assert played.outcomes() == {"accepted": 3, "applied": 1, "ignored": 2}
