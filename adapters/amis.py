@@ -8,23 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from adapters.amis_notice import Notice, events_in, first_name, is_pair, key_of, keys_of, read_notices
 from adapters.amis_push import push
 from adapters.amis_reads import Reader
-from adapters.amis_records import CONTACTS, CUSTOMERS, ORDERS, Reading, deleted_event
+from adapters.amis_records import Reading, deleted_event
 from adapters.amis_rest import Crm
+from adapters.amis_settings import ALL, FOUND_BY, SETTINGS, URL
 from connector import absent
-from connector.adapter import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
 from connector.signatures import check_hmac, check_token
-
-URL: Final = "https://crmconnect.misa.vn/api/v2"
-ALL: Final = (CUSTOMERS, CONTACTS, ORDERS)
-_FOUND_BY: Final = ("email", "office_email", "mobile", "phone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,37 +29,7 @@ class Amis:
     """A connection to one company's AMIS."""
 
     NAME: ClassVar[str] = "amis"
-    SETTINGS: ClassVar[Mapping[str, Setting]] = {
-        "client_id": Setting(description="AppID that was made in AMIS CRM", is_required=True, default=""),
-        "client_secret": Setting(description="Secret code of the AppID", is_secret=True, is_required=True),
-        "webhook_token": Setting(
-            description="What the webhook's address has as ?token=…; empty: webhooks are refused", is_secret=True
-        ),
-        "signing_secret": Setting(
-            description="Checks the HMAC-SHA256 of the body besides; empty: not checked", is_secret=True
-        ),
-        "signature_header": Setting(description="Header that has the HMAC in hex", default="X-Signature"),
-        "url": Setting(description="Base address of Open API v2", default=URL),
-        "resources": Setting(description="What is polled: Customers, Contacts, SaleOrders", default=ALL),
-        "stage_field": Setting(
-            description="Field of customers and contacts with the life-cycle stage", default="custom_field1"
-        ),
-        "owners": Setting(description="Owners, e-mail=name as AMIS writes owner_name", default=()),
-        "subjects": Setting(description="Who is one subject: each person, or a whole company", default="person"),
-        "found_by": Setting(description="Fields whose e-mails and phones find a subject", default=_FOUND_BY),
-        "form_layout": Setting(
-            description="Form layout that is sent with updates; empty: none", default="Mẫu tiêu chuẩn"
-        ),
-        "first_page": Setting(description="Number of the first page: 0 or 1", default=0),
-        "pages": Setting(description="Pages of 100 records that a poll reads at most", default=100),
-        "overlap_minutes": Setting(description="How far a poll looks back beyond the last one, in minutes", default=10),
-        "zone": Setting(description="Time zone of times that are written without one", default="Asia/Ho_Chi_Minh"),
-        "keys": Setting(
-            description="Further keys of webhooks: event, data, id, stage or time=key, such as stage=ContactStage",
-            default=(),
-        ),
-        "rate": RATE_SETTING,
-    }
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token", "client_secret", "access_token"})
     RATE: ClassVar[tuple[int, int]] = (2, 1)
@@ -85,7 +52,7 @@ class Amis:
     stage_field: str = "custom_field1"
     owners: tuple[str, ...] = ()
     subjects: str = "person"
-    found_by: tuple[str, ...] = _FOUND_BY
+    found_by: tuple[str, ...] = FOUND_BY
     form_layout: str = "Mẫu tiêu chuẩn"
     first_page: int = 0
     pages: int = 100

@@ -17,13 +17,13 @@ from adapters.bownow_notice import first_sid, read_sids
 from adapters.bownow_push import push
 from adapters.bownow_reads import Reader
 from adapters.bownow_rest import CALLS, Account, is_call, pairs
+from adapters.bownow_settings import SETTINGS, SID_KEYS, TAGS, URL
 from connector import absent
-from connector.adapter import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 from connector.signatures import check_token
 
-URL = "https://api.bownow.jp/v1"
 FAR = "2199-01-01T00:00:00+00:00"
 """No lead was changed since: a search that gives one all the same does not read the key."""
 
@@ -33,34 +33,7 @@ class BowNow:
     """A connection to the leads of one tracking code."""
 
     NAME: ClassVar[str] = "bownow"
-    SETTINGS: ClassVar[Mapping[str, Setting]] = {
-        "tracking_id": Setting(
-            description="Tracking ID of the tracking code (設定 > システムを設定する)", is_required=True, default=""
-        ),
-        "api_key": Setting(description="API key of the tracking code", is_secret=True, is_required=True),
-        "webhook_token": Setting(
-            description="What the webhook's address has as ?token=…; empty: its notices are refused", is_secret=True
-        ),
-        "url": Setting(description="Base address of the API", default=URL),
-        "calls": Setting(description="Calls that differ, such as write=PUT /leads/{sid}", default=()),
-        "keys": Setting(description="Keys of a lead that differ, such as status_id=lead_status_id", default=()),
-        "sid_keys": Setting(
-            description="Keys of a notice that hold sids", default=("sid", "sids", "lead_sid", "lead_sids")
-        ),
-        "accounts": Setting(
-            description="Account ids by e-mail, such as hana@example.com=12; empty: BowNow is asked", default=()
-        ),
-        "tags": Setting(
-            description="Tags that count here, theirs (id or name)=ours", default=("リアクティブ=reactive",)
-        ),
-        "zone": Setting(description="Time zone of times that are written without one", default="Asia/Tokyo"),
-        "lookback_minutes": Setting(
-            description="How far back is read for a notice without sids, in minutes", default=60
-        ),
-        "order": Setting(description="What a search sorts by, newest first: created or updated", default="created"),
-        "pages": Setting(description="Pages of 200 leads that a search for changes reads at most", default=25),
-        "rate": RATE_SETTING,
-    }
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json", "application/x-www-form-urlencoded"})
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset(
         {"token", "api_key", "access_token", "refresh_token", "client_token"}
@@ -75,9 +48,9 @@ class BowNow:
     url: str = URL
     calls: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
-    sid_keys: tuple[str, ...] = ("sid", "sids", "lead_sid", "lead_sids")
+    sid_keys: tuple[str, ...] = SID_KEYS
     accounts: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ("リアクティブ=reactive",)
+    tags: tuple[str, ...] = TAGS
     zone: str = "Asia/Tokyo"
     lookback_minutes: int = 60
     order: str = "created"

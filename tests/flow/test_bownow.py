@@ -1,0 +1,57 @@
+"""BowNow against its emulator: notices of many leads and of none, and tokens that run out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.bownow import BowNowCrm
+from connector.demo.faults import Faults
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database will do: what differs between the two is below what is tested here."""
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.mark.parametrize("has_sids", [True, False])
+def test_leads_that_the_template_moves_at_once_are_moved_here_by_one_notice(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, has_sids: bool
+) -> None:
+    with BowNowCrm(now=clock, faults=Faults(lost=1.0)) as system, playing(runtime, system, monkeypatch) as played:
+        sids = [system.add(f"lead-{place}@customer.example") for place in range(30)]
+        clock.forward(minutes=5)
+        for sid in sids:
+            system.move(sid, "5")
+        system.faults.lost = 0.0
+        system.notify(sids if has_sids else [], ["status"], "by the template")
+        played.settle()
+        assert [row["status"] for row in played.subjects()] == ["appointment_prospect"] * 30
+        assert system.tally["rest.calls.POST /v1/leads/search"] <= 3
+        assert system.tally["rest.calls.GET /v1/leads/<sid>"] == 0
+
+
+def test_tokens_that_run_out_are_renewed_and_a_month_later_fetched_by_the_key(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BowNowCrm(now=clock) as system, playing(runtime, system, monkeypatch) as played:
+        lead = system.add("aiko@customer.example")
+        played.settle()
+        for hours, stage, renewed, issued in ((7, "5", 1, 1), (31 * 24, "6", 2, 2)):
+            clock.forward(hours=hours)
+            system.move(lead, stage)
+            played.settle()
+            assert system.tally["rest.calls.POST /v1/auth/refresh"] == renewed
+            assert system.tally["rest.calls.POST /v1/auth/token"] == issued
+        assert played.subject()["status"] == "appointment_acquisition"
+        assert system.status_of(lead) == "Appointment acquired"
