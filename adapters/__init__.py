@@ -8,6 +8,7 @@ from adapters.amis import Amis
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
 from adapters.cocoar import Cocoar
+from adapters.hubspot import HubSpot
 from adapters.kintone import Kintone
 from adapters.matomo import Matomo
 from adapters.odoo import Odoo
@@ -27,6 +28,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
         Bitrix24,
         BowNow,
         Cocoar,
+        HubSpot,
         Kintone,
         Matomo,
         Odoo,

@@ -9,6 +9,7 @@ from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.cocoar import CocoarSite
 from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.hubspot import HubSpotCrm
 from connector.demo.kintone import KintoneCrm
 from connector.demo.matomo import MatomoSite
 from connector.demo.odoo import OdooCrm
@@ -25,6 +26,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     OdooCrm.NAME: OdooCrm,
     SalesforceCrm.NAME: SalesforceCrm,
     KintoneCrm.NAME: KintoneCrm,
+    HubSpotCrm.NAME: HubSpotCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
     CocoarSite.NAME: CocoarSite,
