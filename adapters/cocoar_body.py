@@ -10,6 +10,7 @@ from connector.core.action import Action
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, Kind
 from connector.payload import Part, read_form, read_json
+from connector.tracking import distinct, visitor, words
 
 _MILLISECONDS = 100_000_000_000
 """Above it a number counts milliseconds: as seconds that would be the year 5138."""
@@ -54,16 +55,14 @@ def is_dated(part: Part, keys: Keys) -> bool:
 def events_in(part: Part, reading: Reading) -> list[Event]:
     """The action, and before it the identity where an e-mail is given. Raises `BadPayload` with the path."""
     keys = reading.keys
-    visitor, email = _given(part[keys.visitor]), _given(part[keys.email])
-    found = [Identity(kind="visitor", value=visitor.identifier())] if visitor else []
-    found += [Identity(kind="email", value=email.email())] if email else []
-    if not found:
-        part[keys.visitor].refuse(f"the visitor's id, or {keys.email} an e-mail address: one of the two at least")
-    given_id, content, page = _given(part[keys.id]), _given(part[keys.content]), _given(part[keys.page])
+    who, email = visitor(part[keys.visitor]), _given(part[keys.email])
+    identities = distinct(who, Identity(kind="email", value=email.email()) if email else None)
+    if not identities:
+        part[keys.visitor].refuse(f"the visitor's own id, or {keys.email} an e-mail address: one of the two at least")
+    given_id, content = _given(part[keys.id]), _given(part[keys.content])
     at = _time(part[keys.time], reading)
     what = content.identifier() if content else "-"
-    key = given_id.identifier() if given_id else f"{found[0].kind}:{found[0].value}:{what}@{at.isoformat()}"
-    identities = tuple(found)
+    key = given_id.identifier() if given_id else f"{identities[0].kind}:{identities[0].value}:{what}@{at.isoformat()}"
     action = Event(
         key=key,
         at=at,
@@ -71,13 +70,17 @@ def events_in(part: Part, reading: Reading) -> list[Event]:
         name=Action.COCOAR_INFLOW.value,
         identities=identities,
         is_lead=email is not None,
-        page=page.text() if page else None,
+        page=words(part[keys.page]),
         data=part.object(),
     )
     if email is None:
         return [action]
-    who = f"{key}:identify"
-    return [Event(key=who, at=at, kind=Kind.IDENTIFY, identities=identities, is_lead=True, data=part.object()), action]
+    return [
+        Event(
+            key=f"{key}:identify", at=at, kind=Kind.IDENTIFY, identities=identities, is_lead=True, data=part.object()
+        ),
+        action,
+    ]
 
 
 def _given(part: Part) -> Part | None:

@@ -29,7 +29,8 @@ from tests.adapters.support import FakeApi
 NOW = datetime(2026, 3, 26, 8, 16, 5, tzinfo=UTC)
 LATER = datetime(2026, 3, 26, 8, 17, 5, tzinfo=UTC)
 COCOAR = Cocoar(secret=("k1",))
-SCAN = {"id": "scan-1", "visitor_id": "9f3c", "content_id": "poster", "time": "2026-03-26T17:16:02+09:00"}
+VISITOR = "9f3c1a2b5d6e7f80"
+SCAN = {"id": "scan-1", "visitor_id": VISITOR, "content_id": "poster", "time": "2026-03-26T17:16:02+09:00"}
 
 
 def posted(body: Any, **headers: str) -> Delivery:
@@ -116,21 +117,25 @@ def test_an_unknown_visitors_inflow_is_an_action() -> None:
     (event,) = read({**SCAN, "url": "https://www.example.com/ar"})
     assert (event.key, event.kind, event.name) == ("scan-1", Kind.ACTION, "cocoar_inflow")
     assert event.at == datetime(2026, 3, 26, 8, 16, 2, tzinfo=UTC)
-    assert (identities(event), event.is_lead, event.page) == (["visitor:9f3c"], False, "https://www.example.com/ar")
+    assert (identities(event), event.is_lead, event.page) == (
+        [f"visitor:{VISITOR}"],
+        False,
+        "https://www.example.com/ar",
+    )
     assert event.data["content_id"] == "poster"
 
 
 def test_an_email_makes_the_visitor_known() -> None:
     identify, action = read({**SCAN, "email": " Aiko@Customer.example "})
     assert (identify.key, identify.kind) == ("scan-1:identify", Kind.IDENTIFY)
-    assert identities(action) == identities(identify) == ["visitor:9f3c", "email:aiko@customer.example"]
+    assert identities(action) == identities(identify) == [f"visitor:{VISITOR}", "email:aiko@customer.example"]
     assert (identify.is_lead, action.is_lead) == (True, True)
     assert identities(read({"email": "a@b.jp"})[0]) == ["email:a@b.jp"]
 
 
 def test_a_form_says_the_same_as_json() -> None:
     assert read(urlencode({**SCAN, "email": "", "url": ""}).encode())[0].key == "scan-1"
-    assert COCOAR.lane(posted(urlencode(SCAN).encode())) == "visitor:9f3c"
+    assert COCOAR.lane(posted(urlencode(SCAN).encode())) == f"visitor:{VISITOR}"
 
 
 def test_many_inflows_come_as_a_list_and_a_bad_one_stops_no_other() -> None:
@@ -142,6 +147,13 @@ def test_many_inflows_come_as_a_list_and_a_bad_one_stops_no_other() -> None:
         assert nobody.path.endswith("[1].visitor_id")
         assert "or email an e-mail address" in str(nobody)
         assert COCOAR.accept(posted(body)).body == b'{"accepted": 3}'
+
+
+def test_an_id_that_is_everybodys_names_nobody() -> None:
+    (bad,) = COCOAR.parse(posted({**SCAN, "visitor_id": "undefined"}), {})
+    assert isinstance(bad, BadPayload)
+    assert bad.path == "$.visitor_id"
+    assert identities(read({**SCAN, "visitor_id": "null", "email": "a@b.jp"})[0]) == ["email:a@b.jp"]
 
 
 def test_other_keys_are_settings() -> None:
@@ -157,8 +169,8 @@ def test_other_keys_are_settings() -> None:
     )
     events = read({"scans": [{"uid": 7, "mail": "a@b.jp", "marker": 12, "at": 1774512962}]}, other)
     assert [event.key for event in events] == [
-        "visitor:7:12@2026-03-26T08:16:02+00:00:identify",
-        "visitor:7:12@2026-03-26T08:16:02+00:00",
+        "record:visitor:7:12@2026-03-26T08:16:02+00:00:identify",
+        "record:visitor:7:12@2026-03-26T08:16:02+00:00",
     ]
 
 
@@ -171,7 +183,7 @@ def test_a_time_may_be_written_in_many_ways(time: Any) -> None:
 
 
 def test_without_a_time_the_receipt_counts() -> None:
-    assert read({"visitor_id": "9f3c"})[0].key == "visitor:9f3c:-@2026-03-26T08:16:05+00:00"
+    assert read({"visitor_id": VISITOR})[0].key == f"visitor:{VISITOR}:-@2026-03-26T08:16:05+00:00"
 
 
 @pytest.mark.parametrize("time", ["yesterday", "9" * 30, "9" * 19, "0", [1], "9999-12-31T23:59:59", -5, 1.5])
