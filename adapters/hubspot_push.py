@@ -32,7 +32,10 @@ LADDER: Final = (
 
 
 def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
-    """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was tried yet."""
+    """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was tried yet.
+
+    What refuses the records of one object, such as a missing scope, refuses no others.
+    """
     has_owners = any(update.owner and update.owner_field for update in updates)
     people = reader.directory.people() if has_owners else []
     plans = [plan_of(update, people) for update in updates]
@@ -65,6 +68,8 @@ class _Writing:
             records = self._records(written)
         except CrmUnavailable as error:
             return [plan.pushed(Outcome.LATER, str(error), error.retry_after) for plan in plans]
+        except CrmRefused as error:
+            return [plan.pushed(Outcome.REFUSED, str(error)) for plan in plans]
         return [
             plan.failed(failures[plan.id]) if plan.id in failures else plan.shown(records.get(plan.id))
             for plan in plans

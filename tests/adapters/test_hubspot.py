@@ -492,11 +492,14 @@ def test_how_long_to_wait_is_said_where_it_is_known(account: Account, error: Any
     assert account.push(record, abm_status="Explicit").retry_after == seconds
 
 
-def test_a_missing_scope_is_told_with_what_to_do(account: Account) -> None:
-    record = account.crm.add("a@x.example")
-    account.api.instead[UPDATE] = [body(403, {"message": "This app hasn't been granted all required scopes"})]
-    with pytest.raises(CrmRefused, match=r"scopes.*crm\.objects\.contacts"):
-        account.push(record, abm_status="Explicit")
+def test_a_missing_scope_refuses_the_records_of_its_object_only_and_says_what_to_do(account: Account) -> None:
+    contact = account.crm.add("a@x.example")
+    deal = account.crm.deal(contact, "closedwon")
+    account.api.instead["deals/batch/update"] = [body(403, {"message": "This app hasn't been granted all scopes"})]
+    updates = [update(deal, of="deal", abm_status="Explicit"), update(contact, abm_status="Explicit")]
+    refused, done = account.adapter.push(updates, account.api)
+    assert (refused.outcome, done.outcome) == (Outcome.REFUSED, Outcome.DONE)
+    assert "crm.objects.deals" in (refused.reason or "")
 
 
 def test_a_record_that_is_not_shown_after_the_write_is_tried_again(account: Account) -> None:
