@@ -12,6 +12,7 @@ from adapters.hubspot import HubSpot
 from adapters.kintone import Kintone
 from adapters.matomo import Matomo
 from adapters.odoo import Odoo
+from adapters.pipedrive import Pipedrive
 from adapters.posthog import PostHog
 from adapters.rudderstack import RudderStack
 from adapters.salesforce import Salesforce
@@ -32,6 +33,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
         Kintone,
         Matomo,
         Odoo,
+        Pipedrive,
         PostHog,
         RudderStack,
         Salesforce,

@@ -13,6 +13,7 @@ from connector.demo.hubspot import HubSpotCrm
 from connector.demo.kintone import KintoneCrm
 from connector.demo.matomo import MatomoSite
 from connector.demo.odoo import OdooCrm
+from connector.demo.pipedrive import PipedriveCrm
 from connector.demo.posthog import PostHogSite
 from connector.demo.rudderstack import RudderStackSite
 from connector.demo.salesforce import SalesforceCrm
@@ -27,6 +28,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     SalesforceCrm.NAME: SalesforceCrm,
     KintoneCrm.NAME: KintoneCrm,
     HubSpotCrm.NAME: HubSpotCrm,
+    PipedriveCrm.NAME: PipedriveCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
     CocoarSite.NAME: CocoarSite,

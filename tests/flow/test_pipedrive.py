@@ -1,0 +1,104 @@
+"""What is Pipedrive's own, against its emulator: merges, won and lost, leads, and what a banned webhook does not tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connector.demo.faults import Faults
+from connector.demo.pipedrive import PipedriveCrm
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+EMAIL = "aiko@customer.example"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def system(clock: Clock) -> PipedriveCrm:
+    return PipedriveCrm(now=clock, faults=Faults(seed=1))
+
+
+def test_a_deal_that_is_won_lost_and_opened_again_is_followed(
+    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        deal = system.add(EMAIL, stage="17")
+        statuses = []
+        for status in ("won", "lost", "open"):
+            clock.forward(hours=1)
+            system.close(deal, status)
+            played.settle()
+            statuses.append(played.subject()["status"])
+        assert statuses == ["order", "lost_order", "appointment_acquisition"]
+        assert system.status_of(deal) == played.label()
+
+
+def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updates(
+    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        kept, ended = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
+        played.settle()
+        clock.forward(hours=1)
+        system.merge("deal", ended, kept)
+        played.settle()
+        assert len([row for row in played.subjects() if row["merged_into"] is None]) == 1
+        clock.forward(hours=1)
+        system.move(kept, "18")
+        played.settle()
+        assert system.status_of(kept) == runtime.ruleset.statuses["project"].en
+        assert {outcome for outcome, _ in played.outbox()} == {"done"}
+
+
+def test_a_lead_of_a_known_person_shows_the_persons_status(
+    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        deal = system.add(EMAIL, stage="16")
+        played.settle()
+        clock.forward(minutes=5)
+        lead = system.lead(str(system.record(deal).fields["person_id"]))
+        played.settle()
+        record = system.shelf.find("lead", lead)
+        assert record is not None
+        assert record.fields[system.STATUS] == played.label()
+
+
+def test_what_happens_during_a_ban_is_found_by_reconciliation(
+    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        deal = system.add(EMAIL)
+        played.settle()
+        system.banned_until = clock() + timedelta(hours=2)
+        clock.forward(hours=1)
+        system.move(deal, "17")
+        played.settle()
+        assert system.tally["webhooks.banned"] > 0
+        clock.forward(minutes=5)
+        assert played.reconcile()["applied"] >= 1
+        assert played.subject()["status"] == "appointment_acquisition"
+
+
+def test_ten_first_attempts_that_fail_ban_a_webhook(system: PipedriveCrm) -> None:
+    with system:
+        system.subscribe("http://127.0.0.1:9/nobody")
+        for number in range(5):
+            system.add(f"{number}@customer.example")
+        assert system.drain(10)
+        sent = system.tally["webhooks.raised"]
+        system.add("late@customer.example")
+        assert system.tally["webhooks.raised"] == sent
+        assert system.tally["webhooks.banned"] == 2
