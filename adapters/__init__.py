@@ -19,6 +19,7 @@ from adapters.salesforce import Salesforce
 from adapters.segment import Segment
 from adapters.standard import Standard
 from adapters.tracker import Tracker
+from adapters.xinnet import Xinnet
 from adapters.youyi import Youyi
 from connector.adapter import Adapter
 
@@ -40,6 +41,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
         Segment,
         Standard,
         Tracker,
+        Xinnet,
         Youyi,
     )
 }

@@ -179,6 +179,8 @@ class Setting:
 
 EMPTIED_STAGE: Final = "emptied stage"
 """A word of `ECHOES`: a stage's field that a push may empty before it sets it, so that two changes come back."""
+
+
 def tells_in_order(adapter: Adapter) -> bool:
     """Whether `changes` gives the oldest event first, as an adapter may say by a class variable `CHANGES_IN_ORDER`.
 
@@ -190,7 +192,7 @@ def tells_in_order(adapter: Adapter) -> bool:
 def columns_of(adapter: Adapter) -> Mapping[str, str]:
     """Where the system's own exports have what an import asks for, as an adapter may say by a class variable `COLUMNS`.
 
-    What (id, at, stage, pipeline, email or phone) → the name of the column.
+    What (id, at, made, stage, pipeline, email or phone) → the name of the column.
     """
     found: Mapping[str, str] = getattr(adapter, "COLUMNS", {})
     return found

@@ -219,7 +219,10 @@ WRONG: dict[str, tuple[str, list[str]]] = {
                 "2:27: {status.lable} is not known; did you mean {status.label}? Allowed: {status.code}, "
                 "{status.label}, {since.date}, {since.iso}, {owner}, {email}, {phone}, {profile.…}"
             ),
-            "2:48: {x} is not known; allowed: {status.code}, {status.label}, {since.date}, {since.iso}, {owner}, {email}, {phone}, {profile.…}",
+            (
+                "2:48: {x} is not known; allowed: {status.code}, {status.label}, {since.date}, {since.iso}, {owner}, "
+                "{email}, {phone}, {profile.…}"
+            ),
         ],
     ),
     "a brace left open": (

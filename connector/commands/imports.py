@@ -20,7 +20,7 @@ from connector.operations.csv_import import REFUSED, Wish, import_csv
 from connector.operations.imports import Progress, backfill
 from connector.runtime import Runtime
 
-_OPTIONS_OF_CSV = ("object_", "errors", "encoding", "columns")
+_OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "columns")
 
 
 @click.command("import")
@@ -30,6 +30,7 @@ _OPTIONS_OF_CSV = ("object_", "errors", "encoding", "columns")
 @click.option("--object", "object_", default="lead", show_default=True, help="What the rows are, in the system's word.")
 @click.option("--errors", type=click.Path(path_type=Path), metavar="FILE", help="Where refused rows go, with reasons.")
 @click.option("--encoding", type=click.Choice(ENCODINGS), default="utf-8", show_default=True, help="Of the file.")
+@click.option("--stage", default="", metavar="STAGE", help="Their stage of all rows that do not say theirs.")
 @click.option(
     "--column",
     "columns",
@@ -47,6 +48,7 @@ def import_(  # noqa: PLR0917 - as click gives them
     object_: str,
     errors: Path | None,
     encoding: str,
+    stage: str,
     columns: tuple[str, ...],
     *,
     is_json: bool,
@@ -60,7 +62,8 @@ def import_(  # noqa: PLR0917 - as click gives them
     with opened() as runtime:
         try:
             if path is not None:
-                wish = Wish(path=path, object=object_, encoding=encoding, errors=errors, columns=_columns(columns))
+                told = _columns(columns)
+                wish = Wish(path=path, object=object_, encoding=encoding, errors=errors, stage=stage, columns=told)
                 refused = _csv(runtime, name, wish, meter, is_json=is_json)
                 context.exit(1 if refused else 0)
             start = datetime.combine(since.date(), daytime(), UTC) if since else None

@@ -39,6 +39,7 @@ SITES: Final[dict[str, type[SiteEmulator]]] = {
     TrackerSite.NAME: TrackerSite,
 }
 WITHOUT: Final[dict[str, str]] = {
+    "xinnet": "its leads have no persons in charge: connector/demo/xinnet.py, played by tests/flow/test_xinnet.py",
     "youyi": "it only takes new leads: connector/demo/youyi.py, played by tests/flow/test_new_leads.py",
     "standard": "anything may speak it: tests/flow/senders.py and tests/flow/receiver.py play both ends",
 }

@@ -20,7 +20,7 @@ from connector.operations.connection_settings import nearest, refuse
 from connector.operations.csv_file import REASON
 from connector.payload import Part
 
-WHATS: Final = ("id", "at", "stage", "pipeline", "email", "phone", "owner")
+WHATS: Final = ("id", "at", "made", "stage", "pipeline", "email", "phone", "owner")
 """What an import asks for, each of which stands in a column."""
 _DATE: Final = re.compile(
     r"\s*(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T　]\s*(\d{1,2})[:時](\d{2})(?:[:分](\d{2})秒?)?)?\s*"
@@ -57,14 +57,14 @@ class Columns:
             raise BadRow(message)
         return text
 
-    def at(self, cells: Sequence[str]) -> datetime | None:
-        """The row's time (UTC); None where it has none. Raises `BadRow`."""
-        text = self.cell(cells, "at")
+    def time(self, cells: Sequence[str], what: str) -> datetime | None:
+        """The row's time (UTC), `at` or `made`; None where it has none. Raises `BadRow`."""
+        text = self.cell(cells, what)
         if not text:
             return None
         found = read_time(text, self.zone)
         if found is None:
-            message = f"{self.names[self.places['at']]} is {text[:40]!r}; it must be a time, such as 2026-03-04 14:05"
+            message = f"{self.names[self.places[what]]} is {text[:40]!r}; it must be a time, such as 2026-03-04 14:05"
             raise BadRow(message)
         return found
 

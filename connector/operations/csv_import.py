@@ -37,12 +37,16 @@ _OWNER_DIGITS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person asks for: the file, the object that its rows are, and the columns that need telling."""
+    """What a person asks for: the file, the object that its rows are, and the columns that need telling.
+
+    `stage`: that of all rows which do not say theirs.
+    """
 
     path: Path
     object: str = "lead"
     encoding: str = "utf-8"
     errors: Path | None = None
+    stage: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -62,6 +66,7 @@ class _Read:
     about: str
     digest: str
     at: datetime | None
+    made: datetime | None
     record: RecordRef | None
     identities: tuple[Identity, ...]
     stage: str
@@ -129,6 +134,7 @@ class _Work:
     ) -> None:
         self.runtime = runtime
         self._one, self._object, self._columns, self._refusals, self._now = one, wish.object, found, refusals, now
+        self._stage = wish.stage
         self._people: Mapping[str, str] | None = None
 
     def take(self, lines: Sequence[Line]) -> tuple[Counter[str], Sequence[Row]]:
@@ -187,17 +193,17 @@ class _Work:
             raise BadRow(message)
         who = text or f"{identities[0].kind}:{identities[0].value}"
         owner = found.cell(cells, "owner")
-        whole = hashlib.blake2b(
-            "\x1f".join(f"{name}\x1e{value}" for name, value in data.items()).encode(), digest_size=12
-        )
+        told = "\x1f".join([self._stage, *(f"{name}\x1e{value}" for name, value in data.items())])
+        whole = hashlib.blake2b(told.encode(), digest_size=12)
         return _Read(
             number=line.number,
             about=f"{self._object}:{who}",
             digest=hashlib.blake2b(owner.encode(), digest_size=_OWNER_DIGITS // 2).hexdigest() + whole.hexdigest(),
-            at=found.at(cells),
+            at=found.time(cells, "at"),
+            made=found.time(cells, "made"),
             record=record,
             identities=identities,
-            stage=found.cell(cells, "stage"),
+            stage=found.cell(cells, "stage") or self._stage,
             pipeline=found.cell(cells, "pipeline"),
             owner=owner,
             data=data,
@@ -213,19 +219,21 @@ class _Work:
     ) -> Iterator[Event]:
         """One event; two or three where stage or owner are unknown to the mapping and wait for it by themselves.
 
-        A stage that the record has already is not entered again.
+        Only the first row of a record counts when the record was made, for then it was not as it is now. A stage that
+        the record has already is not entered again.
         """
         mark = hashlib.blake2b(row.about.encode(), digest_size=12).hexdigest()
         key = f"csv:{mark}:{row.digest}" + ("" if row.at else f":{revision}")
+        place = (row.record.object, row.record.id) if row.record else ("", "")
+        made = row.made if place not in stages and not revision else None
         common: dict[str, Any] = {
-            "at": row.at or self._now + row.number * _MICROSECOND,
+            "at": row.at or made or self._now + row.number * _MICROSECOND,
             "identities": row.identities,
             "record": row.record,
             "is_lead": True,
             "data": row.data,
         }
         whole: dict[str, Any] = {}
-        place = (row.record.object, row.record.id) if row.record else ("", "")
         entered = (row.stage or None, row.pipeline or None)
         if row.stage and stages.get(place) != entered:
             stages[place] = entered

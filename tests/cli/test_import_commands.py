@@ -280,3 +280,14 @@ def test_everything_that_a_system_knows_is_taken(cli: Cli, server: Runtime, monk
     assert (done["tally"], asked[1]) == ({"duplicate": 1}, datetime(2026, 1, 1, tzinfo=UTC))
     monkeypatch.setattr(Standard, "changes", lambda *_: iter(()))
     assert cli("import", "shop").stdout == "shop: the system told nothing\n"
+
+
+def test_a_new_record_counts_when_it_was_made_and_what_changes_later_at_the_import(cli: Cli, shop: Runtime) -> None:
+    del shop
+    header, made = ("id", "stage", "created"), ("--column", "made=created")
+    _import(cli, _file(cli.folder, ("7", "", "2026-03-04 14:05"), header=header), *made, "--stage", "new")
+    first = cli.json("subject", "show", "shop:lead:7")["decisions"][0]
+    assert (first["at"], first["to"]) == ("2026-03-04T05:05:00+00:00", "latent")
+    _import(cli, _file(cli.folder, ("7", "talking", "2026-03-04 14:05"), header=header), *made)
+    found = cli.json("subject", "show", "shop:lead:7")
+    assert (found["status"], found["since"] > ago(days=1)) == ("appointment_prospect", True)

@@ -1,0 +1,123 @@
+"""Xinnet against its emulator: leads in by webhook and file, stages both ways, duplicates, echoes, lost webhooks."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.xinnet_leads import APPS, FIELDS
+from connector.demo.faults import Faults
+from connector.demo.xinnet import XinnetLeads
+from connector.operations.csv_import import Wish, import_csv
+from connector.operations.subjects import set_status, show
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+WANG = {"联系人": "王伟", "手机": "13800138000", "邮箱": "wang@example.cn", "企业名称": "北京例公司", "职务": "经理"}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database will do: what differs between the two is below what is tested here."""
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def system(clock: Clock) -> XinnetLeads:
+    return XinnetLeads(now=clock, faults=Faults(seed=1))
+
+
+def test_a_lead_of_an_application_comes_in_whole_and_what_is_done_with_it_goes_both_ways(
+    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        number = system.submit("在线询价", WANG)
+        played.settle()
+        found = show(runtime, "wang@example.cn")
+        assert (found["status"], found["profile"]["company"]) == ("latent", "北京例公司")
+        assert found["profile"]["custom.customer_type"] == "enterprise"
+        clock.forward(hours=1)
+        system.move(number, "已处理")
+        played.settle()
+        assert played.subject()["status"] == "quasi_explicit"
+        clock.forward(hours=1)
+        played.set_status("project")
+        played.settle()
+        assert system.stage_of(number) == "已转为客户"
+        assert [event["said"]["stage"] for event in played.events("echo")] == ["已转为客户"]
+        clock.forward(hours=1)
+        assert (played.settle(), played.subject()["status"]) == (0, "project")
+        assert system.customers == [
+            {"手机": "13800138000", "邮箱": "wang@example.cn", "类型": "企业", "编号": "1"},
+        ]
+
+
+@pytest.mark.parametrize("again", [{"手机": WANG["手机"]}, {"邮箱": "Wang@Example.CN"}], ids=["mobile", "e-mail"])
+def test_a_mobile_or_an_e_mail_that_is_known_makes_no_second_customer(
+    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch, again: dict[str, str]
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        for app, person in zip(APPS, [WANG, again], strict=False):
+            clock.forward(minutes=1)
+            system.submit(app, person)
+        played.settle()
+        assert len(played.subjects()) == 1
+        clock.forward(hours=1)
+        set_status(runtime, "wang@example.cn", "project", actor="test")
+        played.settle()
+        assert len(system.customers) == 1
+
+
+def test_every_application_counts_as_a_form_and_webhooks_that_come_twice_count_once(
+    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        system.faults.doubled, system.faults.late_seconds = 1.0, 0.01
+        for app in APPS:
+            clock.forward(minutes=1)
+            system.submit(app, {"手机": "13900139000"})
+        played.settle()
+        actions = [step for event in played.events("applied") for step in event["steps"] if "action" in step]
+        assert [step["action"] for step in actions] == ["form_submission"] * len(APPS)
+        assert {"held", "dead", "pending"}.isdisjoint(played.outcomes())
+
+
+def test_a_system_that_reports_what_it_does_not_save_is_found_out(
+    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with playing(runtime, system, monkeypatch) as played:
+        number = system.submit(APPS[0], WANG)
+        played.settle()
+        clock.forward(hours=1)
+        system.faults.lying = 1.0
+        played.set_status("project")
+        played.settle()
+        assert "状态 shows '全部线索' in place of '已转为客户'" in str(played.outbox())
+        assert system.stage_of(number) == "全部线索"
+
+
+def test_leads_that_were_there_before_come_by_a_file_with_their_seventeen_fields(
+    runtime: Runtime, system: XinnetLeads, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "线索.csv"
+    row = {**dict.fromkeys(FIELDS, ""), **WANG, "单号": "XS1", "提交时间": "2026-03-04 15:05:06", "状态": "已回复"}
+    with path.open("w", encoding="gb18030", newline="") as file:
+        csv.writer(file).writerows([row.keys(), row.values()])
+    with playing(runtime, system, monkeypatch):
+        done = import_csv(runtime, "xinnet", Wish(path=path, encoding="gb18030"), actor="test").progress
+        assert done.tally == {"applied": 1}
+        found = show(runtime, "xinnet:lead:XS1")
+        assert found["decisions"][0]["at"] == datetime(2026, 3, 4, 6, 5, 6, tzinfo=UTC)
+        assert found["profile"]["custom.title"] == "经理"
+        assert {one["kind"] for one in found["identities"]} == {"email", "phone", "record"}
+        again = import_csv(runtime, "xinnet", Wish(path=path, encoding="gb18030"), actor="test").progress
+        assert again.tally == {"unchanged": 1}
