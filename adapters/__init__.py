@@ -8,6 +8,7 @@ from adapters.amis import Amis
 from adapters.bitrix24 import Bitrix24
 from adapters.bownow import BowNow
 from adapters.cocoar import Cocoar
+from adapters.generic import Generic
 from adapters.hubspot import HubSpot
 from adapters.kintone import Kintone
 from adapters.matomo import Matomo
@@ -30,6 +31,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
         Bitrix24,
         BowNow,
         Cocoar,
+        Generic,
         HubSpot,
         Kintone,
         Matomo,

@@ -9,24 +9,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final
-from urllib.parse import quote
+from typing import Any, ClassVar
 
-import jmespath
 import orjson
-from jmespath.exceptions import JMESPathError
 
 from adapters.standard_lines import TYPES, first_identity, read_lines
 from connector import absent
-from connector.adapter import RATE_SETTING, Answer, Api, Delivery, Outcome, Pushed, Reply, Setting, Update
-from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
+from connector.adapter import RATE_SETTING, Api, Delivery, Pushed, Reply, Setting, Update
+from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
-from connector.redaction import mask_text
+from connector.requesting import (
+    NOT_READ_BACK,
+    check_taken,
+    check_target,
+    excerpt,
+    filled,
+    found,
+    refuse_unless_2xx,
+    send_each,
+)
 from connector.signatures import sign_webhook, verify_webhook
-
-METHODS: Final = ("POST", "PUT", "PATCH")
-_OUTCOMES: Final = {404: Outcome.GONE, 410: Outcome.GONE} | dict.fromkeys((408, 409, 423, 425, 429), Outcome.LATER)
-"""Answers that do not refuse for good; server errors and 429 reach an adapter as `CrmUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,35 +106,20 @@ class Standard:
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request per update; without `read_url` a 2xx counts as done, with the reason `not read back`."""
-        return [self._push(update, api) for update in updates]
+        return send_each(updates, lambda update: self._send(update, api))
 
     catalog = absent.catalog
     inspect = absent.inspect
     subscribe = absent.subscribe
 
-    def _push(self, update: Update, api: Api) -> Pushed:
-        try:
-            self._check_settings()
-            content = _content(update)
-            headers = {"Content-Type": "application/json", "Idempotency-Key": update.key} | self._credentials()
-            headers |= self._signed(update, content)
-            answer = api.call(self.method.upper(), _filled(self.url, update), data=content, headers=headers)
-            if outcome := _OUTCOMES.get(answer.status):
-                return Pushed(key=update.key, outcome=outcome, reason=self._said(answer))
-            self._refuse_unless_2xx(answer)
-            return Pushed(key=update.key, outcome=Outcome.DONE, reason=self._read_back(update, answer.status, api))
-        except CrmUnavailable as error:
-            return Pushed(key=update.key, outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
-        except CrmRefused as error:
-            return Pushed(key=update.key, outcome=Outcome.REFUSED, reason=str(error))
-
-    def _check_settings(self) -> None:
-        message = "no address to send updates to: set the connection's setting `url`"
-        if self.url and self.method.upper() not in METHODS:
-            message = f"the connection's setting `method` is {self.method!r}; it must be one of {', '.join(METHODS)}"
-        elif self.url:
-            return
-        raise CrmRefused(message)
+    def _send(self, update: Update, api: Api) -> str | None:
+        check_target(self.url, self.method)
+        content = _content(update)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": update.key} | self._credentials()
+        headers |= self._signed(update, content)
+        answer = api.call(self.method.upper(), filled(self.url, update), data=content, headers=headers)
+        check_taken(answer, self._secrets())
+        return self._read_back(update, answer.status, api)
 
     def _signed(self, update: Update, content: bytes) -> dict[str, str]:
         if not self.push_secret:
@@ -149,32 +136,19 @@ class Standard:
     def _credentials(self) -> dict[str, str]:
         return {self.auth_header: self.auth_value[0]} if self.auth_value else {}
 
-    def _refuse_unless_2xx(self, answer: Answer) -> None:
-        if answer.status // 100 != 2:  # noqa: PLR2004 - the class of answers that accept
-            raise CrmRefused(self._said(answer))
-
-    def _said(self, answer: Answer) -> str:
-        return f"answered {answer.status}: {self._masked(answer.body.decode(errors='replace'))}".removesuffix(": ")
-
-    def _masked(self, text: str) -> str:
-        tokens = (value.rpartition(" ")[2] for value in self.auth_value)
-        masked = mask_text(text, (*self.auth_value, *tokens, *self.push_secret, *self.secret))
-        return " ".join("".join(character if character.isprintable() else " " for character in masked).split())[:200]
+    def _secrets(self) -> tuple[str, ...]:
+        return (*self.auth_value, *self.push_secret, *self.secret)
 
     def _read_back(self, update: Update, status: int, api: Api) -> str | None:
         """None when the record shows the status; raises `CrmRefused` when it shows another."""
         if not self.read_url:
-            return "not read back"
-        answer = api.call("GET", _filled(self.read_url, update), headers=self._credentials())
-        self._refuse_unless_2xx(answer)
-        try:
-            shown = jmespath.search(self.read_status, answer.json())
-        except JMESPathError as error:
-            message = f"the connection's setting `read_status` ({self.read_status!r}) cannot be used: {error}"
-            raise CrmRefused(message) from error
+            return NOT_READ_BACK
+        answer = api.call("GET", filled(self.read_url, update), headers=self._credentials())
+        refuse_unless_2xx(answer, self._secrets())
+        shown = found("read_status", self.read_status, answer.json())
         if shown == update.status:
             return None
-        message = f"answered {status} but shows {self._masked(str(shown))!r} in place of {update.status!r}"
+        message = f"answered {status} but shows {excerpt(str(shown), self._secrets())!r} in place of {update.status!r}"
         raise CrmRefused(message)
 
 
@@ -189,10 +163,3 @@ def _content(update: Update) -> bytes:
         "fields": dict(update.fields),
     }
     return json.dumps(body, default=str, ensure_ascii=False).encode()
-
-
-def _filled(url: str, update: Update) -> str:
-    record = update.record
-    return url.replace("{record.object}", quote(record.object, safe="")).replace(
-        "{record.id}", quote(record.id, safe="")
-    )

@@ -76,6 +76,15 @@ def check_hmac(
     _refuse_unless(matches, given, "signature")
 
 
+def check_hmac_base64(
+    given: str | None, content: bytes, secrets: Sequence[str], *, prefix: str = "", digest: str = "sha256"
+) -> None:
+    """As `check_hmac`, of an HMAC in base64."""
+    signature = _bytes(given or "")
+    macs = [b64encode(hmac.new(_bytes(secret), content, digest).digest()) for secret in secrets if secret]
+    _refuse_unless([hmac.compare_digest(_bytes(prefix) + mac, signature) for mac in macs], given, "signature")
+
+
 def check_token(given: str | None, secrets: Sequence[str]) -> None:
     """Compare a shared token with any of the secrets. Raises `BadSignature`."""
     token = _bytes(given or "")

@@ -9,6 +9,7 @@ from connector.demo.bitrix24 import Bitrix24Crm
 from connector.demo.bownow import BowNowCrm
 from connector.demo.cocoar import CocoarSite
 from connector.demo.emulator import Crm, SiteEmulator
+from connector.demo.generic import GenericCrm
 from connector.demo.hubspot import HubSpotCrm
 from connector.demo.kintone import KintoneCrm
 from connector.demo.matomo import MatomoSite
@@ -29,6 +30,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     KintoneCrm.NAME: KintoneCrm,
     HubSpotCrm.NAME: HubSpotCrm,
     PipedriveCrm.NAME: PipedriveCrm,
+    GenericCrm.NAME: GenericCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
     CocoarSite.NAME: CocoarSite,

@@ -58,8 +58,12 @@ class Case:
         return PAYLOADS / self.system
 
     def connection(self) -> dict[str, Any]:
-        """`connection.json`: `settings` and `secrets` by field, and `now`, near the time of the signatures."""
-        connection: dict[str, Any] = json.loads((self.folder / "connection.json").read_text())
+        """`settings` and `secrets` by field, and `now`, near the time of the signatures.
+
+        Of `<name>.connection.json` where the case has one of its own, else of `connection.json`.
+        """
+        own = self.folder / f"{self.name}.connection.json"
+        connection: dict[str, Any] = json.loads((own if own.exists() else self.folder / "connection.json").read_text())
         return connection
 
     def adapter(self) -> Adapter:

@@ -1,0 +1,31 @@
+"""A look at a connection of the adapter `generic`: what its settings lack, and whether the system answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from adapters.generic_changes import filled_since
+from connector.adapter import Api, Finding
+from connector.requesting import said
+
+_EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_REFUSED: Final = frozenset({401, 403})
+
+
+def look(
+    mistakes: Sequence[str], changes_url: str, headers: Mapping[str, str], secrets: Sequence[str], api: Api
+) -> list[Finding]:
+    """The findings. Raises `CrmUnavailable` when nothing answers."""
+    findings = [Finding(topic="settings", is_good=False, text=mistake) for mistake in mistakes]
+    if not findings:
+        findings = [Finding(topic="settings", is_good=True, text="the settings can be used")]
+    if not changes_url:
+        text = "`changes_url` is not set: lost webhooks are not found, and the credentials cannot be tried"
+        return [*findings, Finding(topic="credentials", is_good=True, text=text)]
+    answer = api.call("GET", filled_since(changes_url, _EARLIEST), headers=dict(headers))
+    is_good = answer.status // 100 == 2  # noqa: PLR2004 - the class of answers that accept
+    topic = "credentials" if is_good or answer.status in _REFUSED else "webhooks"
+    text = "`changes_url` answers" if is_good else f"`changes_url` {said(answer, secrets)}; correct it or `auth_value`"
+    return [*findings, Finding(topic=topic, is_good=is_good, text=text)]
