@@ -29,7 +29,8 @@ def test_the_second_booked_order_counts_as_the_second_however_often_each_is_told
     shipped = (MAPPINGS / "amis.yaml").read_text()
     mapping = shipped.replace("[order, order]", "[order, visited]")
     assert mapping != shipped
-    with AmisCrm(now=clock) as system, playing(runtime, system, monkeypatch, mapping) as played:
+    system = AmisCrm(now=clock)
+    with playing(runtime, system, monkeypatch, mapping) as played:
         contact = system.add("aiko@customer.example", stage="SQL")
         orders = [system.order(contact), system.order(contact)]
         played.settle()
