@@ -42,13 +42,15 @@ RECORD_COLUMNS: Final = (
 class Context:
     """What applying needs to know: the rules, the connections with their mappings, and the time (aware UTC).
 
-    `is_silent`: nobody is mailed for what is decided, the daily rules up to today included: an import.
+    `is_silent`: nobody is mailed for what is decided, the daily rules up to today included: an import. `has_new_leads`:
+    whoever becomes a lead is sent to the systems that take new leads.
     """
 
     ruleset: Ruleset
     connections: Mapping[str, Connected]
     now: datetime
     is_silent: bool = False
+    has_new_leads: bool = True
 
     @property
     def today(self) -> int:
@@ -285,7 +287,7 @@ def _update_row(change: Change, record: Row, now: datetime) -> Row:
 
 
 def _ask_new_records(connection: Connection, new_leads: Sequence[Change], context: Context) -> bool:
-    """Ask the connections that take new leads to make a record of each; an import brings none.
+    """Ask the connections that take new leads to make a record of each.
 
     The record's id is the subject's: it is there once, however often the subject is told to be a lead.
     """
@@ -296,7 +298,7 @@ def _ask_new_records(connection: Connection, new_leads: Sequence[Change], contex
         for name, rule in one.rules.push.items()
         if rule.new_leads
     ]
-    if not makers or not new_leads or context.is_silent:
+    if not makers or not new_leads or not context.has_new_leads:
         return False
     known = queries.records_of(connection, {change.id for change in new_leads})
     records: dict[str, tuple[Change, Row]] = {}

@@ -146,19 +146,25 @@ class Processor:
         return self._settle([one for claim in _claims(rows, self._clock()) for one in self._read(claim)])
 
     def take(
-        self, connected: Connected, events: Sequence[Event], *, is_silent: bool = False
+        self,
+        connected: Connected,
+        events: Sequence[Event],
+        *,
+        is_silent: bool = False,
+        has_new_leads: bool = True,
     ) -> tuple[Counter[str], bool]:
         """Apply events that no webhook brought; how many by outcome, and whether something is to be sent.
 
         An event that cannot be written stops no other: it counts as dead, and the log says why. `is_silent`: nobody is
-        mailed for what they lead to.
+        mailed for what they lead to. `has_new_leads`: those who become leads by them are new ones (see `Context`).
         """
+        options = {"is_silent": is_silent, "has_new_leads": has_new_leads}
         row = {"id": None, "received_at": self._clock()}
         source = Read(name=connected.name, row=row, connected=connected, parsed=events)
 
         def work(connection: Connection) -> tuple[Counter[str], bool]:
             tally = _Tally()
-            has_updates = self._apply(connection, [source], tally, is_silent=is_silent)
+            has_updates = self._apply(connection, [source], tally, **options)
             return tally.counts[None], has_updates
 
         try:
@@ -170,7 +176,7 @@ class Processor:
             if len(events) > 1:
                 middle = len(events) // 2
                 halves = (events[:middle], events[middle:])
-                first, second = (self.take(connected, half, is_silent=is_silent) for half in halves)
+                first, second = (self.take(connected, half, **options) for half in halves)
                 return first[0] + second[0], first[1] or second[1]
             log.exception("event failed", connection=connected.name, key=events[0].key)
             return Counter({"dead": 1}), False
@@ -234,7 +240,7 @@ class Processor:
             metrics.count_outcome(name, outcome, number)
         return has_updates
 
-    def _apply(self, connection: Connection, reads: Sequence[Read], tally: _Tally, *, is_silent: bool = False) -> bool:
+    def _apply(self, connection: Connection, reads: Sequence[Read], tally: _Tally, **options: bool) -> bool:
         now = self._clock()
         facts: list[_Fact] = []
         for read in reads:
@@ -244,7 +250,7 @@ class Processor:
                 elif read.connected is not None:
                     facts.append(_Fact(connected=read.connected, row=read.row, event=_named(part, read.name)))
         incoming = self._translate(connection, _once(connection, facts, tally), tally)
-        context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now, is_silent=is_silent)
+        context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now, **options)
         return apply(connection, incoming, context)
 
     def _translate(self, connection: Connection, facts: Sequence[_Fact], tally: _Tally) -> list[Incoming]:

@@ -20,7 +20,7 @@ from connector.operations.csv_import import REFUSED, Wish, import_csv
 from connector.operations.imports import Progress, backfill
 from connector.runtime import Runtime
 
-_OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "columns")
+_OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "is_new", "columns")
 
 
 @click.command("import")
@@ -30,6 +30,7 @@ _OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "columns")
 @click.option("--object", "object_", default="lead", show_default=True, help="What the rows are, in the system's word.")
 @click.option("--errors", type=click.Path(path_type=Path), metavar="FILE", help="Where refused rows go, with reasons.")
 @click.option("--encoding", type=click.Choice(ENCODINGS), default="utf-8", show_default=True, help="Of the file.")
+@click.option("--as-new", "is_new", is_flag=True, help="Who becomes a lead by it also goes where only new leads go.")
 @click.option("--stage", default="", metavar="STAGE", help="Their stage of all rows that do not say theirs.")
 @click.option(
     "--column",
@@ -51,6 +52,7 @@ def import_(  # noqa: PLR0917 - as click gives them
     stage: str,
     columns: tuple[str, ...],
     *,
+    is_new: bool,
     is_json: bool,
 ) -> None:
     """Take everything that the system knows, or the rows of a CSV file. Nobody is mailed; an import can be repeated.
@@ -63,7 +65,15 @@ def import_(  # noqa: PLR0917 - as click gives them
         try:
             if path is not None:
                 told = _columns(columns)
-                wish = Wish(path=path, object=object_, encoding=encoding, errors=errors, stage=stage, columns=told)
+                wish = Wish(
+                    path=path,
+                    object=object_,
+                    encoding=encoding,
+                    errors=errors,
+                    stage=stage,
+                    is_new=is_new,
+                    columns=told,
+                )
                 refused = _csv(runtime, name, wish, meter, is_json=is_json)
                 context.exit(1 if refused else 0)
             start = datetime.combine(since.date(), daytime(), UTC) if since else None

@@ -39,7 +39,8 @@ _OWNER_DIGITS: Final = 8
 class Wish:
     """What a person asks for: the file, the object that its rows are, and the columns that need telling.
 
-    `stage`: that of all rows which do not say theirs.
+    `stage`: that of all rows which do not say theirs. `is_new`: who becomes a lead by them is a new lead, also for the
+    systems that take only those.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Wish:
     encoding: str = "utf-8"
     errors: Path | None = None
     stage: str = ""
+    is_new: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -134,7 +136,7 @@ class _Work:
     ) -> None:
         self.runtime = runtime
         self._one, self._object, self._columns, self._refusals, self._now = one, wish.object, found, refusals, now
-        self._stage = wish.stage
+        self._stage, self._is_new = wish.stage, wish.is_new
         self._people: Mapping[str, str] | None = None
 
     def take(self, lines: Sequence[Line]) -> tuple[Counter[str], Sequence[Row]]:
@@ -175,7 +177,7 @@ class _Work:
                 "revision": revision,
             }
         if events:
-            taken, is_asked = self.runtime.processor.take(self._one, events, is_silent=True)
+            taken, is_asked = self.runtime.processor.take(self._one, events, is_silent=True, has_new_leads=self._is_new)
             counts += taken
             if is_asked:
                 self.runtime.wake_push()

@@ -65,7 +65,7 @@ def backfill(
     progress = Progress(count=run["count"], tally=run["tally"], reached=run["reached"], is_resumed=is_resumed)
     try:
         for batch in batches(one.adapter.changes(start, Patient(runtime.api_for(one)))):
-            counts, is_asked = runtime.processor.take(one, batch, is_silent=True)
+            counts, is_asked = runtime.processor.take(one, batch, is_silent=True, has_new_leads=False)
             if is_asked:
                 runtime.wake_push()
             progress = Progress(

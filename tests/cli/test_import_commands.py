@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +14,11 @@ import pytest
 
 from adapters.standard import Standard
 from connector.adapter import Api, Catalog, Person
+from connector.commands.imports import Meter
 from connector.core.errors import CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.operations import csv_import
-from connector.operations.imports import keep, listed
+from connector.operations.imports import Progress, keep, listed
 from connector.runtime import Runtime
 from tests.cli.conftest import Cli, ago
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
@@ -256,6 +259,25 @@ def test_a_unicode_text_of_excel_and_a_file_about_nobody_are_told(cli: Cli, serv
     (cli.folder / "c.csv").write_text('"id\nof lead",x\n1,"' + "y" * 140_000 + '"\n')
     result = cli("import", "shop", "--csv", "c.csv", "--column", "id=id\nof lead", code=1)
     assert "is a quotation mark missing?" in result.stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    meter = Meter()
+    meter(Progress(count=1500, tally={}, share=0.25))
+    meter(Progress(count=2500, tally={}, reached=datetime(2026, 3, 4, tzinfo=UTC)))
+    meter.end()
+    meter.end()
+    shown = terminal.getvalue()
+    assert "25%, 1,500 read, " in shown
+    assert "2,500 read, up to 2026-03-04, " in shown
+    assert shown.count("\n") == 1
 
 
 def test_everything_that_a_system_knows_is_taken(cli: Cli, server: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,13 +111,18 @@ def test_a_lead_that_was_known_before_the_binding_is_not_new(runtime: Runtime, c
         assert _push(runtime, clock) == [("done", None)]
 
 
-def test_an_import_brings_no_new_leads(runtime: Runtime, pool: YouyiPool, clock: Clock, tmp_path: Path) -> None:
+def test_an_import_brings_no_new_leads_but_for_a_file_that_is_said_to(
+    runtime: Runtime, pool: YouyiPool, clock: Clock, tmp_path: Path
+) -> None:
     del pool
     path = tmp_path / "leads.csv"
     path.write_text("id,email\n1,sato@example.jp\n")
     import_csv(runtime, "shop", Wish(path=path, columns={"email": "email"}), actor="test")
     _lead(runtime, clock, "1")
     assert _push(runtime, clock) == []
+    path.write_text("id,email\n2,other@example.jp\n")
+    import_csv(runtime, "shop", Wish(path=path, columns={"email": "email"}, is_new=True), actor="test")
+    assert _push(runtime, clock) == [("done", None)]
 
 
 def test_a_push_that_fails_is_not_lost_and_one_whose_answer_is_lost_makes_no_second_lead(
