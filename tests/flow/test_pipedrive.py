@@ -1,4 +1,4 @@
-"""What is Pipedrive's own, against its emulator: merges, won and lost, leads, and what a banned webhook does not tell."""
+"""Pipedrive's own, against its emulator: merges, won and lost, leads, and what a banned webhook does not tell."""
 
 from __future__ import annotations
 
