@@ -121,9 +121,8 @@ def _plan(update: Update, people: Sequence[Person], pipelines: Mapping[str, Any]
         return Plan(update=update, refusal=f"records of the object {record_object!r} cannot be written")
     wanted = {name: _value(name, value) for name, value in update.fields.items()}
     if (stage := update.fields.get("stage_id")) is not None:
-        # A stage belongs to one pipeline, and a deal that was won or lost has to be opened to stand in it.
         home = pipelines.get(str(stage))
-        wanted = {"status": "open", **({"pipeline_id": home} if home is not None else {}), **wanted}
+        wanted = {**({"pipeline_id": home} if home is not None else {}), **wanted}
     if not update.owner or not update.owner_field:
         return Plan(update=update, wanted=wanted)
     email = update.owner.casefold()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from adapters.pipedrive_rest import Company, good, refusal, rows_of
+from adapters.pipedrive_rest import NOT_FOUND, Company, good, refusal, rows_of
 from connector.adapter import Answer, Finding
 from connector.core.errors import CrmRefused
 
@@ -37,10 +37,12 @@ def subscribe(company: Company, objects: Sequence[str], url: str, now: datetime,
     own = _own(company, url)
     for row in own:
         if not (is_known and _is_good(row)):
-            good(company.call("DELETE", f"{WEBHOOKS}/{row['id']}"))
+            answer = company.call("DELETE", f"{WEBHOOKS}/{row['id']}")
+            if answer.status not in NOT_FOUND:
+                good(answer)
     there = {row.get("event_object") for row in own if is_known and _is_good(row)}
     for record_object in objects:
-        if record_object not in there:
+        if not {record_object, "*"} & there:
             good(company.call("POST", WEBHOOKS, _wanted(record_object, url, account)))
     company.api.keep("webhooks' password", mark)
     return now + AGAIN

@@ -249,12 +249,14 @@ def test_a_record_that_cannot_be_read_and_a_repeated_page_do_not_end_reconciliat
 # --- what goes out
 
 
-def test_a_stage_takes_its_pipeline_along_and_opens_the_deal(company: Company) -> None:
+def test_a_stage_takes_its_pipeline_along_and_opens_the_deal_only_where_that_is_asked_for(company: Company) -> None:
     deal = company.crm.add("a@x.example")
     company.crm.close(deal, "lost")
     assert company.push(deal, KEN.upper(), stage_id="21", **{ABM_STATUS: "Explicit"}).outcome is Outcome.DONE
     fields = company.crm.record(deal).fields
-    assert [fields[name] for name in ("stage_id", "pipeline_id", "status", "owner_id")] == [21, 4, "open", 18230055]
+    assert [fields[name] for name in ("stage_id", "pipeline_id", "status", "owner_id")] == [21, 4, "lost", 18230055]
+    assert company.push(deal, stage_id="15", status="open").outcome is Outcome.DONE
+    assert [fields[name] for name in ("stage_id", "pipeline_id", "status")] == [15, 3, "open"]
     assert company.push(deal, status="lost", lost_reason="price").outcome is Outcome.DONE
     assert "does not exist" not in (company.push(deal, stage_id="99").reason or "")
 
@@ -427,6 +429,7 @@ def test_webhooks_are_made_once_and_anew_when_gone_switched_off_or_of_another_pa
     first, second = list(hooks)[:2]
     hooks[first] |= {"is_active": 0}
     hooks[second] |= {"subscription_url": "https://other.example"}
+    company.api.instead[f"DELETE /v1/webhooks/{first}"] = [body(404, {"error": "Webhook not found"})]
     assert made() == 2
     company.adapter = replace(company.adapter, http_password=("new", PASSWORD))
     assert made() == 3
