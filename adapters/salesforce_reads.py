@@ -98,12 +98,11 @@ class Reader:
 
     def _found(self, record_object: str, row: Row, related: Related, tracked: frozenset[str]) -> dict[str, Any]:
         record_id, is_told = row["Id"], "Status" in tracked
-        # Without a history nothing says what was changed: the connector's own writes are no change of stage.
-        is_ours = row.get("LastModifiedById") == self.org.user() and row["LastModifiedDate"] != row["CreatedDate"]
         stages = stages_of(record_object, row, related.stages.get(record_id, ()), is_told=is_told)
         return {
             "row": row,
-            "stages": stages if is_told or not is_ours else [],
+            "stages": stages,
+            "is_seen": not is_told,
             "owner": _owner(row, related.owners.get(record_id), is_told="Owner" in tracked),
             "contacts": list(related.contacts.get(record_id, ())),
             "leads": list(related.leads.get(record_id, ())),

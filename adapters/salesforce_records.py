@@ -51,7 +51,8 @@ def person_of(owner: Any) -> str | None:
 def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | None = None) -> list[Event]:
     """The events that a record stands for as it is now, and the stages it had since. Raises `BadPayload`: no time.
 
-    `found`: the `row`, its `stages` with their times (oldest first), since when the `owner` is, `contacts` and `leads`.
+    `found`: the `row`, its `stages` with their times (oldest first), since when the `owner` is, `contacts` and `leads`;
+    `is_seen`: nothing says since when the record is in its stage.
     """
     row: Row = found["row"]
     if row.get("IsDeleted"):
@@ -59,10 +60,13 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     name = name_of(record)
     event = partial(Event, record=record, is_lead=True, identities=identities_of(record, found))
     events = [event(key=f"{name}:identify", at=_time(row, "CreatedDate"), kind=Kind.IDENTIFY)]
+    is_seen = bool(found.get("is_seen"))
     stages = [(stage, Part(at, "$.stages").instant()) for stage, at in found["stages"]]
     for place, (stage, at) in enumerate(stages):
         if place == len(stages) - 1 or (since is not None and at >= since):
-            events.append(event(key=f"{name}:stage:{stage}@{moment(at)}", at=at, kind=Kind.STAGE, stage=stage))
+            events.append(
+                event(key=f"{name}:stage:{stage}@{moment(at)}", at=at, kind=Kind.STAGE, stage=stage, is_seen=is_seen)
+            )
     owner, at = person_of(row.get("OwnerId")), Part(found["owner"], "$.owner").instant()
     email = (row.get("Owner") or {}).get("Email") if owner else None
     key = f"{name}:owner:{row.get('OwnerId') or 'nobody'}@{moment(at)}"

@@ -37,7 +37,6 @@ _BARRED: Final = ("not valid for use with the REST API", "not attached to Agent"
 """Texts of INVALID_SESSION_ID that a new token does not mend; trying would go round in a circle (jsforce, 2026-06)."""
 _VERSION: Final = re.compile(r"v?([0-9]{2,3})(?:\.0)?")
 _TOKEN: Final = "access_token"  # noqa: S105 - the name that it is kept under
-_USER: Final = "user_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +114,6 @@ class Org:
                 return
             answer = self.call("GET", following).json()
 
-    def user(self) -> str | None:
-        """The id of the user that the connector acts as."""
-        if _USER not in self.api.memo:
-            self.api.memo[_USER] = self.api.kept(_USER)
-        user: str | None = self.api.memo[_USER]
-        return user
-
     def _send(self, method: str, url: str, token: str, json: Any, params: Mapping[str, str] | None) -> Answer:
         # Without the second header, active assignment rules may overwrite the owner that was just written.
         headers = {"Authorization": f"Bearer {token}", "Sforce-Auto-Assign": "FALSE"}
@@ -156,7 +148,4 @@ class Org:
             )
             raise CrmRefused(message)
         self.api.keep(_TOKEN, token)
-        user = str(given.get("id") or "").rpartition("/")[2]
-        self.api.memo[_USER] = user
-        self.api.keep(_USER, user)
         return self._remembered(token)

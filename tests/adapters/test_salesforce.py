@@ -307,18 +307,17 @@ def test_unrelated_changes_do_not_date_stage_and_owner_anew(org: FakeOrg) -> Non
     assert {event.key for event in after} - before == {_of(after, Kind.PROFILE).key}
 
 
-def test_without_a_history_the_newest_change_dates_the_stage_and_own_writes_are_none(org: FakeOrg) -> None:
+def test_without_a_history_the_newest_change_dates_the_stage_as_seen(org: FakeOrg) -> None:
     org.crm.tables.is_tracked = False
     lead = org.crm.add("ann@example.com")
     org.clock.forward(hours=1)
-    org.crm.move(lead, "Working - Contacted", by=HANA.id)
-    events = _read(org, _callout(lead))
-    assert (_of(events, Kind.STAGE).at, _of(events, Kind.OWNER).at) == (org.clock.now, org.clock.now)
-    org.clock.forward(hours=1)
-    org.crm.shelf.change("Lead", lead, {"ABM_Status__c": "Explicit"}, by=INTEGRATION)
-    assert Kind.STAGE not in [event.kind for event in _read(org, _callout(lead))]
-    assert Kind.STAGE not in [event.kind for event in _read(org, _callout(lead), history="no")]
-    assert _of(_read(org, _callout(lead), history="yes"), Kind.STAGE).at == NOW
+    org.crm.move(lead, "Working - Contacted")
+    for history in ("auto", "no"):
+        events = _read(org, _callout(lead), history=history)
+        assert (_of(events, Kind.STAGE).at, _of(events, Kind.OWNER).at) == (org.clock.now, org.clock.now)
+        assert _of(events, Kind.STAGE).is_seen
+    stage = _of(_read(org, _callout(lead), history="yes"), Kind.STAGE)
+    assert (stage.at, stage.is_seen) == (NOW, False)
 
 
 def test_a_history_that_lags_behind_the_record_gives_the_present_stage(org: FakeOrg) -> None:
