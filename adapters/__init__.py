@@ -22,6 +22,7 @@ from adapters.standard import Standard
 from adapters.tracker import Tracker
 from adapters.xinnet import Xinnet
 from adapters.youyi import Youyi
+from adapters.zoho import Zoho
 from connector.adapter import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
@@ -45,5 +46,6 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
         Tracker,
         Xinnet,
         Youyi,
+        Zoho,
     )
 }

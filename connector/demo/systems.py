@@ -20,6 +20,7 @@ from connector.demo.rudderstack import RudderStackSite
 from connector.demo.salesforce import SalesforceCrm
 from connector.demo.segment import SegmentSite
 from connector.demo.tracker import TrackerSite
+from connector.demo.zoho import ZohoCrm
 
 CRMS: Final[dict[str, type[Crm]]] = {
     AmisCrm.NAME: AmisCrm,
@@ -31,6 +32,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     HubSpotCrm.NAME: HubSpotCrm,
     PipedriveCrm.NAME: PipedriveCrm,
     GenericCrm.NAME: GenericCrm,
+    ZohoCrm.NAME: ZohoCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
     CocoarSite.NAME: CocoarSite,

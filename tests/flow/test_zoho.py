@@ -1,0 +1,52 @@
+"""What only Zoho CRM has, against the whole product: channels that the connector makes, blueprints, short tokens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connector.demo.faults import Faults
+from connector.demo.zoho import ZohoCrm
+from connector.runtime import Runtime
+from tests.conftest import Clock
+from tests.flow.emulated import playing
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+def test_channels_that_the_connector_makes_tell_of_leads_whose_stage_a_blueprint_holds(
+    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = ZohoCrm(now=clock, faults=Faults(seed=1))
+    system.rest.blueprints = {"Leads": {"Not Contacted": ("Contacted",), "Contacted": ("Junk Lead",)}}
+    with playing(runtime, system, monkeypatch) as played:
+        (address,) = system.handlers
+        system.channels.by_id.clear()
+        connected = runtime.connections.look_again(played.name)
+        assert connected
+        again = connected.adapter.subscribe(address, clock(), runtime.api_for(connected))
+        assert again
+        assert again > clock()
+        lead = system.add("ann@customer.example")
+        played.settle()
+        clock.forward(hours=2)
+        played.set_status("not_targeted")
+        played.settle(2)
+        assert system.stage_of(lead) == "Not Contacted"
+        clock.forward(hours=2)
+        system.move(lead, "Contacted")
+        played.settle()
+        clock.forward(hours=2)
+        played.set_status("not_targeted")
+        played.settle()
+        assert (system.stage_of(lead), system.status_of(lead)) == ("Junk Lead", played.label())
+        assert "stage" in {event["kind"] for event in played.events("echo")}
