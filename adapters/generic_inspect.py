@@ -17,10 +17,10 @@ _REFUSED: Final = frozenset({401, 403})
 def look(
     mistakes: Sequence[str], changes_url: str, headers: Mapping[str, str], secrets: Sequence[str], api: Api
 ) -> list[Finding]:
-    """The findings. Raises `CrmUnavailable` when nothing answers."""
-    findings = [Finding(topic="settings", is_good=False, text=mistake) for mistake in mistakes]
-    if not findings:
-        findings = [Finding(topic="settings", is_good=True, text="the settings can be used")]
+    """The findings; with wrong settings nothing is asked. Raises `CrmUnavailable` when nothing answers."""
+    if mistakes:
+        return [Finding(topic="settings", is_good=False, text=mistake) for mistake in mistakes]
+    findings = [Finding(topic="settings", is_good=True, text="the settings can be used")]
     if not changes_url:
         text = "`changes_url` is not set: lost webhooks are not found, and the credentials cannot be tried"
         return [*findings, Finding(topic="credentials", is_good=True, text=text)]

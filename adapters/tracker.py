@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from adapters.tracker_body import TYPES, Batch, Reading, read_batch, read_event
+from adapters.tracker_inspect import look
 from connector import absent
-from connector.adapter import RATE_SETTING, Delivery, Reply, Setting
+from connector.adapter import RATE_SETTING, Api, Delivery, Finding, Reply, Setting
 from connector.core.errors import BadPayload, BadSignature
 from connector.core.event import Event
 from connector.payload import Part, read_json
@@ -138,7 +139,12 @@ class Tracker:
     changes = absent.changes
     push = absent.push
     catalog = absent.catalog
-    inspect = absent.inspect
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Whether sites, keys and secret can be used, and the tag to put into the pages. Nothing is asked."""
+        del api
+        return look(self._origins(), self.site_keys, self.identity_secret, url)
+
     subscribe = absent.subscribe
 
     def _origins(self) -> tuple[str, ...]:

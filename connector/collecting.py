@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from connector.adapter import Delivery
+from connector.adapter import Adapter, Delivery
 
 
 @runtime_checkable
@@ -23,3 +23,8 @@ class Collecting(Protocol):
     def wants(self, delivery: Delivery) -> bool:
         """False for what is not to be stored at all: bots, visitors who ask not to be tracked; raises nothing."""
         ...
+
+
+def collects(adapter: type[Adapter]) -> bool:
+    """Whether an adapter is a `Collecting` one."""
+    return hasattr(adapter, "allows_origin")

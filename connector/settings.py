@@ -74,9 +74,10 @@ class Config:
         """Whether the database is a SQLite file."""
         return self.database_url.startswith("sqlite:")
 
-    def webhook_url(self, connection: str) -> str:
-        """The address that a connection's webhooks are sent to: the public one where it is set."""
-        return f"{self.public_url or f'http://{self.host}:{self.port}'}/webhooks/{connection}"
+    def webhook_url(self, connection: str, *, is_collected: bool = False) -> str:
+        """The address that its webhooks (of a tracker: its batches) are sent to: the public one where it is set."""
+        path = "collect" if is_collected else "webhooks"
+        return f"{self.public_url or f'http://{self.host}:{self.port}'}/{path}/{connection}"
 
     @property
     def metrics_dir(self) -> Path:

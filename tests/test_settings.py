@@ -198,6 +198,7 @@ def test_postgresql_gets_its_driver_and_four_lanes(tmp_path: Path, scheme: str) 
 
 def test_webhooks_go_to_the_public_address_where_one_is_set(tmp_path: Path) -> None:
     assert read_config({}, tmp_path).webhook_url("shop") == "http://127.0.0.1:8080/webhooks/shop"
+    assert read_config({}, tmp_path).webhook_url("site", is_collected=True) == "http://127.0.0.1:8080/collect/site"
     for given in ("https://example.com/crm", "https://example.com/crm/"):
         config = read_config({"CONNECTOR_PUBLIC_URL": given}, tmp_path)
         assert config.webhook_url("shop") == "https://example.com/crm/webhooks/shop"

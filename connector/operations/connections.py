@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from adapters import ADAPTERS
+from connector.collecting import collects
 from connector.connections import Connected
 from connector.core.errors import NotFound
 from connector.operations.connection_settings import nearest
@@ -89,7 +90,7 @@ def _head(runtime: Runtime, row: Row) -> dict[str, Any]:
         "name": row["name"],
         "adapter": row["adapter"],
         "is_paused": row["is_paused"],
-        "webhook": runtime.config.webhook_url(row["name"]),
+        "webhook": runtime.config.webhook_url(row["name"], is_collected=collects(ADAPTERS[row["adapter"]])),
     }
 
 

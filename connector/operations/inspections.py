@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from connector.adapter import Answer, Api, Finding
+from connector.collecting import collects
 from connector.connections import Connected
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.drift import FIELD_NEW
@@ -70,7 +71,7 @@ def inspect(runtime: Runtime, name: str) -> list[Finding]:
 def _asked(runtime: Runtime, one: Connected, api: Api) -> list[Finding]:
     """What the system says of itself: by the adapter's inspection, else by its catalogue."""
     try:
-        found = list(one.adapter.inspect(runtime.config.webhook_url(one.name), api))
+        found = list(one.adapter.inspect(_address(runtime, one), api))
         if any(of.topic == "credentials" for of in found):
             return found
         catalog = one.adapter.catalog(api)
@@ -86,6 +87,11 @@ def _asked(runtime: Runtime, one: Connected, api: Api) -> list[Finding]:
     else:
         text = "the system has no call that would show whether the credentials are good; a delivery or an update will"
     return [Finding(topic="credentials", is_good=True, text=text), *found]
+
+
+def _address(runtime: Runtime, one: Connected) -> str:
+    """What the system, or a tracker's script, sends to."""
+    return runtime.config.webhook_url(one.name, is_collected=collects(type(one.adapter)))
 
 
 def _is_reached(found: Finding) -> bool:
@@ -144,7 +150,7 @@ def _webhooks(
     with runtime.database.read() as connection:
         last = arrivals.last_delivery(connection, one.name)
         refused = arrivals.last_quarantined(connection, one.name)
-    address = runtime.config.webhook_url(one.name)
+    address = _address(runtime, one)
     if runtime.config.public_url is None:
         text = f"CONNECTOR_PUBLIC_URL is not set: only this machine is sure to reach {address}"
         yield Finding(topic="webhooks", is_good=last is not None, text=text)

@@ -460,7 +460,7 @@ def test_a_listing_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_look_says_what_is_wrong_with_the_settings_and_whether_the_system_answers() -> None:
     wrong = Generic(proof="none", stage="a[", template="{", url=URL)
-    assert [finding.is_good for finding in wrong.inspect("", FakeApi(answers=[]))] == [False, False, False, True]
+    assert [finding.is_good for finding in wrong.inspect("", FakeApi(answers=[]))] == [False, False, False]
     good = Generic(**SETTINGS, changes_url="https://crm.example/v1")
     looks = [good.inspect("", FakeApi(answers=[answer(status, b"hm")])) for status in (200, 401, 404)]
     assert [(found[1].topic, found[1].is_good) for found in looks] == [

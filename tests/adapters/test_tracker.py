@@ -18,6 +18,7 @@ from connector.core.errors import BadPayload, BadSignature
 from connector.core.event import Event
 from connector.demo.tracker import sign_token
 from tests.adapters.signing_tracker import SIGNING, SITE
+from tests.adapters.support import FakeApi
 
 SECRET = "identity-b6f0c2a94e7d41c8935a"
 VISITOR = "9f3c1a2b5d6e7f80"
@@ -225,6 +226,22 @@ def test_a_body_without_events_or_visitor_is_refused() -> None:
     for body in bodies:
         with pytest.raises(BadPayload):
             parse(LOGIN, **body)
+
+
+def test_a_look_says_what_cannot_work_and_gives_the_tag_for_the_pages() -> None:
+    wrong = Tracker(sites=("www.example.com", f"{SITE}/shop"), identity_secret=("short",)).inspect(
+        "", FakeApi(answers=[])
+    )
+    assert [finding.is_good for finding in wrong] == [False] * 4
+    assert [finding.is_good for finding in Tracker(site_keys=(KEY,)).inspect("", FakeApi(answers=[]))] == [False]
+    url = "https://connector.example.com/collect/site"
+    for adapter, said in ((ADAPTER, "tokens name visitors"), (replace(ADAPTER, identity_secret=()), "is not set")):
+        sites, tag = adapter.inspect(url, FakeApi(answers=[]))
+        assert said in sites.text
+        assert tag.text == (
+            'into every page: <script async src="https://connector.example.com/tracker.js" '
+            f'data-connection="site" data-key="{KEY}"></script>'
+        )
 
 
 def test_the_lane_is_the_visitor() -> None:
