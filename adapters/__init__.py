@@ -10,6 +10,7 @@ from adapters.bownow import BowNow
 from adapters.cocoar import Cocoar
 from adapters.generic import Generic
 from adapters.hubspot import HubSpot
+from adapters.jira import Jira
 from adapters.kintone import Kintone
 from adapters.matomo import Matomo
 from adapters.odoo import Odoo
@@ -34,6 +35,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
         Cocoar,
         Generic,
         HubSpot,
+        Jira,
         Kintone,
         Matomo,
         Odoo,

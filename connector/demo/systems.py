@@ -11,6 +11,7 @@ from connector.demo.cocoar import CocoarSite
 from connector.demo.emulator import Crm, SiteEmulator
 from connector.demo.generic import GenericCrm
 from connector.demo.hubspot import HubSpotCrm
+from connector.demo.jira import JiraCrm
 from connector.demo.kintone import KintoneCrm
 from connector.demo.matomo import MatomoSite
 from connector.demo.odoo import OdooCrm
@@ -33,6 +34,7 @@ CRMS: Final[dict[str, type[Crm]]] = {
     PipedriveCrm.NAME: PipedriveCrm,
     GenericCrm.NAME: GenericCrm,
     ZohoCrm.NAME: ZohoCrm,
+    JiraCrm.NAME: JiraCrm,
 }
 SITES: Final[dict[str, type[SiteEmulator]]] = {
     CocoarSite.NAME: CocoarSite,
