@@ -14,6 +14,7 @@ from typing import Any, Final
 from adapters.zoho_records import FIELDS, STAGES, deleted_event, events_of, id_of, moment, stages_of
 from adapters.zoho_rest import PAGE, Account, Row, among, chunks
 from connector.adapter import Catalog, Person
+from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef
 from connector.payload import Part
 
@@ -104,12 +105,12 @@ class Reader:
         contacts = self._contacts(rows) if module == "Deals" else {}
         found = {}
         for row in rows:
-            stages, owner = self._history(module, row)
+            stages, owner, is_seen = self._history(module, row)
             email = emails.get(id_of(row.get("Owner")) or "")
             found[str(row["id"])] = {
                 "row": row,
                 "stages": stages,
-                "is_seen": not self.has_timeline,
+                "is_seen": is_seen,
                 "owner": owner,
                 "email": email.strip().casefold() if email else None,
                 "contact": contacts.get(id_of(row.get("Contact_Name")) or ""),
@@ -121,14 +122,19 @@ class Reader:
         fields = ("Full_Name", "Email", "Mobile")
         return {str(row["id"]): row for row in (self.account.select(fields, "Contacts", among(ids)) if ids else ())}
 
-    def _history(self, module: str, row: Row) -> tuple[list[list[str]], str]:
-        """The stages, and since when the owner is, by the record's timeline; else by its newest change."""
+    def _history(self, module: str, row: Row) -> tuple[list[list[str]], str, bool]:
+        """The stages, and since when the owner is, by the record's timeline; else by its newest change, and true."""
         created, modified = str(row["Created_Time"]), str(row["Modified_Time"])
-        if not self.has_timeline:
-            return stages_of(module, row, (), modified), modified
         if modified == created:
-            return stages_of(module, row, (), created), created
-        body = self.account.call("GET", f"{module}/{row['id']}/__timeline", params={"per_page": str(PAGE)})
+            return stages_of(module, row, (), created), created, False
+        try:
+            body = self._timeline(module, str(row["id"])) if self.has_timeline else None
+        except (
+            CrmRefused
+        ):  # it was deleted a moment ago, or is kept from the user: the other records are read all the same
+            body = None
+        if body is None:
+            return stages_of(module, row, (), modified), modified, True
         # The newest come first, of one second, too.
         entries = [*reversed(body.get("__timeline", []))]
         entries.sort(key=lambda entry: str(entry["audited_time"]))
@@ -140,7 +146,10 @@ class Reader:
         first = modified if (body.get("info") or {}).get("more_records") else created
         stages = [(str(value), at) for name, value, at in changed if name == STAGES.get(module)]
         owners = [at for name, _, at in changed if name == "Owner"]
-        return stages_of(module, row, stages, first), owners[-1] if owners else first
+        return stages_of(module, row, stages, first), owners[-1] if owners else first, False
+
+    def _timeline(self, module: str, record_id: str) -> Row:
+        return self.account.call("GET", f"{module}/{record_id}/__timeline", params={"per_page": str(PAGE)})
 
 
 def _labels(values: Iterable[Row]) -> dict[str, str]:

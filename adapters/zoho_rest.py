@@ -47,7 +47,7 @@ _TOKEN: Final = "access_token"  # noqa: S105 - the name that it is kept under
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error of a call or of one record in it. `code` is Zoho's; `is_gone`: the id is none (any more)."""
+    """An error of a call or of one record in it. `code` is Zoho's, `retry_after` in seconds."""
 
     outcome: Outcome
     code: str

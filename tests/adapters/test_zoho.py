@@ -232,6 +232,21 @@ def test_a_timeline_that_lags_or_is_long_gives_the_present_stage_by_the_newest_c
     assert _of(_read(account, _callback(other)), Kind.STAGE).at == account.clock.now
 
 
+def test_a_timeline_that_is_refused_stops_no_other_record(account: FakeAccount) -> None:
+    lead, other = (account.crm.add(f"{who}@example.com") for who in "ab")
+    account.clock.forward(hours=1)
+    for one in (lead, other):
+        account.crm.move(one, "Contacted")
+    adapter, delivery = connection(), _delivery(_callback(lead, other))
+    adapter.fetch([delivery], account)
+    account.memo["users"] = []
+    row = {"Created_Time": NOW.isoformat(), "Modified_Time": account.clock.now.isoformat(), "Lead_Status": "Contacted"}
+    rows = [{**row, "id": one, "Owner": None} for one in (lead, other)]
+    account.answers = [(200, {"data": rows}), (400, {"code": "INVALID_DATA", "details": {"api_name": "id"}})]
+    stages = [event for event in _read(account, _callback(lead, other)) if event.kind is Kind.STAGE]
+    assert [(event.stage, event.is_seen) for event in stages] == [("Contacted", True), ("Contacted", False)]
+
+
 def test_a_webhook_with_an_event_is_an_action_and_may_name_its_record_in_the_address(account: FakeAccount) -> None:
     lead = account.crm.add("ann@example.com")
     delivery = _delivery(b"webinar=12", ("lead_id", lead), ("event", "webinar"), ("secret", "b7d1f0a2c9"))
