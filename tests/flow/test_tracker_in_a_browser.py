@@ -51,7 +51,7 @@ class Site:
     def open(self) -> BrowserContext:
         """A visitor of the site, with nothing remembered."""
         context = self.browser.new_context(user_agent=AGENT)
-        context.set_default_timeout(5000)
+        context.set_default_timeout(20_000)
         return context
 
     def posts(self) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ class Site:
 
     def wait(self, **words: int) -> None:
         """Until as many events were taken, by type."""
-        wait_for(lambda: self.words() == words, f"{words}", 5)
+        wait_for(lambda: self.words() == words, f"{words}")
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_without_consent_nothing_happens_and_what_was_not_taken_is_sent_again(si
     assert (asked, context.cookies(), page.evaluate("localStorage.length")) == ([], [], 0)
     page.route("**/collect/**", lambda route: route.abort())
     page.evaluate("abm('consent', true)")
-    wait_for(lambda: page.evaluate("Object.keys(localStorage).length") == 1, "what is kept", 5)
+    wait_for(lambda: page.evaluate("Object.keys(localStorage).length") == 1, "what is kept")
     page.unroute("**/collect/**")
     page.evaluate(
         "for (var n in localStorage) if (/^abm_q/.test(n)) "
@@ -188,7 +188,7 @@ def test_without_consent_nothing_happens_and_what_was_not_taken_is_sent_again(si
     )
     page.goto(f"{site.url}/next")
     site.wait(page=2)
-    wait_for(lambda: page.evaluate("Object.keys(localStorage).length") == 0, "what was taken is forgotten", 5)
+    wait_for(lambda: page.evaluate("Object.keys(localStorage).length") == 0, "what was taken is forgotten")
     visitor = _visitor(page)
     for email in ("a@example.com", "b@example.com"):
         _identify(page, email, visitor)
