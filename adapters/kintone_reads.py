@@ -41,6 +41,9 @@ class Reader:
     def changes(self, since: datetime) -> Iterator[Event]:
         """The events of the records changed since (aware UTC), in pages of 500; deleted ones leave no trace there."""
         code, first, owners = code_of("UPDATED_TIME", self.fields()), 0, self.owners()
+        if code is None:
+            message = "the app's form shows no updated time; without it nobody can tell what changed"
+            raise CrmRefused(message)
         moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:00Z")
         while records := self.site.query(f'{code} >= "{moment}" and $id > {first} order by $id asc limit {PAGE}'):
             for record in records:

@@ -48,13 +48,13 @@ def _write(reader: Reader, plans: Sequence[Plan]) -> list[Plan]:
 
 def _act(reader: Reader, plan: Plan, ids: Sequence[int]) -> None:
     values, call = dict(plan.values), reader.server.call
-    if plan.is_back:
-        call(MODEL, "action_unarchive", ids)
     reason = {REASON: values.pop(REASON)} if plan.is_lost and REASON in values else {}
     if values:
         call(MODEL, "write", ids, vals={name: _written(value) for name, value in values.items()})
     if plan.is_lost:
         call(MODEL, "action_set_lost", ids, **reason)
+    if plan.is_back:  # last: a record that is back before it has its new stage would look like moved to its old one
+        call(MODEL, "action_unarchive", ids)
 
 
 def _read_back(reader: Reader, plans: Sequence[Plan]) -> list[Pushed]:

@@ -202,6 +202,12 @@ def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_recor
     ]
 
 
+def test_an_app_without_updated_time_cannot_be_reconciled() -> None:
+    api = FakeKintone(on={"app/form/fields.json": lambda _: {"properties": {}}})
+    with pytest.raises(CrmRefused, match="shows no updated time"):
+        list(kintone().changes(NOW, api))
+
+
 def test_one_record_is_written_by_the_calls_for_one_action_first_each_with_the_newest_revision() -> None:
     api = FakeKintone(records={345: record()})
     update = _stage("商談中", owner="k.sato@example.com", 会社名="新", 見込金額="1250000.0")
