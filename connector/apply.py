@@ -22,6 +22,7 @@ from connector.store import outbox
 from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
+from connector.updates import Moved, ask_new_records, ask_updates, record_row
 
 NOT_SET: Final = "not_set"
 _STAGED: Final = frozenset({Kind.STAGE, Kind.RECORD})
@@ -107,6 +108,11 @@ class Change:
             self.prior = State.from_json(self.row["state"])
             self.was_lead = self.was_lead or self.prior.kind == LEAD
 
+    def moved(self) -> Moved:
+        """The subject, and the last delivery that brought something of it."""
+        deliveries = (source.delivery for source in reversed(self.sources.values()) if source.delivery)
+        return Moved(self.id, next(deliveries, None))
+
 
 def apply(connection: Connection, incoming: Sequence[Incoming], context: Context) -> bool:
     """Store the events and bring their subjects up to date; whether anything is to be sent. All or nothing."""
@@ -164,8 +170,10 @@ def settle(connection: Connection, changes: Sequence[Change], context: Context) 
     queries.add_decisions(connection, [row for row, _ in decision_rows])
     notices = notice_rows(decision_rows, context.moment(is_again=False))
     outbox.ask_notices(connection, notices)
-    is_asked = _ask_new_records(connection, new_leads, context)
-    return _ask_updates(connection, moved, context) or is_asked or bool(notices)
+    news = [change.moved() for change in new_leads] if context.has_new_leads else []
+    is_asked = ask_new_records(connection, news, context.connections, context.now)
+    is_asked |= ask_updates(connection, [change.moved() for change in moved], context.connections, context.now)
+    return is_asked or bool(notices)
 
 
 def _changes(incoming: Sequence[Incoming], resolved: Resolved) -> dict[str, Change]:
@@ -248,84 +256,6 @@ def _event_row(one: Incoming, subject: str, now: datetime) -> Row:
     }
 
 
-def _is_pushed(record: Row, connected: Connected | None) -> bool:
-    rule = connected.rules.push.get(record["object"]) if connected and connected.adapter.takes_updates else None
-    return rule is not None and not rule.new_leads
-
-
-def _ask_updates(connection: Connection, moved: Sequence[Change], context: Context) -> bool:
-    """Ask for an update of every record of the subjects whose connection pushes such records."""
-    if not moved:
-        return False
-    by_subject = queries.records_of(connection, {change.id for change in moved})
-    rows = [
-        _update_row(change, record, context.now)
-        for change in moved
-        for record in by_subject[change.id]
-        if _is_pushed(record, context.connections.get(record["connection"]))
-    ]
-    outbox.ask(connection, rows)
-    return bool(rows)
-
-
-def _update_row(change: Change, record: Row, now: datetime) -> Row:
-    delivery = next((source.delivery for source in reversed(change.sources.values()) if source.delivery), None)
-    return {
-        "id": new_id(now),
-        "kind": outbox.UPDATE,
-        "key": record["id"],
-        "connection": record["connection"],
-        "record": record["id"],
-        "subject": change.id,
-        "revision": 1,
-        "outcome": outbox.WAITING,
-        "next_attempt_at": now,
-        "payload": None,
-        "delivery": delivery,
-        "created_at": now,
-    }
-
-
-def _ask_new_records(connection: Connection, new_leads: Sequence[Change], context: Context) -> bool:
-    """Ask the connections that take new leads to make a record of each.
-
-    The record's id is the subject's: it is there once, however often the subject is told to be a lead.
-    """
-    makers = [
-        (one.name, name)
-        for one in context.connections.values()
-        if one.adapter.takes_updates
-        for name, rule in one.rules.push.items()
-        if rule.new_leads
-    ]
-    if not makers or not new_leads or not context.has_new_leads:
-        return False
-    known = queries.records_of(connection, {change.id for change in new_leads})
-    records: dict[str, tuple[Change, Row]] = {}
-    for change in new_leads:
-        has = {(record["connection"], record["object"]) for record in known[change.id]}
-        for name, record_object in makers:
-            if (name, record_object) not in has:
-                row = _record_row((name, record_object, change.id), context.now)
-                records[row["id"]] = (change, {**row, "subject": change.id})
-    added = queries.add_records(connection, [row for _, row in records.values()])
-    outbox.ask(connection, [_update_row(*records[of], context.now) for of in sorted(added)])
-    return bool(added)
-
-
-def _record_row(key: tuple[str, str, str], now: datetime) -> dict[str, Any]:
-    return {
-        "id": new_id(now),
-        "connection": key[0],
-        "object": key[1],
-        "external_id": key[2],
-        "stage": None,
-        "pipeline": None,
-        "stage_at": None,
-        "is_gone": False,
-    }
-
-
 def _write_new_subjects(
     connection: Connection, resolved: Resolved, changes: Mapping[str, Change], now: datetime
 ) -> None:
@@ -367,7 +297,7 @@ def _write_records(
         key = _record_key(one)
         if key not in rows:
             changes[subject].is_linked = True
-            rows[key] = _record_row(key, now)
+            rows[key] = record_row(key, now)
         row = rows[key]
         row["subject"] = subject
         event = one.event

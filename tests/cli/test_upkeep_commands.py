@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,11 @@ def test_reconcile_takes_what_webhooks_missed(cli: Cli, server: Runtime, monkeyp
     assert cli.lines("reconcile", "shop") == [{"connection": "shop", "events": {}, "error": None}]
     assert cli.json("subject", "show", "shop:lead:9")["status"] == "appointment_prospect"
     assert cli.json("connection", "show", "shop")["reconciled_at"] is not None
+    assert "found by it" not in cli("connection", "show", "shop").stdout
+    at = datetime.now(UTC)
+    event = replace(event, key="s2", at=at, stage="meeting")
+    cli("reconcile", "shop")
+    assert "1 events that no webhook brought" in cli("connection", "show", "shop").stdout
 
 
 def test_a_system_that_does_not_answer_stops_no_other(
