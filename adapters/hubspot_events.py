@@ -15,6 +15,7 @@ from adapters.hubspot_records import (
     deleted_event,
     events_of,
     identities_of,
+    moment,
     name_of,
 )
 from connector.adapter import Delivery
@@ -41,6 +42,8 @@ def events_in(notice: Notice, delivery: Delivery, fetched: Mapping[str, Any], co
     if notice.changed in {view.stage_of(ref.object), OWNER}:
         told = Told(property=notice.changed or "", value=notice.value, at=notice.at)
         events.append(changed_event(survivor, record, told, view))
+    if notice.word.endswith(".restore"):
+        events.append(replace(events[0], key=f"{name}:restore@{moment(notice.at)}", at=notice.at))
     if notice.trigger:
         events.append(_action(notice, events[0], delivery, events))
     found = identities_of(survivor, record)

@@ -121,9 +121,9 @@ def changed_event(ref: RecordRef, record: Record, told: Told, view: View) -> Eve
 
 def deleted_event(ref: RecordRef, at: datetime, *others: Identity) -> Event:
     """The event of a record that is gone; `others` say who it was merged with."""
-    name = name_of(ref)
-    identities = tuple(dict.fromkeys((Identity(kind="record", value=name), *others)))
-    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
+    key = f"{name_of(ref)}:deleted@{moment(at)}"
+    identities = tuple(dict.fromkeys((Identity(kind="record", value=name_of(ref)), *others)))
+    return Event(key=key, at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
 
 
 def data_of(ref: RecordRef, record: Record) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 from connector.adapter import Answer, Api, Outcome
@@ -106,6 +107,10 @@ class Account:
     def _token(self) -> str:
         return self.access_token or self.api.kept("access_token") or self._renewed()
 
+    def _rotated(self) -> str:
+        """Under which name the token that replaced the given one is kept; it stays when settings change."""
+        return f"rotated:refresh {sha256(self.refresh_token.encode()).hexdigest()[:16]}"
+
     def _renewed(self) -> str:
         """A fresh access token by the refresh token; every process uses it from then on."""
         if not (self.client_id and self.client_secret and self.refresh_token):
@@ -115,7 +120,7 @@ class Account:
             "grant_type": "refresh_token",
             "client_id": self.client_id,
             "client_secret": self.client_secret,
-            "refresh_token": self.api.kept("refresh_token") or self.refresh_token,
+            "refresh_token": self.api.kept(self._rotated()) or self.refresh_token,
         }
         answer = self.api.call("POST", f"{self.url}/oauth/{self.version}/token", data=form)
         body = named(answer.json()) if answer.status == 200 else {}  # noqa: PLR2004
@@ -124,7 +129,7 @@ class Account:
             raise CrmRefused(message)
         self.api.keep("access_token", str(token))
         if body.get("refresh_token"):
-            self.api.keep("refresh_token", str(body["refresh_token"]))
+            self.api.keep(self._rotated(), str(body["refresh_token"]))
         return str(token)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 from connector.adapter import Answer, Api
@@ -96,6 +97,10 @@ class Company:
     def _token(self) -> str:
         return self.api.kept("access_token") or self._renewed()
 
+    def _rotated(self) -> str:
+        """Under which name the token that replaced the given one is kept; it stays when settings change."""
+        return f"rotated:refresh {sha256(self.refresh_token.encode()).hexdigest()[:16]}"
+
     def _renewed(self) -> str:
         """A fresh access token by the refresh token; every process uses it from then on."""
         if not (self.client_id and self.client_secret and self.refresh_token):
@@ -104,7 +109,7 @@ class Company:
         basic = b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
         form = {
             "grant_type": "refresh_token",
-            "refresh_token": self.api.kept("refresh_token") or self.refresh_token,
+            "refresh_token": self.api.kept(self._rotated()) or self.refresh_token,
         }
         headers = {"Authorization": f"Basic {basic}"}
         answer = self.api.call("POST", f"{self.oauth_url}/oauth/token", data=form, headers=headers)
@@ -114,7 +119,7 @@ class Company:
             raise CrmRefused(message)
         self.api.keep("access_token", str(token))
         if body.get("refresh_token"):
-            self.api.keep("refresh_token", str(body["refresh_token"]))
+            self.api.keep(self._rotated(), str(body["refresh_token"]))
         return str(token)
 
 

@@ -372,7 +372,8 @@ def test_an_access_token_is_renewed_when_it_is_refused_and_the_refresh_token_fol
     company.api.instead = {"/oauth/token": tokens, "/v1/webhooks": [good, body(401, {"error": "x"}), good]}
     for _ in range(2):
         assert adapter._reader(company.api).company.read("/v1/webhooks") == {"data": []}
-    assert company.api.keeps == {"access_token": "a2", "refresh_token": "r2"}
+    rotated = "rotated:refresh a7937b64b8caa58f"  # by the token that was given, so that a new one counts
+    assert company.api.keeps == {"access_token": "a2", rotated: "r2"}
     assert company.api.calls.count("POST /oauth/token") == 2
 
 
