@@ -36,6 +36,7 @@ RECORD_COLUMNS: Final = (
     "pipeline",
     "stage_at",
     "is_gone",
+    "gone_at",
 )
 
 
@@ -302,11 +303,24 @@ def _write_records(
         row["subject"] = subject
         event = one.event
         if event.kind is Kind.DELETED:
-            row["is_gone"] = True
-        elif event.kind in _STAGED and event.stage is not None and (row["stage_at"] is None or _is_newer(event, row)):
+            row["gone_at"] = max(event.at, row["gone_at"] or event.at)
+            row["is_gone"] = not _is_seen_after(connection, one, subject, row["gone_at"])
+        elif row["is_gone"] and row["gone_at"] and event.at > row["gone_at"]:
+            row["is_gone"], changes[subject].is_linked = False, True
+        if event.kind in _STAGED and event.stage is not None and (row["stage_at"] is None or _is_newer(event, row)):
             row |= {"stage": event.stage, "pipeline": event.pipeline, "stage_at": event.at}
     changed = [row for key, row in rows.items() if row != known.get(key)]
     queries.save_records(connection, [{name: row[name] for name in RECORD_COLUMNS} for row in changed])
+
+
+def _is_seen_after(connection: Connection, deleted: Incoming, subject: str, at: datetime) -> bool:
+    """Whether a stored fact about a record is newer than its end: it was restored, and the deletion comes late."""
+    record = deleted.event.record
+    about = [record.object, record.id] if record else []
+    return any(
+        row["connection"] == deleted.connection and row["kind"] != Kind.DELETED and row["said"].get("record") == about
+        for row in queries.facts_after(connection, subject, at)
+    )
 
 
 def _record_key(one: Incoming) -> tuple[str, str, str]:

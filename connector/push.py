@@ -230,7 +230,7 @@ class Pusher:
         outbox.postpone(connection, postponed)
         gone = {one.record["id"] for one in sending if _result(one, results).outcome is Outcome.GONE}
         if gone:
-            outbox.note_gone(connection, gone)
+            outbox.note_gone(connection, gone, now)
         outbox.note_shown(
             connection,
             [

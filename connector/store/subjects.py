@@ -118,12 +118,18 @@ def records_by_key(connection: Connection, keys: Collection[tuple[str, str, str]
 
 def save_records(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert new records and overwrite subject, stage and presence of known ones."""
-    upsert(connection, records, rows, ("id",), ("subject", "stage", "pipeline", "stage_at", "is_gone"))
+    upsert(connection, records, rows, ("id",), ("subject", "stage", "pipeline", "stage_at", "is_gone", "gone_at"))
 
 
 def add_records(connection: Connection, rows: Sequence[Row]) -> set[str]:
     """Insert records that are not there yet; the ids of those that were inserted."""
     return insert_new(connection, records, rows, "id")
+
+
+def facts_after(connection: Connection, subject: str, since: datetime) -> list[Row]:
+    """Connection, kind and what was said of a subject's events after an instant."""
+    columns = (events.c.connection, events.c.kind, events.c.said)
+    return fetch(connection, select(*columns).where(events.c.subject == subject, events.c.at > since))
 
 
 def due(connection: Connection, day: int, limit: int) -> list[str]:

@@ -281,8 +281,10 @@ records = Table(
     Column("pipeline", String(63)),
     Column("stage_at", Instant),
     Column("is_gone", Boolean, nullable=False, default=False),
+    Column("gone_at", Instant),
     UniqueConstraint("connection", "object", "external_id"),
 )
+"""`gone_at`: when it was last said to be deleted; a later fact about it says that it is back."""
 
 echoes = Table(
     "echoes",
