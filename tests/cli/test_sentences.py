@@ -12,6 +12,7 @@ from connector.core.rules import TEMPLATES, Rule
 from connector.core.status import STATUSES
 from connector.core.subject import Entry
 from connector.core.terms import Seen
+from connector.decided import ASKED, IMPORTED, PAST
 from connector.sentences import ENGLISH, sentence
 from connector.words import LANGUAGES, labels_in, words_in
 
@@ -99,6 +100,12 @@ def test_a_trigger_is_named_and_its_refusal_explained() -> None:
     assert sentence(refused, LABELS) == (
         "The trigger webinar fired, but Latent is not above Order, and a trigger only moves forward."
     )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_however_a_notice_stands_there_are_words_for_it(language: str) -> None:
+    words = words_in(language)
+    assert all("{notify}" in words[f"mail.{one}"] for one in (ASKED, PAST, IMPORTED))
 
 
 def test_a_notice_for_the_past_is_said_not_to_be_sent() -> None:
