@@ -12,6 +12,7 @@ from connector import reconcile as batching
 from connector.core.errors import CrmRefused, CrmUnavailable, WrongSetting
 from connector.core.event import Event, Identity
 from connector.operations.imports import BEGINNING, OVERLAP, Progress, backfill, listed
+from connector.operations.subjects import show
 from connector.runtime import Runtime
 from connector.store import connections, outbox, subjects
 from tests.conftest import NOW, Clock
@@ -132,3 +133,11 @@ def test_a_mistake_in_the_adapter_is_told_and_a_paused_connection_takes_nothing(
         connections.change(connection, "puppet", is_paused=True)
     with pytest.raises(WrongSetting, match="is paused"):
         _import(runtime)
+
+
+def test_the_explanation_says_that_an_import_mailed_nobody(selling: Runtime) -> None:
+    strings = add_puppet(selling)
+    strings.changes = lambda _: iter([stage_event(1, 3.1, "talking")])
+    backfill(selling, "puppet", actor="test")
+    told = [one["sentence"] for one in show(selling, "puppet:lead:L")["decisions"]]
+    assert "not sent, since it came of an import" in " ".join(told)
