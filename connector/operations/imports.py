@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from connector import absent
 from connector.adapter import tells_in_order
 from connector.connections import Connected
 from connector.core.errors import ConnectorError, CrmRefused, WrongSetting
@@ -55,10 +56,13 @@ def backfill(
     """Take everything that a connection's system knows, or what changed since `since` (aware UTC).
 
     Nobody is mailed; updates are asked for as the mapping says. Progress is kept: the next call with the same `since`,
-    or without any, goes on. `tell` is called after each batch. Raises `NotFound`, `WrongSetting` (it is paused) and
-    `CrmError`.
+    or without any, goes on. `tell` is called after each batch. Raises `NotFound`, `CrmError` and `WrongSetting`: it is
+    paused, or its system cannot be asked.
     """
     one = importing(runtime, name)
+    if getattr(type(one.adapter), "changes", None) is absent.changes:
+        message = f"{one.adapter.NAME} has no call that says what it has; import a file of it by --csv FILE"
+        raise WrongSetting(message)
     run, is_resumed = _begin(runtime, one, since, actor)
     is_ordered = tells_in_order(one.adapter)
     start = run["reached"] - OVERLAP if run["reached"] else run["since"]

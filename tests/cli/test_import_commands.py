@@ -282,6 +282,7 @@ def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_everything_that_a_system_knows_is_taken(cli: Cli, server: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     add_connection(server)
+    assert "has no call that says what it has; import a file" in cli.error("import", "shop")
     asked: list[datetime] = []
     event = Event(
         key="s1",
