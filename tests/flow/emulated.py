@@ -46,6 +46,7 @@ class Played:
         for number in range(rounds):
             before = self._moved()
             assert self.system.drain(10)
+            jobs.requeue()  # as every half a minute: what waits for another try is no webhook's to wake
             self.runtime.waker.wake("push", "connector.jobs.push")
             queues = [Queue(name, connection=self.runtime.redis) for name in QUEUES]
             SimpleWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
