@@ -54,6 +54,7 @@ class HubSpot:
         OWNER: "owner",
     }
     EVENTS: ClassVar[frozenset[str]] = EVENTS | IGNORED | {WORKFLOW}
+    COLUMNS: ClassVar[Mapping[str, str]] = {"id": "hs_object_id"}
 
     client_secret: tuple[str, ...] = field(default=(), repr=False)
     access_token: tuple[str, ...] = field(default=(), repr=False)

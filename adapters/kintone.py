@@ -61,6 +61,7 @@ class Kintone:
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token", "password", "api_token"})
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {STAGE: "stage", OWNER: "owner"}
+    COLUMNS: ClassVar[Mapping[str, str]] = {"id": "$id"}
     EVENTS: ClassVar[frozenset[str]] = frozenset({*TOLD, DELETED, *IGNORED})
 
     url: str = ""

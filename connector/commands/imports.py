@@ -97,8 +97,10 @@ def _csv(runtime: Runtime, name: str, wish: Wish, meter: Meter, *, is_json: bool
     refused = done.progress.tally.get(REFUSED, 0)
     if is_json:
         rows = [{"row": row, "reason": reason} for row, reason in done.refused]
-        print_json({"connection": name, **asdict(done.progress), "refused": rows})
+        print_json({"connection": name, **asdict(done.progress), "refused": rows, "columns": dict(done.columns)})
         return bool(refused)
+    places = ", ".join(f"{what} = {column}" for what, column in done.columns.items())
+    click.echo(printable(f"Columns: {places}. The others are what the mapping's fields read; --column says more."))
     click.echo(f"{name}: {_said(done.progress, 'rows') or 'the file has no rows'}")
     for row, reason in done.refused:
         click.echo(printable(f"row {row}: {reason}"), err=True)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from connector.adapter import columns_of
+from connector.adapter import EMPTIED_STAGE, columns_of
 from connector.connections import Connected
 from connector.core.errors import BadPayload, ConnectorError, WrongSetting
 from connector.core.event import Identity
@@ -47,6 +47,11 @@ class Columns:
     readers: Mapping[str, Raw]
     named: Sequence[tuple[int, str]]
     paths: Sequence[tuple[int, tuple[int | str, ...]]]
+
+    def told(self) -> dict[str, str]:
+        """What stands in which column, by name; e-mail and phone also by the mapping."""
+        by_place = {what: self.names[place] for what, place in sorted(self.places.items())}
+        return by_place | {what: "as the mapping reads it" for what in self.readers if what not in by_place}
 
     def cell(self, cells: Sequence[str], what: str) -> str:
         """The trimmed cell; empty where there is no such column. Raises `BadRow`: it is too long."""
@@ -142,7 +147,8 @@ def _usual(one: Connected, header: Sequence[str]) -> dict[str, str]:
     """The columns that need no telling: `id`, the fields that show stage and owner, the mapping's owner."""
     ids = [name for name in header if name.casefold() == "id"]
     found = {"id": ids[0]} if ids else {}
-    found |= {what: name for name, what in one.adapter.ECHOES.items() if name in header and what in {"stage", "owner"}}
+    shown = {name: "stage" if word == EMPTIED_STAGE else word for name, word in one.adapter.ECHOES.items()}
+    found |= {what: name for name, what in shown.items() if name in header}
     if one.rules.owner is not None and one.rules.owner.source in header:
         found["owner"] = str(one.rules.owner.source)
     return found

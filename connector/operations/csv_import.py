@@ -54,10 +54,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of a file: `progress`, and the first refused rows with their reasons."""
+    """What became of a file: `progress`, the first refused rows with their reasons, and which `columns` said what."""
 
     progress: Progress
     refused: Sequence[tuple[int, str]]
+    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def import_csv(
             run = queries.begin(connection, name, CSV, actor=actor, now=now, file=wish.path.name[:255])
         work = _Work(runtime, one, wish=wish, found=found, refusals=refusals, now=now)
         progress = _all(work, file, run, tell)
-        return Imported(progress=progress, refused=tuple(refusals.first))
+        return Imported(progress=progress, refused=tuple(refusals.first), columns=found.told())
 
 
 def _all(work: _Work, file: CsvFile, run: Row, tell: Callable[[Progress], object]) -> Progress:

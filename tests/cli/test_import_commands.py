@@ -28,6 +28,10 @@ FIELDS = MAPPING.replace(
     'fields: {company: "\\"会社名\\"", email: {from: "EMAIL[0].VALUE", type: email}, phone: {from: TEL, type: phone}}',
 ).replace("owner: {match: email}", "owner: {from: OWNER, match: email}")
 HEADER = ("id", "EMAIL[0].VALUE", "TEL", "会社名", "stage", "OWNER")
+COLUMNS = (
+    "Columns: {}, email = as the mapping reads it, phone = as the mapping reads it. "
+    "The others are what the mapping's fields read; --column says more.\n"
+)
 ROW = ("7", "Aiko@Customer.example", "+81 90-1111-2222", "株式会社例", "talking", "hana@example.jp")
 
 
@@ -127,7 +131,7 @@ def test_bad_rows_come_back_with_the_reasons_and_the_good_ones_are_taken(cli: Cl
     ]
     path, errors = _file(cli.folder, *rows, header=header), str(cli.folder / "bad.csv")
     result = cli("import", "shop", "--csv", path, "--column", "at=at", "--errors", errors, code=1)
-    assert result.stdout == "shop: 8 rows, 2 applied, 6 refused\n"
+    assert result.stdout == COLUMNS.format("at = at, id = id, owner = OWNER") + "shop: 8 rows, 2 applied, 6 refused\n"
     assert "row 3: the e-mail is 'not an address'; it must be an e-mail address" in result.stderr
     assert f"All of them are in {errors}." in result.stderr
     with Path(errors).open(encoding="utf-8-sig", newline="") as file:
@@ -166,7 +170,9 @@ def test_unknown_stages_and_owners_wait_for_the_mapping_and_the_rest_of_their_ro
         ("10", "", "", "", "", "a@"),
     ]
     result = cli("import", "shop", "--csv", _file(cli.folder, *rows), "--column", "stage=stage")
-    assert result.stdout == "shop: 4 rows, 4 applied, 3 held\n"
+    assert (
+        result.stdout == COLUMNS.format("id = id, owner = OWNER, stage = stage") + "shop: 4 rows, 4 applied, 3 held\n"
+    )
     assert "connector mapping held shop" in result.stderr
     found = cli.json("subject", "show", "shop:lead:7")
     assert (found["status"], found["profile"]["company"]) == ("not_set", "株式会社例")
@@ -314,3 +320,16 @@ def test_a_new_record_counts_when_it_was_made_and_what_changes_later_at_the_impo
     _import(cli, _file(cli.folder, ("7", "talking", "2026-03-04 14:05"), header=header), *made)
     found = cli.json("subject", "show", "shop:lead:7")
     assert (found["status"], found["since"] > ago(days=1)) == ("appointment_prospect", True)
+
+
+def test_a_system_s_own_names_of_id_stage_and_owner_need_no_telling(cli: Cli, server: Runtime) -> None:
+    mapping = (
+        "adapter: hubspot\nstages: {contact: {customer: order}}\nowner: {match: email}\n"
+        "fields: {email: {from: email, type: email}}\n"
+    )
+    add_connection(server, "hs", adapter="hubspot", secrets={"client_secret": ["x"]}, mapping=mapping)
+    header = ("hs_object_id", "email", "lifecyclestage")
+    path = _file(cli.folder, ("5001", "mai@x.example", "customer"), header=header)
+    told = cli("import", "hs", "--csv", path, "--object", "contact").stdout
+    assert told.startswith("Columns: id = hs_object_id, stage = lifecyclestage, email = as the mapping reads it.")
+    assert cli.json("subject", "show", "hs:contact:5001")["status"] == "order"
