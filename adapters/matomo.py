@@ -92,11 +92,8 @@ class Matomo:
         del fetched
         _refuse(delivery)
 
-    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
-        """All actions of the visits whose last action is not before `since`; a visit that goes on comes again.
-
-        A visit that cannot be read stops no other: it is left out.
-        """
+    def changes(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
+        """All actions of the visits whose last action is not before `since`; a visit that goes on comes again."""
         reading = Reading(
             email_marks=self.email_marks,
             cocoar_marks=self.cocoar_marks,

@@ -44,14 +44,14 @@ class Reading:
     email_campaigns: Sequence[str]
     cocoar_campaigns: Sequence[str]
 
-    def events(self, visit: Mapping[str, Any], site: str) -> list[Event]:
-        """The events of a visit, the same ones with more besides when it comes again; none for what cannot be read."""
+    def events(self, visit: Mapping[str, Any], site: str) -> list[Event | BadPayload]:
+        """The events of a visit, the same ones with more besides when it comes again, and what cannot be read of it."""
         try:
             return self._events(Part(visit), site)
-        except BadPayload:
-            return []
+        except BadPayload as error:
+            return [error]
 
-    def _events(self, visit: Part, site: str) -> list[Event]:
+    def _events(self, visit: Part, site: str) -> list[Event | BadPayload]:
         name = f"{site}:{visit['idVisit'].identifier(30)}"
         began = _seconds(visit["firstActionTimestamp"])
         user = person(visit["userId"])
@@ -60,12 +60,12 @@ class Reading:
         read = _Visit(part=visit, name=name, began=began, who=distinct(visitor(visit["visitorId"]), itself))
         actions = visit["actionDetails"].items() if visit["actionDetails"].exists else []
         entry = next((place for place, action in enumerate(actions) if under(action, "type").value == PAGE), None)
-        found = [_tie(read, user)] if user else []
+        found: list[Event | BadPayload] = [_tie(read, user)] if user else []
         for place, action in enumerate(actions):
             try:
                 found.append(_event(read, action, self._word(visit, action, is_entry=place == entry)))
-            except BadPayload:
-                continue
+            except BadPayload as error:
+                found.append(error)
         return found
 
     def _word(self, visit: Part, action: Part, *, is_entry: bool) -> str:

@@ -264,8 +264,11 @@ class Adapter(Protocol):
         """
         ...
 
-    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
-        """What changed since: for backfill, polling and reconciliation; the same keys as `parse` gives."""
+    def changes(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
+        """What changed since: for backfill, polling and reconciliation; the same keys as `parse` gives.
+
+        A `BadPayload` stands in the place of what cannot be read.
+        """
         ...
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:

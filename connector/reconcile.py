@@ -19,7 +19,7 @@ from rq.timeouts import BaseTimeoutException
 from connector import metrics
 from connector.adapter import Answer, Api
 from connector.connections import Connected
-from connector.core.errors import CrmError, CrmUnavailable
+from connector.core.errors import BadPayload, CrmError, CrmUnavailable
 from connector.core.event import Event
 from connector.runtime import Runtime
 from connector.store import connections as queries
@@ -31,7 +31,8 @@ EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BATCH: Final = 500
 TRIES: Final = 5
 LONGEST_PAUSE: Final = 15.0
-KNOWN: Final = frozenset({"duplicate", "echo", "dead"})
+UNREADABLE: Final = "unreadable"
+KNOWN: Final = frozenset({"duplicate", "echo", "dead", UNREADABLE})
 """Outcomes of events that were there already, or could not be written: those were not found by reconciliation."""
 log: Final = structlog.get_logger(__name__)
 
@@ -92,9 +93,11 @@ def reconcile(runtime: Runtime, connected: Connected, since: datetime | None = N
     start = since or (last - OVERLAP if last else started - FIRST)
     counts: Counter[str] = Counter()
     has_updates = False
-    for batch in batches(connected.adapter.changes(start, Patient(runtime.api_for(connected)))):
+    told = connected.adapter.changes(start, Patient(runtime.api_for(connected)))
+    for batch, unreadable in batches(connected.name, told):
         more, is_changed = runtime.processor.take(connected, batch)
         counts.update(more)
+        counts.update({UNREADABLE: unreadable} if unreadable else {})
         has_updates |= is_changed
         if last is not None and (found := _found(more)):
             _count(runtime, connected.name, found)
@@ -146,7 +149,11 @@ def _count(runtime: Runtime, name: str, found: int) -> None:
         queries.count_missed(connection, name, found)
 
 
-def batches(events: Iterator[Event]) -> Iterator[list[Event]]:
-    """The events in lists of at most `BATCH`."""
-    while batch := list(islice(events, BATCH)):
-        yield batch
+def batches(name: str, told: Iterator[Event | BadPayload]) -> Iterator[tuple[list[Event], int]]:
+    """The events in lists of at most `BATCH`, and how much beside them cannot be read, of which the log tells."""
+    while batch := list(islice(told, BATCH)):
+        events = [one for one in batch if isinstance(one, Event)]
+        for one in batch:
+            if isinstance(one, BadPayload):
+                log.warning("what the system told cannot be read", connection=name, error=str(one))
+        yield events, len(batch) - len(events)

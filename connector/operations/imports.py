@@ -17,7 +17,7 @@ from connector.connections import Connected
 from connector.core.errors import ConnectorError, CrmRefused, WrongSetting
 from connector.operations.connections import connected, find
 from connector.operations.upkeep import failed
-from connector.reconcile import Patient, batches
+from connector.reconcile import UNREADABLE, Patient, batches
 from connector.runtime import Runtime
 from connector.store import connections
 from connector.store import imports as queries
@@ -68,14 +68,16 @@ def backfill(
     start = run["reached"] - OVERLAP if run["reached"] else run["since"]
     progress = Progress(count=run["count"], tally=run["tally"], reached=run["reached"], is_resumed=is_resumed)
     try:
-        for batch in batches(one.adapter.changes(start, Patient(runtime.api_for(one)))):
+        told = one.adapter.changes(start, Patient(runtime.api_for(one)))
+        for batch, unreadable in batches(one.name, told):
             counts, is_asked = runtime.processor.take(one, batch, is_silent=True, has_new_leads=False)
             if is_asked:
                 runtime.wake_push()
+            counts.update({UNREADABLE: unreadable} if unreadable else {})
             progress = Progress(
-                count=progress.count + len(batch),
+                count=progress.count + len(batch) + unreadable,
                 tally=dict(sorted((Counter(progress.tally) + counts).items())),
-                reached=max(event.at for event in batch) if is_ordered else None,
+                reached=max((event.at for event in batch), default=progress.reached) if is_ordered else None,
                 is_resumed=is_resumed,
             )
             keep(runtime, run, progress)

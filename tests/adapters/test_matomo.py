@@ -30,6 +30,10 @@ def _json(value: Any, status: int = 200) -> Answer:
 
 def _read(*visits: Any, adapter: Matomo = MATOMO) -> list[Event]:
     """The events of a site that has these visits on one day, and none on the other days."""
+    return [one for one in _told(*visits, adapter=adapter) if isinstance(one, Event)]
+
+
+def _told(*visits: Any, adapter: Matomo = MATOMO) -> list[Event | BadPayload]:
     newest = {"lastActionTimestamp": int(SINCE.timestamp())}
     api = FakeApi(answers=[_json([newest]), _json(list(visits)), *[_json([])] * 3])
     return list(adapter.changes(SINCE, api))
@@ -110,7 +114,9 @@ def test_what_cannot_be_read_stops_nothing_else() -> None:
         _visit(visitorId=[]),
         _visit(actionDetails=None),
     ]
-    assert _read(*bad) == []
+    told = _told(*bad)
+    assert [one.path for one in told if isinstance(one, BadPayload)] == ["$.idVisit", "$.firstActionTimestamp"]
+    assert len(told) == 2
     assert _words({"url": "x"}, _page(), {**_page(), "timestamp": "soon"}) == ["action"]
 
 

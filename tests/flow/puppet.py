@@ -41,7 +41,7 @@ class Strings:
     reads: Callable[[Delivery], None] = lambda _: None
     alters: Callable[[Event], Event] = lambda event: event
     takes: Callable[[Sequence[Update]], Sequence[Pushed]] = done
-    changes: Callable[[datetime], Iterator[Event]] = lambda _: iter(())
+    changes: Callable[[datetime], Iterator[Event | BadPayload]] = lambda _: iter(())
     inspects: Callable[[str, Api], Sequence[Finding]] = lambda *_: ()
     has: Catalog = field(default_factory=Catalog)
     subscribes: Callable[[str, datetime, Api], datetime | None] = lambda *_: None
@@ -88,7 +88,7 @@ class Puppet(Standard):
         STRINGS[self.strings].sent += updates
         return STRINGS[self.strings].takes(updates)
 
-    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+    def changes(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
         del api
         return STRINGS[self.strings].changes(since)
 

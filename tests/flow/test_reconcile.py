@@ -13,7 +13,7 @@ from rq.timeouts import JobTimeoutException
 from connector import metrics
 from connector import reconcile as module
 from connector.adapter import Answer
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.reconcile import FIRST, OVERLAP, Patient, reconcile, reconcile_all
 from connector.runtime import Runtime
@@ -124,6 +124,15 @@ def test_a_connection_on_which_it_fails_stops_no_other(runtime: Runtime, strings
     assert reconcile_all(runtime).has_updates
     assert subject_of(runtime, "record", "zulu:lead:L")["status"] == "latent"
     assert not reconcile_all(runtime).has_updates
+
+
+def test_what_the_system_tells_and_cannot_be_read_is_counted_and_stops_nothing(
+    runtime: Runtime, strings: Strings
+) -> None:
+    strings.changes = lambda _: iter([BadPayload("is missing", "$.id"), stage_event(1, 3)])
+    assert _reconcile(runtime) == {"applied": 1, "unreadable": 1}
+    assert _reconcile(runtime) == {"duplicate": 1, "unreadable": 1}
+    assert _missed(runtime) == 0
 
 
 def test_paused_connections_are_left_out(runtime: Runtime, strings: Strings) -> None:
