@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.hubspot_rest import OBJECTS, Account, listed
+from adapters.hubspot_rest import OBJECTS, Account
 from connector.adapter import Catalog, Person
+from connector.answers import listed
 from connector.core.errors import CrmRefused
 
 PAGE: Final = 100

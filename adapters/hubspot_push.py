@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.hubspot_plan import Plan, plan_of
+from adapters.hubspot_plan import is_same, plan_of
 from adapters.hubspot_reads import NOT_FOUND, Reader
 from adapters.hubspot_records import Record, value_of
-from adapters.hubspot_rest import BATCH, OBJECTS, Failure, good, listed, named, refusal, said_by
+from adapters.hubspot_rest import BATCH, OBJECTS, good, refusal, said_by
 from connector.adapter import Answer, Outcome, Pushed, Update
+from connector.answers import is_good, listed, named
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.planning import Failure, Plan, by_email, chunks, has_owner
 
 LIFECYCLE: Final = "lifecyclestage"
 LADDER: Final = (
@@ -36,8 +38,7 @@ def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
 
     What refuses the records of one object, such as a missing scope, refuses no others.
     """
-    has_owners = any(update.owner and update.owner_field for update in updates)
-    people = reader.directory.people() if has_owners else []
+    people = by_email(reader.directory.people()) if has_owner(updates) else {}
     plans = [plan_of(update, people) for update in updates]
     results = {plan.update.key: plan.settled() for plan in plans}
     writing: dict[str, list[Plan]] = defaultdict(list)
@@ -45,9 +46,8 @@ def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
         if plan.wanted:
             writing[plan.update.record.object].append(plan)
     for record_object, waiting in writing.items():
-        for start in range(0, len(waiting), BATCH):
-            for pushed in _Writing(reader=reader, object=record_object).write(waiting[start : start + BATCH]):
-                results[pushed.key] = pushed
+        for chunk in chunks(waiting, BATCH):
+            results |= {one.key: one for one in _Writing(reader=reader, object=record_object).write(chunk)}
     return [results[update.key] for update in updates]
 
 
@@ -66,12 +66,11 @@ class _Writing:
             failures |= self._update([(plan.id, plan.wanted) for plan in left])
             written = [plan for plan in plans if plan.id not in failures]
             records = self._records(written)
-        except CrmUnavailable as error:
-            return [plan.pushed(Outcome.LATER, str(error), error.retry_after) for plan in plans]
-        except CrmRefused as error:
-            return [plan.pushed(Outcome.REFUSED, str(error)) for plan in plans]
+        except (CrmUnavailable, CrmRefused) as error:
+            return [plan.failed(error) for plan in plans]
+        shown = {of: record.get("properties") or {} for of, record in records.items()}
         return [
-            plan.failed(failures[plan.id]) if plan.id in failures else plan.shown(records.get(plan.id))
+            plan.failed(failures[plan.id]) if plan.id in failures else plan.shown(shown.get(plan.id), is_same)
             for plan in plans
         ]
 
@@ -100,7 +99,7 @@ class _Writing:
             return {}
         body = {"inputs": [{"id": of, "properties": dict(values)} for of, values in inputs]}
         answer = self.reader.account.post(self._path("update"), body)
-        if answer.status // 100 == 2:  # noqa: PLR2004 - the class of answers that accept
+        if is_good(answer):
             return self._left_out(inputs, good(answer))
         if answer.status in {401, 403}:
             raise CrmRefused(refusal(answer))

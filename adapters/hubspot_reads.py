@@ -22,7 +22,8 @@ from adapters.hubspot_records import (
     split,
     value_of,
 )
-from adapters.hubspot_rest import BATCH, OBJECTS, Account, good, listed, named
+from adapters.hubspot_rest import BATCH, OBJECTS, Account, good
+from connector.answers import listed, named
 from connector.core.errors import BadPayload
 from connector.core.event import Event, RecordRef
 from connector.payload import Part

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 
-from connector.adapter import Answer, Api, Outcome
+from connector.adapter import Answer, Api
+from connector.answers import body_of, in_one_line, is_good, listed, named
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.tokens import Tokens, refresh_token, rotate
 
 BATCH: Final = 100
 """Records per batch call."""
@@ -30,15 +31,6 @@ _DAILY_REST: Final = 900.0
 """The daily limit ends at midnight of the account's time zone, which no answer tells: asked again after that time."""
 _ROLLING_REST: Final = 10.0
 _LONGEST: Final = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why one record of a batch was not written; `reason` is for people."""
-
-    outcome: Outcome
-    reason: str
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +81,10 @@ class Account:
         return found
 
     def _call(self, method: str, url: str, **content: Any) -> Answer:
-        answer = self._send(method, url, self._token(), **content)
-        if answer.status == 401 and not self.access_token:  # noqa: PLR2004 - the token has had its half hour
-            answer = self._send(method, url, self._renewed(), **content)
-        return answer
+        if self.access_token:
+            return self._send(method, url, self.access_token, **content)
+        tokens = Tokens(api=self.api, issue=self._issued)
+        return tokens.send(lambda token: self._send(method, url, token, **content), _is_refused)
 
     def _send(self, method: str, url: str, token: str, **content: Any) -> Answer:
         try:
@@ -104,15 +96,8 @@ class Account:
             raise CrmUnavailable(message, _seconds(answer) or _RESTS[answer.status])
         return answer
 
-    def _token(self) -> str:
-        return self.access_token or self.api.kept("access_token") or self._renewed()
-
-    def _rotated(self) -> str:
-        """Under which name the token that replaced the given one is kept; it stays when settings change."""
-        return f"rotated:refresh {sha256(self.refresh_token.encode()).hexdigest()[:16]}"
-
-    def _renewed(self) -> str:
-        """A fresh access token by the refresh token; every process uses it from then on."""
+    def _issued(self) -> str:
+        """A fresh access token by the refresh token."""
         if not (self.client_id and self.client_secret and self.refresh_token):
             message = "no credentials: set access_token, or client_id, client_secret and refresh_token"
             raise CrmRefused(message)
@@ -120,22 +105,20 @@ class Account:
             "grant_type": "refresh_token",
             "client_id": self.client_id,
             "client_secret": self.client_secret,
-            "refresh_token": self.api.kept(self._rotated()) or self.refresh_token,
+            "refresh_token": refresh_token(self.api, self.refresh_token),
         }
         answer = self.api.call("POST", f"{self.url}/oauth/{self.version}/token", data=form)
         body = named(answer.json()) if answer.status == 200 else {}  # noqa: PLR2004
         if not (token := body.get("access_token")):
             message = f"HubSpot gives no access token ({answer.status}): install the app again and set refresh_token"
             raise CrmRefused(message)
-        self.api.keep("access_token", str(token))
-        if body.get("refresh_token"):
-            self.api.keep(self._rotated(), str(body["refresh_token"]))
+        rotate(self.api, self.refresh_token, body.get("refresh_token"))
         return str(token)
 
 
 def good(answer: Answer) -> Mapping[str, Any]:
     """The body of a 2xx. Raises `CrmRefused` with what HubSpot says and what to do; `CrmUnavailable`: no JSON."""
-    if answer.status // 100 == 2:  # noqa: PLR2004 - the class of answers that accept
+    if is_good(answer):
         return named(answer.json())
     raise CrmRefused(refusal(answer))
 
@@ -148,11 +131,7 @@ def refusal(answer: Answer) -> str:
 
 def said(answer: Answer) -> str:
     """HubSpot's words in an answer, each field of which may be missing, or no JSON at all."""
-    try:
-        body = named(answer.json())
-    except CrmUnavailable:
-        body = {}
-    return said_by(body) or "nothing readable"
+    return said_by(body_of(answer)) or "nothing readable"
 
 
 def said_by(error: Mapping[str, Any]) -> str:
@@ -160,23 +139,17 @@ def said_by(error: Mapping[str, Any]) -> str:
     details = [named(part).get("message") for part in listed(error.get("errors"))]
     parts = [part for part in (error.get("message"), *details) if isinstance(part, str) and part]
     text = "; ".join(dict.fromkeys(parts)) or str(error.get("category") or "")
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:_LONGEST]
-
-
-def named(value: Any) -> Mapping[str, Any]:
-    """An object of an answer; anything else is an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def listed(value: Any) -> Sequence[Any]:
-    """A list of an answer; anything else is an empty one."""
-    return value if isinstance(value, list) else ()
+    return in_one_line(text, _LONGEST)
 
 
 def after_of(body: Mapping[str, Any]) -> str | None:
     """The place where the next page starts; None: it was the last."""
     after = named(named(body.get("paging")).get("next")).get("after")
     return None if after is None else str(after)
+
+
+def _is_refused(answer: Answer) -> bool:
+    return answer.status == 401  # noqa: PLR2004 - the token has had its half hour
 
 
 def _rest(message: str) -> float | None:

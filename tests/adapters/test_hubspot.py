@@ -406,7 +406,7 @@ def test_an_unknown_owner_is_refused_and_the_rest_is_written(account: Account) -
     record = account.crm.add("a@x.example")
     pushed = account.push(record, "former@example.com", abm_status="Explicit")
     assert pushed.outcome is Outcome.REFUSED
-    assert pushed.reason == "no active owner in HubSpot has the e-mail former@example.com"
+    assert pushed.reason == "hubspot_owner_id: no active owner in HubSpot has the e-mail former@example.com"
     assert account.crm.status_of(record) == "Explicit"
     assert account.push(record, "nobody@x.example").outcome is Outcome.REFUSED
 
@@ -423,7 +423,7 @@ def test_one_bad_value_refuses_its_own_record_only(account: Account) -> None:
 def test_a_write_that_is_not_saved_is_refused_with_the_property(account: Account) -> None:
     record = account.crm.add("a@x.example")
     account.crm.faults.lying = 1.0
-    assert account.push(record, abm_status="Explicit").reason == "abm_status shows '' in place of 'Explicit'"
+    assert account.push(record, abm_status="Explicit").reason == "abm_status shows nothing in place of 'Explicit'"
 
 
 def test_deleted_and_merged_records_are_gone(account: Account) -> None:
@@ -507,9 +507,7 @@ def test_a_missing_scope_refuses_the_records_of_its_object_only_and_says_what_to
 def test_a_record_that_is_not_shown_after_the_write_is_tried_again(account: Account) -> None:
     record = account.crm.add("a@x.example")
     account.api.instead["contacts/batch/read"] = [body(200, {"results": []})]
-    assert (
-        account.push(record, abm_status="Explicit").reason == "written, but HubSpot did not show the record afterwards"
-    )
+    assert account.push(record, abm_status="Explicit").reason == "written, but the record was not shown afterwards"
 
 
 def test_an_object_that_is_not_written_is_refused(account: Account) -> None:
