@@ -45,8 +45,8 @@ SITES: Final[dict[str, type[SiteEmulator]]] = {
     TrackerSite.NAME: TrackerSite,
 }
 WITHOUT: Final[dict[str, str]] = {
-    "xinnet": "its leads have no persons in charge: connector/demo/xinnet.py, played by tests/flow/test_xinnet.py",
-    "youyi": "it only takes new leads: connector/demo/youyi.py, played by tests/flow/test_new_leads.py",
+    "xinnet": "its leads have no persons in charge: connector/demo/xinnet.py, played by tests/flow/systems/",
+    "youyi": "it only takes new leads: connector/demo/youyi.py, played by tests/flow/systems/",
     "standard": "anything may speak it: tests/flow/senders.py and tests/flow/receiver.py play both ends",
 }
 """Systems without an emulator of their own, and why."""

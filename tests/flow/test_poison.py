@@ -15,8 +15,8 @@ from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, Unknow
 from connector.core.event import Event
 from connector.doctor import balance, is_balanced
 from connector.operations.deliveries import replay
-from connector.process import BACKOFF, BACKOFF_MOST
 from connector.runtime import Runtime
+from connector.setting_aside import BACKOFF, BACKOFF_MOST
 from connector.store import connections, deliveries, subjects
 from connector.store.rows import Row
 from tests.conftest import Clock, wait_for

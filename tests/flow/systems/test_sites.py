@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from connector.demo.emulator import Deed, SiteEmulator
@@ -15,17 +13,6 @@ from tests.flow.emulated import Played, playing
 
 EMAIL = "aiko@customer.example"
 VISITOR = "9f3c1a2b5d6e7f80"
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database will do: what differs between the two is below what is tested here."""
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.fixture(params=sorted(SITES))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -27,16 +26,6 @@ adapter: bitrix24
 stages: {lead: {NEW: latent, IN_PROCESS: appointment_prospect, PROCESSED: appointment_acquisition}}
 push: {lead: {fields: {UF_CRM_ABM_STATUS: "{status.label}"}}}
 """
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
 
 
 @pytest.fixture

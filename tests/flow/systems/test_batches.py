@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,14 +17,10 @@ from tests.flow.emulated import playing
 BATCHED = sorted(name for name, site in SITES.items() if issubclass(site, SpecSite))
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
-
-
 @pytest.mark.parametrize("name", BATCHED)
-def test_a_batch_counts_message_by_message(runtime: Runtime, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(datetime.now(UTC).replace(microsecond=0))
+def test_a_batch_counts_message_by_message(
+    runtime: Runtime, clock: Clock, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = SITES[name](now=clock, faults=Faults(seed=1, doubled=1.0, late_seconds=0.02))
     assert isinstance(site, SpecSite)
     site.batch = 3
@@ -43,9 +38,8 @@ def test_a_batch_counts_message_by_message(runtime: Runtime, name: str, monkeypa
 
 @pytest.mark.parametrize("name", BATCHED)
 def test_events_without_an_entry_are_ignored_and_counted(
-    runtime: Runtime, name: str, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, clock: Clock, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock(datetime.now(UTC).replace(microsecond=0))
     site = SITES[name](now=clock, faults=Faults(seed=1))
     assert isinstance(site, SpecSite)
     with playing(runtime, site, monkeypatch) as played:

@@ -21,17 +21,6 @@ WANG = {"联系人": "王伟", "手机": "13800138000", "邮箱": "wang@example.
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database will do: what differs between the two is below what is tested here."""
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
-
-
-@pytest.fixture
 def system(clock: Clock) -> XinnetLeads:
     return XinnetLeads(now=clock, faults=Faults(seed=1))
 

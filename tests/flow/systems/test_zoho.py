@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from connector.demo.faults import Faults
@@ -11,16 +9,6 @@ from connector.demo.zoho import ZohoCrm
 from connector.runtime import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
 
 
 def test_channels_that_the_connector_makes_tell_of_leads_whose_stage_a_blueprint_holds(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from connector.demo.emulator import Crm
@@ -16,18 +14,6 @@ from tests.conftest import Clock
 from tests.flow.emulated import MAPPINGS, Played, playing
 
 EMAIL = "aiko@customer.example"
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database will do: what differs between the two is below what is tested here."""
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """To the minute: some systems date no finer."""
-    return Clock(datetime.now(UTC).replace(second=0, microsecond=0))
 
 
 @pytest.fixture(params=sorted(CRMS))

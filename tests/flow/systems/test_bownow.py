@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from connector.demo.bownow import BowNowCrm
@@ -11,17 +9,6 @@ from connector.demo.faults import Faults
 from connector.runtime import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import MAPPINGS, playing
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database will do: what differs between the two is below what is tested here."""
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.mark.parametrize("has_sids", [True, False])

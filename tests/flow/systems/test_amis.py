@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from connector.demo.amis import AmisCrm
 from connector.runtime import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import MAPPINGS, playing
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database will do: what differs between the two is below what is tested here."""
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
 
 
 def test_the_second_booked_order_counts_as_the_second_however_often_each_is_told(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from connector.demo.faults import Faults
@@ -11,16 +9,6 @@ from connector.demo.salesforce import SalesforceCrm
 from connector.runtime import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
 
 
 def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(

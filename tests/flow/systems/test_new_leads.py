@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,11 @@ from connector.operations.upkeep import retry
 from connector.runtime import Runtime
 from connector.store import connections, outbox, subjects
 from tests.conftest import Clock
+from tests.flow.emulated import MAPPINGS
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
-YOUYI = (Path(__file__).parents[2] / "mappings" / "youyi.yaml").read_text()
+YOUYI = (MAPPINGS / "youyi.yaml").read_text()
 FIELDS = MAPPING.replace("fields: {company: company}", "fields: {company: company, name: name}")
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """One database will do: what differs between the two is below what is tested here."""
-    return sqlite_url
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.fixture
