@@ -7,26 +7,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from connector import metrics
 from connector.adapter import Api
-from connector.apply import Context, Incoming, apply
+from connector.apply import Context, apply
 from connector.connections import BrokenConnection, Connected, Connections
 from connector.core.engine import Ruleset
-from connector.core.errors import BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent, Unmapped
-from connector.core.event import Event, Identity
-from connector.core.mapping import translate
-from connector.echo import Ledger
+from connector.core.event import Event
+from connector.facts import Tally, finished, translated
 from connector.reading import Read, read_all, read_broken, read_removed
+from connector.setting_aside import Postponed, end_of
 from connector.store import deliveries as queries
-from connector.store import subjects as subject_queries
 from connector.store.database import Database, is_overtaken
 from connector.store.rows import Row
 
@@ -35,23 +33,7 @@ READERS: Final = 8
 WAIT_SECONDS: Final = 0.05
 RENEWED: Final = 2 / 3
 """A lease is renewed when less than this share of it is left."""
-AHEAD: Final = timedelta(minutes=5)
-"""An event dated further ahead of its receipt counts at its receipt."""
-LONGEST_ERROR: Final = 2000
-BACKOFF: Final = timedelta(seconds=2)
-BACKOFF_MOST: Final = timedelta(minutes=10)
-ORDER: Final = ("held", "dead", "applied", "stale", "echo", "duplicate", "ignored")
-"""A delivery with several events ends as the first of these that one of them is."""
 log: Final = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fact:
-    """An event with the delivery row that it came out of."""
-
-    connected: Connected
-    row: Row
-    event: Event
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,19 +51,6 @@ class _Claim:
     name: str
     rows: Sequence[Row]
     until: datetime
-
-
-@dataclass(slots=True, kw_only=True)
-class _Tally:
-    """Counts a delivery's events by outcome, and keeps what went wrong in each delivery."""
-
-    counts: dict[str | None, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    errors: dict[str | None, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-
-    def add(self, delivery: str | None, outcome: str, error: str | None = None) -> None:
-        self.counts[delivery][outcome] += 1
-        if error is not None:
-            self.errors[delivery][error] = None
 
 
 class Processor:
@@ -163,7 +132,7 @@ class Processor:
         source = Read(name=connected.name, row=row, connected=connected, parsed=events)
 
         def work(connection: Connection) -> tuple[Counter[str], bool]:
-            tally = _Tally()
+            tally = Tally()
             has_updates = self._apply(connection, [source], tally, **options)
             return tally.counts[None], has_updates
 
@@ -226,62 +195,33 @@ class Processor:
         return has_updates
 
     def _write(self, connection: Connection, reads: Sequence[Read]) -> bool:
-        tally = _Tally()
+        tally = Tally()
         readable = [read for read in reads if read.error is None]
         for read in reads:
             if read.error is not None:
                 self._set_aside(connection, read, read.error)
         has_updates = self._apply(connection, readable, tally)
         now = self._clock()
-        finished = [_finished(read, tally, now) for read in readable]
-        queries.finish(connection, finished)
-        ended = Counter((read.name, row["outcome"]) for read, row in zip(readable, finished, strict=True))
+        rows = [finished(read, tally, now) for read in readable]
+        queries.finish(connection, rows)
+        ended = Counter((read.name, row["outcome"]) for read, row in zip(readable, rows, strict=True))
         for (name, outcome), number in ended.items():
             metrics.count_outcome(name, outcome, number)
         return has_updates
 
-    def _apply(self, connection: Connection, reads: Sequence[Read], tally: _Tally, **options: bool) -> bool:
+    def _apply(self, connection: Connection, reads: Sequence[Read], tally: Tally, **options: bool) -> bool:
         now = self._clock()
-        facts: list[_Fact] = []
-        for read in reads:
-            for part in read.parsed:
-                if isinstance(part, BadPayload):
-                    tally.add(read.row["id"], "dead", str(part))
-                elif read.connected is not None:
-                    facts.append(_Fact(connected=read.connected, row=read.row, event=_named(part, read.name)))
-        incoming = self._translate(connection, _once(connection, facts, tally), tally)
+        incoming = translated(connection, reads, tally, self._echo_window)
         context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now, **options)
         return apply(connection, incoming, context)
 
-    def _translate(self, connection: Connection, facts: Sequence[_Fact], tally: _Tally) -> list[Incoming]:
-        ledger = Ledger.of(connection, [(fact.connected.name, fact.event) for fact in facts], self._echo_window)
-        incoming: list[Incoming] = []
-        for fact in facts:
-            one = _incoming(fact, ledger)
-            ledger.note(fact.connected.name, one.event)
-            incoming.append(one)
-            tally.add(fact.row["id"], one.outcome, one.reason if one.outcome == "held" else None)
-        ledger.save(connection)
-        return incoming
-
     def _set_aside(self, connection: Connection, read: Read, error: Exception) -> None:
         """Hold, postpone or give up a delivery that could not be read, by what stopped it."""
-        now, row = self._clock(), read.row
-        text = _said(error)
-        if isinstance(error, UnknownEvent | BadPayload):
-            outcome = "held" if isinstance(error, UnknownEvent) else "dead"
-        elif isinstance(error, CrmError) and now - row["received_at"] < self._give_up:
-            outcome = queries.PENDING
+        end = end_of(read.row, error, self._clock(), give_up=self._give_up, max_attempts=self._max_attempts)
+        if isinstance(end, Postponed):
+            queries.postpone(connection, [end.row])
         else:
-            outcome = queries.PENDING if row["attempts"] < self._max_attempts else "dead"
-        if outcome == queries.PENDING:
-            asked = error.retry_after if isinstance(error, CrmUnavailable) else None
-            pause = timedelta(seconds=asked) if asked else min(BACKOFF * (1 << min(row["attempts"], 12)), BACKOFF_MOST)
-            kept = {"of": row["id"], "until": now + pause, "tried": row["attempts"], "error": text}
-            queries.postpone(connection, [kept])
-        else:
-            metrics.count_outcome(read.name, outcome)
-            end = {"of": row["id"], "outcome": outcome, "tally": {outcome: 1}, "error": text, "at": now}
+            metrics.count_outcome(read.name, end["outcome"])
             queries.finish(connection, [end])
 
 
@@ -305,68 +245,3 @@ def _claims(rows: Sequence[Row], until: datetime) -> list[_Claim]:
     for row in rows:
         by_connection[row["connection"]].append(row)
     return [_Claim(name=name, rows=own, until=until) for name, own in by_connection.items()]
-
-
-def _said(error: Exception) -> str:
-    """An error in words that any database can keep; a database's own error without the statement and its values."""
-    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    text = f"{said}" if isinstance(error, ConnectorError) else f"{type(said).__name__}: {said}"
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()[:LONGEST_ERROR]
-
-
-def _named(event: Event, name: str) -> Event:
-    """The event with its key and record identities told apart from those of other connections."""
-    identities = tuple(
-        Identity(kind=one.kind, value=f"{name}:{one.value}") if one.kind == "record" else one
-        for one in event.identities
-    )
-    return replace(event, key=f"{name}:{event.key}", identities=identities)
-
-
-def _once(connection: Connection, facts: Sequence[_Fact], tally: _Tally) -> list[_Fact]:
-    """The events that are not stored yet, each once. One that this delivery brought before is as it was then."""
-    stored = subject_queries.known_events(connection, {(fact.connected.name, fact.event.key) for fact in facts})
-    seen: set[tuple[str, str]] = set()
-    fresh: list[_Fact] = []
-    for fact in facts:
-        mark, delivery = (fact.connected.name, fact.event.key), fact.row["id"]
-        if mark in seen:
-            tally.add(delivery, "duplicate")
-        elif known := stored.get(mark):
-            is_own = delivery is not None and known["delivery"] == delivery
-            tally.add(delivery, known["outcome"] if is_own else "duplicate", known["reason"] if is_own else None)
-        else:
-            fresh.append(fact)
-        seen.add(mark)
-    return fresh
-
-
-def _incoming(fact: _Fact, ledger: Ledger) -> Incoming:
-    connected, event = fact.connected, fact.event
-    common: dict[str, Any] = {"connection": connected.name, "version": connected.version, "delivery": fact.row["id"]}
-    received_at = fact.row["received_at"]
-    if event.at > received_at + AHEAD:
-        event = replace(event, at=received_at, data={**event.data, "future_at": event.at.isoformat()})
-    if ledger.is_echo(connected.name, event):
-        return Incoming(event=event, outcome="echo", reason="what we sent, come back", **common)
-    try:
-        steps = translate(event, connected.rules)
-    except Unmapped as error:
-        return Incoming(event=event, outcome="held", reason=f"{error.what}: {error.name}"[:400], **common)
-    if not steps:
-        return Incoming(event=event, outcome="applied" if event.kind == "deleted" else "ignored", **common)
-    is_stale = ledger.is_stale(connected.name, event)
-    return Incoming(event=event, outcome="stale" if is_stale else "applied", steps=steps, **common)
-
-
-def _finished(read: Read, tally: _Tally, now: datetime) -> Row:
-    delivery = read.row["id"]
-    counts = tally.counts[delivery]
-    tally_of = {word: counts[word] for word in ORDER if word in counts}
-    return {
-        "of": delivery,
-        "outcome": next(iter(tally_of), "ignored"),
-        "tally": tally_of,
-        "error": "; ".join(tally.errors[delivery])[:LONGEST_ERROR] if delivery in tally.errors else None,
-        "at": now,
-    }

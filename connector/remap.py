@@ -20,7 +20,7 @@ from connector.apply import Change, Context, settle
 from connector.connections import Connected
 from connector.core.errors import Unmapped
 from connector.core.mapping import MappingRules, translate
-from connector.process import ORDER
+from connector.facts import ORDER
 from connector.runtime import Runtime
 from connector.serial import event_from_json, step_to_json
 from connector.store import deliveries, remaps, subjects
