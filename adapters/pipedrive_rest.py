@@ -8,11 +8,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 
 from connector.adapter import Answer, Api
+from connector.answers import body_of, in_one_line, is_good, named
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.tokens import Tokens, refresh_token, rotate
 
 OBJECTS: Final[Mapping[str, str]] = {
     "deal": "/api/v2/deals",
@@ -52,9 +53,11 @@ class Company:
         if self.api_token:
             answer = self.api.call(method, url, headers={"x-api-token": self.api_token}, **content)
         else:
-            answer = self.api.call(method, url, headers=self._bearer(self._token()), **content)
-            if answer.status == 401:  # noqa: PLR2004 - the token has had its hour
-                answer = self.api.call(method, url, headers=self._bearer(self._renewed()), **content)
+            tokens = Tokens(api=self.api, issue=self._issued)
+            answer = tokens.send(
+                lambda token: self.api.call(method, url, headers={"Authorization": f"Bearer {token}"}, **content),
+                lambda answer: answer.status == 401,  # noqa: PLR2004 - the token has had its hour
+            )
         if answer.status == 403 and not body_of(answer):  # noqa: PLR2004 - no JSON: not Pipedrive itself
             message = "Pipedrive's network blocks the calls after too many of them"
             raise CrmUnavailable(message, BLOCKED_REST)
@@ -91,43 +94,27 @@ class Company:
             found |= {str(row["id"]): row for row in rows if not row.get("is_deleted")}
         return found
 
-    def _bearer(self, token: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {token}"}
-
-    def _token(self) -> str:
-        return self.api.kept("access_token") or self._renewed()
-
-    def _rotated(self) -> str:
-        """Under which name the token that replaced the given one is kept; it stays when settings change."""
-        return f"rotated:refresh {sha256(self.refresh_token.encode()).hexdigest()[:16]}"
-
-    def _renewed(self) -> str:
-        """A fresh access token by the refresh token; every process uses it from then on."""
+    def _issued(self) -> str:
+        """A fresh access token by the refresh token."""
         if not (self.client_id and self.client_secret and self.refresh_token):
             message = "no credentials: set api_token, or client_id, client_secret and refresh_token"
             raise CrmRefused(message)
         basic = b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": self.api.kept(self._rotated()) or self.refresh_token,
-        }
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token(self.api, self.refresh_token)}
         headers = {"Authorization": f"Basic {basic}"}
         answer = self.api.call("POST", f"{self.oauth_url}/oauth/token", data=form, headers=headers)
         body = body_of(answer) if answer.status == 200 else {}  # noqa: PLR2004
         if not (token := body.get("access_token")):
             message = f"Pipedrive gives no access token ({answer.status}): install the app again and set refresh_token"
             raise CrmRefused(message)
-        self.api.keep("access_token", str(token))
-        if body.get("refresh_token"):
-            self.api.keep(self._rotated(), str(body["refresh_token"]))
+        rotate(self.api, self.refresh_token, body.get("refresh_token"))
         return str(token)
 
 
 def good(answer: Answer) -> Mapping[str, Any]:
     """The body of a 2xx. Raises `CrmRefused` with what Pipedrive says and what to do; `CrmUnavailable`: no JSON."""
-    if answer.status // 100 == 2:  # noqa: PLR2004 - the class of answers that accept
-        body = answer.json()
-        return body if isinstance(body, dict) else {}
+    if is_good(answer):
+        return named(answer.json())
     raise CrmRefused(refusal(answer))
 
 
@@ -135,19 +122,9 @@ def refusal(answer: Answer) -> str:
     """Why a call was refused, for people."""
     body = body_of(answer)
     parts = [part for name in ("error", "message", "error_info") if isinstance(part := body.get(name), str) and part]
-    said = "; ".join(parts) or "nothing readable"
-    said = " ".join("".join(each if each.isprintable() else " " for each in said).split())[:_LONGEST]
+    said = in_one_line("; ".join(parts), _LONGEST) or "nothing readable"
     advice = ADVICE.get(answer.status)
     return f"Pipedrive answered {answer.status}: {said}" + (f" ({advice})" if advice else "")
-
-
-def body_of(answer: Answer) -> Mapping[str, Any]:
-    """The body as an object; anything else, such as a page for people, is an empty one."""
-    try:
-        body = answer.json()
-    except CrmUnavailable:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def rows_of(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -285,7 +285,7 @@ def test_what_cannot_be_written_is_refused_and_the_rest_is_written(company: Comp
     ]
     pushed = company.adapter.push(updates[:4], company.api)
     assert [one.outcome for one in pushed] == [Outcome.REFUSED] * 3 + [Outcome.GONE]
-    assert pushed[0].reason == "no active user of Pipedrive has the e-mail yuki.abe@example.com"
+    assert pushed[0].reason == "owner_id: no active user of Pipedrive has the e-mail yuki.abe@example.com"
     assert pushed[1].reason == "records of the object 'company' cannot be written"
     assert "'no_such' is not allowed" in (pushed[2].reason or "")
     assert company.crm.status_of(deal) == "E"
@@ -307,7 +307,7 @@ def test_an_outage_leaves_the_rest_for_later_and_keeps_what_was_done(company: Co
     assert pushed[1].retry_after == 2.0
     company.api.instead["GET /api/v2/deals"] = [CrmUnavailable("no answer"), body(200, {"data": None})]
     assert company.push(deals[0], title="x").reason == "no answer"
-    assert company.push(deals[0], title="x").reason == "written, but Pipedrive did not show the record afterwards"
+    assert company.push(deals[0], title="x").reason == "written, but the record was not shown afterwards"
 
 
 @pytest.mark.parametrize(
