@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -13,41 +12,28 @@ import structlog
 from sqlalchemy import Connection
 
 from connector import metrics
-from connector.adapter import EMPTIED_STAGE, Api, Outcome, Pushed, Update
+from connector.adapter import Api, Outcome, Pushed, Update
 from connector.connections import Connected, Connections
 from connector.core.calendar import local_day
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, RecordRef
 from connector.core.mapping import person_of, view_of, wanted_fields
+from connector.sending import REFUSED, Sending, echoed, end_of, later, ledger_rows, pause_of, refusals_of, result_of
 from connector.store import outbox
 from connector.store import subjects as subject_queries
-from connector.store.database import Database, new_id
+from connector.store.database import Database
 from connector.store.rows import Row
 
 BATCH: Final = 48
 """With its read-back it fits into one batch call of 50 commands."""
 SENDERS: Final = 16
-BACKOFF: Final = timedelta(seconds=2)
-BACKOFF_MOST: Final = timedelta(minutes=15)
-REFUSALS: Final = 3
-"""A refusal is tried this often (a system may lie once), then it is dead until somebody retries it by hand."""
-REFUSED: Final = "refused"
 LONGEST_REASON: Final = 2000
 LEFT_ALONE: Final = timedelta(seconds=15)
 WAIT_SECONDS: Final = 0.05
 RENEWED: Final = 2 / 3
 """A lease is renewed when less than this share of it is left."""
 log: Final = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sending:
-    """An entry of the outbox on its way: its row, its record, and the update (None: there is nothing to send)."""
-
-    row: Row
-    record: Row
-    update: Update | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +117,7 @@ class Pusher:
                     outbox.renew(connection, flight.ids, now + self._lease, before=flight.until)
                 flight.until = now + self._lease
 
-    def _finish(self, connected: Connected, sending: Sequence[_Sending]) -> None:
+    def _finish(self, connected: Connected, sending: Sequence[Sending]) -> None:
         name = connected.name
         updates = [one.update for one in sending if one.update is not None]
         started = self._clock()
@@ -139,7 +125,7 @@ class Pusher:
         metrics.observe_push(name, (self._clock() - started).total_seconds())
         self._database.attempt(lambda connection: self._settle(connection, sending, results, connected))
         for one in sending:
-            metrics.count_push(name, _result(one, results).outcome.value)
+            metrics.count_push(name, result_of(one, results).outcome.value)
 
     def waiting(self) -> list[str]:
         """The connections with updates that are due, without paused ones and those that are left alone."""
@@ -153,19 +139,19 @@ class Pusher:
             if name in known and not known[name].is_paused and self._left_alone.get(name, now) <= now
         ]
 
-    def _prepare(self, connection: Connection, rows: Sequence[Row], connected: Connected) -> list[_Sending]:
+    def _prepare(self, connection: Connection, rows: Sequence[Row], connected: Connected) -> list[Sending]:
         """The updates for claimed entries from the subjects' present states; the ledger is written first."""
         records = outbox.records_for(connection, {row["record"] for row in rows})
         owned = {record["subject"] for record in records.values()}
         subjects = subject_queries.states(connection, owned)
         identities = subject_queries.identities_of(connection, owned)
         sending = [
-            _Sending(row=row, record=record, update=self._update(row, record, subjects[of], identities[of], connected))
+            Sending(row=row, record=record, update=self._update(row, record, subjects[of], identities[of], connected))
             for row in rows
             if (record := records[row["record"]]) and (of := record["subject"])
         ]
         now = self._clock()
-        outbox.note_push(connection, [entry for one in sending for entry in _ledger_rows(one, connected, now)])
+        outbox.note_push(connection, [entry for one in sending for entry in ledger_rows(one, connected, now)])
         return sending
 
     def _update(
@@ -202,33 +188,33 @@ class Pusher:
         try:
             pushed = connected.adapter.push(updates, self._api_for(connected))
         except CrmUnavailable as error:
-            pushed = [_later(update, str(error), error.retry_after) for update in updates]
+            pushed = [later(update, str(error), error.retry_after) for update in updates]
         except CrmError as error:
             pushed = [Pushed(key=one.key, outcome=Outcome.REFUSED, reason=str(error)) for one in updates]
         except Exception as error:
             log.exception("push failed", connection=connected.name)
-            pushed = [_later(update, f"{type(error).__name__}: {error}", None) for update in updates]
+            pushed = [later(update, f"{type(error).__name__}: {error}", None) for update in updates]
         return {one.key: one for one in pushed}
 
     def _settle(
-        self, connection: Connection, sending: Sequence[_Sending], results: Mapping[str, Pushed], connected: Connected
+        self, connection: Connection, sending: Sequence[Sending], results: Mapping[str, Pushed], connected: Connected
     ) -> None:
         now = self._clock()
         finished: list[Row] = []
         postponed: list[Row] = []
         for one in sending:
-            pushed = _result(one, results)
-            end = self._end(one.row, pushed, now)
+            pushed = result_of(one, results)
+            end = end_of(one.row, pushed, now, give_up=self._give_up)
             why = pushed.reason and pushed.reason.replace("\0", "\ufffd")[:LONGEST_REASON]
             common = {"of": one.row["id"], "at_revision": one.row["revision"], "why": why, "at": now}
             if end is None:
-                until = now + _pause(one.row["attempts"], pushed)
-                postponed.append({**common, "until": until, "kept": {REFUSED: _refusals(one.row, pushed)}})
+                until = now + pause_of(one.row["attempts"], pushed)
+                postponed.append({**common, "until": until, "kept": {REFUSED: refusals_of(one.row, pushed)}})
             else:
                 finished.append({**common, "ended": end})
         outbox.finish(connection, finished)
         outbox.postpone(connection, postponed)
-        gone = {one.record["id"] for one in sending if _result(one, results).outcome is Outcome.GONE}
+        gone = {one.record["id"] for one in sending if result_of(one, results).outcome is Outcome.GONE}
         if gone:
             outbox.note_gone(connection, gone, now)
         outbox.note_shown(
@@ -236,62 +222,7 @@ class Pusher:
             [
                 {"of": one.record["id"], "was": one.record["stage"], "now_in": stage}
                 for one in sending
-                if _result(one, results).outcome is Outcome.DONE
-                and (stage := dict(_echoed(one.update, connected)).get("stage")) is not None
+                if result_of(one, results).outcome is Outcome.DONE
+                and (stage := dict(echoed(one.update, connected)).get("stage")) is not None
             ],
         )
-
-    def _end(self, row: Row, pushed: Pushed, now: datetime) -> str | None:
-        """How the entry ends; None: it is tried again."""
-        if pushed.outcome in {Outcome.DONE, Outcome.GONE}:
-            return pushed.outcome.value
-        if pushed.outcome is Outcome.REFUSED:
-            return "dead" if _refusals(row, pushed) >= REFUSALS else None
-        since = row["failing_since"] or now
-        return "dead" if now - since >= self._give_up else None
-
-
-def _refusals(row: Row, pushed: Pushed) -> int:
-    """How often this revision was refused, this time included: tries on which nobody answered do not count."""
-    return int((row["payload"] or {}).get(REFUSED, 0)) + (pushed.outcome is Outcome.REFUSED)
-
-
-def _later(update: Update, reason: str, retry_after: float | None) -> Pushed:
-    return Pushed(key=update.key, outcome=Outcome.LATER, reason=reason, retry_after=retry_after)
-
-
-def _result(one: _Sending, results: Mapping[str, Pushed]) -> Pushed:
-    if one.update is None:
-        return Pushed(key="", outcome=Outcome.DONE, reason="nothing to send")
-    missing = Pushed(key=one.update.key, outcome=Outcome.LATER, reason="the adapter gave no result")
-    return results.get(one.update.key, missing)
-
-
-def _pause(attempts: int, pushed: Pushed) -> timedelta:
-    """The system's own Retry-After, else a back-off that doubles, with jitter."""
-    if pushed.retry_after is not None:
-        return timedelta(seconds=pushed.retry_after)
-    most = min(BACKOFF * (1 << min(attempts - 1, 12)), BACKOFF_MOST)
-    share: float = random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-    return most * share
-
-
-def _echoed(update: Update | None, connected: Connected) -> list[tuple[str, str]]:
-    """What of an update will show in the system's own events, in this order: `stage` or `owner`, and the value."""
-    if update is None:
-        return []
-    found: list[tuple[str, str]] = []
-    for name, value in update.fields.items():
-        word = connected.adapter.ECHOES.get(name)
-        if word == EMPTIED_STAGE:
-            found += [("stage", ""), ("stage", str(value))]
-        elif word is not None:
-            found.append((word, str(value)))
-    return [*found, ("owner", update.owner)] if update.owner is not None else found
-
-
-def _ledger_rows(one: _Sending, connected: Connected, now: datetime) -> list[Row]:
-    return [
-        {"id": new_id(now), "record": one.record["id"], "field": word, "value": value.casefold(), "at": now}
-        for word, value in _echoed(one.update, connected)
-    ]

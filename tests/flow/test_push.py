@@ -11,8 +11,9 @@ import pytest
 
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.push import BACKOFF, BACKOFF_MOST, LEFT_ALONE
+from connector.push import LEFT_ALONE
 from connector.runtime import Runtime
+from connector.sending import BACKOFF, BACKOFF_MOST
 from connector.store import connections, outbox, subjects
 from connector.store.rows import Row
 from tests.conftest import Clock, wait_for
