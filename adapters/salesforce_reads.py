@@ -13,9 +13,10 @@ from typing import Any, Final
 from adapters.salesforce_records import FIELDS, events_of, moment, stages_of
 from adapters.salesforce_related import Related, related_to
 from adapters.salesforce_rest import Org, Row
-from adapters.salesforce_soql import among, chunks, select
+from adapters.salesforce_soql import CHUNK, among, select
 from connector.adapter import Catalog, Person
 from connector.core.event import Event, RecordRef
+from connector.planning import chunks
 
 _TRACKED: Final = {"Status": "Status", "OwnerId": "Owner", "Owner": "Owner"}
 """A field's name in the definitions → its name in the history."""
@@ -33,7 +34,7 @@ class Reader:
     def records(self, record_object: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The records by id as `events_of` takes them, deleted ones too; those that cannot be seen are left out."""
         found: dict[str, dict[str, Any]] = {}
-        for chunk in chunks(sorted(set(ids))):
+        for chunk in chunks(sorted(set(ids)), CHUNK):
             query = select(self._fields(record_object), record_object, where=among("Id", chunk))
             found |= self._complete(record_object, list(self.org.query(query, with_deleted=True)))
         return found
@@ -43,7 +44,7 @@ class Reader:
         for record_object in objects:
             where, order = f"SystemModstamp >= {moment(since)}", "SystemModstamp, Id"
             query = select(self._fields(record_object), record_object, where=where, order=order)
-            for rows in chunks(self.org.query(query, with_deleted=True)):
+            for rows in chunks(self.org.query(query, with_deleted=True), CHUNK):
                 for record_id, found in self._complete(record_object, rows).items():
                     yield from events_of(RecordRef(object=record_object, id=record_id), found, since)
 

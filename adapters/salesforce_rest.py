@@ -12,7 +12,10 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from connector.adapter import Answer, Api, Outcome
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.answers import is_good, named
+from connector.core.errors import CrmRefused
+from connector.planning import Failure
+from connector.tokens import ACCESS, Tokens
 
 Row: TypeAlias = Mapping[str, Any]
 ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
@@ -36,22 +39,6 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _BARRED: Final = ("not valid for use with the REST API", "not attached to Agent")
 """Texts of INVALID_SESSION_ID that a new token does not mend; trying would go round in a circle (jsforce, 2026-06)."""
 _VERSION: Final = re.compile(r"v?([0-9]{2,3})(?:\.0)?")
-_TOKEN: Final = "access_token"  # noqa: S105 - the name that it is kept under
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An error of a call or of one record in it; `reason` is for people."""
-
-    outcome: Outcome
-    reason: str
-    retry_after: float | None = None
-
-    def error(self) -> CrmUnavailable | CrmRefused:
-        """The same as an error to be raised."""
-        if self.outcome is Outcome.LATER:
-            return CrmUnavailable(self.reason, self.retry_after)
-        return CrmRefused(self.reason)
 
 
 def failure_of(errors: Any) -> Failure:
@@ -96,11 +83,9 @@ class Org:
     def call(self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None) -> Answer:
         """The answer to a good call; a path without `/` in front is below the version. Raises `CrmError`."""
         url = self.url.rstrip("/") + (path if path.startswith("/") else f"/services/data/{self.version}/{path}")
-        token = self._token()
-        answer = self._send(method, url, token, json, params)
-        if answer.status == 401 and not any(text in answer.body.decode(errors="replace") for text in _BARRED):  # noqa: PLR2004
-            answer = self._send(method, url, self._renewed(token), json, params)
-        if answer.status // 100 != 2:  # noqa: PLR2004 - the class of answers that accept
+        tokens = Tokens(api=self.api, issue=self._issued)
+        answer = tokens.send(lambda token: self._send(method, url, token, json, params), _is_expired)
+        if not is_good(answer):
             raise failure_of(answer.json()).error()
         return answer
 
@@ -119,33 +104,24 @@ class Org:
         headers = {"Authorization": f"Bearer {token}", "Sforce-Auto-Assign": "FALSE"}
         return self.api.call(method, url, json=json, params=params, headers=headers)
 
-    def _token(self) -> str:
-        found: str | None = self.api.memo.get(_TOKEN)
-        return found or self._remembered(self.api.kept(_TOKEN) or self._renewed(None))
-
-    def _remembered(self, token: str) -> str:
-        self.api.memo[_TOKEN] = token
-        return token
-
-    def _renewed(self, refused: str | None) -> str:
-        """A token other than the refused one: another process's newer one, or a new one."""
-        kept = self.api.kept(_TOKEN)
-        if kept and kept != refused:
-            return self._remembered(kept)
+    def _issued(self) -> str:
         form = {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
             "client_secret": self.client_secret,
         }
         answer = self.api.call("POST", f"{self.url.rstrip('/')}/services/oauth2/token", data=form)
-        given = answer.json()
-        given = given if isinstance(given, dict) else {}
-        token = given.get(_TOKEN)
+        given = named(answer.json())
+        token = given.get(ACCESS)
         if not isinstance(token, str) or not token:
             said = ": ".join(str(given.get(part)) for part in ("error", "error_description") if given.get(part))
             message = (
                 f"no access token ({said or answer.status}): check url, client_id, client_secret and the app's user"
             )
             raise CrmRefused(message)
-        self.api.keep(_TOKEN, token)
-        return self._remembered(token)
+        return token
+
+
+def _is_expired(answer: Answer) -> bool:
+    text = answer.body.decode(errors="replace")
+    return answer.status == 401 and not any(barred in text for barred in _BARRED)  # noqa: PLR2004 - unauthorized

@@ -5,11 +5,9 @@ https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Final, TypeVar
+from collections.abc import Iterable
+from typing import Final
 
-T = TypeVar("T")
 CHUNK: Final = 200
 """Values in one query, and records in one collection: the whole address may have 16,384 bytes."""
 
@@ -31,10 +29,3 @@ def literal(text: str) -> str:
     """A text in quotes."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    """The values in lists of at most `CHUNK`."""
-    waiting = iter(values)
-    while chunk := list(islice(waiting, CHUNK)):
-        yield chunk

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, Final, Self, TypeVar
 
 from connector.adapter import Outcome, Person, Pushed, Update
@@ -169,10 +170,11 @@ def owners_of(updates: Iterable[Update]) -> set[str]:
     return {update.owner.casefold() for update in updates if update.owner and update.owner_field}
 
 
-def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """The values in pieces of that size at most."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The values in lists of at most that size."""
+    waiting = iter(values)
+    while chunk := list(islice(waiting, size)):
+        yield chunk
 
 
 def _word(value: Any) -> str:

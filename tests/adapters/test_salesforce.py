@@ -485,7 +485,7 @@ def test_an_owner_that_nobody_or_several_are_is_refused_and_the_rest_written(org
         assert org.crm.status_of(lead) == email
     org.memo["users by e-mail"] = {KEN.email: [KEN.id, HANA.id]}
     [(outcome, reason)] = _push(org, _update(lead, owner=KEN.email))
-    assert (outcome, reason) == (Outcome.REFUSED, f"OwnerId: 2 active users have the e-mail {KEN.email}")
+    assert (outcome, reason) == (Outcome.REFUSED, f"OwnerId: more than one active user has the e-mail {KEN.email}")
 
 
 def test_an_update_of_nothing_is_done(org: FakeOrg) -> None:
@@ -544,7 +544,7 @@ def test_what_passes_by_itself_is_tried_later(org: FakeOrg) -> None:
     org.answers = [(200, [{"success": True}]), CrmUnavailable("no answer")]
     assert _push(org, update) == [(Outcome.LATER, "written, but not read back: no answer")]
     org.answers = [(200, [{"success": True}]), (200, {"records": []})]
-    assert _push(org, update) == [(Outcome.LATER, "written, but Salesforce did not show the record afterwards")]
+    assert _push(org, update) == [(Outcome.LATER, "written, but the record was not shown afterwards")]
 
 
 @pytest.mark.parametrize(
