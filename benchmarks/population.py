@@ -13,8 +13,9 @@ from benchmarks.places import NAME
 from connector.core.calendar import local_day
 from connector.core.engine import Ruleset, due_day, fold
 from connector.core.event import Event, Identity, Kind, RecordRef, Step
-from connector.core.mapping import MappingRules, translate
+from connector.core.mapping import MappingRules
 from connector.core.subject import State
+from connector.core.translation import translate
 from connector.runtime import Runtime
 from connector.serial import event_to_json, step_to_json
 from connector.store.database import new_id

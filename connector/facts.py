@@ -14,7 +14,7 @@ from connector.apply import Incoming
 from connector.connections import Connected
 from connector.core.errors import BadPayload, Unmapped
 from connector.core.event import Event, Identity
-from connector.core.mapping import translate
+from connector.core.translation import translate
 from connector.echo import Ledger
 from connector.reading import Read
 from connector.store import subjects as queries

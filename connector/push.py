@@ -18,7 +18,7 @@ from connector.core.calendar import local_day
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, RecordRef
-from connector.core.mapping import person_of, view_of, wanted_fields
+from connector.core.views import person_of, view_of, wanted_fields
 from connector.sending import REFUSED, Sending, echoed, end_of, later, ledger_rows, pause_of, refusals_of, result_of
 from connector.store import outbox
 from connector.store import subjects as subject_queries

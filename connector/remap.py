@@ -19,7 +19,8 @@ from sqlalchemy import Connection
 from connector.apply import Change, Context, settle
 from connector.connections import Connected
 from connector.core.errors import Unmapped
-from connector.core.mapping import MappingRules, translate
+from connector.core.mapping import MappingRules
+from connector.core.translation import translate
 from connector.facts import ORDER
 from connector.runtime import Runtime
 from connector.serial import event_from_json, step_to_json

@@ -11,7 +11,8 @@ import orjson
 from connector.comparing import Counts
 from connector.core.errors import Unmapped
 from connector.core.event import Step
-from connector.core.mapping import MappingRules, translate
+from connector.core.mapping import MappingRules
+from connector.core.translation import translate
 from connector.proposals import with_new_names
 from connector.store.histories import APPLIED, Stored
 from connector.stored import read_event, read_step, says

@@ -17,19 +17,10 @@ from hypothesis import strategies as st
 
 from connector.core.errors import NotFound, SalesOpsError, Unmapped
 from connector.core.event import Conflict, Event, FieldValue, Kind, Step
-from connector.core.mapping import (
-    Backward,
-    FieldRule,
-    MappingRules,
-    OwnerRule,
-    Policy,
-    PushRule,
-    person_of,
-    translate,
-    view_of,
-    wanted_fields,
-)
+from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
+from connector.core.translation import translate
+from connector.core.views import person_of, view_of, wanted_fields
 from connector.mapping_files import BadMapping, check_mapping, load_mapping, parse_mapping
 from connector.mapping_files.expressions import BadExpression
 from connector.mapping_files.expressions import path as path_of

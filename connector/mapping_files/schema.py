@@ -11,8 +11,9 @@ from marshmallow.fields import Field
 
 from connector.core.action import Action
 from connector.core.event import Conflict
-from connector.core.mapping import IGNORE, PERSON_NAMES, PROFILE, VIEW_NAMES, Backward, Policy
+from connector.core.mapping import IGNORE, Backward, Policy
 from connector.core.status import StatusInfo
+from connector.core.views import PERSON_NAMES, PROFILE, VIEW_NAMES
 from connector.mapping_files import expressions, templates
 from connector.mapping_files.field_types import FieldType
 from connector.mapping_files.goals import Goals, StatusWord

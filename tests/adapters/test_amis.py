@@ -20,8 +20,8 @@ from adapters.amis_records import REVENUE, STAGES
 from connector.adapter import Adapter, Answer, Delivery, Outcome, Person, Pushed, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
-from connector.core.mapping import translate
 from connector.core.status import STATUSES
+from connector.core.translation import translate
 from connector.mapping_files import parse_mapping
 from tests.adapters.amis_fake import FakeAmis, good, reply
 

@@ -19,7 +19,7 @@ from adapters.bitrix24_rest import Portal, query
 from connector.adapter import Adapter, Answer, Delivery, Outcome, Person, Pushed, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, Kind, RecordRef
-from connector.core.mapping import translate
+from connector.core.translation import translate
 from connector.mapping_files import load_mapping
 from tests.adapters.bitrix24_fake import TIMES, URL, FakePortal, reply
 

@@ -20,8 +20,8 @@ from connector.adapter import Adapter, Catalog, Delivery, Reply
 from connector.core.action import ALL, BIT, VISITS
 from connector.core.errors import BadPayload, BadSignature
 from connector.core.event import Event, Kind
-from connector.core.mapping import translate
 from connector.core.status import STATUSES
+from connector.core.translation import translate
 from connector.mapping_files import parse_mapping
 from connector.tracking import inflow
 from tests.adapters.support import FakeApi

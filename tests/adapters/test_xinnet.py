@@ -14,7 +14,7 @@ from adapters.xinnet import Xinnet
 from connector.adapter import Answer, Delivery, Outcome, Update
 from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, FieldValue, Kind, RecordRef
-from connector.core.mapping import translate
+from connector.core.translation import translate
 from connector.mapping_files import parse_mapping
 from tests.adapters.signing_xinnet import SIGNING
 from tests.adapters.support import FakeApi, answer

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from connector.core.decision import Reason
 from connector.core.engine import Folded, Ruleset, fold, fold_all, is_late
 from connector.core.event import Event, Kind, RecordRef, Step
-from connector.core.mapping import Backward, MappingRules, TriggerRule, translate
+from connector.core.mapping import Backward, MappingRules, TriggerRule
 from connector.core.rules import BASIC_2, Settings
 from connector.core.status import StatusInfo
 from connector.core.subject import State
+from connector.core.translation import translate
 from connector.serial import step_from_json, step_to_json
 
 START = datetime(2026, 3, 2, tzinfo=UTC)

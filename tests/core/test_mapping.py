@@ -13,20 +13,9 @@ from hypothesis import strategies as st
 from connector.core.action import BIT
 from connector.core.errors import Unmapped
 from connector.core.event import Conflict, Event, FieldValue, Kind, RecordRef, Step
-from connector.core.mapping import (
-    VIEW_NAMES,
-    Backward,
-    FieldRule,
-    MappingRules,
-    OwnerRule,
-    Policy,
-    PushRule,
-    TriggerRule,
-    person_of,
-    translate,
-    view_of,
-    wanted_fields,
-)
+from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule, TriggerRule
+from connector.core.translation import translate
+from connector.core.views import VIEW_NAMES, person_of, view_of, wanted_fields
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEAD = RecordRef(object="lead", id="1")
