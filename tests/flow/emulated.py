@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rq import Queue, SimpleWorker
+from rq import Queue
 
 from connector import jobs
 from connector.app import create_app
@@ -19,6 +19,7 @@ from connector.operations.subjects import set_owner, set_status
 from connector.reconcile import reconcile
 from connector.runtime import Runtime
 from connector.store import outbox, subjects
+from connector.worker import SteadyWorker
 from tests.flow.senders import add_connection
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -49,7 +50,7 @@ class Played:
             jobs.requeue()  # as every half a minute: what waits for another try is no webhook's to wake
             self.runtime.waker.wake("push", "connector.jobs.push")
             queues = [Queue(name, connection=self.runtime.redis) for name in QUEUES]
-            SimpleWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
+            SteadyWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
             assert self.system.drain(10)
             if before == self._moved():
                 return number
@@ -129,6 +130,7 @@ def playing(
 ) -> Iterator[Played]:
     """The system running, connected, and its webhooks coming in over loopback."""
     monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    monkeypatch.setattr(jobs, "LINGER_SECONDS", 0.0)  # nothing comes while a job runs: `settle` has waited for it
     with system, Loopback(create_app(runtime.config, runtime)) as web:
         played = Played(runtime, system, mapping)
         system.subscribe(f"{web.url}/webhooks/{played.name}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from rq import Queue, SimpleWorker
+from rq import Queue
 
 from connector import jobs, simulate, what_if_runs
 from connector.asked import Asked
@@ -17,6 +16,7 @@ from connector.operations import what_if as operations
 from connector.runtime import Runtime
 from connector.settings import read_config
 from connector.what_if_runs import NoRedis
+from connector.worker import SteadyWorker
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
 DRAFT = Asked(mappings={"shop": MAPPING.replace("meeting: appointment_acquisition", "meeting: visited")})
@@ -54,11 +54,11 @@ def _pages(count: int) -> Iterator[bool]:
 
 
 def _work(runtime: Runtime) -> None:
-    worker = SimpleWorker([Queue("maintenance", connection=runtime.redis)], connection=runtime.redis)
+    worker = SteadyWorker([Queue("maintenance", connection=runtime.redis)], connection=runtime.redis)
     worker.work(burst=True, logging_level="WARNING")
 
 
-@pytest.mark.usefixtures("_signals_as_before")
+@pytest.mark.usefixtures("_no_jobs_left")
 def test_the_workers_compute_it_and_keep_result_and_differences(shop: Runtime) -> None:
     asked = operations.start(shop, DRAFT, actor="kim")
     assert (asked["state"], asked["done"], asked["total"], asked["result"]) == ("waiting", 0, None, None)
@@ -165,11 +165,8 @@ def test_without_redis_that_is_said(sqlite_url: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def _signals_as_before(redis_url: str) -> Iterator[None]:
-    """RQ's worker takes signals over; and it leaves its jobs behind."""
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+def _no_jobs_left(redis_url: str) -> Iterator[None]:
+    """RQ's worker leaves its jobs behind."""
     yield
-    for one, handler in before.items():
-        signal.signal(one, handler)
     with Redis.from_url(redis_url) as redis:
         redis.flushall()
