@@ -89,8 +89,7 @@ def _shown(org: Org, plans: Plans) -> dict[str, Pushed]:
     try:
         rows = _read_back(org, plans)
     except (CrmUnavailable, CrmRefused) as error:
-        late = f"written, but not read back: {error}"
-        return {plan.id: plan.pushed(Outcome.LATER, late) for plan in plans}
+        return {plan.id: plan.unread(error) for plan in plans}
     return {plan.id: plan.shown(rows.get(plan.id)) for plan in plans}
 
 

@@ -8,41 +8,28 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from adapters.zoho_blueprint import move
 from adapters.zoho_reads import Reader
 from adapters.zoho_records import FIELDS, STAGES, id_of
-from adapters.zoho_rest import Account, Failure, Row, among, chunks, failure_of
+from adapters.zoho_rest import CHUNK, Account, Row, among, failure_of
+from connector import planning
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.planning import Failure, chunks, has_owner, is_same
 
 BATCH: Final = 100
 _BLUEPRINT: Final = "RECORD_IN_BLUEPRINT"
 _ID: Final = re.compile(r"[0-9]{1,25}")
-_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one update writes; `owner`: the field and id of the owner; `refusal`: what of it cannot be written.
+class Plan(planning.Plan):
+    """What one update writes. `excuse`: why the stage could not be moved, which counts where it is not shown."""
 
-    `failure`: what Zoho said to it; `excuse`: why the stage could not be moved, which counts where it is not shown.
-    """
-
-    update: Update
-    wanted: Mapping[str, Any] = field(default_factory=dict)
-    refusal: str | None = None
-    failure: Failure | None = None
     excuse: str | None = None
-
-    @property
-    def id(self) -> str:
-        """The record's id."""
-        return self.update.record.id
 
     @property
     def stage(self) -> str:
@@ -53,36 +40,21 @@ class Plan:
         """The record in a batch."""
         return {"id": self.id, **self.wanted}
 
-    def result(self, row: Row | None) -> Pushed:
+    def judged(self, row: Row | None) -> Pushed:
         """The result by what Zoho said and what the record shows after it was written."""
-        if self.failure is not None:
-            return self.pushed(self.failure.outcome, self.failure.reason, self.failure.retry_after)
-        if self.wanted and row is None:
-            return self.pushed(Outcome.LATER, "written, but Zoho did not show the record afterwards")
-        wrong = [
-            f"{name} shows {_word(shown)} in place of {_word(value)}"
-            for name, value in self.wanted.items()
-            if not _is_same(shown := (row or {}).get(name), value)
-        ]
-        is_excused = self.excuse and any(one.startswith(f"{self.stage} ") for one in wrong)
-        reasons = [
-            *wrong,
-            *([self.excuse] if is_excused and self.excuse else []),
-            *([self.refusal] if self.refusal else []),
-        ]
-        return self.pushed(Outcome.REFUSED, "; ".join(reasons)) if reasons else self.pushed(Outcome.DONE)
-
-    def pushed(self, outcome: Outcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
-        """The result in the contract's form."""
-        return Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
+        if self.result is not None:
+            return self.result
+        plan = replace(self, wanted=_bare(self.wanted))
+        if self.excuse and not is_same((row or {}).get(self.stage), self.wanted[self.stage]):
+            plan = replace(plan, refusals=(self.excuse, *self.refusals))
+        return plan.shown(None if row is None else _bare(row))
 
 
 def push(reader: Reader, updates: Sequence[Update], trigger: Sequence[str]) -> list[Pushed]:
     """The result of each update, in order. Raises `CrmError` when nothing was tried yet."""
-    needs_owner = any(update.owner and update.owner_field for update in updates)
-    people = _people(reader.users()) if needs_owner else {}
+    people = _people(reader.users()) if has_owner(updates) else {}
     plans = [_plan(update, people) for update in updates]
-    results = {plan.update.key: plan.result({}) for plan in plans if not plan.wanted}
+    results = {plan.update.key: plan.settled() for plan in plans if not plan.wanted}
     by_module: dict[str, list[Plan]] = defaultdict(list)
     for plan in plans:
         if plan.wanted:
@@ -94,37 +66,30 @@ def push(reader: Reader, updates: Sequence[Update], trigger: Sequence[str]) -> l
     return [results[update.key] for update in updates]
 
 
-def _people(users: Sequence[Row]) -> dict[str, list[str]]:
-    """E-mail → ids of the active users who have it."""
-    people: dict[str, list[str]] = defaultdict(list)
+def _people(users: Sequence[Row]) -> dict[str, list[Row]]:
+    """E-mail → the lookups of the active users who have it."""
+    people: dict[str, list[Row]] = defaultdict(list)
     for row in users:
         if row.get("status") == "active" and row.get("email"):
-            people[str(row["email"]).casefold()].append(str(row["id"]))
+            people[str(row["email"]).casefold()].append({"id": str(row["id"])})
     return people
 
 
-def _plan(update: Update, people: Mapping[str, list[str]]) -> Plan:
+def _plan(update: Update, people: Mapping[str, Sequence[Row]]) -> Plan:
     if update.record.object not in FIELDS or not _ID.fullmatch(update.record.id):
         name = f"{update.record.object}:{update.record.id}"
-        return Plan(update=update, refusal=f"{name} cannot be written: it is no record of {', '.join(FIELDS)}")
-    if not update.owner or not update.owner_field:
-        return Plan(update=update, wanted=update.fields)
-    ids = people.get(update.owner.casefold(), [])
-    if len(ids) == 1:
-        return Plan(update=update, wanted={**update.fields, update.owner_field: {"id": ids[0]}})
-    # The rest is written all the same: a wrong owner must not keep the status away.
-    found = f"{len(ids)} active users have" if ids else "no active user has"
-    return Plan(update=update, wanted=update.fields, refusal=f"{update.owner_field}: {found} the e-mail {update.owner}")
+        return Plan(update=update).refused(f"{name} cannot be written: it is no record of {', '.join(FIELDS)}")
+    return Plan(update=update, wanted=update.fields).with_owner(people, "active user")
 
 
 def _write_all(account: Account, module: str, plans: Sequence[Plan], trigger: Sequence[str]) -> list[Plan]:
     """A batch, and for records under a blueprint the transition and then the rest; with what Zoho said to each."""
     said = _write(account, module, [plan.body() for plan in plans], trigger)
-    written = [replace(plan, failure=failure) for plan, failure in zip(plans, said, strict=True)]
+    written = [_answered(plan, failure) for plan, failure in zip(plans, said, strict=True)]
     caught = [
         place
-        for place, plan in enumerate(written)
-        if plan.failure and plan.failure.code == _BLUEPRINT and plan.stage in plan.wanted
+        for place, failure in enumerate(said)
+        if failure and failure.code == _BLUEPRINT and plans[place].stage in plans[place].wanted
     ]
     rests: dict[int, dict[str, Any]] = {}
     for place in caught:
@@ -132,18 +97,22 @@ def _write_all(account: Account, module: str, plans: Sequence[Plan], trigger: Se
         try:
             excuse = move(account, module, plan.id, plan.stage, str(plan.wanted[plan.stage]))
         except CrmUnavailable as error:
-            written[place] = replace(plan, failure=_later(error))
+            written[place] = replace(plan, result=plan.failed(error))
             continue
         except CrmRefused as error:
             excuse = f"{plan.stage}: {error}"
-        written[place] = replace(plan, failure=None, excuse=excuse)
+        written[place] = replace(plan, result=None, excuse=excuse)
         rest = {name: value for name, value in plan.body().items() if name != plan.stage}
         if len(rest) > 1:
             rests[place] = rest
     again = _write(account, module, list(rests.values()), trigger)
     for place, failure in zip(rests, again, strict=True):
-        written[place] = replace(written[place], failure=failure)
+        written[place] = _answered(written[place], failure)
     return written
+
+
+def _answered(plan: Plan, failure: Failure | None) -> Plan:
+    return replace(plan, result=plan.failed(failure) if failure else None)
 
 
 def _write(account: Account, module: str, data: Sequence[Row], trigger: Sequence[str]) -> list[Failure | None]:
@@ -164,46 +133,22 @@ def _write(account: Account, module: str, data: Sequence[Row], trigger: Sequence
 
 
 def _read_back(account: Account, module: str, plans: Sequence[Plan]) -> list[Pushed]:
-    waiting = [plan for plan in plans if plan.failure is None]
+    waiting = [plan for plan in plans if plan.result is None]
     rows: dict[str, Row] = {}
     try:
-        for chunk in chunks(waiting):
+        for chunk in chunks(waiting, CHUNK):
             names = (name for plan in chunk for name in plan.wanted)
             found = account.select(names, module, among(plan.id for plan in chunk))
             rows |= {str(row["id"]): row for row in found}
     except (CrmUnavailable, CrmRefused) as error:
-        late = _later(CrmUnavailable(f"written, but not read back: {error}"))
-        return [plan.result(None) if plan.failure else replace(plan, failure=late).result(None) for plan in plans]
-    return [plan.result(rows.get(plan.id)) for plan in plans]
+        return [plan.result or plan.unread(error) for plan in plans]
+    return [plan.judged(rows.get(plan.id)) for plan in plans]
 
 
 def _later(error: CrmUnavailable) -> Failure:
-    return Failure(outcome=Outcome.LATER, code="", reason=str(error), retry_after=error.retry_after)
+    return Failure(outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
 
 
-def _word(value: Any) -> str:
-    return "nothing" if value is None else repr(id_of(value) or value)[:_SHOWN]
-
-
-def _is_same(shown: Any, wanted: Any) -> bool:
-    """Whether a field shows a value, as far as Zoho writes one value in several ways."""
-    if isinstance(wanted, dict):
-        return id_of(shown) == id_of(wanted)
-    if isinstance(wanted, bool):
-        return shown is wanted
-    if wanted is None or wanted == "":
-        return shown in (None, "")
-    left, right = str(shown).strip(), str(wanted).strip()
-    return left == right or _is_equal(left, right)
-
-
-def _is_equal(left: str, right: str) -> bool:
-    """Whether two texts are the same number or the same instant."""
-    try:
-        return Decimal(left) == Decimal(right)
-    except InvalidOperation:
-        pass
-    try:
-        return datetime.fromisoformat(left) == datetime.fromisoformat(right)
-    except (ValueError, TypeError):
-        return False
+def _bare(row: Row) -> dict[str, Any]:
+    """The row with the ids of lookups in their place."""
+    return {name: id_of(value) or value for name, value in row.items()}

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.zoho_records import FIELDS, STAGES, deleted_event, events_of, id_of, moment, stages_of
-from adapters.zoho_rest import PAGE, Account, Row, among, chunks
+from adapters.zoho_rest import CHUNK, PAGE, Account, Row, among
 from connector.adapter import Catalog, Person
 from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef
 from connector.payload import Part
+from connector.planning import chunks
 
 _USERS: Final = "users"
 
@@ -33,7 +34,7 @@ class Reader:
     def records(self, module: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The records by id as `events_of` takes them; those that are not there any more are left out."""
         found: dict[str, dict[str, Any]] = {}
-        for chunk in chunks(sorted(set(ids))):
+        for chunk in chunks(sorted(set(ids)), CHUNK):
             found |= self._complete(module, self.account.select(self._fields(module), module, among(chunk)))
         return found
 
@@ -94,7 +95,7 @@ class Reader:
         while True:
             where, tail = f"Modified_Time >= '{since}'", f"order by Modified_Time, id limit {offset}, {PAGE}"
             rows = self.account.select(self._fields(module), module, where.replace("Z'", "+00:00'"), tail)
-            yield from chunks(rows)
+            yield from chunks(rows, CHUNK)
             if len(rows) < PAGE:
                 return
             last = moment(Part(rows[-1].get("Modified_Time"), "$.Modified_Time").instant())

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from connector.adapter import Answer, Api, Outcome
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.answers import is_good, named
+from connector.core.errors import CrmRefused
+from connector.planning import Failure
+from connector.tokens import ACCESS, Tokens, refresh_token, rotate
 
-T = TypeVar("T")
 Row: TypeAlias = Mapping[str, Any]
 ACCOUNTS: Final[Mapping[str, str]] = {
     **{word: f"https://accounts.zoho.{word}" for word in ("com", "eu", "in", "com.au", "jp", "com.cn")},
@@ -42,30 +43,13 @@ CHUNK: Final = 50
 PAGE: Final = 200
 _EXPIRED: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 _HOST: Final = re.compile(r"(?:[a-z0-9-]+\.)?(?:zohoapis\.(?:com|eu|in|com\.au|jp|com\.cn|ca)|zohocloud\.ca)")
-_TOKEN: Final = "access_token"  # noqa: S105 - the name that it is kept under
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An error of a call or of one record in it. `code` is Zoho's, `retry_after` in seconds."""
-
-    outcome: Outcome
-    code: str
-    reason: str
-    retry_after: float | None = None
-
-    def error(self) -> CrmUnavailable | CrmRefused:
-        """The same as an error to be raised."""
-        if self.outcome is Outcome.LATER:
-            return CrmUnavailable(self.reason, self.retry_after)
-        return CrmRefused(self.reason)
+_DOMAIN: Final = "api_domain"
 
 
 def failure_of(error: Any) -> Failure:
     """What an error object means: `{code, details: {api_name}, message}`."""
-    error = error if isinstance(error, dict) else {}
-    code, details = str(error.get("code") or "no error code"), error.get("details")
-    field = str(details.get("api_name") or "") if isinstance(details, dict) else ""
+    error = named(error)
+    code, field = str(error.get("code") or "no error code"), str(named(error.get("details")).get("api_name") or "")
     outcome, advice = ERRORS.get(code, (Outcome.REFUSED, ""))
     if (code, field) == ("INVALID_DATA", "id"):
         outcome, advice = Outcome.GONE, "there is no such record"
@@ -86,13 +70,6 @@ def is_address(url: str) -> bool:
     return parts.scheme == "https" and bool(_HOST.fullmatch(host) or url.rstrip("/") in ACCOUNTS.values())
 
 
-def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """The values in lists of at most `size`."""
-    waiting = iter(values)
-    while chunk := list(islice(waiting, size)):
-        yield chunk
-
-
 def among(ids: Iterable[str]) -> str:
     """The condition that a record has one of the ids, which hold digits only."""
     return "id in ({})".format(", ".join(f"'{one}'" for one in ids))
@@ -111,18 +88,18 @@ class Account:
 
     def send(self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None) -> Answer:
         """The answer whatever it says, with a good token. Raises `CrmError`."""
-        token, base = self._token(None)
-        answer = self._send(method, base + path, token, json, params)
-        if answer.status == 401 and failure_of(_read(answer)).code in _EXPIRED:  # noqa: PLR2004
-            token, base = self._token(token)
-            answer = self._send(method, base + path, token, json, params)
-        return answer
+
+        def send(token: str) -> Answer:
+            headers = {"Authorization": f"Zoho-oauthtoken {token}"}
+            return self.api.call(method, self._base() + path, json=json, params=params, headers=headers)
+
+        return Tokens(api=self.api, issue=self._issued).send(send, _is_expired)
 
     def call(self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None) -> Row:
         """The body of a good call; of one that found nothing, which has none, `{}`. Raises `CrmError`."""
         answer = self.send(method, path, json=json, params=params)
         body = _read(answer)
-        if answer.status // 100 != 2:  # noqa: PLR2004 - the class of answers that accept
+        if not is_good(answer):
             raise failure_of(body).error()
         return body
 
@@ -143,31 +120,22 @@ class Account:
                 return
             number += 1
 
-    def _send(self, method: str, url: str, token: str, json: Any, params: Mapping[str, str] | None) -> Answer:
-        return self.api.call(
-            method, url, json=json, params=params, headers={"Authorization": f"Zoho-oauthtoken {token}"}
-        )
+    def _base(self) -> str:
+        """The address that goes with the token, as Zoho names it or the connection does."""
+        if _DOMAIN not in self.api.memo:
+            self.api.memo[_DOMAIN] = self.api.kept(_DOMAIN) or ""
+        return f"{(self.base or self.api.memo[_DOMAIN]).rstrip('/')}/crm/v8/"
 
-    def _token(self, refused: str | None) -> tuple[str, str]:
-        """A token other than the refused one, and the base address that goes with it."""
-        found = self.api.memo.get(_TOKEN) if refused is None else None
-        if found is None:
-            token, base = self.api.kept(_TOKEN), self.api.kept("api_domain")
-            found = (token, base) if token and base and token != refused else self._renewed()
-            self.api.memo[_TOKEN] = found
-        token, base = found
-        return token, f"{(self.base or base).rstrip('/')}/crm/v8/"
-
-    def _renewed(self) -> tuple[str, str]:
+    def _issued(self) -> str:
         form = {
             "grant_type": "refresh_token",
             "client_id": self.client_id,
             "client_secret": self.client_secret,
-            "refresh_token": self.api.kept("refresh_token") or self.refresh_token,
+            "refresh_token": refresh_token(self.api, self.refresh_token),
         }
         answer = self.api.call("POST", f"{self.accounts.rstrip('/')}/oauth/v2/token", data=form)
         given = _read(answer)
-        token, base = given.get(_TOKEN), str(given.get("api_domain") or "")
+        token, base = given.get(ACCESS), str(given.get(_DOMAIN) or "")
         if not isinstance(token, str) or not token:  # an error comes with status 200, too
             said = given.get("error") or answer.status
             message = f"no access token ({said}): check data_center, client_id, client_secret and refresh_token"
@@ -175,14 +143,16 @@ class Account:
         if not is_address(base):
             message = "the token's answer names an api_domain that is no address of Zoho: it gets no token"
             raise CrmRefused(message)
-        self.api.keep(_TOKEN, token)
-        self.api.keep("api_domain", base)
-        if given.get("refresh_token"):
-            self.api.keep("refresh_token", str(given["refresh_token"]))
-        return token, base
+        rotate(self.api, self.refresh_token, given.get("refresh_token"))
+        self.api.keep(_DOMAIN, base)
+        self.api.memo[_DOMAIN] = base
+        return token
+
+
+def _is_expired(answer: Answer) -> bool:
+    return answer.status == 401 and failure_of(_read(answer)).code in _EXPIRED  # noqa: PLR2004 - unauthorized
 
 
 def _read(answer: Answer) -> Row:
     """The body; nothing found is a 204 without one."""
-    body = answer.json() if answer.body else {}
-    return body if isinstance(body, dict) else {}
+    return named(answer.json() if answer.body else {})

@@ -138,6 +138,10 @@ class Plan:
             return self.pushed(error.outcome, error.reason, error.retry_after)
         return failed(self.update, error)
 
+    def unread(self, error: CrmError) -> Pushed:
+        """The result of a write after which nothing could be read."""
+        return self.pushed(Outcome.LATER, f"written, but not read back: {error}")
+
     def pushed(self, outcome: Outcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
         """The result in the contract's form."""
         return Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)

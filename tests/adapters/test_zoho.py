@@ -368,7 +368,7 @@ def test_an_owner_that_nobody_or_several_are_is_refused_and_the_rest_written(acc
         assert (outcome, reason) == (Outcome.REFUSED, f"Owner: no active user has the e-mail {email}")
         assert account.crm.status_of(lead) == email
     account.memo["users"] = [{"id": str(place), "email": "a@b.c", "status": "active"} for place in (1, 2)]
-    assert _push(account, _update(lead, owner="a@b.c"))[0][1] == "Owner: 2 active users have the e-mail a@b.c"
+    assert _push(account, _update(lead, owner="a@b.c"))[0][1] == "Owner: more than one active user has the e-mail a@b.c"
 
 
 def test_a_system_that_reports_what_it_did_not_save_is_found_out(account: FakeAccount) -> None:
@@ -410,7 +410,7 @@ def test_what_passes_by_itself_is_tried_later(account: FakeAccount) -> None:
         ([(400, {"code": "LIMIT_EXCEEDED"})], "LIMIT_EXCEEDED: the credits of 24 hours are used up", 900.0),
         ([(200, [])], "Zoho answered for another number of records than were sent", None),
         ([good, CrmUnavailable("no answer")], "written, but not read back: no answer", None),
-        ([good, (200, {"data": []})], "written, but Zoho did not show the record afterwards", None),
+        ([good, (200, {"data": []})], "written, but the record was not shown afterwards", None),
     ):
         account.answers = [*answers]
         [pushed] = connection().push([update], account)
@@ -442,7 +442,7 @@ def test_an_access_token_lives_for_an_hour_and_is_renewed_once_for_all_processes
     account.calls.clear()
     _read(account, _callback(lead))
     assert account.calls.count("POST /oauth/v2/token") == 1
-    account.memo["access_token"] = ("1000.exampleaccesstoken1", URL)
+    account.memo["access_token"] = "1000.exampleaccesstoken1"
     account.calls.clear()
     _read(account, _callback(lead))
     account.memo.clear()
@@ -553,7 +553,7 @@ def test_a_look_at_the_connection_says_how_its_channels_stand(account: FakeAccou
 
 def test_credits_are_said_when_half_of_them_are_used() -> None:
     users = answer(200, b'{"users": [{"full_name": "C", "email": "c"}]}', {"X-API-CREDITS-REMAINING": "400"})
-    api = FakeApi(answers=[users, answer(204)], memo={"access_token": ("t", URL)})
+    api = FakeApi(answers=[users, answer(204)], memo={"access_token": "t", "api_domain": URL})
     findings = connection(modules=("Leads",)).inspect(HOOK, api)
     assert [one.topic for one in findings] == ["credentials", "limits", "webhooks"]
     assert "400 are left" in findings[1].text
@@ -600,7 +600,7 @@ def test_lists_are_read_to_their_last_page() -> None:
     ]
     fields = answer(200, b'{"fields": []}')
     api = FakeApi(answers=[fields, *(answer(200, json.dumps(page).encode()) for page in pages)])
-    api.memo["access_token"] = ("t", URL)
+    api.memo |= {"access_token": "t", "api_domain": URL}
     assert len(connection(modules=("Leads",)).catalog(api).owners) == 2
     assert [call["params"]["page"] for call in api.calls[1:]] == ["1", "2"]
 
