@@ -23,27 +23,29 @@ from connector.demo.segment import SegmentSite
 from connector.demo.tracker import TrackerSite
 from connector.demo.zoho import ZohoCrm
 
-CRMS: Final[dict[str, type[Crm]]] = {
-    AmisCrm.NAME: AmisCrm,
-    BowNowCrm.NAME: BowNowCrm,
-    Bitrix24Crm.NAME: Bitrix24Crm,
-    OdooCrm.NAME: OdooCrm,
-    SalesforceCrm.NAME: SalesforceCrm,
-    KintoneCrm.NAME: KintoneCrm,
-    HubSpotCrm.NAME: HubSpotCrm,
-    PipedriveCrm.NAME: PipedriveCrm,
-    GenericCrm.NAME: GenericCrm,
-    ZohoCrm.NAME: ZohoCrm,
-    JiraCrm.NAME: JiraCrm,
-}
-SITES: Final[dict[str, type[SiteEmulator]]] = {
-    CocoarSite.NAME: CocoarSite,
-    MatomoSite.NAME: MatomoSite,
-    PostHogSite.NAME: PostHogSite,
-    RudderStackSite.NAME: RudderStackSite,
-    SegmentSite.NAME: SegmentSite,
-    TrackerSite.NAME: TrackerSite,
-}
+_CRMS: Final[tuple[type[Crm], ...]] = (
+    AmisCrm,
+    Bitrix24Crm,
+    BowNowCrm,
+    GenericCrm,
+    HubSpotCrm,
+    JiraCrm,
+    KintoneCrm,
+    OdooCrm,
+    PipedriveCrm,
+    SalesforceCrm,
+    ZohoCrm,
+)
+CRMS: Final = {one.NAME: one for one in _CRMS}
+_SITES: Final[tuple[type[SiteEmulator], ...]] = (
+    CocoarSite,
+    MatomoSite,
+    PostHogSite,
+    RudderStackSite,
+    SegmentSite,
+    TrackerSite,
+)
+SITES: Final = {one.NAME: one for one in _SITES}
 WITHOUT: Final[dict[str, str]] = {
     "xinnet": "its leads have no persons in charge: connector/demo/xinnet.py, played by tests/flow/systems/",
     "youyi": "it only takes new leads: connector/demo/youyi.py, played by tests/flow/systems/",
