@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from adapters.bitrix24_errors import Failure
 from adapters.bitrix24_rest import Command, Portal
 from connector.adapter import Finding
 from connector.core.errors import CrmRefused
+from connector.planning import Failure
 
 _CHANGES: Final = ("ADD", "UPDATE", "DELETE")
 _PLAIN: Final = ("lead", "deal", "contact")

@@ -6,11 +6,9 @@ https://apidocs.bitrix24.com/error-codes.html
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from connector.adapter import Outcome
-from connector.core.errors import CrmRefused, CrmUnavailable
 
 ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
     "query_limit_exceeded": (Outcome.LATER, ""),
@@ -33,18 +31,3 @@ ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
     "portal_deleted": (Outcome.REFUSED, "the portal was closed"),
 }
 """Error code, or text where the code is empty, in lower case → what it means and what to do; others are refusals."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An error of one command or call; `reason` is for people, `retry_after` in seconds where the portal tells."""
-
-    outcome: Outcome
-    reason: str
-    retry_after: float | None = None
-
-    def error(self) -> CrmUnavailable | CrmRefused:
-        """The same as an error to be raised."""
-        if self.outcome is Outcome.LATER:
-            return CrmUnavailable(self.reason, self.retry_after)
-        return CrmRefused(self.reason)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 
 from adapters.bitrix24_address import is_portal
 from connector.adapter import Api
+from connector.answers import named
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.tokens import ACCESS, Tokens, refresh_token, rotate
 
 ADVICE: Final[Mapping[str, str]] = {
     "invalid_grant": "let an administrator authorise the application again, and set refresh_token",
@@ -22,7 +23,6 @@ ADVICE: Final[Mapping[str, str]] = {
     "payment_required": "the portal's plan or trial has ended",
 }
 """Error code in lower case → what to do. https://apidocs.bitrix24.com/settings/oauth/error-codes.html"""
-_ACCESS: Final = "access"
 _REFUSED: Final = "refused refresh token"
 _SOON: Final = 5.0
 """Seconds after which what another process is about to keep is there."""
@@ -68,27 +68,19 @@ class Access:
     client_secret: str = field(repr=False)
     refresh: str = field(repr=False)
 
-    def token(self) -> str:
-        """The access token in use, of whichever process; a new one where there is none. Raises as `renewed`."""
-        known: str | None = self.api.memo.get(_ACCESS) or self.api.kept(_ACCESS)
-        return self._remembered(known) if known else self.renewed(None)
+    def tokens(self) -> Tokens:
+        """The access token, which another process may be renewing: `CrmUnavailable`.
 
-    def renewed(self, refused: str | None) -> str:
-        """An access token other than the refused one: that of a process which was quicker, or a new one.
-
-        Raises `CrmUnavailable` while another process renews it, and `CrmRefused` when somebody has to authorise.
+        `CrmRefused`: somebody has to authorise.
         """
-        if other := self._other(refused):
-            return other
-        used = self._refresh_token()
+        return Tokens(api=self.api, issue=self._issued)
+
+    def _issued(self) -> str:
+        used = refresh_token(self.api, self.refresh)
         reply = self._ask(used)
-        if "access_token" in reply and "refresh_token" in reply:
-            # First the refresh token: without it nobody comes in any more.
-            self.api.keep(self._name(), str(reply["refresh_token"]))
-            self.api.keep(_ACCESS, str(reply["access_token"]))
-            return self._remembered(str(reply["access_token"]))
-        if other := self._other(refused):
-            return other
+        if ACCESS in reply and "refresh_token" in reply:
+            rotate(self.api, self.refresh, reply["refresh_token"])
+            return str(reply[ACCESS])
         code = str(reply.get("error", "no token in the answer"))
         if code == "invalid_grant" and self._is_perhaps_renewed(used):
             message = (
@@ -107,26 +99,10 @@ class Access:
             "client_secret": self.client_secret,
             "refresh_token": used,
         }
-        reply = self.api.call("GET", f"{self.server.rstrip('/')}/oauth/token/", params=params).json()
-        return reply if isinstance(reply, dict) else {}
-
-    def _other(self, refused: str | None) -> str | None:
-        """What another process has kept since the refused one."""
-        kept = self.api.kept(_ACCESS)
-        return self._remembered(kept) if kept and kept != refused else None
+        return named(self.api.call("GET", f"{self.server.rstrip('/')}/oauth/token/", params=params).json())
 
     def _is_perhaps_renewed(self, used: str) -> bool:
         """Between its answer and its keeping, another process's token is nowhere to be seen: it is waited for once."""
         is_first = self.api.memo.get(_REFUSED) != used
         self.api.memo[_REFUSED] = used
-        return is_first or self._refresh_token() != used
-
-    def _refresh_token(self) -> str:
-        return self.api.kept(self._name()) or self.refresh
-
-    def _name(self) -> str:
-        return f"rotated:refresh {sha256(self.refresh.encode()).hexdigest()[:16]}"
-
-    def _remembered(self, token: str) -> str:
-        self.api.memo[_ACCESS] = token
-        return token
+        return is_first or refresh_token(self.api, self.refresh) != used

@@ -3,77 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.bitrix24_errors import Failure
-from adapters.bitrix24_items import Item, name_of, type_of
+from adapters.bitrix24_items import Item, new_name, type_of
 from adapters.bitrix24_rest import Command
-from connector.adapter import Outcome, Pushed, Update
+from connector import planning
+from connector.adapter import Pushed
+from connector.planning import Failure, is_same
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TRUE: Final = frozenset({"Y", "1", "True"})
-_SHOWN: Final = 60
+_NO_FIELD: Final = "the portal has no such field, and ignores it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one update writes: name in `crm.item.*` → name in the mapping, value; `refusal`: what it cannot write.
+class Plan(planning.Plan):
+    """What one update writes, by the mapping's names. `trigger`: the code of the automation trigger that it fires."""
 
-    `trigger`: the code of the automation trigger that it fires.
-    """
-
-    update: Update
-    wanted: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
-    refusal: str | None = None
     trigger: str | None = None
 
     @property
-    def name(self) -> str:
-        """The record, `lead:1907`."""
-        return name_of(self.update.record)
+    def fields(self) -> dict[str, tuple[str, Any]]:
+        """Name in `crm.item.*` → name in the mapping, value."""
+        return {new_name(given): (given, value) for given, value in self.wanted.items()}
 
     def command(self) -> Command:
         """The call that writes it."""
-        record = self.update.record
-        fields = {name: value for name, (_, value) in self.wanted.items()}
+        fields = {name: value for name, (_, value) in self.fields.items()}
         return (
             "crm.item.update",
-            {"entityTypeId": type_of(record.object), "id": record.id, "fields": fields, "useOriginalUfNames": "Y"},
+            {
+                "entityTypeId": type_of(self.update.record.object),
+                "id": self.id,
+                "fields": fields,
+                "useOriginalUfNames": "Y",
+            },
         )
 
-    def settled(self) -> Pushed:
-        """The result of a plan that has nothing (more) to write."""
-        return self.pushed(Outcome.REFUSED, self.refusal) if self.refusal else self.pushed(Outcome.DONE)
-
-    def shown(self, written: Any, item: Item | None) -> Pushed:
+    def judged(self, written: Any, item: Item | None) -> Pushed:
         """The result by what the write answered and what the record shows after it."""
         if isinstance(written, Failure):
-            return self.pushed(written.outcome, written.reason, written.retry_after)
-        if item is None:
-            return self.pushed(Outcome.LATER, "written, but the portal did not show the record afterwards")
-        wrong = self.differences(item)
-        return replace(self, refusal="; ".join([*wrong, *([self.refusal] if self.refusal else [])])).settled()
+            return self.failed(written)
+        return self.shown(None) if item is None else self.settled(self.differences(item))
 
-    def differences(self, item: Item) -> list[str]:
+    def differences(self, item: Item) -> Iterator[str]:
         """What the item shows in place of what is wanted, field by field."""
-        return [text for name, (given, value) in self.wanted.items() if (text := _difference(given, name, value, item))]
-
-    def pushed(self, outcome: Outcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
-        """The result in the contract's form."""
-        return Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
-
-
-def _difference(given: str, name: str, value: Any, item: Item) -> str | None:
-    """What a field shows instead of the wanted value; None: it shows it."""
-    if name not in item:
-        return f"{given} is not shown: the portal has no such field, and ignores it"
-    if _is_same(item[name], value):
-        return None
-    return f"{given} shows {repr(item[name])[:_SHOWN]}, wanted {repr(value)[:_SHOWN]}"
+        shown = {given: item[name] for name, (given, _) in self.fields.items() if name in item}
+        return planning.differences(self.wanted, shown, _is_same, _NO_FIELD)
 
 
 def _is_same(shown: Any, wanted: Any) -> bool:
@@ -84,17 +62,5 @@ def _is_same(shown: Any, wanted: Any) -> bool:
         return isinstance(shown, list) and sorted(map(str, shown)) == sorted(map(str, wanted))
     if wanted is None or wanted == "":
         return shown in (None, "", 0, "0", [], False)
-    left, right = str(shown).strip(), str(wanted).strip()
-    return left == right or (bool(_DATE.fullmatch(right)) and left.startswith(right)) or _is_equal(left, right)
-
-
-def _is_equal(left: str, right: str) -> bool:
-    """Whether two texts are the same number (`12500.00`, `12500`) or the same instant in two offsets."""
-    try:
-        return Decimal(left) == Decimal(right)
-    except InvalidOperation:
-        pass
-    try:
-        return datetime.fromisoformat(left) == datetime.fromisoformat(right)
-    except ValueError:
-        return False
+    is_day = bool(_DATE.fullmatch(str(wanted).strip()))
+    return is_same(shown, wanted) or (is_day and str(shown).startswith(str(wanted).strip()))

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from adapters.bitrix24_errors import Failure
-from adapters.bitrix24_items import full_stage, new_name, type_of
+from adapters.bitrix24_items import full_stage, type_of
 from adapters.bitrix24_plan import Plan
 from adapters.bitrix24_reads import TRIGGER, Reader
 from adapters.bitrix24_trigger import fire
-from connector.adapter import Outcome, Pushed, Update
+from connector.adapter import Pushed, Update
 from connector.core.errors import CrmUnavailable
+from connector.planning import Failure
 
 
 def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
@@ -33,10 +33,10 @@ def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
     return results
 
 
-def _people(reader: Reader, emails: Iterable[str | None]) -> dict[str, str]:
+def _people(reader: Reader, emails: Iterable[str]) -> dict[str, list[int]]:
     """E-mail → id of the active employee who has it; remembered, unless there is none."""
-    memo = reader.portal.api.memo
-    unknown = sorted(email for email in emails if email and f"id of {email}" not in memo)
+    memo: dict[str, list[int]] = reader.portal.api.memo.setdefault("employees by e-mail", {})
+    unknown = sorted(email for email in emails if email.casefold() not in memo)
     found = reader.portal.batch([("user.get", {"FILTER": {"EMAIL": email}}) for email in unknown])
     for email, rows in zip(unknown, found, strict=True):
         if isinstance(rows, Failure):
@@ -44,22 +44,17 @@ def _people(reader: Reader, emails: Iterable[str | None]) -> dict[str, str]:
         for row in rows:
             # A scope without e-mails leaves the filter and the field out: what comes then may be anybody.
             if str(row.get("EMAIL")).strip().casefold() == email.casefold() and row.get("ACTIVE") is not False:
-                memo[f"id of {email}"] = str(row["ID"])
-    return {email: memo[f"id of {email}"] for email in emails if email and f"id of {email}" in memo}
+                memo[email.casefold()] = [int(row["ID"])]
+    return memo
 
 
-def _plan(update: Update, people: Mapping[str, str]) -> Plan:
+def _plan(update: Update, people: Mapping[str, Sequence[int]]) -> Plan:
     record_object = update.record.object
     if type_of(record_object) is None:
-        return Plan(update=update, refusal=f"records of the object {record_object!r} cannot be written")
-    wanted = {new_name(name): (name, value) for name, value in update.fields.items() if name != TRIGGER}
+        return Plan(update=update).refused(f"records of the object {record_object!r} cannot be written")
+    wanted = {name: value for name, value in update.fields.items() if name != TRIGGER}
     plan = Plan(update=update, wanted=wanted, trigger=str(update.fields.get(TRIGGER) or "") or None)
-    if not update.owner or not update.owner_field:
-        return plan
-    if owner := people.get(update.owner):
-        return replace(plan, wanted={**wanted, new_name(update.owner_field): (update.owner_field, int(owner))})
-    # The rest is written all the same: a wrong owner must not keep the status away.
-    return replace(plan, refusal=f"no active employee of the portal has the e-mail {update.owner}")
+    return plan.with_owner(people, "active employee of the portal")
 
 
 def _in_their_pipelines(reader: Reader, plans: Sequence[Plan]) -> list[Plan]:
@@ -67,16 +62,16 @@ def _in_their_pipelines(reader: Reader, plans: Sequence[Plan]) -> list[Plan]:
     unclear = [
         plan.name
         for plan in plans
-        if "stageId" in plan.wanted and "categoryId" not in plan.wanted and plan.update.record.object != "lead"
+        if "stageId" in plan.fields and "categoryId" not in plan.fields and plan.update.record.object != "lead"
     ]
     items = reader.bare(unclear)
     placed = []
     for plan in plans:
-        if "stageId" in plan.wanted:
-            given, stage = plan.wanted["stageId"]
-            _, category = plan.wanted.get("categoryId", ("", items.get(plan.name, {}).get("categoryId")))
+        if "stageId" in plan.fields:
+            given, stage = plan.fields["stageId"]
+            _, category = plan.fields.get("categoryId", ("", items.get(plan.name, {}).get("categoryId")))
             full = full_stage(plan.update.record.object, int(category or 0), str(stage))
-            placed.append(replace(plan, wanted={**plan.wanted, "stageId": (given, full)}))
+            placed.append(replace(plan, wanted={**plan.wanted, given: full}))
         else:
             placed.append(plan)
     return placed
@@ -89,5 +84,5 @@ def _write(reader: Reader, plans: Sequence[Plan], *, is_first: bool) -> list[Pus
     except CrmUnavailable as error:
         if is_first:
             raise
-        return [plan.pushed(Outcome.LATER, str(error), error.retry_after) for plan in plans]
-    return [plan.shown(result, items.get(plan.name)) for plan, result in zip(plans, written, strict=True)]
+        return [plan.failed(error) for plan in plans]
+    return [plan.judged(result, items.get(plan.name)) for plan, result in zip(plans, written, strict=True)]

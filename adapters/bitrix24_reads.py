@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.bitrix24_errors import Failure
 from adapters.bitrix24_items import (
     Item,
     bare_stage,
@@ -29,6 +28,7 @@ from connector.adapter import Catalog, Outcome, Person
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, RecordRef
 from connector.payload import Part
+from connector.planning import Failure
 
 TRIGGER: Final = "TRIGGER"
 """The push field that holds the code of an automation trigger in place of a value."""

@@ -12,10 +12,12 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
 from adapters.bitrix24_address import at_origin, new_origin
-from adapters.bitrix24_errors import ERRORS, Failure
+from adapters.bitrix24_errors import ERRORS
 from adapters.bitrix24_oauth import Access
 from connector.adapter import Answer, Api, Outcome
+from connector.answers import named
 from connector.core.errors import CrmUnavailable
+from connector.planning import Failure
 
 PAGE: Final = 50
 """Rows per page of every list method, and commands per `batch` at most."""
@@ -67,7 +69,7 @@ class Portal:
         while True:
             wanted = {**parameters["filter"], f">{by}": last}
             reply = self.call(method, {**parameters, "filter": wanted, "order": {by: "ASC"}, "start": -1})
-            rows = _named(reply["result"]).get("items") or []
+            rows = named(reply["result"]).get("items") or []
             if rows:
                 yield rows
             if len(rows) < PAGE:
@@ -82,14 +84,14 @@ class Portal:
         lines = {f"c{place}": f"{method}?{query(values)}" for place, (method, values) in enumerate(commands)}
         reply = self.call("batch", {"halt": 0, "cmd": lines})
         results, errors, times = (
-            _named(_named(reply["result"]).get(part)) for part in ("result", "result_error", "result_time")
+            named(named(reply["result"]).get(part)) for part in ("result", "result_error", "result_time")
         )
-        now = _named(reply.get("time")).get("finish")
+        now = named(reply.get("time")).get("finish")
         found: list[Any] = []
         for key, (method, _) in zip(lines, commands, strict=True):
-            self._remember_reset(method, _named(times.get(key)).get("operating_reset_at"))
+            self._remember_reset(method, named(times.get(key)).get("operating_reset_at"))
             if key in errors or key not in results:
-                found.append(self._failure(method, _named(errors.get(key)), now))
+                found.append(self._failure(method, named(errors.get(key)), now))
             else:
                 found.append(results[key])
         return found
@@ -97,11 +99,7 @@ class Portal:
     def _post(self, method: str, body: Mapping[str, Any]) -> Answer:
         if self.access is None:
             return self._send(method, body)
-        token = self.access.token()
-        answer = self._send(method, {**body, "auth": token})
-        if answer.status == _OK or b'"expired_token"' not in answer.body:
-            return answer
-        return self._send(method, {**body, "auth": self.access.renewed(token)})
+        return self.access.tokens().send(lambda token: self._send(method, {**body, "auth": token}), _is_expired)
 
     def _send(self, method: str, body: Mapping[str, Any]) -> Answer:
         origin = self.api.memo.get(f"origin of {self.url}")
@@ -151,6 +149,5 @@ def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, "" if value is None or isinstance(value, Mapping) else str(value)
 
 
-def _named(value: Any) -> Mapping[str, Any]:
-    """An object of the reply; PHP writes empty ones as `[]`."""
-    return value if isinstance(value, dict) else {}
+def _is_expired(answer: Answer) -> bool:
+    return answer.status != _OK and b'"expired_token"' in answer.body

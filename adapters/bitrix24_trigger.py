@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adapters.bitrix24_errors import Failure
 from adapters.bitrix24_plan import Plan
 from adapters.bitrix24_reads import TRIGGERED, Reader
 from connector.adapter import Outcome, Pushed
+from connector.planning import Failure
 
 
 def fire(reader: Reader, plans: Sequence[Plan]) -> Mapping[int, Pushed]:
@@ -27,7 +27,9 @@ def fire(reader: Reader, plans: Sequence[Plan]) -> Mapping[int, Pushed]:
     }
     asked = [(place, plan) for place, plan in asked if place not in failed]
     items = reader.bare([plan.name for _, plan in asked if plan.wanted])
-    due = [(place, plan) for place, plan in asked if not plan.wanted or plan.differences(items.get(plan.name) or {})]
+    due = [
+        (place, plan) for place, plan in asked if not plan.wanted or any(plan.differences(items.get(plan.name) or {}))
+    ]
     commands = [
         (
             "crm.automation.trigger",
@@ -37,5 +39,5 @@ def fire(reader: Reader, plans: Sequence[Plan]) -> Mapping[int, Pushed]:
     ]
     for (place, plan), result in zip(due, reader.portal.batch(commands), strict=True):
         if isinstance(result, Failure):
-            failed[place] = plan.pushed(result.outcome, result.reason, result.retry_after)
+            failed[place] = plan.failed(result)
     return failed

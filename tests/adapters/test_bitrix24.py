@@ -635,7 +635,7 @@ def test_a_write_that_changed_nothing_is_refused_with_what_the_field_shows(porta
     assert outcomes(results) == [
         (
             Outcome.REFUSED,
-            f"STATUS_ID shows 'IN_PROCESS', wanted 'JUNK'; {NO_FIELD}",
+            f"STATUS_ID shows 'IN_PROCESS' in place of 'JUNK'; {NO_FIELD}",
         )
     ]
 
@@ -682,8 +682,8 @@ def test_an_unknown_owner_is_refused_and_the_rest_is_written(portal: FakePortal)
         portal,
     )
     assert outcomes(results) == [
-        (Outcome.REFUSED, "no active employee of the portal has the e-mail gone@example.com"),
-        (Outcome.REFUSED, "no active employee of the portal has the e-mail nobody@example.com"),
+        (Outcome.REFUSED, "ASSIGNED_BY_ID: no active employee of the portal has the e-mail gone@example.com"),
+        (Outcome.REFUSED, "ASSIGNED_BY_ID: no active employee of the portal has the e-mail nobody@example.com"),
         (Outcome.DONE, None),
     ]
     assert portal.items["lead:1907"]["stageId"] == "JUNK"
@@ -704,7 +704,7 @@ def test_an_object_that_cannot_be_written_is_refused(portal: FakePortal) -> None
 def test_a_failed_read_back_is_tried_again(portal: FakePortal) -> None:
     portal.errors = {"crm.item.list": ("QUERY_LIMIT_EXCEEDED", "Too many requests")}
     results = BITRIX.push([update(STATUS_ID="JUNK")], portal)
-    assert outcomes(results) == [(Outcome.LATER, "written, but the portal did not show the record afterwards")]
+    assert outcomes(results) == [(Outcome.LATER, "written, but the record was not shown afterwards")]
 
 
 def test_record_by_record_half_of_a_batch_reads_back(portal: FakePortal) -> None:

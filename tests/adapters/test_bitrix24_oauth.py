@@ -113,7 +113,7 @@ def test_a_refresh_token_that_is_not_good_any_more_asks_for_a_person(bench: Benc
 def test_a_new_refresh_token_takes_the_place_of_those_after_the_old_one(bench: Bench) -> None:
     names(bench, bench.process())
     entered = replace(bench.adapter, refresh_token=(bench.application.authorize(),))
-    bench.keeps.pop("access")  # as a change of the connection does
+    bench.keeps.pop("access_token")  # as a change of the connection does
     assert entered.catalog(bench.process()).owners
     assert len([name for name in bench.keeps if name.startswith("rotated:")]) == 2
     assert all(len(name) <= 63 for name in bench.keeps)
