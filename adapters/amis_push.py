@@ -4,48 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.amis_reads import Reader
 from adapters.amis_records import ORDERS, Row
-from adapters.amis_rest import LATER_CODES, PAGE, Said, chunks
+from adapters.amis_rest import LATER_CODES, PAGE, Said
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.planning import Plan, chunks
 
 STAGE: Final = "stage"
 """What mappings call the field of the setting `stage_field`."""
-_SHOWN: Final = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one update writes, by AMIS's names; `refusal`: what it cannot write."""
-
-    update: Update
-    wanted: Mapping[str, Any]
-    refusal: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The record, `Contacts:17`."""
-        return f"{self.update.record.object}:{self.update.record.id}"
-
-    def pushed(self, outcome: Outcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
-        """The result in the contract's form."""
-        return Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
-
-    def shown(self, row: Row | None) -> Pushed:
-        """The result by what the record shows."""
-        if row is None:
-            return self.pushed(Outcome.GONE, "the record does not exist any more")
-        wrong = [text for name, value in self.wanted.items() if (text := _difference(name, value, row))]
-        return self.settled(wrong)
-
-    def settled(self, wrong: Sequence[str] = ()) -> Pushed:
-        """Done, or refused for what is wrong and what could not be written."""
-        reasons = [*wrong, *([self.refusal] if self.refusal else [])]
-        return self.pushed(Outcome.REFUSED, "; ".join(reasons)) if reasons else self.pushed(Outcome.DONE)
+_NO_FIELD: Final = "AMIS CRM has no such field, and ignores it"
 
 
 def push(reader: Reader, updates: Sequence[Update], owners: Mapping[str, str], form_layout: str) -> list[Pushed]:
@@ -66,22 +36,17 @@ def _plan(update: Update, owners: Mapping[str, str], reader: Reader) -> Plan:
     resource = update.record.object
     if resource not in reader.resources or resource == ORDERS or ":" in update.record.id:
         refusal = f"{resource}:{update.record.id} cannot be written: only customers and contacts of AMIS CRM can"
-        return Plan(update=update, wanted={}, refusal=refusal)
+        return Plan(update=update).refused(refusal)
     field = reader.reading.stage_field
     wanted = {(field if name == STAGE else name): value for name, value in update.fields.items()}
-    if not update.owner or not update.owner_field:
-        return Plan(update=update, wanted=wanted)
-    if name := owners.get(update.owner.casefold()):
-        return Plan(update=update, wanted={**wanted, update.owner_field: name})
-    # The rest is written all the same: a wrong owner must not keep the status away.
-    refusal = f"{update.owner_field}: the setting owners has no entry for {update.owner}: add {update.owner}=<name>"
-    return Plan(update=update, wanted=wanted, refusal=refusal)
+    people = {email: [name] for email, name in owners.items()}
+    return Plan(update=update, wanted=wanted).with_owner(people, "entry of the setting owners (<e-mail>=<name>)")
 
 
 def _write(reader: Reader, resource: str, plans: Sequence[Plan], form_layout: str) -> dict[str, Pushed]:
     """The results by update of one array; where it is refused as a whole, each record is sent by itself."""
     layout = {"form_layout": form_layout} if form_layout else {}
-    body = [{"id": _number(plan.update.record.id), **layout, **plan.wanted} for plan in plans]
+    body = [{"id": _number(plan.id), **layout, **plan.wanted} for plan in plans]
     try:
         said = reader.crm.call("PUT", f"/{resource}", body=body)
         is_whole = not said.is_good and not said.results
@@ -91,24 +56,22 @@ def _write(reader: Reader, resource: str, plans: Sequence[Plan], form_layout: st
             alone = [_write(reader, resource, [plan], form_layout) for plan in plans]
             return {key: one for results in alone for key, one in results.items()}
         rows = reader.records(plan.name for plan in plans)
-    except CrmUnavailable as error:
-        return {plan.update.key: plan.pushed(Outcome.LATER, str(error), error.retry_after) for plan in plans}
-    except CrmRefused as error:
-        return {plan.update.key: plan.pushed(Outcome.REFUSED, str(error)) for plan in plans}
+    except (CrmUnavailable, CrmRefused) as error:
+        return {plan.update.key: plan.failed(error) for plan in plans}
     failures = _failures(said, plans)
     return {plan.update.key: _result(plan, rows.get(plan.name), failures.get(plan.name)) for plan in plans}
 
 
 def _result(plan: Plan, row: Row | None, failure: str | None) -> Pushed:
     """What the record shows; a failure that AMIS named counts before it, unless the record is gone."""
-    if row is None or failure is None:
-        return plan.shown(row)
-    return plan.pushed(Outcome.REFUSED, "; ".join([failure, *([plan.refusal] if plan.refusal else [])]))
+    if row is None:
+        return plan.pushed(Outcome.GONE, "the record does not exist any more")
+    return plan.settled([failure]) if failure else plan.shown(row, lacks=_NO_FIELD)
 
 
 def _failures(said: Said, plans: Sequence[Plan]) -> dict[str, str]:
     """The records that were not written, with the reason; results name the record's id, or stand in its place."""
-    names = {plan.update.record.id: plan.name for plan in plans}
+    names = {plan.id: plan.name for plan in plans}
     found: dict[str, str] = {}
     for place, result in enumerate(said.results):
         data = result.get("data")
@@ -127,15 +90,6 @@ def _why(result: Mapping[str, Any]) -> str:
     texts = [f"{row.get('field_name') or '?'}: {row.get('error_message') or 'refused'}" for row in rows]
     plain = result.get("error_message") or result.get("user_msg") or result.get("UserMsg")
     return "; ".join(texts) or str(plain or "AMIS refused the record, without a reason")
-
-
-def _difference(name: str, value: Any, row: Row) -> str | None:
-    """What a field shows instead of the wanted value; None: it shows it."""
-    if name not in row:
-        return f"{name} is not shown: AMIS CRM has no such field, and ignores it"
-    shown = row[name]
-    is_same = shown in (None, "") if value in (None, "") else str(shown).strip() == str(value).strip()
-    return None if is_same else f"{name} shows {repr(shown)[:_SHOWN]} in place of {repr(value)[:_SHOWN]}"
 
 
 def _number(text: str) -> int | str:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.amis_records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENUE, STAGES, Reading, Row
-from adapters.amis_rest import Crm, chunks
+from adapters.amis_rest import Crm
 from connector.adapter import Catalog, Finding, Person
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
+from connector.planning import chunks
 
 IDS: Final = 50
 """Ids in one address."""
@@ -36,7 +37,7 @@ class Reader:
             ids[resource][number] = None
         found: dict[str, Row | None] = {}
         for resource, numbers in ids.items():
-            for chunk in chunks(list(numbers), IDS):
+            for chunk in chunks(numbers, IDS):
                 listed = self._by_id(resource, ",".join(chunk))
                 found |= {f"{resource}:{one}": listed.get(one) or self._alone(resource, one) for one in chunk}
         return found

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.adapter import Answer, Api
+from connector.answers import is_good, named
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.redaction import mask_text
+from connector.tokens import ACCESS, Tokens
 
 PAGE: Final = 100
 """Rows per page and records per write at most."""
@@ -73,11 +75,10 @@ class Crm:
 
         Raises `CrmUnavailable`, and `CrmRefused` when no token is to be had.
         """
-        token = self._token()
-        said = self._send(method, path, token, body, params)
-        if said.code in TOKEN_CODES:
-            said = self._send(method, path, self._renewed(token), body, params)
-        return said
+        tokens = Tokens(api=self.api, issue=self._issued)
+        return tokens.send(
+            lambda token: self._send(method, path, token, body, params), lambda said: said.code in TOKEN_CODES
+        )
 
     def rows(self, path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
         """The rows of a list. Raises as `call` does, and what the answer says when it is a failure."""
@@ -108,31 +109,14 @@ class Crm:
         answer = self.api.call(method, self.url.rstrip("/") + path, json=body, params=params, headers=headers)
         return self._said(f"{method} {path}", answer)
 
-    def _token(self) -> str:
-        """The token of this process, of any process, or a new one; it lives for 24 hours."""
-        known: str | None = self.api.memo.get("token") or self.api.kept("token")
-        if known is None:
-            return self._issued()
-        self.api.memo["token"] = known
-        return known
-
-    def _renewed(self, old: str) -> str:
-        """A token in place of that one: another process may have fetched it already."""
-        kept = self.api.kept("token")
-        if kept is None or kept == old:
-            return self._issued()
-        self.api.memo["token"] = kept
-        return kept
-
     def _issued(self) -> str:
+        """A new token; it lives for 24 hours."""
         said = None
         for secret in self.client_secrets:
             body = {"client_id": self.client_id, "client_secret": secret}
             said = self._said("POST /Account", self.api.call("POST", f"{self.url.rstrip('/')}/Account", json=body))
-            token = said.body.get("data") if isinstance(said.body, dict) else None
+            token = named(said.body).get("data")
             if said.is_good and isinstance(token, str) and token:
-                self.api.keep("token", token)
-                self.api.memo["token"] = token
                 return token
         if said is not None and said.code in LATER_CODES:
             raise said.error()
@@ -141,31 +125,25 @@ class Crm:
         raise CrmRefused(message)
 
     def _said(self, what: str, answer: Answer) -> Said:
-        is_ok = answer.status // 100 == 2  # noqa: PLR2004 - the class of answers that accept
+        is_ok = is_good(answer)
         try:
             body = answer.json()
         except CrmUnavailable:
             if is_ok:
                 raise
             body = {}
-        told = body if isinstance(body, dict) else {}
+        told = named(body)
         code = next((str(told[name]) for name in _CODES if told.get(name) is not None), "")
-        is_good = is_ok and told.get("success", True) is not False and code.casefold() in _GOOD_CODES
+        is_taken = is_ok and told.get("success", True) is not False and code.casefold() in _GOOD_CODES
         folded = code.casefold()
         if answer.status == 401 and folded not in TOKEN_CODES | ADVICE.keys():  # noqa: PLR2004 - unauthorized
             folded = "invalidtoken"
-        text = "" if is_good else self._text(what, answer.status, code, told, ADVICE.get(folded, ""))
-        return Said(is_good=is_good, body=body, code="" if is_good else folded, text=text)
+        text = "" if is_taken else self._text(what, answer.status, code, told, ADVICE.get(folded, ""))
+        return Said(is_good=is_taken, body=body, code="" if is_taken else folded, text=text)
 
     def _text(self, what: str, status: int, code: str, told: Mapping[str, Any], advice: str) -> str:
         message = next((str(told[name]) for name in _MESSAGES if told.get(name)), "")
         words = ": ".join(word for word in (code, message, advice) if word)
-        secrets: Sequence[str] = (*self.client_secrets, str(self.api.memo.get("token") or ""))
+        secrets: Sequence[str] = (*self.client_secrets, str(self.api.memo.get(ACCESS) or ""))
         clean = " ".join(mask_text(words, secrets).split())[: _LONGEST + len(advice)]
         return f"{what}: answered {status}: {clean}".removesuffix(": ")
-
-
-def chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """The values in pieces of that size."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -369,7 +369,7 @@ def test_a_token_is_fetched_once_and_kept_for_every_process(api: FakeAmis) -> No
     AMIS.fetch([told("contact.updated", id=17)], api)
     AMIS.fetch([told("contact.updated", id=17)], api)
     assert api.calls[0] == ("POST /Account", {"client_id": "app", "client_secret": "s1"})
-    assert (api.lines().count("POST /Account"), api.keeps["token"]) == (1, "t1")
+    assert (api.lines().count("POST /Account"), api.keeps["access_token"]) == (1, "t1")
     other = FakeAmis()
     other.keeps = dict(api.keeps)
     AMIS.fetch([told("contact.updated", id=17)], other)
@@ -378,18 +378,18 @@ def test_a_token_is_fetched_once_and_kept_for_every_process(api: FakeAmis) -> No
 
 @pytest.mark.parametrize("refusal", [EXPIRED, reply({}, 401), reply({"ErrorCode": "InvalidToken"}, 401)])
 def test_a_token_that_ran_out_is_fetched_anew_once(api: FakeAmis, refusal: Answer) -> None:
-    api.keeps["token"] = "old"
+    api.keeps["access_token"] = "old"
     api.answers["GET /Contacts/id"] = [refusal]
     AMIS.fetch([told("contact.updated", id=17)], api)
     assert api.tokens[0] == "Bearer old"
-    assert api.keeps["token"] != "old"
+    assert api.keeps["access_token"] != "old"
     api.answers["GET /Contacts/id"] = [EXPIRED, EXPIRED]
     with pytest.raises(CrmRefused, match="ExpiredToken"):
         AMIS.fetch([told("contact.updated", id=17)], api)
 
 
 def test_a_token_that_another_process_fetched_is_taken(api: FakeAmis) -> None:
-    api.memo["token"], api.keeps["token"] = "old", "new"
+    api.memo["access_token"], api.keeps["access_token"] = "old", "new"
     api.answers["GET /Contacts/id"] = [EXPIRED]
     AMIS.fetch([told("contact.updated", id=17)], api)
     assert api.tokens == ["Bearer old", "Bearer new"]
@@ -508,7 +508,7 @@ def test_an_item_that_is_refused_stops_no_other_and_is_said_by_field(api: FakeAm
     api.answers["PUT /Contacts"] = [reply({"success": False, "code": 400, "results": items})]
     names = ("Contacts:17", "Contacts:18", "Contacts:19", "Contacts:99")
     results = AMIS.push([update(name, owner="who@example.vn", custom_field2="x") for name in names], api)
-    unknown = "owner_name: the setting owners has no entry for who@example.vn: add who@example.vn=<name>"
+    unknown = "owner_name: no entry of the setting owners (<e-mail>=<name>) has the e-mail who@example.vn"
     assert outcomes(results) == [
         (Outcome.REFUSED, f"email: Đã tồn tại; {unknown}"),
         (Outcome.REFUSED, f"?: refused; {unknown}"),
@@ -540,7 +540,7 @@ def test_what_was_reported_and_not_saved_is_refused_with_the_field(api: FakeAmis
     ((outcome, reason),) = outcomes(AMIS.push([update(custom_field2="Latent", custom_field1="MQL", nothing="")], api))
     assert outcome is Outcome.REFUSED
     assert (reason or "").split("; ") == [
-        "custom_field2 shows None in place of 'Latent'",
+        "custom_field2 shows nothing in place of 'Latent'",
         "nothing is not shown: AMIS CRM has no such field, and ignores it",
     ]
     assert outcomes(AMIS.push([update(custom_field2="")], api)) == [(Outcome.DONE, None)]
