@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from adapters.odoo_leads import MODEL, OBJECT, Row, stage_of
-from adapters.odoo_plan import STAGE, People, Plan, is_ours, plan_of, settled
+from adapters.odoo_leads import MODEL, stage_of
+from adapters.odoo_plan import STAGE, Plan, is_ours, plan_of
 from adapters.odoo_reads import Reader, error_of
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.planning import is_same, people_for
 
 REASON: Final = "lost_reason_id"
-_SHOWN: Final = 60
 
 
 def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
     """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was tried yet."""
     rows = reader.rows(int(one.record.id) for one in updates if is_ours(one))
-    people = People(reader=reader)
+    people = people_for(updates, reader.people, int)
     plans = [plan_of(reader, update, rows, people) for update in updates]
     groups: dict[str, list[int]] = {}
     for place, plan in enumerate(plans):
@@ -38,16 +37,16 @@ def _write(reader: Reader, plans: Sequence[Plan]) -> list[Plan]:
     try:
         _act(reader, plans[0], ids)
     except CrmUnavailable as error:
-        return [plan.failed(error) for plan in plans]
+        return [replace(plan, result=plan.failed(error)) for plan in plans]
     except CrmRefused as error:
         if len(plans) > 1:
             return [one for plan in plans for one in _write(reader, [plan])]
-        return [plans[0].failed(error)]
+        return [replace(plans[0], result=plans[0].failed(error))]
     return list(plans)
 
 
 def _act(reader: Reader, plan: Plan, ids: Sequence[int]) -> None:
-    values, call = dict(plan.values), reader.server.call
+    values, call = dict(plan.wanted), reader.server.call
     reason = {REASON: values.pop(REASON)} if plan.is_lost and REASON in values else {}
     if values:
         call(MODEL, "write", ids, vals={name: _written(value) for name, value in values.items()})
@@ -62,30 +61,19 @@ def _read_back(reader: Reader, plans: Sequence[Plan]) -> list[Pushed]:
     try:
         rows = reader.rows(written)
     except CrmError as error:
-        reason = f"written, but not read back: {error}"
-        ended = [plan if plan.result else plan.ended(Outcome.LATER, reason) for plan in plans]
-    else:
-        ended = [plan if plan.result else _shown(reader, plan, rows) for plan in plans]
-    return [plan.result for plan in ended if plan.result]
+        return [plan.result or plan.unread(error) for plan in plans]
+    return [plan.result or _shown(reader, plan, rows[plan.name]) for plan in plans]
 
 
-def _shown(reader: Reader, plan: Plan, rows: Mapping[str, Any]) -> Plan:
-    row = rows[f"{OBJECT}:{plan.lead}"]
+def _shown(reader: Reader, plan: Plan, row: Any) -> Pushed:
     if row is None:
-        return plan.ended(Outcome.GONE)
+        return plan.pushed(Outcome.GONE)
     if error := error_of(row):
         return plan.failed(error)
-    return settled(replace(plan, refusals=(*plan.refusals, *_differences(reader, plan, row))))
-
-
-def _differences(reader: Reader, plan: Plan, row: Row) -> Iterator[str]:
-    """What the record shows in place of what was wanted."""
-    stage = stage_of(row, by_id=reader.by_id)
-    if plan.stage is not None and stage != plan.stage:
-        yield f"{STAGE} shows {stage!r} in place of {plan.stage!r}"
-    for name, value in plan.values.items():
-        if name != STAGE and not _is_same(row.get(name), value):
-            yield f"{name} shows {repr(row.get(name))[:_SHOWN]} in place of {repr(value)[:_SHOWN]}"
+    # The stage stands first, as the mapping calls it; that of a lost record is none of its fields.
+    stage = {} if plan.stage is None else {STAGE: plan.stage}
+    wanted = {**stage, **{name: value for name, value in plan.wanted.items() if name != STAGE}}
+    return replace(plan, wanted=wanted).shown({**row, STAGE: stage_of(row, by_id=reader.by_id)}, _is_same)
 
 
 def _written(value: Any) -> Any:
@@ -94,15 +82,9 @@ def _written(value: Any) -> Any:
 
 
 def _is_same(shown: Any, wanted: Any) -> bool:
-    """Whether a field shows a value; a relation is `[id, name]`, and a day may be shown with its hours."""
+    """Whether a field shows a value; a relation is `[id, name]`."""
     if _written(wanted) is False:
         return shown in (None, False)
     if isinstance(shown, list) and isinstance(wanted, int):
         return bool(shown) and shown[0] == wanted
-    left, right = str(shown).strip(), str(wanted).strip()
-    if left in {right, f"{right} 00:00:00"}:
-        return True
-    try:
-        return not isinstance(shown, bool) and Decimal(left) == Decimal(right)
-    except InvalidOperation:
-        return False
+    return is_same(shown, wanted)

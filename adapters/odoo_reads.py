@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.odoo_leads import FIELDS, MODEL, OBJECT, PLAIN, Row, events_of
-from adapters.odoo_rpc import Gone, Server
+from adapters.odoo_rpc import Server
 from connector.adapter import Catalog, Person
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 from connector.payload import Part
+from connector.planning import RecordGone
 
 PAGE: Final = 200
 _FIELDS: Final = "fields of crm.lead"
@@ -92,7 +93,7 @@ class Reader:
     def _missing(self, lead: int) -> Any:
         try:
             self.server.call(MODEL, "read", [lead], fields=["id"])
-        except Gone:
+        except RecordGone:
             return None
         except CrmError as error:
             return {"error": str(error), "later": isinstance(error, CrmUnavailable)}

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.adapter import Answer, Api
+from connector.adapter import Api
+from connector.answers import body_of
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.planning import RecordGone
 
 PROTOCOLS: Final = ("json2", "jsonrpc")
 _KEY: Final = "the API key is wrong or expired (keys live three months at most): make a new one in Odoo"
@@ -27,10 +29,6 @@ _NOT_FOUND: Final = 404
 _SHOWN: Final = 200
 
 
-class Gone(CrmRefused):
-    """A record that is not there (any more)."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One database of an Odoo server. `language`: of stage names; `login` is needed by JSON-RPC only."""
@@ -44,7 +42,7 @@ class Server:
     language: str = "en_US"
 
     def call(self, model: str, method: str, ids: Sequence[int] | None = None, **arguments: Any) -> Any:
-        """What the method returns; archived records count. Raises `Gone`, `CrmRefused` and `CrmUnavailable`."""
+        """What the method returns; archived records count. Raises `RecordGone`, `CrmRefused` and `CrmUnavailable`."""
         arguments["context"] = {"lang": self.language, "active_test": False}
         if self.protocol == "jsonrpc":
             return self._execute(model, method, ids, arguments)
@@ -55,7 +53,7 @@ class Server:
         answer = self.api.call("POST", f"{self._base()}/json/2/{model}/{method}", json=body, headers=headers)
         if answer.status == _OK:
             return answer.json()
-        error = _object(answer)
+        error = body_of(answer)
         if "name" not in error:
             advice = "check `url`, and before Odoo 19 set `protocol` to jsonrpc"
             message = f"{self._base()} answered {answer.status} to JSON-2: {advice}"
@@ -83,7 +81,7 @@ class Server:
         params = {"service": service, "method": method, "args": args}
         body = {"jsonrpc": "2.0", "method": "call", "params": params, "id": 1}
         answer = self.api.call("POST", f"{self._base()}/jsonrpc", json=body)
-        reply = _object(answer)
+        reply = body_of(answer)
         error = reply.get("error")
         if not isinstance(error, dict):
             if answer.status == _OK and "error" not in reply:
@@ -101,18 +99,9 @@ class Server:
         said = " ".join(str(error.get("message") or "").replace(self.key or "\0", "***").split())[:_SHOWN]
         text = ": ".join(part for part in (what, name, said, ADVICE.get(name, "")) if part)
         if name == "MissingError":
-            return Gone(text)
+            return RecordGone(text)
         is_ours = module in {"odoo.exceptions", "builtins", "odoo.http"} or module.startswith("werkzeug")
         return CrmUnavailable(text) if name in PASSING or not is_ours else CrmRefused(text)
 
     def _base(self) -> str:
         return self.url.rstrip("/")
-
-
-def _object(answer: Answer) -> Mapping[str, Any]:
-    """The answer's JSON object; empty where it is none, as in a page of a proxy."""
-    try:
-        body = answer.json()
-    except CrmUnavailable:
-        return {}
-    return body if isinstance(body, dict) else {}

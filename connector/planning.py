@@ -164,6 +164,15 @@ def by_email(people: Iterable[Person], written: Callable[[str], Any] = str) -> d
     return dict(found)
 
 
+def people_for(
+    updates: Iterable[Update], people: Callable[..., Iterable[Person]], written: Callable[[str], Any] = str
+) -> dict[str, list[Any]]:
+    """`by_email` of the people that the updates need; `people(is_fresh=True)` is to find who is not there yet."""
+    wanted = owners_of(updates)
+    found = by_email(people(), written) if wanted else {}
+    return found if wanted <= found.keys() else by_email(people(is_fresh=True), written)
+
+
 def has_owner(updates: Iterable[Update]) -> bool:
     """Whether any of the updates names an owner to be written."""
     return any(update.owner and update.owner_field for update in updates)

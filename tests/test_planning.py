@@ -21,6 +21,7 @@ from connector.planning import (
     has_owner,
     is_same,
     owners_of,
+    people_for,
 )
 
 EMAIL = "Ken.Sato@example.com"
@@ -104,6 +105,20 @@ def test_an_owner_whom_nobody_or_several_may_be_is_refused_and_the_rest_is_writt
     assert plan.shown({"stage": "new"}) == plan.pushed(
         Outcome.REFUSED, f"stage shows 'new' in place of 'won'; {reason}"
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"), [([Person(id="1", email=EMAIL, name="Ken Sato")], [False]), ([], [False, True])]
+)
+def test_an_owner_who_is_not_there_yet_is_looked_for_in_a_fresh_list(first: list[Person], asked: list[bool]) -> None:
+    seen: list[bool] = []
+
+    def people(*, is_fresh: bool = False) -> list[Person]:
+        seen.append(is_fresh)
+        return [Person(id="1", email=EMAIL, name="Ken Sato")] if is_fresh else first
+
+    assert (people_for([_update(owner=None)], people), seen) == ({}, [])
+    assert (people_for([_update()], people), seen) == ({EMAIL.casefold(): ["1"]}, asked)
 
 
 @pytest.mark.parametrize("update", [_update(owner=None), _update(owner_field=None)])

@@ -223,8 +223,8 @@ def test_a_write_that_saved_nothing_or_something_else_is_refused() -> None:
     ((outcome, reason),) = _push(api, updated)
     assert outcome is Outcome.REFUSED
     assert reason == (
-        "stage_id shows 'New' in place of 'Proposition'; x_abm_status shows None in place of 'Project'; "
-        "x_abm_since shows '2026-03-01' in place of ''; user_id shows None in place of 9"
+        "stage_id shows 'New' in place of 'Proposition'; x_abm_status shows nothing in place of 'Project'; "
+        "x_abm_since shows '2026-03-01' in place of ''; user_id shows nothing in place of 9"
     )
 
 
