@@ -6,16 +6,16 @@ import json as json_library
 from typing import Any
 
 from connector.adapter import Answer
+from tests.adapters.support import Memory
 
 URL = "https://crmconnect.misa.vn/api/v2"
 
 
-class FakeAmis:
+class FakeAmis(Memory):
     """`rows` by name (`Contacts:17`); `answers`: "METHOD /path" → what is answered or raised instead, once each."""
 
     def __init__(self) -> None:
-        self.memo: dict[str, Any] = {}
-        self.keeps: dict[str, str] = {}
+        super().__init__()
         self.rows: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, list[Answer | Exception]] = {}
         self.calls: list[tuple[str, Any]] = []
@@ -23,12 +23,6 @@ class FakeAmis:
         self.hidden: set[int] = set()
         self.is_deaf = False
         self.numbers_from = 0
-
-    def keep(self, name: str, value: str) -> None:
-        self.keeps[name] = value
-
-    def kept(self, name: str) -> str | None:
-        return self.keeps.get(name)
 
     def add(self, name: str, **values: Any) -> None:
         """A record with the usual times."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from connector.adapter import Answer
 from connector.core.errors import CrmUnavailable
 from connector.payload import read_pairs
+from tests.adapters.support import Memory
 
 URL = "https://example-company.bitrix24.com/rest/1/s3cr3ts3cr3t/"
 TIMES = {
@@ -25,12 +26,11 @@ class PortalError(Exception):
     """An error body: code and text."""
 
 
-class FakePortal:
+class FakePortal(Memory):
     """`items` by name (`lead:1907`); `errors`: method, or method and id → code, text; `answers`: given as they are."""
 
     def __init__(self) -> None:
-        self.memo: dict[str, Any] = {}
-        self.keeps: dict[str, str] = {}
+        super().__init__()
         self.items: dict[str, dict[str, Any]] = {}
         self.users: list[dict[str, Any]] = []
         self.history: list[dict[str, Any]] = []
@@ -43,12 +43,6 @@ class FakePortal:
         self.commands: list[tuple[str, Mapping[str, Any]]] = []
         self.sizes: list[int] = []
         self.is_deaf = False
-
-    def keep(self, name: str, value: str) -> None:
-        self.keeps[name] = value
-
-    def kept(self, name: str) -> str | None:
-        return self.keeps.get(name)
 
     def call(self, method: str, url: str, *, json: Any = None, **rest: Any) -> Answer:
         assert (method, rest) == ("POST", {})

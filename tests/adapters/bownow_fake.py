@@ -6,28 +6,22 @@ import json as json_library
 from typing import Any
 
 from connector.adapter import Answer
+from tests.adapters.support import Memory
 
 URL = "https://api.bownow.jp/v1"
 
 
-class FakeBowNow:
+class FakeBowNow(Memory):
     """`leads` by sid; `answers`: "METHOD /path" → what is answered or raised instead, once each, in order."""
 
     def __init__(self) -> None:
-        self.memo: dict[str, Any] = {}
-        self.keeps: dict[str, str] = {}
+        super().__init__()
         self.leads: dict[str, dict[str, Any]] = {}
         self.accounts: list[dict[str, Any]] = []
         self.answers: dict[str, list[Answer | Exception]] = {}
         self.calls: list[tuple[str, Any, dict[str, str]]] = []
         self.hidden: set[str] = set()
         self.is_deaf = False
-
-    def keep(self, name: str, value: str) -> None:
-        self.keeps[name] = value
-
-    def kept(self, name: str) -> str | None:
-        return self.keeps.get(name)
 
     def add(self, sid: str, **values: Any) -> None:
         """A lead with the usual values."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from adapters.jira import Jira
 from connector.adapter import Answer
 from connector.core.errors import CrmUnavailable
+from tests.adapters.support import ShortMemory
 
 URL = "https://example.atlassian.net"
 SATO, MORI, SHY, BOT = "5b10sato", "5b10mori", "5b10shy", "app1"
@@ -51,20 +52,13 @@ def busy(_body: Any) -> Exception:
 
 
 @dataclass(slots=True)
-class FakeJira:
+class FakeJira(ShortMemory):
     """`issues` by id. `on`: method and end of the address → what happens; an error in it is raised."""
 
     issues: dict[str, dict[str, Any]] = field(default_factory=dict)
     on: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     headers: list[Any] = field(default_factory=list)
-    memo: dict[str, Any] = field(default_factory=dict)
-
-    def keep(self, name: str, value: str) -> None:
-        raise AssertionError((name, value))
-
-    def kept(self, name: str) -> str | None:
-        raise AssertionError(name)
 
     def call(self, method: str, url: str, *, json: Any = None, params: Any = None, **request: Any) -> Answer:
         address = urlsplit(url)

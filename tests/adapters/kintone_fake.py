@@ -11,6 +11,7 @@ from typing import Any
 from adapters.kintone import Kintone
 from connector.adapter import Answer
 from connector.core.errors import CrmUnavailable
+from tests.adapters.support import ShortMemory
 
 URL = "https://example.cybozu.com"
 USERS = [
@@ -71,20 +72,13 @@ def busy(_body: Any) -> Exception:
 
 
 @dataclass(slots=True)
-class FakeKintone:
+class FakeKintone(ShortMemory):
     """`records` by id. `on`: path below /k/v1/ → what happens in place of the usual; an error in it is raised."""
 
     records: dict[int, dict[str, Any]] = field(default_factory=dict)
     on: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
-    memo: dict[str, Any] = field(default_factory=dict)
-
-    def keep(self, name: str, value: str) -> None:
-        raise AssertionError((name, value))
-
-    def kept(self, name: str) -> str | None:
-        raise AssertionError(name)
 
     def call(self, method: str, url: str, *, json: Any = None, params: Any = None, **request: Any) -> Answer:
         self.calls.append({"method": method, "url": url, "json": json, "params": params, **request})

@@ -10,6 +10,7 @@ from typing import Any
 from adapters.odoo import Odoo
 from connector.adapter import Answer
 from connector.core.errors import CrmUnavailable
+from tests.adapters.support import ShortMemory
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 URL = "https://example.odoo.com"
@@ -68,20 +69,13 @@ def refusal(name: str, message: str = "no", status: int = 422) -> Answer:
 
 
 @dataclass(slots=True)
-class FakeOdoo:
+class FakeOdoo(ShortMemory):
     """`leads` by id. `on`: model and method → what happens in place of the usual; an error in it is raised."""
 
     leads: dict[int, dict[str, Any]] = field(default_factory=dict)
     on: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
-    memo: dict[str, Any] = field(default_factory=dict)
-
-    def keep(self, name: str, value: str) -> None:
-        raise AssertionError((name, value))
-
-    def kept(self, name: str) -> str | None:
-        raise AssertionError(name)
 
     def call(self, method: str, url: str, *, json: Any = None, **request: Any) -> Answer:
         self.calls.append({"method": method, "url": url, "json": json, **request})

@@ -1,20 +1,14 @@
-"""The emulated Salesforce as the `Api` of adapter tests: its application is called in process, without a network."""
+"""The emulated Salesforce as the `Api` of adapter tests."""
 
 from __future__ import annotations
 
-import json as json_library
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
-
-from flask import Flask
 
 from adapters.salesforce import Salesforce
-from connector.adapter import Answer
-from connector.core.errors import CrmUnavailable
 from connector.demo.salesforce import SalesforceCrm
 from connector.demo.salesforce_rest import CLIENT
+from tests.adapters.served import ServedApi, application
 from tests.conftest import Clock
 
 URL = "https://acme-example.my.salesforce.com"
@@ -27,59 +21,13 @@ class _Unserved(SalesforceCrm):
         return URL
 
 
-class FakeOrg:
-    """`crm` is the organization; `answers` are given first, a body and status each; `calls` is what was asked."""
+class FakeOrg(ServedApi):
+    """`crm` is the organization."""
 
     def __init__(self) -> None:
         self.clock = Clock(NOW)
         self.crm = _Unserved(now=self.clock)
-        self.memo: dict[str, Any] = {}
-        self.keeps: dict[str, str] = {}
-        self.answers: list[tuple[int, Any] | Exception] = []
-        self.calls: list[str] = []
-        self.headers: list[Mapping[str, str]] = []
-        app = Flask("salesforce")
-        self.crm.routes(app)
-        self._client = app.test_client()
-
-    def keep(self, name: str, value: str) -> None:
-        self.keeps[name] = value
-
-    def kept(self, name: str) -> str | None:
-        return self.keeps.get(name)
-
-    def call(
-        self,
-        method: str,
-        url: str,
-        *,
-        json: Any = None,
-        data: bytes | Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        assert url.startswith(URL + "/")
-        path = urlsplit(url).path
-        said = (params or {}).get("q", "")
-        self.calls.append(f"{method} {path.removeprefix('/services/data/v66.0/')} {said}".strip())
-        self.headers.append(headers or {})
-        if self.answers and "oauth2" not in path:
-            first = self.answers.pop(0)
-            if isinstance(first, Exception):
-                raise first
-            return Answer(status=first[0], headers={}, body=json_library.dumps(first[1]).encode())
-        response = self._client.open(
-            path,
-            method=method,
-            json=json,
-            data=data,
-            query_string=dict(params or {}),
-            headers=list((headers or {}).items()),
-        )
-        if response.status_code >= 500:
-            message = f"answered {response.status_code}"
-            raise CrmUnavailable(message)
-        return Answer(status=response.status_code, headers=dict(response.headers), body=response.data)
+        super().__init__(app=application(self.crm), at=(f"{URL}/",), below="/services/data/v66.0/")
 
 
 def connection(**settings: Any) -> Salesforce:

@@ -137,13 +137,9 @@ def _shown(event: Event | BadPayload) -> dict[str, Any]:
 
 
 @dataclass(slots=True, kw_only=True)
-class FakeApi:
-    """An `Api` that answers in order from a list and remembers the calls; an error in the list is raised.
+class Memory:
+    """What an `Api` remembers for an adapter: in `memo` for its process, in `keeps` for good."""
 
-    `keeps` is its lasting memory."""
-
-    answers: list[Answer | Exception]
-    calls: list[dict[str, Any]] = field(default_factory=list)
     memo: dict[str, Any] = field(default_factory=dict)
     keeps: dict[str, str] = field(default_factory=dict)
 
@@ -152,6 +148,27 @@ class FakeApi:
 
     def kept(self, name: str) -> str | None:
         return self.keeps.get(name)
+
+
+@dataclass(slots=True, kw_only=True)
+class ShortMemory:
+    """The memory of an `Api` whose adapter has nothing to remember for good."""
+
+    memo: dict[str, Any] = field(default_factory=dict)
+
+    def keep(self, name: str, value: str) -> None:
+        raise AssertionError((name, value))
+
+    def kept(self, name: str) -> str | None:
+        raise AssertionError(name)
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeApi(Memory):
+    """An `Api` that answers in order from a list and remembers the calls; an error in the list is raised."""
+
+    answers: list[Answer | Exception]
+    calls: list[dict[str, Any]] = field(default_factory=list)
 
     def call(self, method: str, url: str, **request: Any) -> Answer:
         self.calls.append({"method": method, "url": url, **request})

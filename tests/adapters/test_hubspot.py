@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from adapters.hubspot import HubSpot
 from adapters.hubspot_signature import TIMESTAMP, V3, decoded, sign_old, sign_request, verify_request
@@ -15,7 +14,7 @@ from connector.adapter import Delivery, Finding, Outcome, Pushed, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.demo.hubspot import PORTAL, PUBLIC_URL, REFRESH_TOKEN, SECRET, HubSpotCrm
-from tests.adapters.served import URL, ServedApi, body
+from tests.adapters.served import URL, ServedApi, application, body
 from tests.conftest import Clock
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -30,10 +29,7 @@ class Account:
         self.crm = HubSpotCrm(now=self.clock)
         self.told: list[Any] = []
         self.crm.handlers = []
-        app = Flask("hubspot")
-        self.crm.gate.guard(app)
-        self.crm.routes(app)
-        self.api = ServedApi(app=app)
+        self.api = ServedApi(app=application(self.crm))
         self.adapter = HubSpot(
             client_secret=(SECRET,),
             refresh_token=(REFRESH_TOKEN,),

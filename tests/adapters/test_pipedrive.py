@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from adapters.pipedrive import Pipedrive
 from adapters.pipedrive_records import data_of, identities_of, time_of
@@ -17,7 +16,7 @@ from connector.core.event import Event, Kind, RecordRef
 from connector.demo.pipedrive import PASSWORD, TOKEN, PipedriveCrm
 from connector.demo.pipedrive_directory import ABM_STATUS
 from connector.demo.pipedrive_rest import row_of
-from tests.adapters.served import URL, ServedApi, body
+from tests.adapters.served import URL, ServedApi, application, body
 from tests.conftest import Clock
 
 NOW = datetime(2026, 3, 6, 2, 12, tzinfo=UTC)
@@ -31,10 +30,7 @@ class Company:
     def __init__(self) -> None:
         self.clock = Clock(NOW)
         self.crm = PipedriveCrm(now=self.clock)
-        app = Flask("pipedrive")
-        self.crm.gate.guard(app)
-        self.crm.routes(app)
-        self.api = ServedApi(app=app)
+        self.api = ServedApi(app=application(self.crm))
         self.adapter = Pipedrive(http_password=(PASSWORD,), api_token=(TOKEN,), company_url=URL)
 
     def push(self, record: str, owner: str | None = None, of: str = "deal", **fields: Any) -> Pushed:

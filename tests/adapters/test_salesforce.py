@@ -20,6 +20,7 @@ from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnava
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.demo.salesforce_tables import INTEGRATION, ORGANIZATION, USERS, make_id
 from tests.adapters.salesforce_fake import NOW, URL, FakeOrg, connection
+from tests.adapters.served import body
 from tests.adapters.signing_salesforce import SIGNING
 from tests.adapters.support import FakeApi, answer
 
@@ -533,17 +534,17 @@ def test_what_passes_by_itself_is_tried_later(org: FakeOrg) -> None:
     update = _update(lead, ABM_Status__c="Explicit")
     _push(org, update)
     limit = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]
-    org.answers = [(403, limit)]
+    org.answers = [body(403, limit)]
     [pushed] = connection().push([update], org)
     assert (pushed.outcome, pushed.retry_after) == (Outcome.LATER, 900.0)
     org.answers = [CrmUnavailable("no answer", 7.0)]
     [pushed] = connection().push([update], org)
     assert (pushed.outcome, pushed.retry_after) == (Outcome.LATER, 7.0)
-    org.answers = [(200, {"odd": 1})]
+    org.answers = [body(200, {"odd": 1})]
     assert _push(org, update)[0][0] is Outcome.LATER
-    org.answers = [(200, [{"success": True}]), CrmUnavailable("no answer")]
+    org.answers = [body(200, [{"success": True}]), CrmUnavailable("no answer")]
     assert _push(org, update) == [(Outcome.LATER, "written, but not read back: no answer")]
-    org.answers = [(200, [{"success": True}]), (200, {"records": []})]
+    org.answers = [body(200, [{"success": True}]), body(200, {"records": []})]
     assert _push(org, update) == [(Outcome.LATER, "written, but the record was not shown afterwards")]
 
 
@@ -584,7 +585,7 @@ def test_a_token_that_ran_out_is_renewed_once_and_shared(org: FakeOrg) -> None:
 
 def test_a_session_that_no_token_mends_is_refused_without_going_round_in_a_circle(org: FakeOrg) -> None:
     text = "This session is not valid for use with the REST API"
-    org.answers = [(401, [{"errorCode": "INVALID_SESSION_ID", "message": text}])]
+    org.answers = [body(401, [{"errorCode": "INVALID_SESSION_ID", "message": text}])]
     with pytest.raises(CrmRefused, match="may not use the REST API"):
         _push(org, _update(UNSEEN, owner=KEN.email, Status="x"))
     assert sum("oauth2" in call for call in org.calls) == 1
@@ -654,7 +655,7 @@ def test_a_look_at_the_connection_says_how_it_stands(org: FakeOrg) -> None:
 
 def test_calls_that_are_used_up_are_said_and_a_missing_count_is_not(org: FakeOrg) -> None:
     row = {"Id": ORGANIZATION, "Name": "Example", "IsSandbox": True}
-    org.answers = [(200, {"records": [row], "done": True})]
+    org.answers = [body(200, {"records": [row], "done": True})]
     findings = connection(history="yes").inspect(URL, org)
     assert [one.topic for one in findings] == ["credentials", "fields", "webhooks"]
     assert "sandbox" in findings[0].text

@@ -17,6 +17,7 @@ from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnava
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.demo.zoho import FIRST_CHANNEL, TOKEN
 from connector.demo.zoho_tables import CONNECTOR, USERS
+from tests.adapters.served import body
 from tests.adapters.support import FakeApi, answer
 from tests.adapters.zoho_fake import NOW, URL, FakeAccount, connection
 
@@ -227,8 +228,8 @@ def test_a_timeline_that_lags_or_is_long_gives_the_present_stage_by_the_newest_c
     adapter, delivery = connection(), _delivery(_callback(other))
     adapter.fetch([delivery], account)
     row = {"id": other, "Created_Time": NOW.isoformat(), "Modified_Time": account.clock.now.isoformat()}
-    long = (200, {"__timeline": [], "info": {"more_records": True}})
-    account.answers = [(200, {"data": [{**row, "Lead_Status": "Contacted", "Owner": None}]}), long]
+    long = body(200, {"__timeline": [], "info": {"more_records": True}})
+    account.answers = [body(200, {"data": [{**row, "Lead_Status": "Contacted", "Owner": None}]}), long]
     assert _of(_read(account, _callback(other)), Kind.STAGE).at == account.clock.now
 
 
@@ -242,7 +243,7 @@ def test_a_timeline_that_is_refused_stops_no_other_record(account: FakeAccount) 
     account.memo["users"] = []
     row = {"Created_Time": NOW.isoformat(), "Modified_Time": account.clock.now.isoformat(), "Lead_Status": "Contacted"}
     rows = [{**row, "id": one, "Owner": None} for one in (lead, other)]
-    account.answers = [(200, {"data": rows}), (400, {"code": "INVALID_DATA", "details": {"api_name": "id"}})]
+    account.answers = [body(200, {"data": rows}), body(400, {"code": "INVALID_DATA", "details": {"api_name": "id"}})]
     stages = [event for event in _read(account, _callback(lead, other)) if event.kind is Kind.STAGE]
     assert [(event.stage, event.is_seen) for event in stages] == [("Contacted", True), ("Contacted", False)]
 
@@ -356,7 +357,7 @@ def test_a_blueprint_that_cannot_be_asked_is_tried_later(account: FakeAccount) -
     lead = account.crm.add("ann@example.com")
     _push(account, _update(lead, ABM_Status="x"))
     said = {"data": [{"code": "RECORD_IN_BLUEPRINT", "details": {}}]}
-    account.answers = [(400, said), CrmUnavailable("busy", 3.0)]
+    account.answers = [body(400, said), CrmUnavailable("busy", 3.0)]
     [pushed] = connection().push([_update(lead, Lead_Status="Contacted")], account)
     assert (pushed.outcome, pushed.reason, pushed.retry_after) == (Outcome.LATER, "busy", 3.0)
 
@@ -404,20 +405,20 @@ def test_what_passes_by_itself_is_tried_later(account: FakeAccount) -> None:
     lead = account.crm.add("ann@example.com")
     update = _update(lead, ABM_Status="Explicit")
     _push(account, update)
-    good = (200, {"data": [{"code": "SUCCESS"}]})
+    good = body(200, {"data": [{"code": "SUCCESS"}]})
     for answers, reason, pause in (
         ([CrmUnavailable("no answer", 7.0)], "no answer", 7.0),
-        ([(400, {"code": "LIMIT_EXCEEDED"})], "LIMIT_EXCEEDED: the credits of 24 hours are used up", 900.0),
-        ([(200, [])], "Zoho answered for another number of records than were sent", None),
+        ([body(400, {"code": "LIMIT_EXCEEDED"})], "LIMIT_EXCEEDED: the credits of 24 hours are used up", 900.0),
+        ([body(200, [])], "Zoho answered for another number of records than were sent", None),
         ([good, CrmUnavailable("no answer")], "written, but not read back: no answer", None),
-        ([good, (200, {"data": []})], "written, but the record was not shown afterwards", None),
+        ([good, body(200, {"data": []})], "written, but the record was not shown afterwards", None),
     ):
         account.answers = [*answers]
         [pushed] = connection().push([update], account)
         assert (pushed.outcome, pushed.reason, pushed.retry_after) == (Outcome.LATER, reason, pause)
     other = account.crm.add("bob@example.com")
     account.answers = [
-        (207, {"data": [{"code": "SUCCESS"}, {"code": "NOT_ALLOWED"}]}),
+        body(207, {"data": [{"code": "SUCCESS"}, {"code": "NOT_ALLOWED"}]}),
         CrmUnavailable("no answer"),
     ]
     outcomes = [one.outcome for one in connection().push([update, _update(other, ABM_Status="x")], account)]
@@ -454,13 +455,13 @@ def test_a_token_is_taken_of_zoho_only_and_sent_to_zoho_only(account: FakeAccoun
     with pytest.raises(CrmRefused, match=r"no access token \(invalid_code\): check data_center") as caught:
         connection(refresh_token=("1000.wrong",)).catalog(account)
     assert "1000.wrong" not in str(caught.value)
-    for body, said in (
+    for content, said in (
         (b'{"access_token": "t", "api_domain": "https://evil.example"}', "no address of Zoho"),
         (b"[]", r"no access token \(200\)"),
         (b"", r"no access token \(200\)"),
     ):
         with pytest.raises(CrmRefused, match=said):
-            connection().catalog(FakeApi(answers=[answer(200, body)]))
+            connection().catalog(FakeApi(answers=[answer(200, content)]))
 
 
 def test_a_refresh_token_that_is_replaced_is_kept() -> None:
@@ -522,11 +523,11 @@ def test_channels_that_zoho_refuses_are_an_error_in_its_words(account: FakeAccou
         connection().subscribe("", NOW, account)
     lapsed = {"watch": [{"code": "NOT_SUBSCRIBED"}, {"code": "SUCCESS"}]}
     bodies: list[Any] = [{"code": "OAUTH_SCOPE_MISMATCH"}, {"watch": [{"code": "OAUTH_SCOPE_MISMATCH"}]}, []]
-    for body in bodies:
-        account.answers = [(401, body)]
+    for said in bodies:
+        account.answers = [body(401, said)]
         with pytest.raises(CrmRefused):
             connection().subscribe(HOOK, NOW, account)
-        account.answers = [(207, lapsed), (400, body)]
+        account.answers = [body(207, lapsed), body(400, said)]
         with pytest.raises(CrmRefused):
             connection().subscribe(HOOK, NOW, account)
 
@@ -541,12 +542,12 @@ def test_a_look_at_the_connection_says_how_its_channels_stand(account: FakeAccou
     assert "Leads is told by channel 1000000067001 until 2026-03-11" in findings[1].text
     assert "change channel_id" in connection().inspect(f"{HOOK}-2", account)[1].text
     account.answers = [
-        (200, {"users": [{"full_name": "Connector", "email": "c@example.jp"}]}),
-        (401, {"code": "OAUTH_SCOPE_MISMATCH"}),
+        body(200, {"users": [{"full_name": "Connector", "email": "c@example.jp"}]}),
+        body(401, {"code": "OAUTH_SCOPE_MISMATCH"}),
     ]
     scopes = connection().inspect(HOOK, account)[-1]
     assert (scopes.topic, scopes.is_good) == ("scopes", False)
-    account.answers = [(403, {"code": "NO_PERMISSION"})]
+    account.answers = [body(403, {"code": "NO_PERMISSION"})]
     with pytest.raises(CrmRefused, match="lacks the right"):
         connection().inspect(HOOK, account)
 
