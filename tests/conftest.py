@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,8 +35,20 @@ def plain_log() -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
-def pytest_configure() -> None:
+def compile_once(config: pytest.Config) -> None:
+    """Where Python is told to keep nothing that it has compiled, it keeps it until the end of the run.
+
+    A hundred processes are started, and compiling is half of what one does.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
+        os.environ["PYTHONPYCACHEPREFIX"] = folder.name
+        config.add_cleanup(folder.cleanup)
+
+
+def pytest_configure(config: pytest.Config) -> None:
     plain_log()
+    compile_once(config)
 
 
 @pytest.hookimpl(wrapper=True)
