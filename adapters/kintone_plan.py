@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from adapters.kintone_reads import Reader, error_of
 from adapters.kintone_records import OBJECT, OWNER, STAGE, Record, number_of
-from adapters.kintone_rest import Gone
-from connector.adapter import Outcome, Pushed, Update
-from connector.core.errors import CrmError, CrmUnavailable
+from connector import planning
+from connector.adapter import Outcome, Update
 
 USERS: Final = frozenset({"USER_SELECT", "STATUS_ASSIGNEE"})
 LISTS: Final = frozenset({"CHECK_BOX", "MULTI_SELECT"})
@@ -18,53 +17,24 @@ _LONGEST_ID: Final = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one update writes. `values`: field code → value; `names`: field code → name in the mapping.
+class Plan(planning.Plan):
+    """What one update writes by field code. `names`: field code → name in the mapping.
 
     `action`: of the process, `taker` who gets the record by it where it must be said; `stage`: the one to be shown;
     `assignee`: the login name to be assigned. `revision`: of the record as it was read, then of each write.
     """
 
-    update: Update
     revision: int = 0
-    values: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     action: str | None = None
     taker: str | None = None
     stage: str | None = None
     assignee: str | None = None
-    result: Pushed | None = None
-    refusals: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
         """The record's id."""
-        return int(self.update.record.id)
-
-    @property
-    def name(self) -> str:
-        """The record, `record:345`."""
-        return f"{OBJECT}:{self.number}"
-
-    def ended(self, outcome: Outcome, *reasons: str, retry_after: float | None = None) -> Plan:
-        """The plan with its result."""
-        reason = "; ".join(reasons) or None
-        result = Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
-        return replace(self, result=result)
-
-    def failed(self, error: CrmError) -> Plan:
-        """The plan whose result is an error."""
-        if isinstance(error, CrmUnavailable):
-            return self.ended(Outcome.LATER, str(error), retry_after=error.retry_after)
-        return self.ended(Outcome.GONE if isinstance(error, Gone) else Outcome.REFUSED, str(error))
-
-    def refused(self, reason: str) -> Plan:
-        """The plan with one more thing that it cannot write."""
-        return replace(self, refusals=(*self.refusals, reason))
-
-    def settled(self) -> Plan:
-        """The plan that has nothing (more) to write, with its result."""
-        return self.ended(Outcome.REFUSED, *self.refusals) if self.refusals else self.ended(Outcome.DONE)
+        return int(self.id)
 
 
 def is_ours(update: Update) -> bool:
@@ -73,26 +43,22 @@ def is_ours(update: Update) -> bool:
     return record.object == OBJECT and record.id.isdecimal() and len(record.id) <= _LONGEST_ID
 
 
-def plan_of(reader: Reader, update: Update, records: Mapping[str, Any]) -> Plan:
+def plan_of(reader: Reader, update: Update, records: Mapping[str, Any], people: Mapping[str, Sequence[str]]) -> Plan:
     """What the update writes, by the records as they are now."""
     plan = Plan(update=update)
     if not is_ours(update):
-        return plan.ended(Outcome.REFUSED, f"there is no record {update.record.object}:{update.record.id} in the app")
-    record = records[plan.name]
+        return replace(plan, result=plan.refused(f"there is no record {plan.name} in the app").settled())
+    record = records[f"{OBJECT}:{plan.number}"]
     if record is None:
-        return plan.ended(Outcome.GONE)
+        return replace(plan, result=plan.pushed(Outcome.GONE))
     if error := error_of(record):
-        return plan.failed(error)
-    plan = replace(plan, revision=number_of(record, "$revision"))
-    wanted = dict(update.fields)
-    if update.owner and update.owner_field:
-        if code := reader.code_of(update.owner):
-            wanted[update.owner_field] = code
-        else:
-            plan = plan.refused(f"{update.owner_field}: no active user of kintone has the e-mail {update.owner}")
-    for name, value in sorted(wanted.items(), key=lambda pair: pair[0] == STAGE):  # the stage is to know the owner
-        plan = _with(reader, plan, record, name, value)
-    return plan if plan.values or plan.action or plan.assignee is not None else plan.settled()
+        return replace(plan, result=plan.failed(error))
+    given = replace(plan, wanted=update.fields).with_owner(people, "active user of kintone")
+    plan = replace(plan, revision=number_of(record, "$revision"), refusals=given.refusals)
+    for name in sorted(given.wanted, key=lambda name: name == STAGE):  # the stage is to know the owner
+        plan = _with(reader, plan, record, name, given.wanted[name])
+    is_idle = not (plan.wanted or plan.action or plan.assignee is not None)
+    return replace(plan, result=plan.settled()) if is_idle else plan
 
 
 def _with(reader: Reader, plan: Plan, record: Record, name: str, value: Any) -> Plan:
@@ -109,7 +75,7 @@ def _with(reader: Reader, plan: Plan, record: Record, name: str, value: Any) -> 
         return _moved(reader, plan, record, str(value))
     if kind == "STATUS_ASSIGNEE":
         return replace(plan, assignee=str(value or ""), names={**plan.names, code: name})
-    return replace(plan, values={**plan.values, code: _written(kind, value)}, names={**plan.names, code: name})
+    return replace(plan, wanted={**plan.wanted, code: _written(kind, value)}, names={**plan.names, code: name})
 
 
 def _moved(reader: Reader, plan: Plan, record: Record, stage: str) -> Plan:

@@ -5,19 +5,19 @@ https://cybozu.dev/ja/kintone/docs/rest-api/records/update-statuses/ and update-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from adapters.kintone_plan import Plan, is_ours, plan_of
 from adapters.kintone_reads import MANY, Reader, error_of
-from adapters.kintone_records import STAGE, Record
+from adapters.kintone_records import OBJECT, STAGE, Record
 from adapters.kintone_rest import Conflict, Site
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.planning import is_same, people_for
 
-_SHOWN: Final = 60
+_ASSIGNEE: Final = "the assignee"
 Written = list[int | CrmError]
 """The new revision of each record, or the error in its place."""
 
@@ -28,10 +28,11 @@ def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
     First the action: a record that is told with its old stage after we moved it would look like moved back.
     """
     records = reader.records(int(one.record.id) for one in updates if is_ours(one))
-    plans = [plan_of(reader, update, records) for update in updates]
+    people = people_for(updates, reader.people)
+    plans = [plan_of(reader, update, records, people) for update in updates]
     site = reader.site
     _do(plans, lambda plan: plan.action is not None, lambda chosen: _act(site, chosen))
-    _do(plans, lambda plan: bool(plan.values), lambda chosen: _fill(site, chosen))
+    _do(plans, lambda plan: bool(plan.wanted), lambda chosen: _fill(site, chosen))
     _do(plans, lambda plan: plan.assignee is not None, lambda chosen: [_assign(site, plan) for plan in chosen], size=1)
     return _read_back(reader, plans)
 
@@ -45,7 +46,8 @@ def _do(
         chunk = places[start : start + size]
         for place, made in zip(chunk, _tried([plans[place] for place in chunk], write), strict=True):
             plan = plans[place]
-            plans[place] = replace(plan, revision=made) if isinstance(made, int) else plan.failed(made)
+            did = {"revision": made} if isinstance(made, int) else {"result": plan.failed(made)}
+            plans[place] = replace(plan, **did)
 
 
 def _tried(plans: Sequence[Plan], write: Callable[[Sequence[Plan]], Written]) -> Written:
@@ -79,7 +81,7 @@ def _fill(site: Site, plans: Sequence[Plan]) -> Written:
         {
             "id": plan.number,
             "revision": plan.revision,
-            "record": {code: {"value": value} for code, value in plan.values.items()},
+            "record": {code: {"value": value} for code, value in plan.wanted.items()},
         }
         for plan in plans
     ]
@@ -106,41 +108,25 @@ def _read_back(reader: Reader, plans: Sequence[Plan]) -> list[Pushed]:
     try:
         records = reader.records(plan.number for plan in plans if plan.result is None)
     except CrmError as error:
-        reason = f"written, but not read back: {error}"
-        ended = [plan if plan.result else plan.ended(Outcome.LATER, reason) for plan in plans]
-    else:
-        ended = [plan if plan.result else _shown(reader, plan, records) for plan in plans]
-    return [plan.result for plan in ended if plan.result]
+        return [plan.result or plan.unread(error) for plan in plans]
+    return [plan.result or _shown(reader, plan, records[f"{OBJECT}:{plan.number}"]) for plan in plans]
 
 
-def _shown(reader: Reader, plan: Plan, records: Mapping[str, Any]) -> Plan:
-    record = records[plan.name]
+def _shown(reader: Reader, plan: Plan, record: Record | None) -> Pushed:
     if record is None:
-        return plan.ended(Outcome.GONE)
+        return plan.pushed(Outcome.GONE)
     if error := error_of(record):
         return plan.failed(error)
-    return replace(plan, refusals=(*plan.refusals, *_differences(reader, plan, record))).settled()
-
-
-def _differences(reader: Reader, plan: Plan, record: Record) -> Iterator[str]:
-    """What the record shows in place of what was wanted."""
-    stage, owner = reader.shape.stage_of(record), reader.shape.owner_of(record)
-    if plan.stage is not None and stage != plan.stage:
-        yield f"{STAGE} shows {stage!r} in place of {plan.stage!r}"
-    if plan.assignee is not None and (owner or "") != plan.assignee:
-        yield f"the assignee is {owner!r} in place of {plan.assignee!r}"
-    for code, value in plan.values.items():
-        shown = record.get(code, {}).get("value")
-        if not _is_same(shown, value):
-            yield f"{plan.names[code]} shows {repr(shown)[:_SHOWN]} in place of {repr(value)[:_SHOWN]}"
+    wanted = {STAGE: plan.stage, _ASSIGNEE: plan.assignee}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    shown = {STAGE: reader.shape.stage_of(record), _ASSIGNEE: reader.shape.owner_of(record)}
+    wanted |= {plan.names[code]: value for code, value in plan.wanted.items()}
+    shown |= {plan.names[code]: record.get(code, {}).get("value") for code in plan.wanted}
+    return replace(plan, wanted=wanted).shown(shown, _is_same)
 
 
 def _is_same(shown: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         codes = [one.get("code") if isinstance(one, dict) else one for one in shown or ()]
         return sorted(map(str, codes)) == sorted(one["code"] if isinstance(one, dict) else one for one in wanted)
-    left, right = str("" if shown is None else shown).strip(), str(wanted).strip()
-    try:
-        return left == right or Decimal(left) == Decimal(right)
-    except InvalidOperation:
-        return False
+    return is_same(shown, wanted)

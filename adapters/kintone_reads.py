@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.kintone_records import OBJECT, OWNER, STAGE, Record, Shape, code_of, events_of, name_of, number_of
-from adapters.kintone_rest import Gone, Site
+from adapters.kintone_rest import Site
 from connector.adapter import Catalog, Person
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 from connector.payload import Part
+from connector.planning import RecordGone
 
 MANY: Final = 100
 PAGE: Final = 500
@@ -62,8 +63,10 @@ class Reader:
         found: Mapping[str, Any] = self._kept("process", lambda: self.site.get("app/status.json", lang=self.language))
         return found
 
-    def people(self) -> list[Person]:
+    def people(self, *, is_fresh: bool = False) -> list[Person]:
         """The users of the domain, as far as the credentials show them, and those of the setting."""
+        if is_fresh:
+            self.site.api.memo.pop("people", None)
         found: list[Person] = self._kept("people", lambda: [_person(row) for row in self.site.users()])
         given = [Person(id=code, email=email, name=code) for email, code in self.known.items()]
         names = {person.id: person.name for person in found}
@@ -76,16 +79,6 @@ class Reader:
     def owners(self) -> dict[str, str]:
         """`user:<login name>` → e-mail."""
         return {f"user:{person.id}": person.email for person in self.people() if person.email}
-
-    def code_of(self, email: str) -> str | None:
-        """The login name of the active user with that e-mail; one who came since is looked for in a fresh list."""
-        wanted = email.casefold()
-        for _ in range(2):
-            found = next((one.id for one in self.people() if one.email == wanted and one.is_active), None)
-            if found or not self.site.password:
-                break
-            self.site.api.memo.pop("people", None)
-        return found
 
     def catalog(self) -> Catalog:
         """The states of the process or the options of the drop-down, users, and fields with `$stage` and `$owner`."""
@@ -110,7 +103,7 @@ class Reader:
     def _single(self, number: int) -> Any:
         try:
             return self.site.get("record.json", id=str(number))["record"]
-        except Gone:
+        except RecordGone:
             return None
         except CrmError as error:
             return {"error": {"text": str(error), "later": isinstance(error, CrmUnavailable)}}

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.adapter import Answer, Api
+from connector.answers import body_of
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.planning import RecordGone
 
 ADVICE: Final[Mapping[str, str]] = {
     "CB_WA01": "check `login` and `password`, or `api_token`",
@@ -22,10 +24,6 @@ ADVICE: Final[Mapping[str, str]] = {
 """What to do about an error, by its code."""
 _OK: Final = 200
 _SHOWN: Final = 300
-
-
-class Gone(CrmRefused):
-    """A record that is not there (any more)."""
 
 
 class Conflict(CrmUnavailable):
@@ -59,7 +57,7 @@ class Site:
         return records
 
     def write(self, path: str, **body: Any) -> Any:
-        """What a change answers. Raises `Gone`, `Conflict`, `CrmRefused` and `CrmUnavailable`."""
+        """What a change answers. Raises `RecordGone`, `Conflict`, `CrmRefused` and `CrmUnavailable`."""
         body = {"app": self.app, **body}
         return _read(self.api.call("PUT", self._address(path), json=body, headers=self._headers()))
 
@@ -89,11 +87,8 @@ class Site:
 def _read(answer: Answer) -> Any:
     if answer.status == _OK:
         return answer.json()
-    try:
-        body = answer.json()
-    except CrmUnavailable:
-        body = None
-    if not isinstance(body, dict) or "code" not in body:
+    body = body_of(answer)
+    if "code" not in body:
         message = f"kintone answered {answer.status} without an error of its own: check `url`"
         raise CrmRefused(message)
     code = str(body["code"])
@@ -101,7 +96,7 @@ def _read(answer: Answer) -> Any:
     if code == "GAIA_CO02":
         raise Conflict(text)
     if code == "GAIA_RE01":
-        raise Gone(text)
+        raise RecordGone(text)
     raise CrmRefused(text)
 
 

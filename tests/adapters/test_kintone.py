@@ -271,6 +271,7 @@ def test_an_owner_whom_nobody_knows_is_looked_for_once_more() -> None:
     assert _push(api, _update(owner="left@example.com")) == [
         (Outcome.REFUSED, "$owner: no active user of kintone has the e-mail left@example.com")
     ]
+    api.memo.clear()
     token = {"login": "", "password": (), "api_token": ("t",)}
     assert _push(api, _update(owner="k.sato@example.com"), **token)[0][0] is Outcome.REFUSED
     assert api.calls[-1]["headers"] == {"X-Cybozu-API-Token": "t", "X-HTTP-Method-Override": "GET"}
@@ -283,7 +284,7 @@ def test_a_write_that_saved_nothing_is_refused_with_what_is_shown() -> None:
     ((outcome, reason),) = _push(api, _stage("商談中", owner="k.sato@example.com", 会社名="新", 営業担当="x"))
     assert outcome is Outcome.REFUSED
     assert reason == (
-        "$stage shows '未処理' in place of '商談中'; the assignee is None in place of 'k.sato'; "
+        "$stage shows '未処理' in place of '商談中'; the assignee shows nothing in place of 'k.sato'; "
         "会社名 shows 'ミナモト' in place of '新'; 営業担当 shows [] in place of [{'code': 'x'}]"
     )
 
