@@ -6,18 +6,16 @@ https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-issues/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any
 
 from adapters.jira_issues import ASSIGNEE, OBJECT, STATUS
 from adapters.jira_reads import Reader, error_of
-from adapters.jira_rest import Gone, Refused
-from connector.adapter import Outcome, Pushed, Update
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
-
-_SHOWN: Final = 60
+from adapters.jira_rest import Refused
+from connector.adapter import Pushed, Update
+from connector.core.errors import CrmError, CrmRefused
+from connector.planning import Plan, RecordGone, failed, is_same
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,20 +37,10 @@ class Work:
         """The issue's address."""
         return f"/rest/api/3/issue/{self.update.record.id}"
 
-    def end(self, outcome: Outcome, reason: str | None = None, retry_after: float | None = None) -> None:
-        """Note the result."""
-        self.result = Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
-
-    def fail(self, error: CrmError) -> None:
-        """Note an error as the result."""
-        if isinstance(error, CrmUnavailable):
-            self.end(Outcome.LATER, str(error), error.retry_after)
-        else:
-            self.end(Outcome.GONE if isinstance(error, Gone) else Outcome.REFUSED, str(error))
-
-    def settle(self) -> None:
-        """Note the result of what has nothing (more) to be looked for."""
-        self.end(*((Outcome.REFUSED, "; ".join(self.refusals)) if self.refusals else (Outcome.DONE, None)))
+    @property
+    def plan(self) -> Plan:
+        """What came of it so far."""
+        return Plan(update=self.update, wanted=self.wanted, refusals=tuple(self.refusals))
 
 
 def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
@@ -60,14 +48,15 @@ def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
     works = [Work(update=update) for update in updates]
     for work in works:
         if work.update.record.object != OBJECT or not work.update.record.id.isdecimal():
-            work.end(Outcome.REFUSED, f"there is no record {work.name} in Jira: issues are named by their numbers")
+            refusal = f"there is no record {work.name} in Jira: issues are named by their numbers"
+            work.result = work.plan.refused(refusal).settled()
     issues = reader.issues(work.update.record.id for work in works if work.result is None)
     for work in works:
         if work.result is None:
             try:
                 _write(reader, work, _read(work, issues))
             except CrmError as error:
-                work.fail(error)
+                work.result = failed(work.update, error)
     _read_back(reader, [work for work in works if work.result is None])
     return [work.result for work in works if work.result]
 
@@ -77,7 +66,7 @@ def _read(work: Work, issues: Mapping[str, Any]) -> Mapping[str, Any]:
     row = issues[work.name]
     if row is None:
         message = "the issue is not there, or the connector's user may not see it"
-        raise Gone(message)
+        raise RecordGone(message)
     if error := error_of(row):
         raise error
     fields: Mapping[str, Any] = row["fields"]
@@ -95,7 +84,7 @@ def _write(reader: Reader, work: Work, shown: Mapping[str, Any]) -> None:
     if update.owner and update.owner_field:
         _assign(reader, work, update.owner)
     if not work.wanted:
-        work.settle()
+        work.result = work.plan.settled()
 
 
 def _fill(reader: Reader, work: Work, fields: Mapping[str, Any]) -> None:
@@ -107,7 +96,7 @@ def _fill(reader: Reader, work: Work, fields: Mapping[str, Any]) -> None:
         left = {name: value for name, value in fields.items() if name not in error.errors}
         if left and len(left) < len(fields):
             _fill(reader, work, left)
-    except Gone:
+    except RecordGone:
         raise
     except CrmRefused as error:
         work.refusals.append(f"{', '.join(fields)}: {error}")
@@ -133,7 +122,7 @@ def _move(reader: Reader, work: Work, stage: str, shown: Mapping[str, Any]) -> N
         return
     try:
         reader.site.send("POST", f"{work.path}/transitions", json={"transition": {"id": found["id"]}})
-    except Gone:
+    except RecordGone:
         raise
     except CrmRefused as error:
         work.refusals.append(f"{STATUS}: the transition {found['name']!r} {error}")
@@ -148,7 +137,7 @@ def _assign(reader: Reader, work: Work, owner: str) -> None:
         return
     try:
         reader.site.send("PUT", f"{work.path}/assignee", json={"accountId": account})
-    except Gone:
+    except RecordGone:
         raise
     except CrmRefused as error:
         work.refusals.append(f"{ASSIGNEE}: {error}")
@@ -161,27 +150,25 @@ def _read_back(reader: Reader, works: Sequence[Work]) -> None:
         issues = reader.issues(work.update.record.id for work in works)
     except CrmError as error:
         for work in works:
-            work.end(Outcome.LATER, f"written, but not read back: {error}")
+            work.result = work.plan.unread(error)
         return
     for work in works:
         try:
-            work.refusals += _differences(reader, work, _read(work, issues))
+            shown = _bare(reader, _read(work, issues))
         except CrmError as error:
-            work.fail(error)
+            work.result = failed(work.update, error)
         else:
-            work.settle()
+            work.result = work.plan.shown(shown, _is_same)
 
 
-def _differences(reader: Reader, work: Work, fields: Mapping[str, Any]) -> Iterator[str]:
-    """What the issue shows in place of what was wanted."""
-    for name, value in work.wanted.items():
-        shown = fields.get(name)
-        if name == STATUS:
-            shown = str(shown["id" if reader.shape.by_id else "name"]) if shown else None
-        elif name == ASSIGNEE:
-            shown = shown["accountId"] if shown else None
-        if not _is_same(shown, value):
-            yield f"{name} shows {repr(shown)[:_SHOWN]} in place of {repr(value)[:_SHOWN]}"
+def _bare(reader: Reader, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the status and the assignee as they are written."""
+    status, assignee = fields.get(STATUS), fields.get(ASSIGNEE)
+    return {
+        **fields,
+        STATUS: str(status["id" if reader.shape.by_id else "name"]) if status else None,
+        ASSIGNEE: assignee["accountId"] if assignee else None,
+    }
 
 
 def _is_same(shown: Any, wanted: Any) -> bool:
@@ -190,8 +177,4 @@ def _is_same(shown: Any, wanted: Any) -> bool:
         return isinstance(shown, dict) and wanted.items() <= shown.items()
     if isinstance(wanted, list | tuple):
         return isinstance(shown, list) and len(shown) == len(wanted) and all(map(_is_same, shown, wanted))
-    left, right = ("" if one is None else str(one).strip() for one in (shown, wanted))
-    try:
-        return left == right or Decimal(left) == Decimal(right)
-    except InvalidOperation:
-        return False
+    return is_same(shown, wanted)

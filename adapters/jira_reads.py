@@ -10,11 +10,12 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapters.jira_issues import OBJECT, Issue, Shape, changes_in
-from adapters.jira_rest import Gone, Site
+from adapters.jira_rest import Site
 from connector.adapter import Catalog, Person
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 from connector.payload import Part
+from connector.planning import RecordGone
 
 PAGE: Final = 100
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
@@ -105,7 +106,7 @@ class Reader:
     def _single(self, issue: str) -> Any:
         try:
             return self.site.get(f"/rest/api/3/issue/{issue}")
-        except Gone:
+        except RecordGone:
             return None
         except CrmError as error:
             return {"error": str(error), "later": isinstance(error, CrmUnavailable)}

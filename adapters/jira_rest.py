@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.adapter import Answer, Api
+from connector.adapter import Api
+from connector.answers import body_of, is_good
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.planning import RecordGone
 
 ADVICE: Final[Mapping[int, str]] = {
     401: "check `login` and `api_token`: a token ends after a year at most",
@@ -19,12 +21,7 @@ ADVICE: Final[Mapping[int, str]] = {
 }
 PASSING: Final = frozenset({408, 409, 423, 425})
 _NOT_FOUND: Final = 404
-_OK: Final = range(200, 300)
 _SHOWN: Final = 300
-
-
-class Gone(CrmRefused):
-    """An issue that is not there, or that the user may not see: Jira tells the two alike."""
 
 
 class Refused(CrmRefused):
@@ -49,28 +46,22 @@ class Site:
         return self.send("GET", path, params=parameters or None)
 
     def send(self, method: str, path: str, **content: Any) -> Any:
-        """What a request answers; None for no content. Raises `Gone`, `Refused`, `CrmRefused`, `CrmUnavailable`."""
+        """What a request answers; None for no content.
+
+        Raises `RecordGone`, `Refused`, `CrmRefused` and `CrmUnavailable`.
+        """
         key = b64encode(f"{self.login}:{self.token}".encode()).decode()
         headers = {"Authorization": f"Basic {key}", "Accept": "application/json"}
         answer = self.api.call(method, f"{self.url.rstrip('/')}{path}", headers=headers, **content)
-        if answer.status in _OK:
+        if is_good(answer):
             return answer.json() if answer.body else None
-        body = _object(answer)
+        body = body_of(answer)
         errors = {str(name): str(said) for name, said in (body.get("errors") or {}).items()}
         said = [*map(str, body.get("errorMessages") or ()), *(f"{name}: {text}" for name, text in errors.items())]
         text = f"answered {answer.status}: {'; '.join(said)[:_SHOWN]}".removesuffix(": ")
         text += f": {advice}" if (advice := ADVICE.get(answer.status)) else ""
         if answer.status in PASSING:
             raise CrmUnavailable(text)
-        if answer.status == _NOT_FOUND:
-            raise Gone(text)
+        if answer.status == _NOT_FOUND:  # or the user may not see it: Jira tells the two alike
+            raise RecordGone(text)
         raise Refused(text, errors) if errors else CrmRefused(text)
-
-
-def _object(answer: Answer) -> Mapping[str, Any]:
-    """The answer's JSON object; empty where it is none, as in a page of a proxy."""
-    try:
-        body = answer.json()
-    except CrmUnavailable:
-        return {}
-    return body if isinstance(body, dict) else {}

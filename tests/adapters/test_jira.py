@@ -286,8 +286,8 @@ def test_a_write_that_saved_nothing_is_refused_with_what_is_shown() -> None:
     ((outcome, reason),) = _push(api, update)
     assert outcome is Outcome.REFUSED
     assert reason == (
-        "customfield_10050 shows None in place of 'Order'; status shows 'To Do' in place of 'In Progress'; "
-        f"assignee shows None in place of '{SATO}'"
+        "customfield_10050 shows nothing in place of 'Order'; status shows 'To Do' in place of 'In Progress'; "
+        f"assignee shows nothing in place of '{SATO}'"
     )
 
 
