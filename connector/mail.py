@@ -79,7 +79,8 @@ class MailServer:
         self._is_proven = False
 
     def _open(self) -> smtplib.SMTP:
-        smtp, context = self._smtp, ssl.create_default_context()
+        smtp = self._smtp
+        context = None if smtp.security == "none" else ssl.create_default_context()
         line: smtplib.SMTP
         if smtp.security == "tls":
             line = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=self._timeout, context=context)
