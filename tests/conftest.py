@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,20 +34,14 @@ def plain_log() -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
-def compile_once(config: pytest.Config) -> None:
-    """Where Python is told to keep nothing that it has compiled, it keeps it until the end of the run.
-
-    A hundred processes are started, and compiling is half of what one does.
-    """
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
-        os.environ["PYTHONPYCACHEPREFIX"] = folder.name
-        config.add_cleanup(folder.cleanup)
+def keep_what_is_compiled() -> None:
+    """A hundred processes are started, and compiling our modules would be half of what one does."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     plain_log()
-    compile_once(config)
+    keep_what_is_compiled()
 
 
 @pytest.hookimpl(wrapper=True)
