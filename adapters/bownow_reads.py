@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.bownow_leads import LEAD, Lead, Reading, id_of
-from adapters.bownow_rest import PAGE, Account, is_good
+from adapters.bownow_rest import PAGE, Account
 from connector.adapter import Catalog, Person
+from connector.answers import is_good
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 from connector.payload import Part

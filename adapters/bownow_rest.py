@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from connector.adapter import Answer, Api
+from connector.answers import in_one_line, is_good
 from connector.core.errors import CrmRefused
 from connector.redaction import mask_text
 
@@ -42,11 +43,6 @@ def is_call(text: str) -> bool:
     """Whether it is a method and a path."""
     method, _, path = text.partition(" ")
     return method in _METHODS and path.startswith("/")
-
-
-def is_good(answer: Answer) -> bool:
-    """Whether the call was carried out."""
-    return answer.status // 100 == 2  # noqa: PLR2004 - the class of answers that accept
 
 
 def rows_in(found: Any, name: str) -> list[dict[str, Any]]:
@@ -101,7 +97,7 @@ class Account:
         """What was called and what it answered, for people, without secrets."""
         secrets = (*self.api_keys, *self.api.memo.get("tokens", ()), self.api.kept("refresh_token") or "")
         text = mask_text(answer.body.decode(errors="replace"), secrets)
-        clean = " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_LONGEST]
+        clean = in_one_line(text, _LONGEST)
         advice = _ADVICE if answer.status == _EXPIRED else ""
         return f"{self.calls[word]}: answered {answer.status}: {clean}".removesuffix(": ") + advice
 

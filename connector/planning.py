@@ -73,7 +73,12 @@ def differences(
         if lacks and name not in shown:
             yield f"{name} is not shown: {lacks}"
         elif not is_same(shown.get(name), value):
-            yield f"{name} shows {_word(shown.get(name))} in place of {_word(value)}"
+            yield shows(name, shown.get(name), value)
+
+
+def shows(name: str, shown: Any, wanted: Any) -> str:
+    """That a field shows something else, for people: `<field> shows 'x' in place of 'y'`."""
+    return f"{name} shows {_word(shown)} in place of {_word(wanted)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +145,8 @@ class Plan:
 
     def unread(self, error: CrmError) -> Pushed:
         """The result of a write after which nothing could be read."""
-        return self.pushed(Outcome.LATER, f"written, but not read back: {error}")
+        retry_after = error.retry_after if isinstance(error, CrmUnavailable) else None
+        return self.pushed(Outcome.LATER, f"written, but not read back: {error}", retry_after)
 
     def pushed(self, outcome: Outcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
         """The result in the contract's form."""

@@ -133,6 +133,7 @@ def test_a_plan_is_done_when_its_record_shows_it_and_waits_when_it_is_not_shown(
     assert (plan.id, plan.name) == ("7", "deal:7")
     assert plan.shown({"stage": "won"}) == Pushed(key="u1", outcome=Outcome.DONE)
     assert plan.shown(None).outcome is Outcome.LATER
+    assert plan.unread(CrmUnavailable("why", 5.0)).retry_after == 5.0
     assert plan.unread(CrmRefused("why")) == plan.pushed(Outcome.LATER, "written, but not read back: why")
     assert plan.shown({}, lacks="none").reason == "stage is not shown: none"
     assert plan.refused("no").refused("never").settled().reason == "no; never"

@@ -347,7 +347,7 @@ def test_an_unknown_owner_is_refused_after_the_directory_was_asked_anew_and_the_
     api: FakeBowNow,
 ) -> None:
     results = BOW.push([update(owner="who@example.com", status_id=4), update("sid_2", owner="who@example.com")], api)
-    reason = "staff_ids: no account of BowNow has the e-mail: who@example.com"
+    reason = "staff_ids: no account of BowNow has the e-mail who@example.com"
     assert outcomes(results) == [(Outcome.REFUSED, reason)] * 2
     assert api.leads["sid_1"]["status_id"] == 4
     assert api.lines().count("POST /accounts/search") == 2
@@ -360,7 +360,7 @@ def test_what_was_reported_and_not_saved_is_refused_with_the_field(api: FakeBowN
     assert outcome is Outcome.REFUSED
     assert (reason or "").split("; ") == [
         "status_id shows 2 in place of 5",
-        "free_item1 shows None in place of 'Latent'",
+        "free_item1 shows nothing in place of 'Latent'",
         "nothing is not shown: the lead has no field 'nothing'",
         "see the settings `keys` and `calls`",
         "staff_ids shows [501, 502] in place of [502, 501]",
@@ -420,7 +420,7 @@ def test_what_cannot_be_read_back_is_tried_again(api: FakeBowNow, error: Any) ->
     api.answers["POST /leads/search"] = [error]
     ((outcome, reason),) = outcomes(BOW.push([update(status_id=4)], api))
     assert outcome is Outcome.LATER
-    assert (reason or "").startswith("written, but it could not be read back: ")
+    assert (reason or "").startswith("written, but not read back: ")
 
 
 # Tokens
