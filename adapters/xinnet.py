@@ -31,20 +31,16 @@ from adapters.xinnet_leads import (
     number_of,
 )
 from connector import absent
-from connector.adapter import RATE_SETTING, Answer, Api, Catalog, Delivery, Outcome, Pushed, Reply, Setting, Update
-from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
+from connector.adapter import RATE_SETTING, Answer, Api, Catalog, Delivery, Pushed, Reply, Setting, Update
+from connector.answers import named
+from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
-from connector.redaction import mask_text
+from connector.requesting import NOT_READ_BACK, check_taken, differences, send_each
 from connector.signatures import check_token
 
 _OFFSET: Final = re.compile(r"([+-])(\d{1,2}):(\d{2})")
-_GONE: Final = frozenset({404, 410})
 WRITTEN: Final = ("已处理", "已回复", "已转为客户")
 """The stages that can be written: a lead is handled, replied to, or made a customer. It is never made new again."""
-
-
-class _Gone(CrmError):
-    reason = "gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +128,7 @@ class Xinnet:
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request for each lead, as no batch call is known, and one that reads it back."""
-        return [self._push(update, api) for update in updates]
+        return send_each(updates, lambda update: self._sent(update, api))
 
     def catalog(self, api: Api) -> Catalog:
         """The stages, which are the same everywhere."""
@@ -141,16 +137,6 @@ class Xinnet:
 
     inspect = absent.inspect
     subscribe = absent.subscribe
-
-    def _push(self, update: Update, api: Api) -> Pushed:
-        try:
-            reason = self._sent(update, api)
-        except CrmUnavailable as error:
-            return Pushed(key=update.key, outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
-        except CrmError as error:
-            outcome = Outcome.GONE if isinstance(error, _Gone) else Outcome.REFUSED
-            return Pushed(key=update.key, outcome=outcome, reason=str(error))
-        return Pushed(key=update.key, outcome=Outcome.DONE, reason=reason)
 
     def _sent(self, update: Update, api: Api) -> str | None:
         """Send and read back; what is left to say. Raises `CrmError`."""
@@ -170,15 +156,12 @@ class Xinnet:
 
     def _verified(self, update: Update, api: Api) -> str | None:
         if not self.read_url:
-            return "not read back"
+            return NOT_READ_BACK
         shown = self._call("GET", self.read_url, update, api, None).json()
         for inner in ("data", "lead"):
-            shown = shown[inner] if isinstance(shown, dict) and isinstance(shown.get(inner), dict) else shown
-        for name, value in update.fields.items():
-            found = shown.get(name) if isinstance(shown, dict) else None
-            if str(found) != str(value):
-                message = f"{name} shows {str(found)[:60]!r} in place of {str(value)[:60]!r}"
-                raise CrmRefused(message)
+            shown = named(shown).get(inner) or shown
+        if wrong := differences(update.fields, named(shown), self._secrets()):
+            raise CrmRefused("; ".join(wrong))
         return None
 
     def _call(self, method: str, url: str, update: Update, api: Api, body: bytes | None) -> Answer:
@@ -186,14 +169,11 @@ class Xinnet:
         if self.auth_value:
             headers[self.auth_header] = self.auth_value[0]
         answer = api.call(method, url.replace("{id}", quote(update.record.id, safe="")), data=body, headers=headers)
-        if answer.status in _GONE:
-            message = f"answered {answer.status}: the lead is not there any more"
-            raise _Gone(message)
-        if answer.status // 100 != 2:  # noqa: PLR2004 - the class of answers that accept
-            said = " ".join(answer.body.decode(errors="replace").split())[:200]
-            message = f"answered {answer.status}: {mask_text(said, (*self.auth_value, *self.token))}"
-            raise CrmRefused(message)
+        check_taken(answer, self._secrets())
         return answer
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (*self.auth_value, *self.token)
 
     def _offset(self) -> timedelta:
         """Beijing's where the setting cannot be read."""

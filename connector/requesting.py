@@ -10,7 +10,9 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from connector.adapter import Answer, Outcome, Pushed, Update
+from connector.answers import in_one_line, is_good
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.planning import RecordGone, failed
 from connector.redaction import mask_text
 
 METHODS: Final = ("POST", "PUT", "PATCH")
@@ -21,12 +23,6 @@ _LATER: Final = frozenset({408, 409, 423, 425, 429})
 _SHOWN: Final = 200
 
 
-class RecordGone(CrmError):
-    """The system has the record no more."""
-
-    reason = "record_gone"
-
-
 def send_each(updates: Sequence[Update], send: Callable[[Update], str | None]) -> list[Pushed]:
     """Each update by itself: done with what `send` gives as a remark, or as its `CrmError` says."""
     return [_settled(update, send) for update in updates]
@@ -35,12 +31,8 @@ def send_each(updates: Sequence[Update], send: Callable[[Update], str | None]) -
 def _settled(update: Update, send: Callable[[Update], str | None]) -> Pushed:
     try:
         return Pushed(key=update.key, outcome=Outcome.DONE, reason=send(update))
-    except CrmUnavailable as error:
-        return Pushed(key=update.key, outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
-    except RecordGone as error:
-        return Pushed(key=update.key, outcome=Outcome.GONE, reason=str(error))
-    except CrmRefused as error:
-        return Pushed(key=update.key, outcome=Outcome.REFUSED, reason=str(error))
+    except CrmError as error:
+        return failed(update, error)
 
 
 def check_target(url: str, method: str) -> None:
@@ -72,7 +64,7 @@ def check_taken(answer: Answer, secrets: Sequence[str]) -> None:
 
 def refuse_unless_2xx(answer: Answer, secrets: Sequence[str]) -> None:
     """Raises `CrmRefused` with what the answer says."""
-    if answer.status // 100 != 2:  # noqa: PLR2004 - the class of answers that accept
+    if not is_good(answer):
         raise CrmRefused(said(answer, secrets))
 
 
@@ -84,7 +76,7 @@ def said(answer: Answer, secrets: Sequence[str]) -> str:
 def excerpt(text: str, secrets: Sequence[str]) -> str:
     """At most 200 printable characters of a text, without secrets and without the tokens in them (`Bearer …`)."""
     masked = mask_text(text, (*secrets, *(secret.rpartition(" ")[2] for secret in secrets)))
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in masked).split())[:_SHOWN]
+    return in_one_line(masked, _SHOWN)
 
 
 def found(setting: str, path: str, value: Any) -> Any:
