@@ -12,15 +12,16 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from connector import absent
-from connector.adapter import RATE_SETTING, Answer, Api, Finding, Outcome, Pushed, Setting, Update
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
-from connector.redaction import mask_text
+from connector.adapter import RATE_SETTING, Answer, Api, Finding, Pushed, Setting, Update
+from connector.answers import is_good, named
+from connector.core.errors import CrmRefused
+from connector.requesting import NOT_READ_BACK, differences, excerpt, send_each
+from connector.tokens import Tokens
 
 TAKEN: Final = 0
 """The `code` of an answer that did what it was asked."""
 UNKNOWN_TOKEN: Final = 401
 MISSING: Final = 404
-TOKEN: Final = "token"  # noqa: S105 - the name under which it is kept
 EXTERNAL_ID: Final = "external_id"
 """The pool's field of the lead's id here, by which it is found again and never made twice."""
 
@@ -78,7 +79,7 @@ class Youyi:
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request for each lead, as no other is known; a lead that is in the pool already is not made again."""
-        return [self._push(update, api) for update in updates]
+        return send_each(updates, lambda update: self._sent(update, api))
 
     catalog = absent.catalog
 
@@ -94,32 +95,25 @@ class Youyi:
 
     subscribe = absent.subscribe
 
-    def _push(self, update: Update, api: Api) -> Pushed:
+    def _sent(self, update: Update, api: Api) -> str | None:
         wanted = {name: value for name, value in update.fields.items() if value not in {None, ""}}
-        try:
-            if not wanted:
-                message = "nothing is known of the lead that the mapping's `push` could send"
-                raise CrmRefused(message)
-            if (shown := self._find(update.record.id, api)) is None:
-                self._add({EXTERNAL_ID: update.record.id, **wanted}, api)
-                shown = self._find(update.record.id, api)
-            return Pushed(key=update.key, outcome=Outcome.DONE, reason=self._verified(wanted, shown))
-        except CrmUnavailable as error:
-            return Pushed(key=update.key, outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
-        except CrmError as error:
-            return Pushed(key=update.key, outcome=Outcome.REFUSED, reason=str(error))
+        if not wanted:
+            message = "nothing is known of the lead that the mapping's `push` could send"
+            raise CrmRefused(message)
+        if (shown := self._find(update.record.id, api)) is None:
+            self._add({EXTERNAL_ID: update.record.id, **wanted}, api)
+            shown = self._find(update.record.id, api)
+        return self._verified(wanted, shown)
 
     def _verified(self, wanted: Mapping[str, Any], shown: Mapping[str, Any] | None) -> str | None:
         """None when the pool shows the lead as it was sent; raises `CrmRefused` when it does not."""
         if not self.find_path:
-            return "not read back"
+            return NOT_READ_BACK
         if shown is None:
             message = "the lead was answered as taken and is not in the lead pool"
             raise CrmRefused(message)
-        for name, value in wanted.items():
-            if str(shown.get(name)) != str(value):
-                message = f"{name} shows {str(shown.get(name))[:60]!r} in place of {str(value)[:60]!r}"
-                raise CrmRefused(message)
+        if wrong := differences(wanted, shown, self.password):
+            raise CrmRefused("; ".join(wrong))
         return None
 
     def _find(self, external_id: str, api: Api) -> Mapping[str, Any] | None:
@@ -138,39 +132,35 @@ class Youyi:
 
     def _call(self, method: str, path: str, content: Mapping[str, Any] | None, api: Api) -> Answer:
         """With the token that is kept; with a new one where that is not known any more."""
-        token = api.kept(TOKEN) or self._bind(api)
-        answer = self._sent(method, path, content, token, api)
-        if answer.status == UNKNOWN_TOKEN:
-            answer = self._sent(method, path, content, self._bind(api), api)
-        return answer
 
-    def _sent(self, method: str, path: str, content: Mapping[str, Any] | None, token: str, api: Api) -> Answer:
-        return api.call(method, self._at(path), json=content, headers={"Authorization": f"Bearer {token}"})
+        def send(token: str) -> Answer:
+            return api.call(method, self._at(path), json=content, headers={"Authorization": f"Bearer {token}"})
+
+        tokens = Tokens(api=api, issue=lambda: self._bind(api))
+        return tokens.send(send, lambda answer: answer.status == UNKNOWN_TOKEN)
 
     def _bind(self, api: Api) -> str:
-        """A new token, which is kept. Raises `CrmRefused`: company, account or password are wrong."""
+        """A new token. Raises `CrmRefused`: company, account or password are wrong."""
         if not self.takes_updates:
             message = "not bound: set `url`, `company`, `account` and the secret `password`"
             raise CrmRefused(message)
         content = {"company": self.company, "account": self.account, "password": self.password[0]}
         answer = self._said(api.call("POST", self._at(self.bind_path), json=content))
-        data = answer.get("data")
-        token = data.get(TOKEN) if isinstance(data, Mapping) else None
+        token = named(answer.get("data")).get("token")
         if not isinstance(token, str) or not token:
             message = "the binding was answered without a token (`data.token`)"
             raise CrmRefused(message)
-        api.keep(TOKEN, token)
         return token
 
     def _said(self, answer: Answer) -> Mapping[str, Any]:
         """What was answered. Raises `CrmRefused` with the system's own words when it did not do what it was asked."""
         said = answer.json()
-        code = said.get("code") if isinstance(said, Mapping) else None
-        if answer.status // 100 == 2 and code == TAKEN:  # noqa: PLR2004 - the class of answers that accept
-            return dict(said)
-        words = said.get("message") if isinstance(said, Mapping) else said
-        text = mask_text(" ".join(str(words).split())[:200], self.password)
-        message = f"answered {answer.status}, code {code}: {text}"
+        body = named(said)
+        code = body.get("code")
+        if is_good(answer) and code == TAKEN:
+            return body
+        words = body.get("message") if body else said
+        message = f"answered {answer.status}, code {code}: {excerpt(str(words), self.password)}"
         raise CrmRefused(message)
 
     def _at(self, path: str) -> str:

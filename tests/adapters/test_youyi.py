@@ -50,18 +50,18 @@ def test_a_lead_is_bound_for_looked_for_made_and_read_back() -> None:
     assert api.calls[0]["json"] == {"company": "例", "account": "admin", "password": "secret"}
     assert api.calls[2]["json"] == LEAD
     assert api.calls[2]["headers"] == {"Authorization": "Bearer t1"}
-    assert api.keeps == {"token": "t1"}
+    assert api.keeps == {"access_token": "t1"}
 
 
 def test_a_lead_that_is_there_already_is_not_made_again() -> None:
-    api = FakeApi(answers=[_said(LEAD)], keeps={"token": "t0"})
+    api = FakeApi(answers=[_said(LEAD)], keeps={"access_token": "t0"})
     assert _push(api) == (Outcome.DONE, None)
 
 
 def test_a_token_that_is_not_known_any_more_is_replaced() -> None:
-    api = FakeApi(answers=[_said(code=1002, status=401), TOKEN, _said(LEAD)], keeps={"token": "t0"})
+    api = FakeApi(answers=[_said(code=1002, status=401), TOKEN, _said(LEAD)], keeps={"access_token": "t0"})
     assert _push(api) == (Outcome.DONE, None)
-    assert api.keeps == {"token": "t1"}
+    assert api.keeps == {"access_token": "t1"}
 
 
 def test_without_a_call_to_ask_for_a_lead_it_is_not_read_back() -> None:
@@ -88,7 +88,7 @@ def test_without_a_call_to_ask_for_a_lead_it_is_not_read_back() -> None:
 def test_what_does_not_end_in_the_pool_is_refused_or_tried_later(
     answers: list[Answer | Exception], outcome: Outcome, reason: str
 ) -> None:
-    found, why = _push(FakeApi(answers=answers, keeps={"token": "t"}))
+    found, why = _push(FakeApi(answers=answers, keeps={"access_token": "t"}))
     assert found is outcome
     assert reason in (why or "")
 
