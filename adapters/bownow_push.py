@@ -10,7 +10,8 @@ from adapters.bownow_reads import GONE, Reader
 from connector.adapter import Answer, Outcome, Pushed, Update
 from connector.answers import is_good
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
-from connector.planning import Plan, is_same, people_for, shows
+from connector.people import people_for
+from connector.planning import Plan, is_same, shows
 
 _BUSY: Final = frozenset({408, 409, 423, 425})
 _LISTS: Final = frozenset({"staff_ids", "tag_ids"})

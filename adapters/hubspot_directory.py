@@ -9,7 +9,7 @@ from typing import Any, Final
 from adapters.hubspot_rest import OBJECTS, Account
 from connector.adapter import Catalog, Person
 from connector.answers import listed
-from connector.core.errors import CrmRefused
+from connector.people import PEOPLE, emails_of
 
 PAGE: Final = 100
 
@@ -24,31 +24,19 @@ class Directory:
     def people(self) -> list[Person]:
         """The owners, those who left too; remembered for some minutes."""
         memo = self.account.api.memo
-        if "people" not in memo:
+        if PEOPLE not in memo:
             url = self.account.path("owners")
-            memo["people"] = [
+            memo[PEOPLE] = [
                 _person(row, is_active=archived == "false")
                 for archived in ("false", "true")
                 for row in self.account.pages(url, limit=str(PAGE), archived=archived)
             ]
-        people: list[Person] = memo["people"]
+        people: list[Person] = memo[PEOPLE]
         return people
 
     def emails(self, wanted: set[str]) -> dict[str, str | None]:
         """Owner id → e-mail, as far as known; without the scope they stay unknown, and their events are held."""
-        if not wanted:
-            return {}
-        memo = self.account.api.memo
-        try:
-            known = {one.id: one.email for one in self.people()}
-            missing = wanted - set(known)
-            if missing - memo.get("strangers", set()):
-                memo["strangers"] = missing  # asked for once: someone new may have come, but nobody asks for ever
-                memo.pop("people", None)
-                known = {one.id: one.email for one in self.people()}
-        except CrmRefused:
-            return {}
-        return {of: known[of] for of in sorted(wanted) if of in known}
+        return emails_of(wanted, self.people, self.account.api)
 
     def pipelines(self) -> dict[str, str]:
         """Deal stage → its pipeline."""
@@ -75,7 +63,7 @@ class Directory:
                 row["id"]: {one["id"]: one.get("label") or one["id"] for one in row["stages"]}
                 for row in self._pipeline_rows()
             }
-        self.account.api.memo.pop("people", None)
+        self.account.api.memo.pop(PEOPLE, None)
         return Catalog(stages=stages, owners=tuple(self.people()), fields=fields)
 
 

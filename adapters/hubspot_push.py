@@ -17,7 +17,8 @@ from adapters.hubspot_rest import BATCH, OBJECTS, good, refusal, said_by
 from connector.adapter import Answer, Outcome, Pushed, Update
 from connector.answers import is_good, listed, named
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.planning import Failure, Plan, by_email, chunks, has_owner
+from connector.people import by_email, has_owner
+from connector.planning import Failure, Plan, chunks
 
 LIFECYCLE: Final = "lifecyclestage"
 LADDER: Final = (

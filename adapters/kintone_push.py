@@ -15,7 +15,8 @@ from adapters.kintone_records import OBJECT, STAGE, Record
 from adapters.kintone_rest import Conflict, Site
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
-from connector.planning import is_same, people_for
+from connector.people import people_for
+from connector.planning import is_same
 
 _ASSIGNEE: Final = "the assignee"
 Written = list[int | CrmError]

@@ -12,7 +12,7 @@ from adapters.kintone_rest import Site
 from connector.adapter import Catalog, Person
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
-from connector.payload import Part
+from connector.people import readable_email
 from connector.planning import RecordGone
 
 MANY: Final = 100
@@ -129,12 +129,5 @@ def _place(option: Mapping[str, Any]) -> int:
 
 def _person(row: Mapping[str, Any]) -> Person:
     code = str(row["code"])
-    email = next((found for value in (row.get("email"), code) if (found := _email(value))), None)
+    email = next((found for value in (row.get("email"), code) if (found := readable_email(value))), None)
     return Person(id=code, email=email, name=str(row.get("name") or code), is_active=row.get("valid") is not False)
-
-
-def _email(value: Any) -> str | None:
-    try:
-        return Part(value).email()
-    except BadPayload:
-        return None

@@ -11,7 +11,8 @@ from adapters.odoo_plan import STAGE, Plan, is_ours, plan_of
 from adapters.odoo_reads import Reader, error_of
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
-from connector.planning import is_same, people_for
+from connector.people import people_for
+from connector.planning import is_same
 
 REASON: Final = "lost_reason_id"
 

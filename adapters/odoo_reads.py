@@ -12,7 +12,7 @@ from adapters.odoo_rpc import Server
 from connector.adapter import Catalog, Person
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
-from connector.payload import Part
+from connector.people import readable_email
 from connector.planning import RecordGone
 
 PAGE: Final = 200
@@ -149,13 +149,6 @@ def _teams(value: Any) -> list[int]:
 
 
 def _person(row: Mapping[str, Any]) -> Person:
-    readable = (_email(row.get(name)) for name in ("login", "email"))
+    readable = (readable_email(row.get(name)) for name in ("login", "email"))
     email = next((value for value in readable if value), None)
     return Person(id=str(row["id"]), email=email, name=str(row["name"]), is_active=row["active"] is True)
-
-
-def _email(value: Any) -> str | None:
-    try:
-        return Part(value).email()
-    except BadPayload:
-        return None

@@ -18,7 +18,8 @@ from connector import planning
 from connector.adapter import Outcome, Pushed, Update
 from connector.answers import is_good
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.planning import by_email, has_owner, is_same
+from connector.people import by_email, has_owner
+from connector.planning import is_same
 
 NUMBERS: Final = frozenset({"stage_id", "pipeline_id", "owner_id", "person_id", "org_id", "organization_id"})
 """v2 takes no text for a number."""

@@ -11,8 +11,9 @@ from typing import Any
 from adapters.pipedrive_records import LOST, WON, Record, events_of, person_of, time_of
 from adapters.pipedrive_rest import OBJECTS, PAGE, Company, rows_of
 from connector.adapter import Catalog, Person
-from connector.core.errors import BadPayload, CrmRefused
+from connector.core.errors import BadPayload
 from connector.core.event import Event, RecordRef
+from connector.people import PEOPLE, emails_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,9 @@ class Reader:
     def people(self) -> list[Person]:
         """The users, those who were switched off too; remembered for some minutes."""
         memo = self.company.api.memo
-        if "people" not in memo:
-            memo["people"] = [_person(row) for row in rows_of(self.company.read("/v1/users"))]
-        people: list[Person] = memo["people"]
+        if PEOPLE not in memo:
+            memo[PEOPLE] = [_person(row) for row in rows_of(self.company.read("/v1/users"))]
+        people: list[Person] = memo[PEOPLE]
         return people
 
     def stages(self) -> list[Mapping[str, Any]]:
@@ -63,7 +64,7 @@ class Reader:
 
     def catalog(self, objects: Sequence[str]) -> Catalog:
         """Stages with their pipelines' names, users, and fields as they are now."""
-        for name in ("people", "stages"):
+        for name in (PEOPLE, "stages"):
             self.company.api.memo.pop(name, None)
         stages = {}
         if "deal" in objects:
@@ -88,19 +89,7 @@ class Reader:
 
     def _emails(self, wanted: set[str]) -> dict[str, str | None]:
         """User id → e-mail; without the right they stay unknown, and their events are held."""
-        memo = self.company.api.memo
-        if not wanted:
-            return {}
-        try:
-            known = {one.id: one.email for one in self.people()}
-            missing = wanted - set(known)
-            if missing - memo.get("strangers", set()):
-                memo["strangers"] = missing  # asked for once: someone new may have come, but nobody asks for ever
-                memo.pop("people", None)
-                known = {one.id: one.email for one in self.people()}
-        except CrmRefused:
-            return {}
-        return {of: known[of] for of in sorted(wanted) if of in known}
+        return emails_of(wanted, self.people, self.company.api)
 
     def _changed(self, record_object: str, since: datetime) -> Iterator[list[Record]]:
         written = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,7 +15,8 @@ from adapters.salesforce_rest import Org, failure_of
 from adapters.salesforce_soql import CHUNK, among, select
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.planning import Plan, chunks, owners_of
+from connector.people import owners_of
+from connector.planning import Plan, chunks
 
 _ID: Final = re.compile(r"[A-Za-z0-9]{18}")
 Plans: TypeAlias = Sequence[Plan]

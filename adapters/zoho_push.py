@@ -18,7 +18,8 @@ from adapters.zoho_rest import CHUNK, Account, Row, among, failure_of
 from connector import planning
 from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.planning import Failure, chunks, has_owner, is_same
+from connector.people import has_owner
+from connector.planning import Failure, chunks, is_same
 
 BATCH: Final = 100
 _BLUEPRINT: Final = "RECORD_IN_BLUEPRINT"

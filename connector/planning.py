@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, Final, Self, TypeVar
 
-from connector.adapter import Outcome, Person, Pushed, Update
+from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 T = TypeVar("T")
@@ -159,34 +158,6 @@ def failed(update: Update, error: CrmError) -> Pushed:
         return Pushed(key=update.key, outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
     outcome = Outcome.GONE if isinstance(error, RecordGone) else Outcome.REFUSED
     return Pushed(key=update.key, outcome=outcome, reason=str(error))
-
-
-def by_email(people: Iterable[Person], written: Callable[[str], Any] = str) -> dict[str, list[Any]]:
-    """E-mail → what is written for the active people who have it; `written` makes it of a person's id."""
-    found: dict[str, list[Any]] = defaultdict(list)
-    for person in people:
-        if person.is_active and person.email:
-            found[person.email.casefold()].append(written(person.id))
-    return dict(found)
-
-
-def people_for(
-    updates: Iterable[Update], people: Callable[..., Iterable[Person]], written: Callable[[str], Any] = str
-) -> dict[str, list[Any]]:
-    """`by_email` of the people that the updates need; `people(is_fresh=True)` is to find who is not there yet."""
-    wanted = owners_of(updates)
-    found = by_email(people(), written) if wanted else {}
-    return found if wanted <= found.keys() else by_email(people(is_fresh=True), written)
-
-
-def has_owner(updates: Iterable[Update]) -> bool:
-    """Whether any of the updates names an owner to be written."""
-    return any(update.owner and update.owner_field for update in updates)
-
-
-def owners_of(updates: Iterable[Update]) -> set[str]:
-    """The e-mails of the owners to be written, casefolded."""
-    return {update.owner.casefold() for update in updates if update.owner and update.owner_field}
 
 
 def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,4 +1,4 @@
-"""What adapters share of an update: owners looked up, values compared, results made of what a record shows."""
+"""What adapters share of an update: values compared, results made of what a record shows."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from typing import Any
 
 import pytest
 
-from connector.adapter import Outcome, Person, Pushed, Update
+from connector.adapter import Outcome, Pushed, Update
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import RecordRef
 from connector.planning import (
     Failure,
     Plan,
     RecordGone,
-    by_email,
     chunks,
     differences,
     failed,
-    has_owner,
     is_same,
-    owners_of,
-    people_for,
 )
 
 EMAIL = "Ken.Sato@example.com"
@@ -88,12 +84,7 @@ def test_what_a_record_shows_otherwise_is_named_field_by_field() -> None:
 
 
 def test_an_owner_is_written_as_the_system_calls_who_has_the_email() -> None:
-    people = [
-        Person(id="1", email=EMAIL, name="Ken Sato"),
-        Person(id="2", email=EMAIL, name="Ken Sato, who left", is_active=False),
-        Person(id="3", email=None, name="a robot"),
-    ]
-    plan = Plan(update=_update(), wanted={"stage": "won"}).with_owner(by_email(people, int), "active user")
+    plan = Plan(update=_update(), wanted={"stage": "won"}).with_owner({EMAIL.casefold(): [1]}, "active user")
     assert plan == Plan(update=_update(), wanted={"stage": "won", "owner": 1})
 
 
@@ -107,25 +98,9 @@ def test_an_owner_whom_nobody_or_several_may_be_is_refused_and_the_rest_is_writt
     )
 
 
-@pytest.mark.parametrize(
-    ("first", "asked"), [([Person(id="1", email=EMAIL, name="Ken Sato")], [False]), ([], [False, True])]
-)
-def test_an_owner_who_is_not_there_yet_is_looked_for_in_a_fresh_list(first: list[Person], asked: list[bool]) -> None:
-    seen: list[bool] = []
-
-    def people(*, is_fresh: bool = False) -> list[Person]:
-        seen.append(is_fresh)
-        return [Person(id="1", email=EMAIL, name="Ken Sato")] if is_fresh else first
-
-    assert (people_for([_update(owner=None)], people), seen) == ({}, [])
-    assert (people_for([_update()], people), seen) == ({EMAIL.casefold(): ["1"]}, asked)
-
-
 @pytest.mark.parametrize("update", [_update(owner=None), _update(owner_field=None)])
 def test_an_update_without_an_owner_leaves_the_owner_alone(update: Update) -> None:
     assert Plan(update=update).with_owner({}, "active user") == Plan(update=update)
-    assert (has_owner([update]), owners_of([update])) == (False, set())
-    assert (has_owner([update, _update()]), owners_of([update, _update()])) == (True, {EMAIL.casefold()})
 
 
 def test_a_plan_is_done_when_its_record_shows_it_and_waits_when_it_is_not_shown() -> None:
