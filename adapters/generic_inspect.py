@@ -8,6 +8,7 @@ from typing import Final
 
 from adapters.generic_changes import filled_since
 from connector.adapter import Api, Finding
+from connector.answers import is_good
 from connector.requesting import said
 
 _EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +26,7 @@ def look(
         text = "`changes_url` is not set: lost webhooks are not found, and the credentials cannot be tried"
         return [*findings, Finding(topic="credentials", is_good=True, text=text)]
     answer = api.call("GET", filled_since(changes_url, _EARLIEST), headers=dict(headers))
-    is_good = answer.status // 100 == 2  # noqa: PLR2004 - the class of answers that accept
-    topic = "credentials" if is_good or answer.status in _REFUSED else "webhooks"
-    text = "`changes_url` answers" if is_good else f"`changes_url` {said(answer, secrets)}; correct it or `auth_value`"
-    return [*findings, Finding(topic=topic, is_good=is_good, text=text)]
+    answers = is_good(answer)
+    topic = "credentials" if answers or answer.status in _REFUSED else "webhooks"
+    text = "`changes_url` answers" if answers else f"`changes_url` {said(answer, secrets)}; correct it or `auth_value`"
+    return [*findings, Finding(topic=topic, is_good=answers, text=text)]

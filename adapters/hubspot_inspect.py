@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from adapters.hubspot_reads import Reader
 from adapters.hubspot_rest import OBJECTS, Account, good, refusal
 from connector.adapter import Finding
+from connector.answers import is_good
 
 _REMAINING = "x-hubspot-ratelimit-daily-remaining"
 _DAILY = "x-hubspot-ratelimit-daily"
@@ -18,7 +19,7 @@ def inspect(reader: Reader, objects: Sequence[str], url: str, webhook_url: str, 
     answer = account.get(_details(account))
     if answer.status == 401:  # noqa: PLR2004 - nothing else can be asked
         return [Finding(topic="credentials", is_good=False, text=refusal(answer)), _address(url, webhook_url)]
-    found = str(good(answer).get("portalId") or "") if answer.status // 100 == 2 else ""  # noqa: PLR2004
+    found = str(good(answer).get("portalId") or "") if is_good(answer) else ""
     is_same = not portal_id or not found or portal_id == found
     says = f"the token works, for the account {found or '(unknown)'}"
     wrong = f"the token is for the account {found}, but portal_id is {portal_id}: set one of the two right"
@@ -38,9 +39,9 @@ def _scopes(account: Account, objects: Sequence[str]) -> Iterator[Finding]:
     asked = {f"crm.objects.{OBJECTS[of]}.read": account.path("objects", f"/{OBJECTS[of]}") for of in objects}
     for scope, place in {**asked, "crm.objects.owners.read": account.path("owners")}.items():
         answer = account.get(place, limit="1")
-        is_good = answer.status // 100 == 2  # noqa: PLR2004 - the class of answers that accept
-        text = f"{scope} is granted" if is_good else f"{scope} is missing: {refusal(answer)}"
-        yield Finding(topic="scopes", is_good=is_good, text=text)
+        has_scope = is_good(answer)
+        text = f"{scope} is granted" if has_scope else f"{scope} is missing: {refusal(answer)}"
+        yield Finding(topic="scopes", is_good=has_scope, text=text)
     yield Finding(topic="scopes", is_good=True, text="whether records may be written is seen at the first update only")
 
 

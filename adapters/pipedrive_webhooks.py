@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from adapters.pipedrive_rest import NOT_FOUND, Company, good, refusal, rows_of
 from connector.adapter import Answer, Finding
+from connector.answers import is_good
 from connector.core.errors import CrmRefused
 
 WEBHOOKS: Final = "/v1/webhooks"
@@ -51,7 +52,7 @@ def subscribe(company: Company, objects: Sequence[str], url: str, now: datetime,
 def inspect(company: Company, objects: Sequence[str], url: str, *, has_password: bool) -> list[Finding]:
     """The findings. Raises `CrmUnavailable` when nothing answers."""
     answer = company.call("GET", "/v1/users/me")
-    if answer.status // 100 != 2:  # noqa: PLR2004 - nothing else can be asked
+    if not is_good(answer):
         return [Finding(topic="credentials", is_good=False, text=refusal(answer))]
     me = good(answer).get("data") or {}
     who = f"{me.get('name')} ({me.get('email')})"
@@ -95,14 +96,13 @@ def _limits(answer: Answer) -> Iterator[Finding]:
 def _scopes(company: Company) -> Iterator[Finding]:
     for place, what in (("/api/v2/deals", "deals"), ("/api/v2/persons", "persons"), ("/v1/users", "users")):
         answer = company.call("GET", place, limit="1")
-        is_good = answer.status // 100 == 2  # noqa: PLR2004 - the class of answers that accept
-        text = f"{what} can be read" if is_good else f"{what} cannot be read: {refusal(answer)}"
-        yield Finding(topic="scopes", is_good=is_good, text=text)
+        text = f"{what} can be read" if is_good(answer) else f"{what} cannot be read: {refusal(answer)}"
+        yield Finding(topic="scopes", is_good=is_good(answer), text=text)
 
 
 def _webhooks(company: Company, objects: Sequence[str], url: str, *, has_password: bool) -> Iterator[Finding]:
     answer = company.call("GET", WEBHOOKS)
-    if answer.status // 100 != 2:  # noqa: PLR2004 - the class of answers that accept
+    if not is_good(answer):
         yield Finding(topic="webhooks", is_good=False, text=f"webhooks cannot be listed: {refusal(answer)}")
         return
     if not has_password:
