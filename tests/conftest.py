@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 from redis import Redis
@@ -22,6 +23,7 @@ from connector.settings import read_config
 from connector.store.database import Database
 from connector.store.migrate import migrate
 from tests.spares import Spares
+from tests.thorough import examples
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
@@ -41,6 +43,8 @@ def keep_what_is_compiled() -> None:
 
 def pytest_configure() -> None:
     plain_log()
+    hypothesis.settings.register_profile("ours", max_examples=examples())
+    hypothesis.settings.load_profile("ours")
     keep_what_is_compiled()
 
 

@@ -28,6 +28,7 @@ from connector.mapping_files.guide import refreshed
 from connector.mapping_files.json_schema import document
 from connector.mapping_files.writer import write_mapping
 from tests.mapping_strategies import EVENTS, FILES
+from tests.thorough import examples
 from tests.wrong_mappings import HOSTILE, SMALLEST, WRONG
 
 ROOT = Path(__file__).parent.parent
@@ -449,7 +450,7 @@ def test_any_damage_to_a_file_leaves_it_right_or_gives_mistakes(start: int, leng
     check_mapping(WHOLE[:start] + put + WHOLE[start + length :], "m.yaml")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(FILES, st.lists(EVENTS, max_size=5))
 def test_a_mapping_that_validates_raises_nothing_but_unmapped_for_any_event(
     content: dict[str, Any], events: list[Event]
@@ -464,7 +465,7 @@ def test_a_mapping_that_validates_raises_nothing_but_unmapped_for_any_event(
             json.dumps({name: given_value.value for name, given_value in step.fields.items()}, allow_nan=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(FILES)
 def test_a_mapping_that_is_written_and_read_is_the_same(content: dict[str, Any]) -> None:
     rules = parse_mapping(json.dumps(content, ensure_ascii=False), "m.yaml")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from connector.core.rules import BASIC_1, BASIC_2, KeyPage, RuleSetting, Settings, Template
 from connector.core.status import StatusInfo
 from connector.rule_settings import WrongRuleSettings, read_settings
+from tests.thorough import examples
 
 LIST_NOTICES = {"explicit.warn", "appointment_prospect.remind", "not_targeted.review", "pending.remind"}
 REPEATS = "daily or once_per_stay"
@@ -187,7 +188,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(raw=json_values | st.dictionaries(st.sampled_from(("timezone", "key_pages", "notice_repeat", "administrators",
        "rules", "session_gap_minutes")), json_values | st.dictionaries(st.sampled_from(("latent.warm",
        "explicit.warn")), json_values)))  # fmt: skip

@@ -20,6 +20,7 @@ from connector.simulate_file import WrongUntil, simulate, simulate_command
 from connector.simulate_lines import WrongLines
 from tests.core import oracle
 from tests.core.histories import chances, draw_lines, draw_settings, last_day, ruleset_of, templates
+from tests.thorough import examples
 
 VISIT = '{"at": "2026-03-02T09:00:00+09:00", "subject": "ann", "type": "action", "action": "site_access"}'
 MOVED: dict[str, Any] = {
@@ -183,7 +184,7 @@ def test_an_empty_settings_file_changes_nothing(tmp_path: Path) -> None:
     assert _rows(_run(VISIT, "--json", "--settings", path)) == [MOVED, ENDED]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(chance=chances, template=templates)
 def test_the_command_prints_what_the_oracle_says_of_several_subjects_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, chance: random.Random, template: str
@@ -341,7 +342,7 @@ def test_a_wrong_option_is_a_usage_error(options: Sequence[str]) -> None:
     assert "Error: " in result.stderr
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(lines=st.lists(st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
@@ -357,7 +358,7 @@ def test_no_json_whatever_ends_in_a_traceback(lines: list[str]) -> None:
     assert (result.exit_code == 2) == bool(result.stderr)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(content=st.binary(max_size=200))
 @pytest.mark.parametrize("is_settings", [False, True])
 def test_no_bytes_whatever_end_in_a_traceback(

@@ -16,6 +16,7 @@ from connector.core.engine import Folded, Ruleset, fold, fold_all, is_late
 from connector.core.event import Conflict, FieldValue, Kind, Step
 from connector.core.rules import BASIC_2, Settings
 from connector.core.subject import State
+from tests.thorough import examples
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 RULES = Ruleset(BASIC_2, Settings(zone=ZoneInfo("UTC")))
@@ -102,7 +103,7 @@ def _standing(said: list[tuple[str | None, Conflict]]) -> str | None:
     return next((value for value, conflict in said if conflict is Conflict.IF_EMPTY and value), None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(SAID, st.randoms(use_true_random=False))
 def test_whatever_order_they_arrive_in_the_same_owner_and_field_stay(
     said: list[tuple[str | None, Conflict, bool]], chance: random.Random

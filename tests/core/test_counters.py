@@ -20,6 +20,7 @@ from connector.core.status import StatusInfo
 from connector.core.subject import State
 from connector.core.translation import translate
 from connector.serial import step_from_json, step_to_json
+from tests.thorough import examples
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 LOYAL = StatusInfo(code="loyal", rank=None, en="Loyal", ja="常連", vi="Thân thiết", zh="忠实", automatic=False)
@@ -131,7 +132,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_whatever_order_they_arrive_in_the_count_ends_the_same(
     said: list[tuple[str, str, str]], chance: random.Random

@@ -24,10 +24,11 @@ from tests.core.histories import (
     steps_of,
     templates,
 )
+from tests.thorough import examples
 
 DAYS_AFTER = (0, 1, 5, 30, 95, 200)
-thorough = settings(max_examples=300, deadline=None)
-quick = settings(max_examples=120, deadline=None)
+thorough = settings(max_examples=examples(300), deadline=None)
+quick = settings(max_examples=examples(120), deadline=None)
 
 
 def _drawn(chance: random.Random, template: str) -> tuple[list[Step], Ruleset, int]:

@@ -15,6 +15,7 @@ from connector.core.engine import Ruleset, fold_all
 from connector.core.event import Kind, Step
 from connector.core.rules import BASIC_2, TEMPLATES, KeyPage, RuleSetting, Settings
 from tests.core.histories import chances, draw_lines, draw_settings, last_day, ruleset_of, steps_of, templates
+from tests.thorough import examples
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PRICING = "https://a.jp/pricing"
@@ -116,7 +117,7 @@ def test_a_run_comes_after_the_action_of_the_same_instant() -> None:
     assert _last(_jump("not_set"), run, act).after == "quasi_explicit"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(chance=chances, template=templates, rules=st.lists(st.integers(0, 22), min_size=1, max_size=4))
 def test_runs_have_their_place_in_time_whatever_order_they_arrive_in(
     chance: random.Random, template: str, rules: list[int]

@@ -26,6 +26,7 @@ from tests.core.histories import (
     steps_of,
     templates,
 )
+from tests.thorough import examples
 
 KEY_PAGE = "https://e.example/pricing"
 VISITING = (Action.SITE_ACCESS, Action.EMAIL_INFLOW, Action.COCOAR_INFLOW)
@@ -35,7 +36,7 @@ DEEDS = {
     "visit": VISITING,
     "key_page": TARGET_ACTIONS,
 }
-thorough = settings(max_examples=400, deadline=None)
+thorough = settings(max_examples=examples(400), deadline=None)
 
 
 def _standing(chance: random.Random, template: str) -> tuple[State, Ruleset, int]:

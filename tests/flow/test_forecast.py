@@ -26,6 +26,7 @@ from tests.flow.conftest import KEY_PAGE
 from tests.flow.senders import Sender, add_connection, drain
 from tests.flow.standing import mails
 from tests.flow.test_order import CONNECTIONS, draw_lines, marked
+from tests.thorough import examples
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 _number = itertools.count()
@@ -65,7 +66,7 @@ def _decided(runtime: Runtime, since: datetime) -> Counter[tuple[str, str, str, 
 
 
 @settings(
-    max_examples=8,
+    max_examples=examples(8),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

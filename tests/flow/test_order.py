@@ -20,6 +20,7 @@ from tests.conftest import NOW
 from tests.flow.conftest import KEY_PAGE
 from tests.flow.senders import Sender, add_connection, drain
 from tests.flow.standing import standing
+from tests.thorough import examples
 
 STAGES = {"new": "latent", "talking": "appointment_prospect", "meeting": "appointment_acquisition", "won": "order"}
 STAGES["bad"] = "not_targeted"
@@ -120,7 +121,7 @@ def as_told(found: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=25,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

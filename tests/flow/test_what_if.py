@@ -37,6 +37,7 @@ from tests.flow.conftest import KEY_PAGE
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 from tests.flow.standing import mails, subject_of
 from tests.flow.test_order import CONNECTIONS, draw_lines, marked
+from tests.thorough import examples
 
 DRAFTS = (
     MAPPING,
@@ -51,7 +52,7 @@ DRAFTS = (
 )
 _number = itertools.count()
 _often = settings(
-    max_examples=12,
+    max_examples=examples(12),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
