@@ -26,6 +26,8 @@ class Tokens:
         """What `send` answers with the token in use; where that is refused, with another one. Raises as `issue`."""
         token = self.token()
         answer = send(token)
+        if is_refused(answer) and (other := self._other(token)):
+            token, answer = other, send(other)  # which another process kept, and may have run out since, too
         return send(self.renewed(token)) if is_refused(answer) else answer
 
     def token(self) -> str:

@@ -44,6 +44,21 @@ def test_a_token_that_another_process_has_renewed_is_used() -> None:
     assert (tokens.renewed("old"), api.memo[ACCESS]) == ("theirs", "theirs")
 
 
+@pytest.mark.parametrize(("good", "expected"), [("theirs", ["old", "theirs"]), ("new", ["old", "theirs", "new"])])
+def test_what_another_process_kept_is_tried_before_a_new_token_is_asked_for(good: str, expected: list[str]) -> None:
+    api, tokens = _tokens("new")
+    api.memo[ACCESS] = "old"
+    api.keep(ACCESS, "theirs")
+    sent: list[str] = []
+
+    def send(token: str) -> bool:
+        sent.append(token)
+        return token == good
+
+    assert tokens.send(send, lambda is_taken: not is_taken)
+    assert sent == expected
+
+
 @pytest.mark.parametrize(
     ("meanwhile", "expected"), [(lambda api: api.keep(ACCESS, "theirs"), "theirs"), (lambda _: None, None)]
 )
