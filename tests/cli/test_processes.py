@@ -169,6 +169,15 @@ def test_an_address_that_is_taken_is_named(cli: Cli, name: str) -> None:
     assert f"port {port} on 127.0.0.1 cannot be listened on" in result.output
 
 
+def test_a_command_runs_with_its_garbage_collected_though_its_modules_were_imported_without() -> None:
+    program = "import gc; from connector import cli; cli.commands = lambda **_: print(gc.isenabled(), end=' '); "
+    program += (
+        "cli.main(); cli.Commands('c').get_command(None, 'sweep'); print(gc.isenabled(), gc.get_freeze_count() > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout == "False True True\n"
+
+
 def test_the_console_script_runs_a_file_of_events(tmp_path: Path) -> None:
     line = {"at": "2026-03-01T10:00:00+09:00", "subject": "a", "type": "action", "action": "login"}
     (tmp_path / "e.jsonl").write_text(json.dumps(line))
