@@ -61,12 +61,13 @@ def pytest_runtest_makereport(
 
 
 def wait_for(is_true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    """Poll until something is true; fail with what was waited for."""
-    deadline = time.monotonic() + seconds
+    """Look until something is true, less and less often; fail with what was waited for."""
+    deadline, pause = time.monotonic() + seconds, 0.01
     while not is_true():
         if time.monotonic() > deadline:
             pytest.fail(f"waited {seconds} s for {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.1)
 
 
 class Clock:
