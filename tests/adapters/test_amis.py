@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +16,14 @@ from hypothesis import strategies as st
 
 from adapters.amis import Amis
 from adapters.amis_records import REVENUE, STAGES
-from connector.adapter import Adapter, Answer, Delivery, Outcome, Person, Pushed, Reply, Update
+from connector.adapter import Adapter, Answer, Delivery, Outcome, Person, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.core.status import STATUSES
 from connector.core.translation import translate
 from connector.mapping_files import parse_mapping
 from tests.adapters.amis_fake import FakeAmis, good, reply
+from tests.adapters.in_short import identities, keys, outcomes, update_of, whole
 
 NOW = datetime(2026, 8, 12, 3, 15, 31, tzinfo=UTC)
 SINCE = datetime(2026, 8, 12, tzinfo=UTC)
@@ -56,35 +56,11 @@ def api() -> FakeAmis:
 
 
 def read(one: Delivery, api: FakeAmis, adapter: Amis = AMIS) -> list[Event]:
-    events = adapter.parse(one, adapter.fetch([one], api))
-    assert all(isinstance(event, Event) for event in events), events
-    return [event for event in events if isinstance(event, Event)]
+    return whole(adapter, one, api)
 
 
 def update(name: str = "Contacts:17", owner: str | None = None, **fields: Any) -> Update:
-    record_object, _, number = name.partition(":")
-    return Update(
-        key=f"key of {name}",
-        record=RecordRef(object=record_object, id=number),
-        status="latent",
-        label="Latent",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="owner_name",
-    )
-
-
-def outcomes(results: Sequence[Pushed]) -> list[tuple[Outcome, str | None]]:
-    return [(result.outcome, result.reason) for result in results]
-
-
-def keys(events: Sequence[Event]) -> list[str]:
-    return [event.key for event in events]
-
-
-def identities(event: Event) -> list[str]:
-    return [f"{one.kind}:{one.value}" for one in event.identities]
+    return update_of(name, fields, since=NOW, owner=owner, owner_field="owner_name")
 
 
 def test_it_keeps_the_contract() -> None:

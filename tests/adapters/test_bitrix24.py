@@ -22,6 +22,7 @@ from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.core.translation import translate
 from connector.mapping_files import load_mapping
 from tests.adapters.bitrix24_fake import TIMES, URL, FakePortal, reply
+from tests.adapters.in_short import outcomes, update_of, whole
 
 NOW = datetime(2026, 3, 26, 8, 16, 5, 250_000, tzinfo=UTC)
 TOKEN, OLDER, ROBOT, MEMBER = "k4w8zq1n6t0x5p2v", "u2e6g9s3k8d1q7w4", "r0b0tr0b0t", "7f3c9a51d20e4b6c"
@@ -88,27 +89,11 @@ def portal() -> FakePortal:
 
 
 def read(adapter: Bitrix24, one: Delivery, portal: FakePortal) -> list[Event]:
-    events = adapter.parse(one, adapter.fetch([one], portal))
-    assert all(isinstance(part, Event) for part in events)
-    return [part for part in events if isinstance(part, Event)]
+    return whole(adapter, one, portal)
 
 
 def update(name: str = "lead:1907", owner: str | None = None, **fields: Any) -> Update:
-    record_object, _, number = name.partition(":")
-    return Update(
-        key=f"key of {name}",
-        record=RecordRef(object=record_object, id=number),
-        status="latent",
-        label="Latent",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="ASSIGNED_BY_ID",
-    )
-
-
-def outcomes(results: Any) -> list[tuple[Outcome, str | None]]:
-    return [(result.outcome, result.reason) for result in results]
+    return update_of(name, fields, since=NOW, owner=owner, owner_field="ASSIGNED_BY_ID")
 
 
 def test_it_keeps_the_contract() -> None:

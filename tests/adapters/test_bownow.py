@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +13,11 @@ from hypothesis import strategies as st
 
 from adapters.bownow import FAR, BowNow
 from adapters.bownow_rest import pairs, rows_in
-from connector.adapter import Adapter, Answer, Delivery, Outcome, Person, Pushed, Update
+from connector.adapter import Adapter, Answer, Delivery, Outcome, Person, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
-from connector.core.event import Event, Kind, RecordRef
+from connector.core.event import Event, Kind
 from tests.adapters.bownow_fake import FakeBowNow, reply
+from tests.adapters.in_short import keys, outcomes, update_of, whole
 
 NOW = datetime(2026, 3, 26, 8, 16, 5, tzinfo=UTC)
 SINCE = datetime(2026, 3, 26, tzinfo=UTC)
@@ -44,30 +44,11 @@ def api() -> FakeBowNow:
 
 
 def read(one: Delivery, api: FakeBowNow, adapter: BowNow = BOW) -> list[Event]:
-    events = adapter.parse(one, adapter.fetch([one], api))
-    assert all(isinstance(event, Event) for event in events)
-    return [event for event in events if isinstance(event, Event)]
+    return whole(adapter, one, api)
 
 
 def update(sid: str = "sid_1", owner: str | None = None, of: str = "lead", **fields: Any) -> Update:
-    return Update(
-        key=f"key of {sid}",
-        record=RecordRef(object=of, id=sid),
-        status="latent",
-        label="Latent",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="staff_ids",
-    )
-
-
-def outcomes(results: Sequence[Pushed]) -> list[tuple[Outcome, str | None]]:
-    return [(result.outcome, result.reason) for result in results]
-
-
-def keys(events: Sequence[Event]) -> list[str]:
-    return [event.key for event in events]
+    return update_of(f"{of}:{sid}", fields, since=NOW, owner=owner, owner_field="staff_ids")
 
 
 def test_it_keeps_the_contract() -> None:

@@ -12,8 +12,9 @@ from adapters.hubspot import HubSpot
 from adapters.hubspot_signature import TIMESTAMP, V3, decoded, sign_old, sign_request, verify_request
 from connector.adapter import Delivery, Finding, Outcome, Pushed, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Kind, RecordRef
+from connector.core.event import Event, Kind
 from connector.demo.hubspot import PORTAL, PUBLIC_URL, REFRESH_TOKEN, SECRET, HubSpotCrm
+from tests.adapters.in_short import keys, update_of
 from tests.adapters.served import URL, ServedApi, application, body
 from tests.conftest import Clock
 
@@ -49,16 +50,8 @@ def account() -> Account:
 
 
 def update(record: str, owner: str | None = None, of: str = "contact", **fields: Any) -> Update:
-    return Update(
-        key=f"k{record}",
-        record=RecordRef(object=of, id=record),
-        status="explicit",
-        label="Explicit",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="hubspot_owner_id" if owner else None,
-    )
+    field = "hubspot_owner_id" if owner else None
+    return update_of(f"{of}:{record}", fields, since=NOW, owner=owner, owner_field=field)
 
 
 def delivery(*events: Mapping[str, Any], query: Sequence[tuple[str, str]] = ()) -> Delivery:
@@ -77,10 +70,6 @@ def told(record: str, word: str, at: datetime = NOW) -> dict[str, Any]:
 def read(account: Account, *events: Mapping[str, Any]) -> list[Event | BadPayload]:
     one = delivery(*events)
     return list(account.adapter.parse(one, account.adapter.fetch([one], account.api)))
-
-
-def keys(events: Sequence[Event | BadPayload]) -> list[str]:
-    return [event.key for event in events if isinstance(event, Event)]
 
 
 # --- signatures
@@ -368,7 +357,7 @@ def test_a_record_that_cannot_be_read_does_not_end_reconciliation(account: Accou
 def test_an_update_is_done_when_the_record_shows_it(account: Account) -> None:
     record = account.crm.add("a@x.example")
     pushed = account.push(record, NOOR.upper(), lifecyclestage="customer", abm_status="Explicit")
-    assert pushed == Pushed(key=f"k{record}", outcome=Outcome.DONE)
+    assert pushed == Pushed(key=f"key of contact:{record}", outcome=Outcome.DONE)
     assert account.crm.owner_of(record) == "61844311"
     assert [change.after.get("lifecyclestage") for change in account.crm.shelf.changes] == ["subscriber", "customer"]
 

@@ -12,6 +12,7 @@ from adapters.jira import Jira
 from connector.adapter import Delivery, Outcome, Pushed, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
+from tests.adapters.in_short import update_of
 from tests.adapters.jira_fake import MORI, SATO, SHY, URL, FakeJira, busy, issue, jira, refusal
 from tests.adapters.support import FakeApi, answer
 
@@ -38,16 +39,8 @@ MOVED = _item("status", "1", "3", fromString="To Do", toString="In Progress")
 
 
 def _update(number: str = "10482", owner: str | None = None, **fields: Any) -> Update:
-    return Update(
-        key=f"u{number}",
-        record=RecordRef(object="issue", id=number),
-        status="order",
-        label="Order",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="assignee" if owner else None,
-    )
+    field = "assignee" if owner else None
+    return update_of(f"issue:{number}", fields, since=NOW, owner=owner, owner_field=field)
 
 
 def _push(api: FakeJira, *updates: Update, **settings: Any) -> list[tuple[Outcome, str | None]]:

@@ -13,6 +13,7 @@ from adapters.kintone import Kintone
 from connector.adapter import Delivery, Outcome, Pushed, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
+from tests.adapters.in_short import update_of
 from tests.adapters.kintone_fake import PROCESS, URL, FakeKintone, busy, kintone, record, refusal
 from tests.adapters.support import FakeApi, answer
 
@@ -31,16 +32,8 @@ def _told(word: str, shown: dict[str, Any] | None = None, app: Any = "27", **mor
 
 
 def _update(number: str = "345", owner: str | None = None, **fields: Any) -> Update:
-    return Update(
-        key=f"u{number}",
-        record=RecordRef(object="record", id=number),
-        status="order",
-        label="Order",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="$owner" if owner else None,
-    )
+    field = "$owner" if owner else None
+    return update_of(f"record:{number}", fields, since=NOW, owner=owner, owner_field=field)
 
 
 def _stage(stage: str, number: str = "345", owner: str | None = None, **fields: Any) -> Update:

@@ -12,6 +12,7 @@ from adapters.odoo import Odoo
 from connector.adapter import Answer, Delivery, Outcome, Pushed, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
+from tests.adapters.in_short import update_of
 from tests.adapters.odoo_fake import KEY, URL, USERS, FakeOdoo, busy, lead, odoo, refusal
 from tests.adapters.support import FakeApi
 
@@ -29,16 +30,8 @@ def _told(lead_id: int = 77, model: str = "crm.lead", *query: tuple[str, str]) -
 
 
 def _update(lead_id: str = "77", owner: str | None = None, **fields: Any) -> Update:
-    return Update(
-        key=f"u{lead_id}",
-        record=RecordRef(object="lead", id=lead_id),
-        status="project",
-        label="Project",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="user_id" if owner else None,
-    )
+    field = "user_id" if owner else None
+    return update_of(f"lead:{lead_id}", fields, since=NOW, owner=owner, owner_field=field)
 
 
 def _push(api: FakeOdoo, *updates: Update, **settings: Any) -> list[tuple[Outcome, str | None]]:

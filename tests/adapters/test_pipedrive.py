@@ -16,6 +16,7 @@ from connector.core.event import Event, Kind, RecordRef
 from connector.demo.pipedrive import PASSWORD, TOKEN, PipedriveCrm
 from connector.demo.pipedrive_directory import ABM_STATUS
 from connector.demo.pipedrive_rest import row_of
+from tests.adapters.in_short import update_of
 from tests.adapters.served import URL, ServedApi, application, body
 from tests.conftest import Clock
 
@@ -44,16 +45,8 @@ def company() -> Company:
 
 
 def update(record: str, owner: str | None = None, of: str = "deal", **fields: Any) -> Update:
-    return Update(
-        key=f"k{record}",
-        record=RecordRef(object=of, id=record),
-        status="explicit",
-        label="Explicit",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="owner_id" if owner else None,
-    )
+    field = "owner_id" if owner else None
+    return update_of(f"{of}:{record}", fields, since=NOW, owner=owner, owner_field=field)
 
 
 def delivery(content: Any, **headers: str) -> Delivery:

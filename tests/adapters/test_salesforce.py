@@ -17,8 +17,9 @@ from adapters.salesforce_notice import long_id
 from adapters.salesforce_rest import failure_of
 from connector.adapter import Delivery, Outcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, Kind
 from connector.demo.salesforce_tables import INTEGRATION, ORGANIZATION, USERS, make_id
+from tests.adapters.in_short import only, update_of, whole
 from tests.adapters.salesforce_fake import NOW, URL, FakeOrg, connection
 from tests.adapters.served import body
 from tests.adapters.signing_salesforce import SIGNING
@@ -57,27 +58,12 @@ def _change(word: str, *ids: str, **more: Any) -> dict[str, Any]:
 
 def _read(org: FakeOrg, *bodies: Any, **more: Any) -> list[Event]:
     adapter, delivery = connection(**more), _json(*bodies)
-    events = adapter.parse(delivery, adapter.fetch([delivery], org))
-    assert all(isinstance(event, Event) for event in events), events
-    return [event for event in events if isinstance(event, Event)]
-
-
-def _of(events: Sequence[Event], kind: Kind) -> Event:
-    (event,) = (event for event in events if event.kind is kind)
-    return event
+    return whole(adapter, delivery, org)
 
 
 def _update(record_id: str, record_object: str = "Lead", *, owner: str | None = None, **fields: Any) -> Update:
-    return Update(
-        key=f"u-{record_id}",
-        record=RecordRef(object=record_object, id=record_id),
-        status="explicit",
-        label="Explicit",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="OwnerId" if owner else None,
-    )
+    field = "OwnerId" if owner else None
+    return update_of(f"{record_object}:{record_id}", fields, since=NOW, owner=owner, owner_field=field)
 
 
 def _push(org: FakeOrg, *updates: Update) -> list[tuple[Outcome, str | None]]:
@@ -267,9 +253,9 @@ def test_a_record_becomes_identity_stage_owner_and_profile(org: FakeOrg) -> None
         Identity(kind="email", value="ann@example.com"),
         Identity(kind="phone", value="+49151234"),
     }
-    assert _of(events, Kind.STAGE).stage == "Open - Not Contacted"
-    assert (_of(events, Kind.OWNER).owner, _of(events, Kind.OWNER).owner_email) == (KEN.id, KEN.email)
-    assert _of(events, Kind.PROFILE).data["Owner"] == {"Email": KEN.email}
+    assert only(events, Kind.STAGE).stage == "Open - Not Contacted"
+    assert (only(events, Kind.OWNER).owner, only(events, Kind.OWNER).owner_email) == (KEN.id, KEN.email)
+    assert only(events, Kind.PROFILE).data["Owner"] == {"Email": KEN.email}
     assert all(event.is_lead for event in events)
 
 
@@ -282,14 +268,14 @@ def test_what_identifies_nobody_is_left_out(org: FakeOrg) -> None:
 
 def test_a_queue_is_nobody(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com", owner="00G5g000000LmNoEAK")
-    owner = _of(_read(org, _callout(lead)), Kind.OWNER)
+    owner = only(_read(org, _callout(lead)), Kind.OWNER)
     assert (owner.owner, owner.owner_email) == (None, None)
 
 
 def test_an_event_in_a_callout_is_an_action_with_the_fields_sent_along(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com")
     body = _callout(lead, event="webinar", occurredAt="2026-01-01T11:00:00Z", record={"Webinar": "12"})
-    action = _of(_read(org, body), Kind.ACTION)
+    action = only(_read(org, body), Kind.ACTION)
     assert (action.name, action.key, action.at.hour) == ("webinar", f"Lead:{lead}:webinar:e1", 11)
     assert (action.data["Webinar"], action.data["Email"]) == ("12", "ann@example.com")
 
@@ -304,8 +290,8 @@ def test_unrelated_changes_do_not_date_stage_and_owner_anew(org: FakeOrg) -> Non
     org.clock.forward(hours=1)
     org.crm.shelf.change("Lead", lead, {"ABM_Status__c": "Explicit"}, by=INTEGRATION)
     after = _read(org, _callout(lead))
-    assert (_of(after, Kind.STAGE).at, _of(after, Kind.OWNER).at) == (moved, moved)
-    assert {event.key for event in after} - before == {_of(after, Kind.PROFILE).key}
+    assert (only(after, Kind.STAGE).at, only(after, Kind.OWNER).at) == (moved, moved)
+    assert {event.key for event in after} - before == {only(after, Kind.PROFILE).key}
 
 
 def test_without_a_history_the_newest_change_dates_the_stage_as_seen(org: FakeOrg) -> None:
@@ -315,9 +301,9 @@ def test_without_a_history_the_newest_change_dates_the_stage_as_seen(org: FakeOr
     org.crm.move(lead, "Working - Contacted")
     for history in ("auto", "no"):
         events = _read(org, _callout(lead), history=history)
-        assert (_of(events, Kind.STAGE).at, _of(events, Kind.OWNER).at) == (org.clock.now, org.clock.now)
-        assert _of(events, Kind.STAGE).is_seen
-    stage = _of(_read(org, _callout(lead), history="yes"), Kind.STAGE)
+        assert (only(events, Kind.STAGE).at, only(events, Kind.OWNER).at) == (org.clock.now, org.clock.now)
+        assert only(events, Kind.STAGE).is_seen
+    stage = only(_read(org, _callout(lead), history="yes"), Kind.STAGE)
     assert (stage.at, stage.is_seen) == (NOW, False)
 
 
@@ -329,11 +315,11 @@ def test_a_history_that_lags_behind_the_record_gives_the_present_stage(org: Fake
     org.crm.record(lead).fields |= {"Status": "Closed - Not Converted", "OwnerId": HANA.id}
     org.crm.record(lead).modified += timedelta(minutes=5)
     events = _read(org, _callout(lead))
-    assert (_of(events, Kind.STAGE).stage, _of(events, Kind.STAGE).at) == (
+    assert (only(events, Kind.STAGE).stage, only(events, Kind.STAGE).at) == (
         "Closed - Not Converted",
         org.crm.record(lead).modified,
     )
-    assert _of(events, Kind.OWNER).at == org.crm.record(lead).modified
+    assert only(events, Kind.OWNER).at == org.crm.record(lead).modified
 
 
 def test_lead_contact_and_opportunity_are_one_subject_after_conversion(org: FakeOrg) -> None:
@@ -344,10 +330,10 @@ def test_lead_contact_and_opportunity_are_one_subject_after_conversion(org: Fake
     for record_object, record_id in (("Lead", lead), ("Contact", contact), ("Opportunity", opportunity)):
         events = _read(org, _callout(record_id, record_object), objects=everything)
         assert {one.value for one in events[0].identities if one.kind == "record"} == names
-    assert _of(_read(org, _callout(lead)), Kind.STAGE).stage == "Closed - Converted"
+    assert only(_read(org, _callout(lead)), Kind.STAGE).stage == "Closed - Converted"
     deal = _read(org, _callout(opportunity, "Opportunity"))
-    assert _of(deal, Kind.STAGE).stage == "Prospecting"
-    assert _of(deal, Kind.PROFILE).data["Contacts"][0]["Email"] == "ann@example.com"
+    assert only(deal, Kind.STAGE).stage == "Prospecting"
+    assert only(deal, Kind.PROFILE).data["Contacts"][0]["Email"] == "ann@example.com"
     kinds = [event.kind for event in _read(org, _callout(contact, "Contact"), objects=("Contact",))]
     assert kinds == [Kind.IDENTIFY, Kind.OWNER, Kind.PROFILE]
 
@@ -420,7 +406,7 @@ def test_reconciliation_gives_the_stages_in_between_too(org: FakeOrg) -> None:
 def test_further_fields_are_read_of_the_object_they_belong_to(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com", ABM_Status__c="Latent")
     events = _read(org, _callout(lead), more_fields=("Lead.ABM_Status__c", "Lead.ABM_Since__c"))
-    assert _of(events, Kind.PROFILE).data["ABM_Status__c"] == "Latent"
+    assert only(events, Kind.PROFILE).data["ABM_Status__c"] == "Latent"
 
 
 # What goes out

@@ -14,9 +14,10 @@ from adapters.zoho import Zoho
 from adapters.zoho_rest import failure_of, is_address
 from connector.adapter import Delivery, Outcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, Kind
 from connector.demo.zoho import FIRST_CHANNEL, TOKEN
 from connector.demo.zoho_tables import CONNECTOR, USERS
+from tests.adapters.in_short import only, update_of, whole
 from tests.adapters.served import body
 from tests.adapters.support import FakeApi, answer
 from tests.adapters.zoho_fake import NOW, URL, FakeAccount, connection
@@ -53,27 +54,12 @@ def _callback(*ids: Any, module: Any = "Leads", operation: str = "update", **mor
 
 def _read(account: FakeAccount, body: Mapping[str, Any], **more: Any) -> list[Event]:
     adapter, delivery = connection(**more), _delivery(body)
-    events = adapter.parse(delivery, adapter.fetch([delivery], account))
-    assert all(isinstance(event, Event) for event in events), events
-    return [event for event in events if isinstance(event, Event)]
-
-
-def _of(events: Sequence[Event], kind: Kind) -> Event:
-    (event,) = (event for event in events if event.kind is kind)
-    return event
+    return whole(adapter, delivery, account)
 
 
 def _update(record_id: str, module: str = "Leads", *, owner: str | None = None, **fields: Any) -> Update:
-    return Update(
-        key=f"u-{record_id}-{module}",
-        record=RecordRef(object=module, id=record_id),
-        status="explicit",
-        label="Explicit",
-        since=NOW,
-        fields=fields,
-        owner=owner,
-        owner_field="Owner" if owner else None,
-    )
+    field = "Owner" if owner else None
+    return update_of(f"{module}:{record_id}", fields, since=NOW, owner=owner, owner_field=field)
 
 
 def _push(account: FakeAccount, *updates: Update, **more: Any) -> list[tuple[Outcome, str | None]]:
@@ -180,8 +166,8 @@ def test_a_record_becomes_identity_stage_owner_and_profile(account: FakeAccount)
         Identity(kind="email", value="ann@example.com"),
         Identity(kind="phone", value="09012345678"),
     }
-    assert _of(events, Kind.STAGE).stage == "Not Contacted"
-    assert (_of(events, Kind.OWNER).owner, _of(events, Kind.OWNER).owner_email) == (REN.id, REN.email)
+    assert only(events, Kind.STAGE).stage == "Not Contacted"
+    assert (only(events, Kind.OWNER).owner, only(events, Kind.OWNER).owner_email) == (REN.id, REN.email)
 
 
 def test_a_deal_s_contact_finds_its_subject_and_what_is_no_address_nobody(account: FakeAccount) -> None:
@@ -191,8 +177,8 @@ def test_a_deal_s_contact_finds_its_subject_and_what_is_no_address_nobody(accoun
     bare = account.crm.shelf.add("Deals", {"Stage": None}).id
     events = _read(account, _callback(deal, module="Deals"))
     assert [one.value for one in events[0].identities] == [f"Deals:{deal}", f"Contacts:{contact}"]
-    assert (_of(events, Kind.STAGE).pipeline, _of(events, Kind.PROFILE).data["Contact"]["Full_Name"]) == (None, "Ann")
-    assert _of(_read(account, _callback(deal, module="Deals"), pipelines="yes"), Kind.STAGE).pipeline == "Standard"
+    assert (only(events, Kind.STAGE).pipeline, only(events, Kind.PROFILE).data["Contact"]["Full_Name"]) == (None, "Ann")
+    assert only(_read(account, _callback(deal, module="Deals"), pipelines="yes"), Kind.STAGE).pipeline == "Standard"
     events = _read(account, _callback(bare, module="Deals"))
     assert [event.kind for event in events] == [Kind.IDENTIFY, Kind.OWNER, Kind.PROFILE]
     assert (events[1].owner, events[1].owner_email) == (None, None)
@@ -208,9 +194,9 @@ def test_unrelated_changes_do_not_date_stage_and_owner_anew(account: FakeAccount
     account.clock.forward(hours=1)
     account.crm.shelf.change("Leads", lead, {"ABM_Status": "Explicit"}, by=CONNECTOR)
     after = _read(account, _callback(lead))
-    assert (_of(after, Kind.STAGE).at, _of(after, Kind.OWNER).at) == (moved, moved)
-    assert {event.key for event in after} - before == {_of(after, Kind.PROFILE).key}
-    seen = _of(_read(account, _callback(lead), timeline="no"), Kind.STAGE)
+    assert (only(after, Kind.STAGE).at, only(after, Kind.OWNER).at) == (moved, moved)
+    assert {event.key for event in after} - before == {only(after, Kind.PROFILE).key}
+    seen = only(_read(account, _callback(lead), timeline="no"), Kind.STAGE)
     assert (seen.at, seen.is_seen) == (account.clock.now, True)
 
 
@@ -220,7 +206,7 @@ def test_a_timeline_that_lags_or_is_long_gives_the_present_stage_by_the_newest_c
     account.crm.move(lead, "Contacted")
     account.crm.record(lead).fields["Lead_Status"] = "Junk Lead"
     account.crm.record(lead).modified += timedelta(minutes=1)
-    stage = _of(_read(account, _callback(lead)), Kind.STAGE)
+    stage = only(_read(account, _callback(lead)), Kind.STAGE)
     assert (stage.stage, stage.at) == ("Junk Lead", account.crm.record(lead).modified)
     other = account.crm.add("bob@example.com")
     account.clock.forward(hours=1)
@@ -230,7 +216,7 @@ def test_a_timeline_that_lags_or_is_long_gives_the_present_stage_by_the_newest_c
     row = {"id": other, "Created_Time": NOW.isoformat(), "Modified_Time": account.clock.now.isoformat()}
     long = body(200, {"__timeline": [], "info": {"more_records": True}})
     account.answers = [body(200, {"data": [{**row, "Lead_Status": "Contacted", "Owner": None}]}), long]
-    assert _of(_read(account, _callback(other)), Kind.STAGE).at == account.clock.now
+    assert only(_read(account, _callback(other)), Kind.STAGE).at == account.clock.now
 
 
 def test_a_timeline_that_is_refused_stops_no_other_record(account: FakeAccount) -> None:
@@ -253,7 +239,7 @@ def test_a_webhook_with_an_event_is_an_action_and_may_name_its_record_in_the_add
     delivery = _delivery(b"webinar=12", ("lead_id", lead), ("event", "webinar"), ("secret", "b7d1f0a2c9"))
     adapter = connection()
     events = adapter.parse(delivery, adapter.fetch([delivery], account))
-    action = _of([event for event in events if isinstance(event, Event)], Kind.ACTION)
+    action = only([event for event in events if isinstance(event, Event)], Kind.ACTION)
     assert (action.name, action.data["webinar"], action.data["Email"]) == ("webinar", "12", "ann@example.com")
     assert "secret" not in action.data
     assert adapter.accept(delivery).status == 202
@@ -582,7 +568,7 @@ def test_settings_that_cannot_be_used_are_named(account: FakeAccount, settings_:
 def test_further_fields_are_read_of_the_module_they_belong_to(account: FakeAccount) -> None:
     lead = account.crm.add("ann@example.com", ABM_Status="Latent")
     events = _read(account, _callback(lead), more_fields=("Leads.ABM_Status", "Leads.ABM_Since"))
-    assert _of(events, Kind.PROFILE).data["ABM_Status"] == "Latent"
+    assert only(events, Kind.PROFILE).data["ABM_Status"] == "Latent"
 
 
 def test_the_catalogue_has_stages_users_and_fields(account: FakeAccount) -> None:
