@@ -21,7 +21,7 @@ from connector.store import subjects as queries
 from connector.store.rows import Row
 
 AHEAD: Final = timedelta(minutes=5)
-"""An event dated further ahead of its receipt counts at its receipt."""
+"""An event dated further ahead of when it was told (its receipt, or the reading of its record) counts at that time."""
 LONGEST_ERROR: Final = 2000
 SENT: Final = "what we sent, come back"
 SEEN: Final = "seen in the stage that it is known to be in"
@@ -31,11 +31,12 @@ ORDER: Final = ("held", "dead", "applied", "stale", "echo", "duplicate", "ignore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fact:
-    """An event with the delivery row that it came out of."""
+    """An event with the delivery row that it came out of, and when what it says was read (aware UTC)."""
 
     connected: Connected
     row: Row
     event: Event
+    as_of: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +61,8 @@ def translated(connection: Connection, reads: Sequence[Read], tally: Tally, echo
             if isinstance(part, BadPayload):
                 tally.add(read.row["id"], "dead", str(part))
             elif read.connected is not None:
-                facts.append(_Fact(connected=read.connected, row=read.row, event=_named(part, read.name)))
+                as_of = read.as_of or read.row["received_at"]
+                facts.append(_Fact(connected=read.connected, row=read.row, event=_named(part, read.name), as_of=as_of))
     facts = _once(connection, facts, tally)
     ledger = Ledger.of(connection, [(fact.connected.name, fact.event) for fact in facts], echo_window)
     incoming: list[Incoming] = []
@@ -103,9 +105,8 @@ def _once(connection: Connection, facts: Sequence[_Fact], tally: Tally) -> list[
 def _incoming(fact: _Fact, ledger: Ledger) -> Incoming:
     connected, event = fact.connected, fact.event
     common: dict[str, Any] = {"connection": connected.name, "version": connected.version, "delivery": fact.row["id"]}
-    received_at = fact.row["received_at"]
-    if event.at > received_at + AHEAD:
-        event = replace(event, at=received_at, data={**event.data, "future_at": event.at.isoformat()})
+    if event.at > fact.as_of + AHEAD:
+        event = replace(event, at=fact.as_of, data={**event.data, "future_at": event.at.isoformat()})
     if ledger.is_echo(connected.name, event):
         return Incoming(event=event, outcome="echo", reason=SEEN if event.is_seen else SENT, **common)
     try:

@@ -174,7 +174,7 @@ class Processor:
             return read_broken(claim.name, claim.rows, error)
         if connected is None:
             return read_removed(claim.name, claim.rows)
-        return read_all(connected, claim.rows, self._api_for)
+        return read_all(connected, claim.rows, self._api_for, self._clock)
 
     def _settle(self, reads: Sequence[Read]) -> bool:
         """Write the batch; if that fails, each delivery alone, so that a poisoned one stops no other."""
