@@ -44,6 +44,8 @@ def portal(runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> I
         add_connection(
             runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING, offline_events=True, **settings
         )
+        assert running.sender.drain(10)
+        runtime.connections.forget()  # the event of the installation may have been looked up before there was one
         yield running
 
 
