@@ -27,7 +27,7 @@ from connector.settings import read_config
 from connector.store import subjects
 
 SYSTEMS: Final = ("bitrix24", "hubspot", "pipedrive", "salesforce", "segment")
-EACH: Final = 12
+EACH: Final = 9
 """About so many webhooks a person causes: a record, its stages, an owner, visits, and what is written back."""
 RATE: Final = 400
 PATIENCE: Final = 240.0
