@@ -67,6 +67,7 @@ class Connections:
         self._broken: dict[str, str] = {}
         self._marks: dict[str, tuple[Any, ...]] = {}
         self._until = 0.0
+        self._forgotten = 0
 
     def get(self, name: str) -> Connected | None:
         """The connection of that name, paused ones included; None: there is none. Raises `BrokenConnection`."""
@@ -94,10 +95,12 @@ class Connections:
         return self.get(name)
 
     def forget(self) -> None:
-        """Read again at the next look-up."""
+        """Read again at the next look-up, also where they are being read at this moment."""
+        self._forgotten += 1
         self._until = 0.0
 
     def _load(self) -> None:
+        forgotten = self._forgotten
         try:
             with self._database.read() as connection:
                 rows = queries.listed(connection)
@@ -131,7 +134,7 @@ class Connections:
                 broken[name] = f"the connection {name!r} cannot be used: {type(error).__name__}: {str(error)[:300]}"
                 log.error("a connection cannot be used", connection=name, error=type(error).__name__)  # noqa: TRY400
         self._loaded, self._broken, self._marks = loaded, broken, marks
-        self._until = self._monotonic() + FRESH_SECONDS
+        self._until = self._monotonic() + FRESH_SECONDS if forgotten == self._forgotten else 0.0
 
     def _build(self, row: Mapping[str, Any], mapping: Mapping[str, Any] | None) -> Connected:
         secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row["sealed"])).items()}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -139,7 +140,7 @@ class Processor:
         try:
             with _collector_at_rest():
                 return self._database.attempt(work)
-        except OperationalError:
+        except (OperationalError, BaseTimeoutException):
             raise
         except Exception:
             if len(events) > 1:
@@ -182,7 +183,9 @@ class Processor:
         try:
             has_updates = self._database.attempt(lambda connection: self._write(connection, reads))
         except Exception as error:
-            if isinstance(error, OperationalError) and not is_overtaken(error):
+            if isinstance(error, BaseTimeoutException) or (
+                isinstance(error, OperationalError) and not is_overtaken(error)
+            ):
                 raise
             if len(reads) > 1:
                 settled = [self._settle([read]) for read in reads]

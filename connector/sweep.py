@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -61,7 +62,7 @@ def _run(database: Database, ids: Sequence[str], until: int, context: Context, f
     try:
         return database.attempt(lambda connection: _settle(connection, ids, until, context))
     except Exception as error:
-        if isinstance(error, OperationalError) and not is_overtaken(error):
+        if isinstance(error, BaseTimeoutException) or (isinstance(error, OperationalError) and not is_overtaken(error)):
             raise
         if len(ids) > 1:
             each = [_run(database, [one], until, context, failed) for one in ids]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from connector.connections import BrokenConnection
 from connector.doctor import examine
 from connector.runtime import Runtime
 from connector.store import connections, deliveries
+from connector.store.rows import Row
 from tests.flow.senders import SECRET, Sender, add_connection, drain
 
 LINE = {"id": "1", "at": "2026-03-01T10:00:00+09:00", "subject": {"email": "a@example.jp"}, "type": "identify"}
@@ -47,6 +48,23 @@ def test_while_the_database_does_not_answer_the_connections_are_as_they_were(
 
     monkeypatch.setattr(connections, "listed", fail)
     runtime.connections.forget()
+    assert runtime.connections.get("shop") is not None
+
+
+def test_what_is_forgotten_while_the_connections_are_being_read_is_read_again(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = connections.listed
+
+    def slowly(connection: Connection) -> list[Row]:
+        rows = listed(connection)
+        if not rows:
+            monkeypatch.undo()
+            add_connection(runtime)  # by somebody else, who says so, after these rows were read
+        return rows
+
+    monkeypatch.setattr(connections, "listed", slowly)
+    assert runtime.connections.get("shop") is None
     assert runtime.connections.get("shop") is not None
 
 
