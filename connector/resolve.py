@@ -56,43 +56,38 @@ def resolve(connection: Connection, wanted: Sequence[Named], now: datetime) -> R
     rows = queries.load(connection, set(known.values()))
     if any(row["merged_into"] is not None for row in rows.values()):
         raise Overtaken
-    found = groups.subjects()
-    split = _split(connection, found)
+    survivor, pairs = _survivors(connection, groups, now)
     owners = dict(known)
-    new: set[str] = set()
-    pairs: list[tuple[str, str]] = []
-    survivor: dict[Key, str] = {}
-    for root in found.keys() - split:
-        survivor[root] = min(found[root]) if found[root] else new_id(now)
-        pairs += [(loser, survivor[root]) for loser in sorted(found[root])[1:]]
-        if not found[root]:
-            new.add(survivor[root])
     assigned: list[str] = []
     for one in wanted:
         named = [key for key in one.keys if key in owners]
         root = groups.root(next(iter(one.keys)))
         of = survivor[root] if root in survivor else owners[strongest(named)] if named else new_id(now)
-        if of not in rows:
-            new.add(of)
         assigned.append(of)
-        for key in one.keys - owners.keys():
-            owners[key] = of
+        owners |= dict.fromkeys(one.keys - owners.keys(), of)
     if pairs:
         _merge(connection, pairs, wanted, known, now)
     return Resolved(
         subjects=tuple(assigned),
         rows=rows,
-        new=frozenset(new),
+        new=frozenset(assigned) - rows.keys(),
         merged=tuple(sorted(pairs)),
         claimed=tuple(sorted((key, of) for key, of in owners.items() if key not in known)),
     )
 
 
-def _split(connection: Connection, found: Mapping[Key, set[str]]) -> set[Key]:
-    """The groups in which nothing is joined, for two of their subjects are kept apart."""
+def _survivors(connection: Connection, groups: _Groups, now: datetime) -> tuple[dict[Key, str], list[tuple[str, str]]]:
+    """The subject of each group by its root, and (loser, survivor) pairs; but for groups in which nothing is joined."""
+    found = groups.subjects()
     several = {of for members in found.values() if len(members) > 1 for of in members}
-    pairs = merges.apart_pairs(connection, several) if several else set()
-    return {root for root, members in found.items() if any(pair <= members for pair in pairs)}
+    apart = merges.apart_pairs(connection, several) if several else set()
+    survivor: dict[Key, str] = {}
+    pairs: list[tuple[str, str]] = []
+    for root, members in found.items():
+        if not any(pair <= members for pair in apart):
+            survivor[root] = min(members) if members else new_id(now)
+            pairs += [(loser, survivor[root]) for loser in sorted(members)[1:]]
+    return survivor, pairs
 
 
 def strongest(keys: Collection[Key]) -> Key:
