@@ -171,10 +171,14 @@ def settle(connection: Connection, changes: Sequence[Change], context: Context) 
     queries.add_decisions(connection, [row for row, _ in decision_rows])
     notices = notice_rows(decision_rows, context.moment(is_again=False))
     outbox.ask_notices(connection, notices)
+    return _ask(connection, moved, new_leads, context) or bool(notices)
+
+
+def _ask(connection: Connection, moved: Sequence[Change], new_leads: Sequence[Change], context: Context) -> bool:
+    """Ask for updates of what moved, and for records of new leads; whether anything is to be sent."""
     news = [change.moved() for change in new_leads] if context.has_new_leads else []
     is_asked = ask_new_records(connection, news, context.connections, context.now)
-    is_asked |= ask_updates(connection, [change.moved() for change in moved], context.connections, context.now)
-    return is_asked or bool(notices)
+    return ask_updates(connection, [change.moved() for change in moved], context.connections, context.now) or is_asked
 
 
 def _changes(incoming: Sequence[Incoming], resolved: Resolved) -> dict[str, Change]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from connector.connections import Connected
 from connector.core.errors import BadPayload, CrmError, WrongSetting
@@ -30,6 +30,8 @@ CSV: Final = "csv"
 BATCH: Final = 1000
 UNCHANGED: Final = "unchanged"
 REFUSED: Final = "refused"
+Stage: TypeAlias = tuple[str | None, str | None]
+"""A stage and its pipeline."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _OWNER_DIGITS: Final = 8
 """The digest of a row begins with that of its owner: an owner that is as in the last row is not set again."""
@@ -153,13 +155,7 @@ class _Work:
             except BadRow as error:
                 self._refusals.add(line, str(error))
                 counts[REFUSED] += 1
-        with self.runtime.database.read() as connection:
-            said = queries.said(connection, self._one.name, {row.about for row in rows})
-            wanted = {(self._one.name, row.record.object, row.record.id) for row in rows if row.record}
-            stages: dict[tuple[str, str], tuple[str | None, str | None]] = {
-                key[1:]: (row["stage"], row["pipeline"])
-                for key, row in subjects.records_by_key(connection, wanted).items()
-            }
+        said, stages = self._known(rows)
         events: list[Event] = []
         noted: dict[str, Row] = {}
         for row in rows:
@@ -183,6 +179,14 @@ class _Work:
             if is_asked:
                 self.runtime.wake_push()
         return counts, list(noted.values())
+
+    def _known(self, rows: Sequence[_Read]) -> tuple[dict[str, tuple[str, int]], dict[tuple[str, str], Stage]]:
+        """What was last said of whom (digest and revision), and the stage that each record has, by object and id."""
+        wanted = {(self._one.name, row.record.object, row.record.id) for row in rows if row.record}
+        with self.runtime.database.read() as connection:
+            said = queries.said(connection, self._one.name, {row.about for row in rows})
+            records = subjects.records_by_key(connection, wanted)
+        return said, {key[1:]: (row["stage"], row["pipeline"]) for key, row in records.items()}
 
     def _read(self, line: Line) -> _Read:
         if line.mistake is not None:
@@ -216,7 +220,7 @@ class _Work:
         self,
         row: _Read,
         revision: int,
-        stages: dict[tuple[str, str], tuple[str | None, str | None]],
+        stages: dict[tuple[str, str], Stage],
         *,
         is_handed_over: bool,
     ) -> Iterator[Event]:
