@@ -13,6 +13,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
@@ -41,11 +43,22 @@ def keep_what_is_compiled() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+@settings(max_examples=1, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.text())
+def _know_all_characters(_: str) -> None:
+    """Hypothesis makes its table of all characters once: here, and not in the time of whichever test is first."""
+
+
 def pytest_configure() -> None:
     plain_log()
     hypothesis.settings.register_profile("ours", max_examples=examples())
     hypothesis.settings.load_profile("ours")
     keep_what_is_compiled()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _all_characters() -> None:
+    _know_all_characters()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""How often a property is tried: a third of the examples before each commit, all of them with CONNECTOR_THOROUGH=1.
+"""How often a property is tried: a third of the examples before each commit, all of them with TEST_THOROUGH=1.
 
 Every run draws other ones.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-IS_THOROUGH: Final = os.environ.get("CONNECTOR_THOROUGH") == "1"
+IS_THOROUGH: Final = os.environ.get("TEST_THOROUGH") == "1"
 _USUAL: Final = 100
 """Hypothesis' own number."""
 
