@@ -28,17 +28,17 @@ check: .venv/.dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m connector.settings_docs | diff docs/settings.md -
-	$(BIN)/python -m connector.rule_docs | diff docs/rules.md -
-	$(BIN)/python -m connector.mapping_files.json_schema | diff mappings/schema.json -
-	$(BIN)/python -m connector.mapping_files.guide < mappings/README.md | diff mappings/README.md -
+	$(BIN)/python -m connector.cli.docs_pages | diff docs/settings.md -
+	$(BIN)/python -m connector.cli.rule_docs | diff docs/rules.md -
+	$(BIN)/python -m connector.mapping.json_schema | diff mappings/schema.json -
+	$(BIN)/python -m connector.mapping.guide < mappings/README.md | diff mappings/README.md -
 
 docs: .venv/.dev
-	$(BIN)/python -m connector.settings_docs > docs/settings.md
-	$(BIN)/python -m connector.rule_docs > docs/rules.md
-	$(BIN)/python -m connector.mapping_files.json_schema > mappings/schema.json
-	$(BIN)/python -m connector.mapping_files.guide < mappings/README.md > mappings/README.new && mv mappings/README.new mappings/README.md
-	$(BIN)/python -m tests.answers
+	$(BIN)/python -m connector.cli.docs_pages > docs/settings.md
+	$(BIN)/python -m connector.cli.rule_docs > docs/rules.md
+	$(BIN)/python -m connector.mapping.json_schema > mappings/schema.json
+	$(BIN)/python -m connector.mapping.guide < mappings/README.md > mappings/README.new && mv mappings/README.new mappings/README.md
+	$(BIN)/python -m tests.web.answers
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

@@ -24,7 +24,7 @@ from adapters.tracker import Tracker
 from adapters.xinnet import Xinnet
 from adapters.youyi import Youyi
 from adapters.zoho import Zoho
-from connector.adapter import Adapter
+from connector.adapter_kit.contract import Adapter
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     adapter.NAME: adapter

@@ -11,7 +11,7 @@ from typing import Final
 
 from benchmarks import places
 from benchmarks.result import Result, of_rounds, per_second
-from connector.operations.csv_import import Wish, import_csv
+from connector.operations.imports.csv_import import Wish, import_csv
 
 HEADER: Final = ("id", "email", "phone", "name", "company", "stage", "owner")
 COLUMNS: Final = {"email": "email", "phone": "phone", "stage": "stage", "owner": "owner"}

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from benchmarks import places
 from benchmarks.result import Result, of_rounds, say
-from connector.serving import TARGET
+from connector.processes.web_server import TARGET
 
 PLAIN: Final = "benchmarks.plain:make"
 PATH: Final = f"/webhooks/{places.NAME}"
@@ -27,8 +27,8 @@ START_SECONDS: Final = 30.0
 SERVE: Final = """
 import os, sys
 from pathlib import Path
-from connector.serving import serve_web
-from connector.settings import read_config
+from connector.processes.web_server import serve_web
+from connector.runtime.settings import read_config
 serve_web(read_config(os.environ, Path(sys.argv[2])), sys.argv[1])
 """
 

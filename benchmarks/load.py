@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from benchmarks import lines
-from connector.signatures import sign_webhook
+from connector.adapter_kit.signatures import sign_webhook
 
 SUBJECTS: Final = 1000
 TIMEOUT_SECONDS: Final = 60.0

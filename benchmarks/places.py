@@ -20,9 +20,9 @@ from sqlalchemy.exc import OperationalError
 
 from benchmarks.lines import MAPPING, SECRET
 from benchmarks.result import say
-from connector.redis_server import embedded_server
-from connector.runtime import Runtime
-from connector.settings import read_config
+from connector.processes.redis_server import embedded_server
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from connector.store import connections
 from connector.store.database import Database, new_id
 from connector.store.migrate import migrate

@@ -14,11 +14,11 @@ from connector.core.calendar import local_day
 from connector.core.engine import Ruleset, due_day, fold
 from connector.core.event import Event, Identity, Kind, RecordRef, Step
 from connector.core.mapping import MappingRules
-from connector.core.subject import State
+from connector.core.state import State
 from connector.core.translation import translate
-from connector.runtime import Runtime
-from connector.serial import event_to_json, step_to_json
+from connector.runtime.parts import Runtime
 from connector.store.database import new_id
+from connector.store.event_json import event_to_json, step_to_json
 from connector.store.rows import Row, chunks, insert_all
 from connector.store.tables import events as stored_events
 from connector.store.tables import identities, records, subjects

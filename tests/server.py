@@ -25,7 +25,7 @@ def serving(folder: Path, environ: Mapping[str, str], *, threads: int = 4) -> It
     words = [word for pair in options.items() for word in pair]
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "granian", *words, "--factory", "connector.app:from_environment"],
+            [sys.executable, "-m", "granian", *words, "--factory", "connector.web.app:from_environment"],
             cwd=folder,
             env={**os.environ, **environ},
             stdout=log,

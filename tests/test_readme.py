@@ -9,7 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from connector.signatures import verify_webhook
+from connector.adapter_kit.signatures import verify_webhook
 
 FAKE = '#!/bin/sh\nprintf "%s\\0" "$@" > "{file}"\n'
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from connector.core.calendar import day_start
+from connector.core.machine import Walk
 from connector.core.rules import Rule
 from connector.core.terms import Passed
-from connector.core.walk import Walk
 
 
 def next_due(walk: Walk) -> int | None:

@@ -11,9 +11,9 @@ from connector.core.calendar import local_day
 from connector.core.daily import next_due, run_dates
 from connector.core.decision import Decision
 from connector.core.event import Step
+from connector.core.machine import Walk
 from connector.core.ruleset import Ruleset
-from connector.core.subject import LEAD, UNKNOWN, State
-from connector.core.walk import Walk
+from connector.core.state import LEAD, UNKNOWN, State
 
 __all__ = ["Folded", "Ruleset", "due_day", "fold", "fold_all", "is_late"]
 

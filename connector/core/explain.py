@@ -12,12 +12,12 @@ from connector.core.daily import first_day
 from connector.core.days import Days
 from connector.core.decision import Reason
 from connector.core.engine import fold
+from connector.core.machine import Walk
 from connector.core.missing import Missing, MissingEntries, MissingKeyPages
 from connector.core.rules import ANY, Rule
 from connector.core.ruleset import Ruleset
-from connector.core.subject import State
+from connector.core.state import State
 from connector.core.terms import Enters, Seen
-from connector.core.walk import Walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

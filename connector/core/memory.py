@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from connector.core.event import Step
-from connector.core.subject import Entry
+from connector.core.state import Entry
 from connector.core.terms import Window
 
 

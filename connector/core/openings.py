@@ -8,10 +8,10 @@ from typing import Literal
 
 from connector.core.decision import Reason
 from connector.core.event import Kind, Step
+from connector.core.machine import Walk
 from connector.core.mapping import Backward, Goal, MappingRules
 from connector.core.ruleset import Ruleset
-from connector.core.subject import State
-from connector.core.walk import Walk
+from connector.core.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

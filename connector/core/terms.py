@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from connector.core.days import Days, span
 from connector.core.missing import MissingDay, MissingDays, MissingEntries, MissingTag
-from connector.core.subject import Entry
+from connector.core.state import Entry
 
 Enters: TypeAlias = Callable[[int], bool]
 """Whether an action enters a window of these bits."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from connector.child import Part
 from connector.demo.life import KEY_PAGES
-from connector.settings import read_config
-from connector.up import up
+from connector.processes.child import Part
+from connector.processes.up import up
+from connector.runtime.settings import read_config
 
 
 @click.command()

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Final
 
 from adapters import ADAPTERS
-from connector.demo.emulator import Crm, Deed, SiteEmulator, clock
-from connector.demo.faults import Faults, dice
 from connector.demo.life import SITE
 from connector.demo.stage import repair, say, settle, tell_account
-from connector.demo.systems import CRMS, SITES
+from connector.emulators.engine.emulator import Crm, Deed, SiteEmulator, clock
+from connector.emulators.engine.faults import Faults, dice
+from connector.emulators.systems import CRMS, SITES
 from connector.operations import connection_changes
 from connector.operations.connection_settings import Draft
-from connector.runtime import Runtime
-from connector.serving import reachable
-from connector.settings import read_config
+from connector.processes.web_server import reachable
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from connector.store import subjects
 
 SYSTEMS: Final = ("bitrix24", "hubspot", "pipedrive", "salesforce", "segment")

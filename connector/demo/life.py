@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from connector.demo.faults import dice
+from connector.emulators.engine.faults import dice
 
 DAYS: Final = 180
 SITE: Final = "https://www.example.com"

@@ -8,11 +8,11 @@ from datetime import date
 
 from connector.core.engine import fold_all
 from connector.core.mapping import MappingRules
-from connector.demo.bitrix24_fields import Entity
-from connector.demo.portal import Portal
-from connector.runtime import Runtime
-from connector.serial import step_from_json
+from connector.emulators.bitrix24.fields import Entity
+from connector.emulators.bitrix24.state import Portal
+from connector.runtime.parts import Runtime
 from connector.store import subjects
+from connector.store.event_json import step_from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

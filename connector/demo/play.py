@@ -16,18 +16,18 @@ import orjson
 import requests
 
 from adapters import ADAPTERS
-from connector.demo.faults import Faults
+from connector.adapter_kit.signatures import sign_webhook
 from connector.demo.life import lives, title_of
 from connector.demo.outcome import Outcome, compare
 from connector.demo.player import Player
-from connector.demo.running import RunningPortal
 from connector.demo.stage import repair, say, settle, tell_account
+from connector.emulators.bitrix24.running import RunningPortal
+from connector.emulators.engine.faults import Faults
 from connector.operations import connection_changes
 from connector.operations.connection_settings import Draft
-from connector.runtime import Runtime
-from connector.serving import reachable
-from connector.settings import read_config
-from connector.signatures import sign_webhook
+from connector.processes.web_server import reachable
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 
 PORTAL: Final = "demo-bitrix24"
 SITE: Final = "demo-website"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connector.demo.bitrix24_fields import Entity
 from connector.demo.life import Arrived, Behaved, DealMoved, DealOpened, Handed, Happening, LeadMoved
-from connector.demo.portal import Portal
+from connector.emulators.bitrix24.fields import Entity
+from connector.emulators.bitrix24.state import Portal
 
 
 class Player:

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 
 from connector.core.errors import CrmError
-from connector.doctor import balance, is_balanced
 from connector.operations import connections
-from connector.reconcile import reconcile
-from connector.runtime import Runtime
+from connector.operations.doctor import balance, is_balanced
+from connector.pipeline.reconcile import reconcile
+from connector.runtime.parts import Runtime
 from connector.store import outbox
 from connector.store.deliveries import PENDING
 

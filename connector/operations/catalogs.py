@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.adapter import Catalog
-from connector.connections import Connected
+from connector.adapter_kit.contract import Catalog
 from connector.core.errors import CrmError
-from connector.drift import Drifted, drifted, place_in
-from connector.mapping_files import Mistake
-from connector.mapping_files.source import read
+from connector.mapping import Mistake
+from connector.mapping.known_drift import Drifted, drifted, place_in
+from connector.mapping.source import read
 from connector.operations.connections import connected
 from connector.operations.mapping_versions import read_mapping, read_source
-from connector.runtime import Runtime
+from connector.operations.watch import drift as kept_drift
+from connector.operations.watch import from_json
+from connector.operations.watch import look as look_at
+from connector.runtime.connections import Connected
+from connector.runtime.parts import Runtime
 from connector.store import catalogs
-from connector.watch import drift as kept_drift
-from connector.watch import from_json
-from connector.watch import look as look_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from connector.adapter import Adapter
+from connector.adapter_kit.contract import Adapter
 from connector.core.errors import WrongSetting
 from connector.operations.connection_settings import Draft
 from connector.operations.connections import find, secrets_of, show
 from connector.operations.mapping_versions import read_mapping
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import connections as queries
 from connector.store import kept
 from connector.store.database import new_id

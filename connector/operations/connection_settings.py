@@ -10,9 +10,9 @@ from typing import Any, Final, get_type_hints
 
 from marshmallow import ValidationError, fields
 
-from connector.adapter import Adapter, Setting
+from connector.adapter_kit.contract import Adapter, Setting
 from connector.core.errors import WrongSetting
-from connector.settings_fields import Items, Whole
+from connector.runtime.settings_fields import Items, Whole
 
 LONGEST: Final = 4096
 SECRET_SOURCES: Final = "KEY=@env:VARIABLE, KEY=@file:PATH or KEY=@prompt"  # noqa: S105 - the ways to give one

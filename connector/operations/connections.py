@@ -8,11 +8,11 @@ from typing import Any, Final
 import orjson
 
 from adapters import ADAPTERS
-from connector.collecting import collects
-from connector.connections import Connected
+from connector.adapter_kit.collecting import collects
 from connector.core.errors import NotFound
 from connector.operations.connection_settings import nearest
-from connector.runtime import Runtime
+from connector.runtime.connections import Connected
+from connector.runtime.parts import Runtime
 from connector.store import connections as queries
 from connector.store import deliveries, subjects
 from connector.store.rows import Row

@@ -11,7 +11,7 @@ from connector.core.errors import NotFound
 from connector.operations.connections import find
 from connector.operations.mappings import wake
 from connector.operations.subjects import decision
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import deliveries as queries
 from connector.store import subjects
 from connector.store.rows import Row, chunks

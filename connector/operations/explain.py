@@ -16,15 +16,15 @@ from connector.core.missing import Missing, MissingDay, MissingDays, MissingEntr
 from connector.core.openings import openings
 from connector.core.rules import ANY, Rule
 from connector.core.ruleset import Ruleset
+from connector.core.state import State
 from connector.core.status import find_status
-from connector.core.subject import State
+from connector.i18n import labels_in, words_in
+from connector.i18n.why_not import Outlook
 from connector.operations.subjects import decision, happen
 from connector.operations.who import find_subject
-from connector.outlook import Outlook
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import subjects as queries
 from connector.store.rows import Row
-from connector.words import labels_in, words_in
 
 _WHAT: Final[Mapping[type[Missing], str]] = {
     MissingEntries: "entries",

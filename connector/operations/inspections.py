@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from connector.adapter import Answer, Api, Finding
-from connector.collecting import collects
-from connector.connections import Connected
+from connector.adapter_kit.collecting import collects
+from connector.adapter_kit.contract import Answer, Api, Finding
 from connector.core.errors import CrmError, CrmUnavailable
-from connector.drift import FIELD_NEW
+from connector.mapping.known_drift import FIELD_NEW
 from connector.operations.connections import connected as connected_of
 from connector.operations.connections import find
-from connector.runtime import Runtime
+from connector.operations.subscriptions import NEVER, registered
+from connector.operations.watch import drift, look
+from connector.runtime.connections import Connected
+from connector.runtime.parts import Runtime
 from connector.store import arrivals
-from connector.subscribe import NEVER, registered
-from connector.watch import drift, look
 
 MOST_SKEW: Final = timedelta(seconds=60)
 """Signatures are valid for five minutes, tokens for some more: a minute is not right any more, and does no harm yet."""

@@ -12,11 +12,11 @@ from typing import Any, Final
 from connector.core.errors import NotFound, SalesOpsError, WrongSetting
 from connector.core.mapping import MappingRules
 from connector.core.status import StatusInfo
-from connector.mapping_diff import Difference, differences
-from connector.mapping_files import load_mapping, parse_mapping
-from connector.mapping_files.source import read
+from connector.mapping import load_mapping, parse_mapping
+from connector.mapping.diff import Difference, differences
+from connector.mapping.source import read
 from connector.operations.connections import find
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import connections as queries
 from connector.store import mapping_versions as versions
 from connector.store.rows import Row

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from connector.operations.mapping_versions import version_of
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import deliveries, subjects
 
 _SHOWN: Final = ("connection", "version", "author", "comment", "published_at", "source")

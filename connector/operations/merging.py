@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from connector.apply import Change, Incoming, apply, settle
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
 from connector.operations.connection_changes import CONSOLE
 from connector.operations.subjects import show
 from connector.operations.who import find_subject
-from connector.resolve import Key, strongest
-from connector.runtime import Runtime
+from connector.pipeline.apply import Change, Incoming, apply, settle
+from connector.pipeline.identity import Key, strongest
+from connector.runtime.parts import Runtime
 from connector.store import connections as audit
 from connector.store import merges, subjects
 from connector.store.database import Overtaken, new_id

@@ -8,10 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from connector.comparing import WhatIf
 from connector.core.calendar import day_start
 from connector.core.errors import SalesOpsError
-from connector.mapping_diff import Difference
+from connector.mapping.diff import Difference
 from connector.operations.mapping_versions import (
     Outdated,
     beside_of,
@@ -21,15 +20,16 @@ from connector.operations.mapping_versions import (
     version_of,
 )
 from connector.operations.mappings import wake
-from connector.remap import remap
-from connector.runtime import Runtime
-from connector.simulate import Proposal, what_if
+from connector.pipeline.remap import remap
+from connector.runtime.parts import Runtime
 from connector.store import connections as queries
 from connector.store import deliveries, remaps
 from connector.store import mapping_versions as versions
 from connector.store.rows import Row
+from connector.what_if.compare import Proposal, what_if
+from connector.what_if.report import WhatIf
 
-REMAP: Final = "connector.jobs.remap"
+REMAP: Final = "connector.processes.jobs.remap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

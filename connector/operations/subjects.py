@@ -8,23 +8,23 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector.apply import Incoming, apply
+from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
+from connector.core.state import State
 from connector.core.status import find_status
-from connector.core.subject import State
+from connector.i18n import Words
+from connector.i18n.why import ENGLISH, sentence
 from connector.operations.connection_changes import CONSOLE
 from connector.operations.who import find_subject
-from connector.payload import Part
-from connector.runtime import Runtime
-from connector.sentences import ENGLISH, sentence
-from connector.simulate_file import ended
+from connector.pipeline.apply import Incoming, apply
+from connector.runtime.parts import Runtime
 from connector.store import connections as audit
 from connector.store import outbox
 from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
-from connector.words import Words
+from connector.what_if.simulate import ended
 
 PAGE: Final = 500
 _LONGEST_TAG: Final = 63

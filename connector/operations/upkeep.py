@@ -10,12 +10,12 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from connector.connections import Connected
 from connector.core.errors import CrmError, NotFound
-from connector.doctor import balance, is_balanced
 from connector.operations.connections import connected, find
-from connector.reconcile import reconcile
-from connector.runtime import Runtime
+from connector.operations.doctor import balance, is_balanced
+from connector.pipeline.reconcile import reconcile
+from connector.runtime.connections import Connected
+from connector.runtime.parts import Runtime
 from connector.store import deliveries, outbox
 from connector.store.rows import chunks
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload, NotFound
-from connector.payload import Part
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import subjects
 
 _AS: Final[tuple[tuple[str, Callable[[Part], str]], ...]] = (("email", Part.email), ("phone", Part.phone))

@@ -10,11 +10,11 @@ import structlog
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from connector import metrics
-from connector.doctor import examine, gauges
-from connector.intake_writer import said
-from connector.metrics import Queue
-from connector.runtime import Runtime
+from connector.intake.group_commit import said
+from connector.operations.doctor import examine, gauges
+from connector.runtime import metrics
+from connector.runtime.metrics import Queue
+from connector.runtime.parts import Runtime
 
 log: Final = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from connector.core.errors import BadPayload, BadSignature, ConnectorError, NotFound, SenderError
-from connector.intake import NotStored, Paused, WrongContentType, WrongMethod
+from connector.intake.receive import NotStored, Paused, WrongContentType, WrongMethod
 
 RETRY_SECONDS: Final = 30
 

@@ -13,11 +13,11 @@ from typing import Final
 import structlog
 from flask import Blueprint, Response, request
 
-from connector import metrics
-from connector.adapter import Delivery
-from connector.collecting import Collecting
+from connector.adapter_kit.collecting import Collecting
+from connector.adapter_kit.contract import Delivery
 from connector.core.errors import ConnectorError, NotFound
-from connector.intake import Intake
+from connector.intake.receive import Intake
+from connector.runtime import metrics
 from connector.web.bodies import read_body
 from connector.web.problems import TooMany, from_error
 

@@ -10,11 +10,11 @@ from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Rule
 
-from connector import metrics
-from connector.adapter import Delivery
-from connector.collecting import Collecting
+from connector.adapter_kit.collecting import Collecting
+from connector.adapter_kit.contract import Delivery
 from connector.core.errors import ConnectorError, NotFound
-from connector.intake import Intake, Paused
+from connector.intake.receive import Intake, Paused
+from connector.runtime import metrics
 from connector.web.bodies import read_body
 from connector.web.problems import from_error
 

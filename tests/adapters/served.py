@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from connector.adapter import Answer
+from connector.adapter_kit.contract import Answer
 from connector.core.errors import CrmUnavailable
-from connector.demo.emulator import Emulator
+from connector.emulators.engine.emulator import Emulator
 from tests.adapters.support import Memory
 
 URL = "https://system.example"

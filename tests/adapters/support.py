@@ -12,11 +12,16 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from adapters import ADAPTERS
-from connector.adapter import Adapter, Answer, Delivery
+from connector.adapter_kit.contract import Adapter, Answer, Delivery
 from connector.core.errors import BadPayload
 from connector.core.event import Event
 
-PAYLOADS: Final = Path(__file__).parents[1] / "payloads"
+FOLDER: Final = Path(__file__).parent
+
+
+def payloads_of(system: str) -> Path:
+    """Where a system's captured requests are."""
+    return FOLDER / system / "payloads"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,7 @@ class Signing:
 
 def signing_of(system: str) -> Signing:
     """The system's `SIGNING`."""
-    module = importlib.import_module(f"tests.adapters.signing_{system}")
+    module = importlib.import_module(f"tests.adapters.{system}.signing")
     signing: Signing = module.SIGNING
     return signing
 
@@ -55,7 +60,7 @@ class Case:
 
     @property
     def folder(self) -> Path:
-        return PAYLOADS / self.system
+        return payloads_of(self.system)
 
     def connection(self) -> dict[str, Any]:
         """`settings` and `secrets` by field, and `now`, near the time of the signatures.
@@ -91,7 +96,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    return [Case(system=path.parent.name, name=path.stem) for path in sorted(PAYLOADS.glob("*/*.http"))]
+    return [Case(system=path.parents[1].name, name=path.stem) for path in sorted(FOLDER.glob("*/payloads/*.http"))]
 
 
 def read_http(raw: bytes, received_at: datetime) -> Delivery:

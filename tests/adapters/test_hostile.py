@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from connector.adapter import Delivery
-from connector.app import create_app
-from connector.connections import BrokenConnection, Connected
+from connector.adapter_kit.contract import Delivery
 from connector.core.mapping import MappingRules
-from connector.intake import Intake
-from connector.runtime import Runtime
+from connector.intake.receive import Intake
+from connector.runtime.connections import BrokenConnection, Connected
+from connector.runtime.parts import Runtime
 from connector.store import deliveries
+from connector.web.app import create_app
 from tests.adapters.support import Signing, signing_of
 from tests.adapters.test_security import DEAF, GARBAGE_BODIES, GARBAGE_TEXT, HEARING
 from tests.conftest import Clock

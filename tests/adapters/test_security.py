@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import ADAPTERS
-from connector.adapter import Adapter, Delivery, Reply
+from connector.adapter_kit.contract import Adapter, Delivery, Reply
 from connector.core.errors import BadPayload, BadSignature, UnknownEvent
 from connector.core.event import Event
 from tests.adapters.support import Signing, signing_of

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from adapters import ADAPTERS
-from connector.adapter import Adapter
+from connector.adapter_kit.contract import Adapter
 from connector.core.rules import TEMPLATES
-from connector.demo.systems import CRMS, SITES, WITHOUT
-from connector.mapping_files import parse_mapping
-from tests.adapters.support import PAYLOADS, signing_of
+from connector.emulators.systems import CRMS, SITES, WITHOUT
+from connector.mapping import parse_mapping
+from tests.adapters.support import payloads_of, signing_of
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = sorted(ADAPTERS)
@@ -39,7 +39,7 @@ def test_its_fields_are_its_settings(system: str) -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_event_word_has_a_captured_request(system: str) -> None:
-    names = {_slug(path.stem) for path in (PAYLOADS / system).glob("*.http")}
+    names = {_slug(path.stem) for path in payloads_of(system).glob("*.http")}
     missing = [word for word in sorted(ADAPTERS[system].EVENTS) if not any(_slug(word) in name for name in names)]
     assert missing == []
     assert bool(names) is not signing_of(system).is_deaf
@@ -47,7 +47,7 @@ def test_every_event_word_has_a_captured_request(system: str) -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_nothing_of_its_skeleton_is_still_to_be_done(system: str) -> None:
-    places = ("adapters/{}*.py", "connector/demo/{}*.py", "docs/adapters/{}.md", "mappings/{}.yaml")
+    places = ("adapters/{}/*.py", "connector/emulators/{}/*.py", "docs/adapters/{}.md", "mappings/{}.yaml")
     files = [path for place in places for path in ROOT.glob(place.format(system))]
     left = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from connector.cli import commands
-from connector.runtime import Runtime
-from connector.settings import read_config
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from tests.conftest import plain_log
 from tests.flow.senders import SECRET
 

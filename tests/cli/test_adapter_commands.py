@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from connector.cli.skeleton import FILES, lay_out
 from connector.core.errors import WrongSetting
-from connector.operations.skeleton import FILES, lay_out
 from tests.cli.conftest import Cli
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("adapters", "connector", "docs", "mappings", "tests", "CHANGELOG.md", "pyproject.toml")
 NAME = "customerrelationship"
 """As long as one may be."""
-LISTS = ["adapters/__init__.py", "connector/demo/systems.py", "docs/adapters/README.md", "CHANGELOG.md"]
+LISTS = ["adapters/__init__.py", "connector/emulators/systems.py", "docs/adapters/README.md", "CHANGELOG.md"]
 
 
 @pytest.fixture
@@ -49,12 +49,19 @@ def test_what_is_laid_out_passes_the_checks_and_names_what_is_still_to_be_done(c
     sources = [path for path in (*made, *LISTS) if path.endswith(".py")]
     assert _run(checkout, "ruff", "check", "--no-cache", *sources).stdout == "All checks passed!\n"
     assert _run(checkout, "ruff", "format", "--no-cache", "--check", *sources).returncode == 0
-    tests = [f"tests/adapters/test_{of}.py" for of in ("the_list", "payload_pairs", NAME)]
+    folders = ("test_the_list.py", "test_payload_pairs.py", NAME)
+    tests = [f"tests/adapters/{of}" for of in folders]
     found = _run(checkout, "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", NAME)
     failed = [line for line in found.stdout.splitlines() if line.startswith("FAILED")]
     assert len(failed) == 1, found.stdout + found.stderr
     assert f"test_nothing_of_its_skeleton_is_still_to_be_done[{NAME}]" in failed[0]
-    for place in (f"adapters/{NAME}.py:", f"demo/{NAME}.py:", f"docs/adapters/{NAME}.md:", f"{NAME}.yaml:", "CRMS"):
+    for place in (
+        f"adapters/{NAME}/__init__.py:",
+        f"emulators/{NAME}/crm.py:",
+        f"docs/adapters/{NAME}.md:",
+        f"{NAME}.yaml:",
+        "CRMS",
+    ):
         assert place in found.stdout
 
 
@@ -63,7 +70,7 @@ def test_what_is_laid_out_passes_the_checks_and_names_what_is_still_to_be_done(c
     [
         ("Acme", "cannot be an adapter's name"),
         ("my_crm", "cannot be an adapter's name"),
-        ("standard", "adapters/standard.py, tests/adapters/signing_standard.py"),
+        ("standard", "adapters/standard/__init__.py, tests/adapters/standard/signing.py"),
     ],
 )
 def test_a_name_that_is_wrong_or_taken_changes_nothing(name: str, said: str) -> None:

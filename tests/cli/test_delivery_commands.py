@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from connector.operations import deliveries as operations
 from connector.operations import upkeep
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store.tables import deliveries, outbox
 from tests.cli.conftest import Cli, ago
 from tests.flow.senders import MAPPING, SECRET, Sender, add_connection, drain

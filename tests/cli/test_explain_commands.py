@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from connector.core.event import Kind
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import subjects
 from tests.cli.conftest import Cli, ago, opened
 from tests.flow.senders import Sender, add_connection, drain

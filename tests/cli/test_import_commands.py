@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from adapters.standard import Standard
-from connector.adapter import Api, Catalog, Person
-from connector.commands.imports import Meter
+from connector.adapter_kit.contract import Api, Catalog, Person
+from connector.cli.imports import Meter
 from connector.core.errors import CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
-from connector.operations import csv_import
-from connector.operations.imports import Progress, keep, listed
-from connector.runtime import Runtime
+from connector.operations.imports import csv_import
+from connector.operations.imports.backfill import Progress, keep, listed
+from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli, ago
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
@@ -221,10 +221,10 @@ def test_a_killed_import_goes_on_and_counts_each_row_once(
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("connector.operations.csv_import.keep", killed)
+    monkeypatch.setattr("connector.operations.imports.csv_import.keep", killed)
     result = cli("import", "shop", "--csv", path, "--column", "stage=stage", code=1)
     assert "the same command again goes on" in result.stderr
-    monkeypatch.setattr("connector.operations.csv_import.keep", keep)
+    monkeypatch.setattr("connector.operations.imports.csv_import.keep", keep)
     done = _import(cli, path)["tally"]
     assert done == {"applied": 1, "duplicate": 1}
     assert cli.json("subject", "show", "shop:lead:7")["status"] == "appointment_prospect"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from adapters.standard import Standard
-from connector.adapter import Api, Catalog
-from connector.commands.mapping import progress
+from connector.adapter_kit.contract import Api, Catalog
+from connector.cli.mapping import progress
 from connector.core.errors import CrmUnavailable
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli, ago
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 

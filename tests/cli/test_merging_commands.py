@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli
 from tests.flow.senders import Sender, add_connection, drain
 

@@ -17,12 +17,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Worker
 
-from connector.doctor import balance
-from connector.redis_server import find_server
-from connector.runtime import Runtime
-from connector.scheduler import cron
-from connector.settings import read_config
-from connector.worker import WORKER_SECONDS, SteadyWorker, connect
+from connector.operations.doctor import balance
+from connector.processes.redis_server import find_server
+from connector.processes.scheduler import cron
+from connector.processes.worker import WORKER_SECONDS, SteadyWorker, connect
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from tests.cli.conftest import Cli, ago
 from tests.conftest import wait_for
 from tests.flow.senders import Sender, add_connection
@@ -192,5 +192,7 @@ def test_a_start_of_the_scheduler_looks_at_once_for_what_waits(cli: Cli, redis_u
         found = cron(config, client)
         asked = [job.func_name for job in found.enqueue_jobs()]
         client.flushall()
-    assert asked == [f"connector.jobs.{name}" for name in ("requeue", "sweep", "reconcile", "remap", "subscribe")]
+    assert asked == [
+        f"connector.processes.jobs.{name}" for name in ("requeue", "sweep", "reconcile", "remap", "subscribe")
+    ]
     assert [job.interval for job in found.get_jobs()] == [30, 60, 900, 60, 120, None, None]

@@ -11,7 +11,7 @@ from rq import Queue
 
 from connector.operations import subjects as operations
 from connector.operations.who import candidates
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import outbox
 from tests.cli.conftest import Cli, ago, opened
 from tests.flow.senders import Sender, add_connection, drain

@@ -18,13 +18,13 @@ from rq import Queue
 from sqlalchemy import update
 
 from adapters.standard import Standard
-from connector.adapter import Api
+from connector.adapter_kit.contract import Api
 from connector.cli import COMMANDS, commands
-from connector.commands.opening import configured, settings
-from connector.commands.terminal import actor, shown_as
+from connector.cli.session import configured, settings
+from connector.cli.terminal import actor, shown_as
 from connector.core.errors import CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store.tables import accepted
 from tests.cli.conftest import Cli, ago, opened
 from tests.flow.senders import Sender, add_connection, drain

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from connector.commands import what_if as command
+from connector.cli import what_if as command
 from tests.cli.conftest import Cli, ago, opened
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 

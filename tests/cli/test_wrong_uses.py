@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli
 from tests.flow.senders import SECRET, add_connection
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from connector.core.engine import Folded, Ruleset, fold, fold_all, is_late
 from connector.core.event import Conflict, FieldValue, Kind, Step
 from connector.core.rules import BASIC_2, Settings
-from connector.core.subject import State
-from tests.thorough import examples
+from connector.core.state import State
+from tests.hypothesis_profile import examples
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 RULES = Ruleset(BASIC_2, Settings(zone=ZoneInfo("UTC")))

@@ -16,11 +16,11 @@ from connector.core.engine import Folded, Ruleset, fold, fold_all, is_late
 from connector.core.event import Event, Kind, RecordRef, Step
 from connector.core.mapping import Backward, MappingRules, TriggerRule
 from connector.core.rules import BASIC_2, Settings
+from connector.core.state import State
 from connector.core.status import StatusInfo
-from connector.core.subject import State
 from connector.core.translation import translate
-from connector.serial import step_from_json, step_to_json
-from tests.thorough import examples
+from connector.store.event_json import step_from_json, step_to_json
+from tests.hypothesis_profile import examples
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 LOYAL = StatusInfo(code="loyal", rank=None, en="Loyal", ja="常連", vi="Thân thiết", zh="忠实", automatic=False)

@@ -14,8 +14,8 @@ from connector.core.decision import Decision, Reason
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
 from connector.core.event import FieldValue, Kind, Step
 from connector.core.rules import BASIC_1, BASIC_2, KeyPage, Settings
+from connector.core.state import State
 from connector.core.status import StatusInfo
-from connector.core.subject import State
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 PRICING = "https://e.example/pricing"

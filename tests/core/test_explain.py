@@ -14,12 +14,12 @@ from connector.core.decision import Reason
 from connector.core.engine import Ruleset, fold_all
 from connector.core.event import Kind, Step
 from connector.core.explain import Near, Route, WhyNot, near, why_not
+from connector.core.machine import Walk
 from connector.core.mapping import Backward, MappingRules, TriggerRule
 from connector.core.missing import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
 from connector.core.openings import Opening, openings
 from connector.core.rules import BASIC_1, BASIC_2, KeyPage, RuleSetting, Settings
-from connector.core.subject import State
-from connector.core.walk import Walk
+from connector.core.state import State
 
 PRICING = "https://a.jp/pricing"
 ZONES = ("Asia/Tokyo", "America/New_York")

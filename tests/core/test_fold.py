@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.core.calendar import local_day
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
 from connector.core.event import Step
-from connector.core.subject import State
+from connector.core.state import State
 from tests.core import oracle
 from tests.core.histories import (
     chances,
@@ -24,7 +24,7 @@ from tests.core.histories import (
     steps_of,
     templates,
 )
-from tests.thorough import examples
+from tests.hypothesis_profile import examples
 
 DAYS_AFTER = (0, 1, 5, 30, 95, 200)
 thorough = settings(max_examples=examples(300), deadline=None)

@@ -10,7 +10,7 @@ import pytest
 from connector.core.action import ALL, KEY_PAGE, VISITS
 from connector.core.days import Days, span
 from connector.core.missing import Missing, MissingDay, MissingDays, MissingEntries, MissingTag
-from connector.core.subject import Entry
+from connector.core.state import Entry
 from connector.core.terms import OncePerDay, Passed, Seen, Tagged, Term, Window
 
 TODAY = 739_000

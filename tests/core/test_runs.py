@@ -15,7 +15,7 @@ from connector.core.engine import Ruleset, fold_all
 from connector.core.event import Kind, Step
 from connector.core.rules import BASIC_2, TEMPLATES, KeyPage, RuleSetting, Settings
 from tests.core.histories import chances, draw_lines, draw_settings, last_day, ruleset_of, steps_of, templates
-from tests.thorough import examples
+from tests.hypothesis_profile import examples
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PRICING = "https://a.jp/pricing"

@@ -14,7 +14,7 @@ from connector.core.engine import Ruleset, fold, fold_all
 from connector.core.event import Kind, Step
 from connector.core.explain import Near, WhyNot, why_not
 from connector.core.rules import Rule
-from connector.core.subject import State
+from connector.core.state import State
 from tests.core.histories import (
     PAGES,
     TAGS,
@@ -26,7 +26,7 @@ from tests.core.histories import (
     steps_of,
     templates,
 )
-from tests.thorough import examples
+from tests.hypothesis_profile import examples
 
 KEY_PAGE = "https://e.example/pricing"
 VISITING = (Action.SITE_ACCESS, Action.EMAIL_INFLOW, Action.COCOAR_INFLOW)

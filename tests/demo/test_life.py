@@ -6,11 +6,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from connector.core.action import Action
-from connector.demo.bitrix24_fields import Entity
 from connector.demo.life import KEY_PAGES, STORIES, Arrived, Behaved, LeadMoved, lives, title_of
 from connector.demo.player import Player
-from connector.demo.portal import Portal
-from tests.demo.conftest import Clock
+from connector.emulators.bitrix24.fields import Entity
+from connector.emulators.bitrix24.state import Portal
+from tests.emulators.conftest import Clock
 
 NOW = datetime(2026, 11, 22, 5, 0, 0, 5, tzinfo=UTC)
 

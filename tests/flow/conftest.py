@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.runtime import Runtime
-from connector.settings import read_config
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from tests.conftest import Clock
 
 KEY_PAGE = "https://e.example/pricing"

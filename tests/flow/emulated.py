@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from rq import Queue
 
-from connector import jobs
-from connector.app import create_app
-from connector.demo.emulator import Crm, SiteEmulator
-from connector.demo.loopback import Loopback
-from connector.doctor import balance, is_balanced
+from connector.emulators.engine.emulator import Crm, SiteEmulator
+from connector.emulators.engine.loopback import Loopback
+from connector.operations.doctor import balance, is_balanced
 from connector.operations.subjects import set_owner, set_status
-from connector.reconcile import reconcile
-from connector.runtime import Runtime
+from connector.pipeline.reconcile import reconcile
+from connector.processes import jobs
+from connector.processes.worker import SteadyWorker
+from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
-from connector.worker import SteadyWorker
+from connector.web.app import create_app
 from tests.flow.senders import add_connection
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -48,7 +48,7 @@ class Played:
             before = self._moved()
             assert self.system.drain(10)
             jobs.requeue()  # as every half a minute: what waits for another try is no webhook's to wake
-            self.runtime.waker.wake("push", "connector.jobs.push")
+            self.runtime.waker.wake("push", "connector.processes.jobs.push")
             queues = [Queue(name, connection=self.runtime.redis) for name in QUEUES]
             SteadyWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
             assert self.system.drain(10)

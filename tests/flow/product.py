@@ -77,7 +77,7 @@ def running(folder: Path, environ: Mapping[str, str]) -> Iterator[Product]:
     """`connector up` over a data directory, ready to take webhooks; ended by SIGTERM."""
     port = free_port()
     settings = {"CONNECTOR_DATA_DIR": str(folder / "data"), "CONNECTOR_PORT": str(port), **environ}
-    log = folder / "connector.log"
+    log = folder / "connector.runtime.log"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "COV_"))}
     with log.open("wb") as stream:
         process = subprocess.Popen(

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 from werkzeug.test import TestResponse
 
-from connector.app import create_app
-from connector.runtime import Runtime
-from connector.signatures import sign_webhook
+from connector.adapter_kit.signatures import sign_webhook
+from connector.runtime.parts import Runtime
 from connector.store import connections
 from connector.store.database import new_id
+from connector.web.app import create_app
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 MAPPING = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connector.demo.amis import AmisCrm
-from connector.runtime import Runtime
+from connector.emulators.amis.crm import AmisCrm
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import MAPPINGS, playing
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from connector.demo.emulator import Deed
-from connector.demo.faults import Faults
-from connector.demo.spec_site import SpecSite
-from connector.demo.systems import SITES
-from connector.runtime import Runtime
+from connector.emulators.engine.emulator import Deed
+from connector.emulators.engine.faults import Faults
+from connector.emulators.engine.segment_site import SpecSite
+from connector.emulators.systems import SITES
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
 

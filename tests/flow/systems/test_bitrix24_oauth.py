@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 
 from adapters.bitrix24 import Bitrix24
-from connector import jobs
-from connector.app import create_app
-from connector.demo.bitrix24_fields import Entity
-from connector.demo.loopback import Loopback
-from connector.demo.running import RunningPortal
+from connector.emulators.bitrix24.fields import Entity
+from connector.emulators.bitrix24.running import RunningPortal
+from connector.emulators.engine.loopback import Loopback
 from connector.operations import connection_changes
 from connector.operations.inspections import inspect
-from connector.reconcile import reconcile
-from connector.runtime import Runtime
+from connector.pipeline.reconcile import reconcile
+from connector.processes import jobs
+from connector.runtime.parts import Runtime
 from connector.store import subjects
+from connector.web.app import create_app
 from tests.conftest import Clock
 from tests.flow.senders import add_connection, drain
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.demo.bownow import BowNowCrm
-from connector.demo.faults import Faults
-from connector.runtime import Runtime
+from connector.emulators.bownow.crm import BowNowCrm
+from connector.emulators.engine.faults import Faults
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import MAPPINGS, playing
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from connector.demo.emulator import Crm
-from connector.demo.faults import Faults
-from connector.demo.systems import CRMS
-from connector.echo import Ledger
-from connector.mapping_files import parse_mapping
-from connector.runtime import Runtime
+from connector.emulators.engine.emulator import Crm
+from connector.emulators.engine.faults import Faults
+from connector.emulators.systems import CRMS
+from connector.mapping import parse_mapping
+from connector.pipeline.echo import Ledger
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import MAPPINGS, Played, playing
 

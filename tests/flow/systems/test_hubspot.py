@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.demo.faults import Faults
-from connector.demo.hubspot import HubSpotCrm
-from connector.runtime import Runtime
+from connector.emulators.engine.faults import Faults
+from connector.emulators.hubspot.crm import HubSpotCrm
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
 

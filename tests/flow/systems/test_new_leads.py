@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from connector.demo.faults import Faults
-from connector.demo.youyi import YouyiPool
+from connector.emulators.engine.faults import Faults
+from connector.emulators.youyi.crm import YouyiPool
 from connector.operations.connections import connected
-from connector.operations.csv_import import Wish, import_csv
+from connector.operations.imports.csv_import import Wish, import_csv
 from connector.operations.upkeep import retry
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from connector.store import connections, outbox, subjects
 from tests.conftest import Clock
 from tests.flow.emulated import MAPPINGS

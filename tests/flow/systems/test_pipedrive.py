@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from connector.demo.faults import Faults
-from connector.demo.pipedrive import PipedriveCrm
-from connector.runtime import Runtime
+from connector.emulators.engine.faults import Faults
+from connector.emulators.pipedrive.crm import PipedriveCrm
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from connector.demo.emulator import Deed, SiteEmulator
-from connector.demo.faults import Faults
-from connector.demo.systems import SITES
-from connector.runtime import Runtime
+from connector.emulators.engine.emulator import Deed, SiteEmulator
+from connector.emulators.engine.faults import Faults
+from connector.emulators.systems import SITES
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import Played, playing
 

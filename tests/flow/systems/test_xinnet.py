@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.xinnet_leads import APPS, FIELDS
-from connector.demo.faults import Faults
-from connector.demo.xinnet import XinnetLeads
-from connector.operations.csv_import import Wish, import_csv
+from adapters.xinnet.records import APPS, FIELDS
+from connector.emulators.engine.faults import Faults
+from connector.emulators.xinnet.crm import XinnetLeads
+from connector.operations.imports.csv_import import Wish, import_csv
 from connector.operations.subjects import set_status, show
-from connector.runtime import Runtime
+from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
 

@@ -1,0 +1,201 @@
+"""MISA AMIS CRM and aiMarketing: webhooks of any form come in, records are polled, read and written by Open API v2.
+
+https://crmconnect.misa.vn/docs-v2/index.html and https://www.misa.vn/155017/tai-lieu-open-api-tich-hop-misa-crm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from adapters.amis.client import Crm
+from adapters.amis.push import push
+from adapters.amis.read import Reader
+from adapters.amis.records import Reading, deleted_event
+from adapters.amis.settings import ALL, FOUND_BY, SETTINGS, URL
+from adapters.amis.webhook import Notice, events_in, first_name, is_pair, key_of, keys_of, read_notices
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.signatures import check_hmac, check_token
+from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.event import Event, RecordRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amis:
+    """A connection to one company's AMIS."""
+
+    NAME: ClassVar[str] = "amis"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token", "client_secret", "access_token"})
+    RATE: ClassVar[tuple[int, int]] = (2, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {"stage": "stage", "owner_name": "owner"}
+    EVENTS: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("customer.created", "customer.updated", "customer.deleted", "contact.created", "contact.updated"),
+            *("contact.deleted", "contact.stage_changed", "order.created", "order.updated", "order.deleted"),
+            *("contact.form_submitted", "contact.email_clicked", "contact.email_opened", "ping"),
+        }
+    )
+
+    client_id: str = ""
+    client_secret: tuple[str, ...] = field(default=(), repr=False)
+    webhook_token: tuple[str, ...] = field(default=(), repr=False)
+    signing_secret: tuple[str, ...] = field(default=(), repr=False)
+    signature_header: str = "X-Signature"
+    url: str = URL
+    resources: tuple[str, ...] = ALL
+    stage_field: str = "custom_field1"
+    owners: tuple[str, ...] = ()
+    subjects: str = "person"
+    found_by: tuple[str, ...] = FOUND_BY
+    form_layout: str = "Mẫu tiêu chuẩn"
+    first_page: int = 0
+    pages: int = 100
+    overlap_minutes: int = 10
+    zone: str = "Asia/Ho_Chi_Minh"
+    keys: tuple[str, ...] = ()
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where the API can be called."""
+        return bool(self.client_id and self.client_secret)
+
+    def greet(self, delivery: Delivery) -> Reply | None:
+        """200 to a look whether the address is there; such a look changes nothing."""
+        return Reply(status=200) if delivery.method in {"GET", "HEAD"} else None
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the token in the address, and where a signing secret is set by the HMAC of the body besides."""
+        del now
+        check_token(delivery.parameter("token"), self.webhook_token)
+        if self.signing_secret:
+            check_hmac(delivery.headers.get(self.signature_header.lower()), delivery.body, self.signing_secret)
+
+    def key(self, delivery: Delivery) -> str:
+        """The body's hash where it has a time in it, so that a repetition is one; else with the time of receipt."""
+        return key_of(delivery, keys_of(self.keys))
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first record."""
+        return first_name(delivery, keys_of(self.keys))
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """200: anything else would be sent again and again."""
+        key_of(delivery, keys_of(self.keys))
+        return Reply(status=200, body=b'{"success": true}')
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The records as they are now, by name (`Contacts:17`), each once; None: gone."""
+        names = [one.name for delivery in deliveries for one in self._told(delivery) if self._is_read(one)]
+        return self._reader(api).records(names) if names else {}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """What the records show; of whom a webhook names by e-mail or phone alone, what it says itself.
+
+        Also raises `CrmUnavailable` for a record that was not read.
+        """
+        found: list[Event | BadPayload] = []
+        for notice in read_notices(delivery, keys_of(self.keys)):
+            try:
+                found += self._events(notice, delivery, fetched)
+            except BadPayload as error:
+                found.append(error)
+        return found
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The records changed since, by `modified_date`; deleted ones leave no trace there, but for orders."""
+        return self._reader(api).changes(since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """Arrays of up to 100 customers or contacts, read back by their ids."""
+        return push(self._reader(api), updates, self._owners(), self.form_layout)
+
+    def catalog(self, api: Api) -> Catalog:
+        """The life-cycle stages, the states of revenue, and the owners of the settings: AMIS has no call for them."""
+        return self._reader(api).catalog(self._owners())
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Whether each resource can be read and shows the stage, and what is to be done by hand."""
+        hooks = f"AMIS shows no webhooks: give {url}?token=<webhook_token> to its administrator; polling works without"
+        names = f"{len(self.owners)} owners are known by e-mail" if self.owners else "the setting owners is empty"
+        return [
+            *self._reader(api).findings(),
+            Finding(topic="webhooks", is_good=bool(self.webhook_token), text=hooks),
+            Finding(topic="fields", is_good=bool(self.owners), text=f"{names}; AMIS has no call that lists employees"),
+        ]
+
+    subscribe = defaults.subscribe
+
+    def _events(self, notice: Notice, delivery: Delivery, fetched: Mapping[str, Any]) -> list[Event]:
+        if notice.id is None:
+            return events_in(notice, self._reading(), keys_of(self.keys), delivery)
+        if not self._is_read(notice):
+            return []
+        if notice.name not in fetched:
+            message = f"{notice.name} was not read"
+            raise CrmUnavailable(message)
+        row = fetched[notice.name]
+        if row is None:
+            return [deleted_event(RecordRef(object=notice.resource, id=notice.id), delivery.received_at)]
+        return self._reading().events(notice.resource, row)
+
+    def _is_read(self, notice: Notice) -> bool:
+        return notice.id is not None and notice.resource in self.resources
+
+    def _told(self, delivery: Delivery) -> list[Notice]:
+        try:
+            return read_notices(delivery, keys_of(self.keys))
+        except (BadPayload, UnknownEvent):
+            return []  # `parse` tells
+
+    def _owners(self) -> dict[str, str]:
+        """E-mail → name."""
+        pairs = (text.partition("=") for text in self.owners)
+        return {email.strip().casefold(): name.strip() for email, _, name in pairs if name.strip()}
+
+    def _reading(self) -> Reading:
+        """Raises `CrmRefused` when the zone is none."""
+        try:
+            zone = ZoneInfo(self.zone)
+        except (ValueError, OSError, KeyError) as error:
+            message = f"the connection's setting zone ({self.zone!r}) is no time zone such as Asia/Ho_Chi_Minh"
+            raise CrmRefused(message) from error
+        return Reading(
+            stage_field=self.stage_field,
+            owners={name.casefold(): email for email, name in self._owners().items()},
+            zone=zone,
+            is_by_company=self.subjects == "company",
+            found_by=self.found_by,
+        )
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        checks = {
+            "client_id (missing)": bool(self.client_id),
+            f"resources ({', '.join(ALL)})": set(self.resources) <= set(ALL),
+            "subjects (person or company)": self.subjects in {"person", "company"},
+            "first_page (0 or 1)": self.first_page in {0, 1},
+            "pages (1 or more)": self.pages > 0,
+            "keys (event, data, id, stage or time, = and a key)": all(map(is_pair, self.keys)),
+            "owners (e-mail=name)": len(self._owners()) == len(self.owners),
+        }
+        if wrong := [name for name, is_right in checks.items() if not is_right]:
+            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+            raise CrmRefused(message)
+        crm = Crm(
+            api=api,
+            url=self.url,
+            client_id=self.client_id,
+            client_secrets=self.client_secret,
+            first_page=self.first_page,
+        )
+        overlap = timedelta(minutes=max(self.overlap_minutes, 0))
+        return Reader(
+            crm=crm, reading=self._reading(), resources=self.resources, overlap=overlap, most_pages=self.pages
+        )

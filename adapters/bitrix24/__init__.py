@@ -1,0 +1,237 @@
+"""Bitrix24: events and robots come in with ids only, records are read and written in batches by REST.
+
+https://apidocs.bitrix24.com/api-reference/events/index.html and local-integrations/local-webhooks.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from adapters.bitrix24 import application
+from adapters.bitrix24.address import is_webhook
+from adapters.bitrix24.client import PAGE, Portal
+from adapters.bitrix24.connect import look
+from adapters.bitrix24.oauth import Login
+from adapters.bitrix24.offline import deletions
+from adapters.bitrix24.push import push
+from adapters.bitrix24.read import Reader, failure_of
+from adapters.bitrix24.records import deleted_event, events_of, name_of, object_of, type_of
+from adapters.bitrix24.settings import SETTINGS
+from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_notice, trigger_event, word_at
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.payload import Part, read_form
+from connector.adapter_kit.signatures import check_token
+from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.event import Event, RecordRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bitrix24:
+    """A connection to one portal by its webhooks and robots, or by an application with OAuth."""
+
+    NAME: ClassVar[str] = "bitrix24"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/x-www-form-urlencoded"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset(
+        {"auth[application_token]", "auth[access_token]", "auth[refresh_token]", "event_token", "token"}
+    )
+    RATE: ClassVar[tuple[int, int]] = (2, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {
+        "STATUS_ID": "stage",
+        "STAGE_ID": "stage",
+        "stageId": "stage",
+        "ASSIGNED_BY_ID": "owner",
+        "assignedById": "owner",
+    }
+    EVENTS: ClassVar[frozenset[str]] = frozenset({*EVENTS, *IGNORED, *TRIGGERS})
+
+    webhook_url: tuple[str, ...] = field(default=(), repr=False)
+    application_tokens: tuple[str, ...] = field(default=(), repr=False)
+    robot_token: tuple[str, ...] = field(default=(), repr=False)
+    client_id: str = ""
+    client_secret: tuple[str, ...] = field(default=(), repr=False)
+    refresh_token: tuple[str, ...] = field(default=(), repr=False)
+    portal_url: str = ""
+    oauth_server: str = SETTINGS["oauth_server"].default
+    offline_events: bool = False
+    member_id: str = ""
+    objects: tuple[str, ...] = ("lead", "deal")
+    contacts: str = "first"
+    read_by: str = "list"
+    batch: int = PAGE
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where an incoming webhook or an application is set."""
+        return bool(self.webhook_url or self.client_id)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """Events by the webhook's own token in the body, robots by the token in the address; there is no signature.
+
+        An application's events have that token, too: the one in their body is not known before the first of them.
+        """
+        del now
+        try:
+            form = read_form(delivery.body)
+            if form["event"].exists and not (self.client_id and delivery.parameter("token")):
+                check_token(form["auth"]["application_token"].text(), self.application_tokens)
+            else:
+                check_token(delivery.parameter("token"), self.robot_token)
+            member = form["auth"]["member_id"] if form["auth"].exists else Part(None)
+            if self.member_id and member.exists and member.text() != self.member_id:
+                message = "the delivery comes from another portal: its member_id differs"
+                raise BadSignature(message)
+        except BadPayload as error:
+            message = f"the delivery carries no readable token: {error}"
+            raise BadSignature(message) from error
+
+    def key(self, delivery: Delivery) -> str:
+        """With the time of receipt: nothing tells two changes in one second apart, and the portal repeats nothing."""
+        form, notice = read_form(delivery.body), read_notice(delivery)
+        about = name_of(notice.record) if notice.record else "-"
+        sent = f"{word_at(form, 'auth', 'member_id')}:{word_at(form, 'ts')}"
+        return f"{notice.word}:{about}:{sent}:{delivery.received_at.isoformat()}"
+
+    def lane(self, delivery: Delivery) -> str:
+        """The record."""
+        try:
+            record = read_notice(delivery).record
+        except BadPayload:
+            return ""
+        return name_of(record) if record else ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202: the portal waits for it and slows down for slow handlers."""
+        read_notice(delivery)
+        return Reply(status=202, body=b'{"accepted": 1}')
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The records as they are now, once each, by name (`lead:1907`), with contacts and users; None: gone."""
+        names = [name for delivery in deliveries if (name := self._wanted(delivery))]
+        return self._reader(api).records(names) if names else {}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity, stage, owner and profile as the record shows them, or its end; with `?event=` the trigger besides.
+
+        Also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
+        """
+        notice = read_notice(delivery)
+        if notice.record is None:
+            if notice.word in IGNORED:
+                return []
+            message = f"the event {notice.word} is not known"
+            raise UnknownEvent(message)
+        if notice.record.object not in self._objects():
+            return []
+        if notice.trigger and notice.trigger not in TRIGGERS:
+            message = f"the trigger {notice.trigger!r} in the robot's address is none of {', '.join(TRIGGERS)}"
+            raise UnknownEvent(message)
+        if notice.is_deleted:
+            return [deleted_event(notice.record, delivery.received_at)]
+        return self._events(notice.record, notice.trigger, delivery, fetched)
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The stage history and the records changed since, object by object; deletions by the offline queue alone."""
+        reader, objects = self._reader(api), self._objects()
+        yield from reader.changes(objects, since)
+        if self.client_id and self.offline_events:
+            yield from deletions(reader.portal, objects, since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """`crm.item.update` in batches, each with the commands that read the records back."""
+        return push(self._reader(api), updates)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Stages by pipeline without the pipeline's prefix, employees, and fields by their old names."""
+        return self._reader(api).catalog(self._objects())
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Who calls, the scopes, the operating time, and for an application which events are registered."""
+        portal, objects = self._reader(api).portal, self._objects()
+        found = list(look(portal, objects[0] if objects else "lead"))
+        if not (self.application_tokens or self.robot_token):
+            text = "neither application_tokens nor robot_token is set: every delivery is refused"
+            found.append(Finding(topic="webhooks", is_good=False, text=text))
+        elif self.client_id and found[0].is_good:
+            handler = application.handler_of(url, self.robot_token)
+            found.append(application.look(portal, handler, objects, is_offline=self.offline_events))
+        return found
+
+    def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
+        """With OAuth the events are bound, and a day later again: an update of the application drops all of them."""
+        if not self.client_id:
+            return None
+        portal = self._reader(api).portal
+        application.bind(
+            portal, application.handler_of(url, self.robot_token), self._objects(), is_offline=self.offline_events
+        )
+        return now + timedelta(days=1)
+
+    def _events(
+        self, record: RecordRef, trigger: str | None, delivery: Delivery, fetched: Mapping[str, Any]
+    ) -> list[Event]:
+        name, at = name_of(record), delivery.received_at
+        if name not in fetched:
+            message = f"{name} was not read"
+            raise CrmUnavailable(message)
+        if (item := fetched[name]) is None:
+            return [deleted_event(record, at)]
+        if error := failure_of(item):
+            raise error
+        events = events_of(record, item, fetched, self._most_contacts())
+        if trigger:
+            events.append(trigger_event(events[0], trigger, delivery, events[-1].data))
+        return events
+
+    def _wanted(self, delivery: Delivery) -> str | None:
+        try:
+            notice = read_notice(delivery)
+        except BadPayload:
+            return None
+        is_read = notice.record is not None and notice.record.object in self._objects() and not notice.is_deleted
+        return name_of(notice.record) if notice.record and is_read else None
+
+    def _objects(self) -> tuple[str, ...]:
+        words = dict.fromkeys(word.strip().lower() for word in self.objects)
+        return tuple(object_of(int(word)) if word.isdecimal() else word for word in words)
+
+    def _most_contacts(self) -> int | None:
+        return None if self.contacts == "all" else 1
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        login = self._login()
+        webhook = self.webhook_url[0] if self.webhook_url else ""
+        hint = "webhook_url (https://<portal>/rest/<user id>/<secret>/), or client_id for OAuth"
+        checks = {
+            **(login.checks() if login else {hint: is_webhook(webhook)}),
+            "objects (lead, deal, contact, smart_invoice or numbers)": all(map(type_of, self._objects())),
+            "contacts (all or first)": self.contacts in {"all", "first"},
+            "read_by (list or get)": self.read_by in {"list", "get"},
+            "batch (2 to 50)": self.batch in range(2, PAGE + 1),
+        }
+        if wrong := [name for name, is_right in checks.items() if not is_right]:
+            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+            raise CrmRefused(message)
+        url = f"{self.portal_url.rstrip('/')}/rest/" if login else webhook
+        portal = Portal(api=api, url=url, size=self.batch, access=login.access(api) if login else None)
+        return Reader(portal=portal, is_listing=self.read_by == "list", most_contacts=self._most_contacts())
+
+    def _login(self) -> Login | None:
+        """None: the webhook is used."""
+        if not self.client_id:
+            return None
+        return Login(
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            refresh_token=self.refresh_token,
+            portal_url=self.portal_url,
+            server=self.oauth_server,
+        )

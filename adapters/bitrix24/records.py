@@ -1,0 +1,220 @@
+"""What a CRM item of Bitrix24 says: the names of its object, stage and fields, its identities, its data, its events.
+
+https://apidocs.bitrix24.com/api-reference/crm/universal/object-fields.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+TYPES: Final[Mapping[str, int]] = {"lead": 1, "deal": 2, "contact": 3, "smart_invoice": 31}
+"""Object → `entityTypeId`; a smart process is `dynamic_<entityTypeId>`."""
+OLD_NAMES: Final[Mapping[str, str]] = {
+    "createdTime": "DATE_CREATE",
+    "updatedTime": "DATE_MODIFY",
+    "createdBy": "CREATED_BY_ID",
+    "updatedBy": "MODIFY_BY_ID",
+    "movedBy": "MOVED_BY_ID",
+}
+"""New name of a field → its old name, where that is not the new one in upper case."""
+LEAD_NAMES: Final[Mapping[str, str]] = {"stageId": "STATUS_ID", "stageSemanticId": "STATUS_SEMANTIC_ID"}
+NEW_NAMES: Final[Mapping[str, str]] = {old: new for new, old in (*OLD_NAMES.items(), *LEAD_NAMES.items())}
+MULTI_FIELDS: Final = ("EMAIL", "PHONE")
+SHORTEST_PHONE: Final = 7
+"""Fewer digits are an extension, which many people share."""
+
+_PREFIX: Final = re.compile(r"(?:C[0-9]+|DT[0-9]+_[0-9]+):")
+_DIRECTORY: Final = re.compile(r"(STATUS)|(DEAL|SMART_INVOICE|DYNAMIC_[0-9]+)_STAGE(?:_([0-9]+))?")
+_WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=^ufCrm)(?=[0-9])")
+_UNREAD: Final = frozenset({"searchContent"})
+"""The portal's full-text copy of the other fields."""
+Item: TypeAlias = Mapping[str, Any]
+
+
+def type_of(record_object: str) -> int | None:
+    """The `entityTypeId` of an object; None: the connector reads and writes no such objects."""
+    dynamic = re.fullmatch(r"dynamic_([0-9]{1,9})", record_object)
+    return int(dynamic[1]) if dynamic else TYPES.get(record_object)
+
+
+def object_of(type_id: int) -> str:
+    """The object of an `entityTypeId`."""
+    return next((name for name, number in TYPES.items() if number == type_id), f"dynamic_{type_id}")
+
+
+def name_of(record: RecordRef) -> str:
+    """The record as one word, `lead:1907`."""
+    return f"{record.object}:{record.id}"
+
+
+def record_of(name: str) -> RecordRef:
+    """The record of `name_of`."""
+    record_object, _, record_id = name.partition(":")
+    return RecordRef(object=record_object, id=record_id)
+
+
+def bare_stage(stage: str) -> str:
+    """The stage as mappings call it: without the `C5:` or `DT1044_12:` of its pipeline."""
+    return _PREFIX.sub("", stage, count=1) if _PREFIX.match(stage) else stage
+
+
+def full_stage(record_object: str, category: int, stage: str) -> str:
+    """The stage as the portal calls it in that pipeline; one that has its prefix already stays."""
+    if record_object == "lead" or _PREFIX.match(stage) or (record_object == "deal" and category == 0):
+        return stage
+    return f"C{category}:{stage}" if record_object == "deal" else f"DT{type_of(record_object)}_{category}:{stage}"
+
+
+def pipeline_of(directory: str) -> tuple[str, str] | None:
+    """Object and pipeline of a stage directory, `deal` and `5` for `DEAL_STAGE_5`; None: it holds no stages of ours."""
+    match = _DIRECTORY.fullmatch(directory)
+    if match is None:
+        return None
+    return ("lead", "") if match[1] else (match[2].lower(), match[3] or "0")
+
+
+def new_name(field: str) -> str:
+    """A field's name in `crm.item.*`: `companyTitle` for `COMPANY_TITLE`; custom fields keep their original names."""
+    if field.startswith("ufCrm"):
+        return old_name("", field)
+    if field.startswith("UF_") or not field.isupper():
+        return field
+    head, *tail = field.lower().split("_")
+    return NEW_NAMES.get(field) or head + "".join(part.capitalize() for part in tail)
+
+
+def old_name(record_object: str, field: str) -> str:
+    """A field's name in `crm.lead.*` and `crm.deal.*`: `UF_CRM_2_1639` for `ufCrm2_1639`."""
+    names = {**OLD_NAMES, **LEAD_NAMES} if record_object == "lead" else OLD_NAMES
+    return names.get(field) or _WORD.sub("_", field).upper()
+
+
+def contacts_of(item: Item) -> list[str]:
+    """The ids of the contacts that an item names, the primary one first."""
+    ids = item.get("contactIds") or [item.get("contactId")]
+    return [str(number) for number in ids if str(number).isdecimal() and int(number) > 0]
+
+
+def owner_of(item: Item) -> str | None:
+    """The id of the employee in charge; nobody is written as null, "", "0" or 0."""
+    owner = str(item.get("assignedById") or "0")
+    return None if owner == "0" else owner
+
+
+def multis(item: Item, kind: str) -> list[dict[str, Any]]:
+    """The e-mails or phones of an item in the old form; where a list leaves `fm` out, the plain alias."""
+    rows = item.get("fm") or []
+    found = [
+        {"ID": str(row.get("id")), "VALUE_TYPE": row.get("valueType"), "VALUE": row.get("value"), "TYPE_ID": kind}
+        for row in (rows.values() if isinstance(rows, dict) else rows)
+        if row.get("typeId") == kind and row.get("value")
+    ]
+    alias = item.get(kind.lower())
+    return found or ([{"VALUE": alias, "TYPE_ID": kind}] if alias else [])
+
+
+def identities_of(record: RecordRef, item: Item, contacts: Mapping[str, Item]) -> tuple[Identity, ...]:
+    """What finds the subject: the record, its lead and contacts, and the e-mails and phones of itself and of these."""
+    names = [name_of(record), *(f"contact:{number}" for number in contacts)]
+    if str(lead := item.get("leadId") or 0) != "0":
+        names.append(f"lead:{lead}")
+    found = [Identity(kind="record", value=name) for name in names]
+    for source in (item, *contacts.values()):
+        found += _readable("email", (Part(row["VALUE"]) for row in multis(source, "EMAIL")))
+        found += _readable("phone", (Part(row["VALUE"]) for row in multis(source, "PHONE")))
+    return tuple(dict.fromkeys(found))
+
+
+def _readable(kind: str, parts: Iterable[Part]) -> list[Identity]:
+    found = []
+    for part in parts:
+        try:
+            value = part.email() if kind == "email" else part.phone()
+        except BadPayload:
+            continue  # what an employee typed into the field is no address; it identifies nobody
+        if kind == "email" or len(value.lstrip("+")) >= SHORTEST_PHONE:
+            found.append(Identity(kind=kind, value=value))
+    return found
+
+
+def data_of(record: RecordRef, item: Item, contacts: Sequence[Item]) -> dict[str, Any]:
+    """What mappings read: each value by its new and its old name; what a deal lacks comes from its contacts."""
+    data: dict[str, Any] = {}
+    for name, value in item.items():
+        if value is not None and name not in _UNREAD:
+            data |= {name: value, old_name(record.object, name): value}
+    for kind in MULTI_FIELDS:
+        data[kind] = multis(item, kind) or [row for contact in contacts for row in multis(contact, kind)]
+    data["CONTACTS"] = [
+        {old_name("contact", name): value for name, value in contact.items() if isinstance(value, str | int)}
+        for contact in contacts
+    ]
+    return {name: value for name, value in data.items() if value != []}
+
+
+def events_of(record: RecordRef, item: Item, fetched: Mapping[str, Any], most_contacts: int | None) -> list[Event]:
+    """The events that an item stands for as it is now. Raises `BadPayload` when it has no readable time."""
+    known = {number: fetched.get(f"contact:{number}") or {} for number in contacts_of(item)[:most_contacts]}
+    identities = identities_of(record, item, known)
+    event = partial(Event, record=record, is_lead=True, identities=identities)
+    name, created, updated = name_of(record), _time(item, "createdTime"), _time(item, "updatedTime")
+    events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
+    if stage := item.get("stageId"):
+        moved = _time(item, "movedTime")
+        events.append(stage_event(record, str(stage), item.get("categoryId"), at=moved, identities=identities))
+    owner = owner_of(item)
+    email = (fetched.get(f"user:{owner}") or {}).get("EMAIL")
+    events.append(
+        event(
+            key=f"{name}:owner:{owner or 'nobody'}@{moment(updated)}",
+            at=updated,
+            kind=Kind.OWNER,
+            owner=owner,
+            owner_email=email.strip().casefold() if email else None,
+        )
+    )
+    data = data_of(record, item, [contact for contact in known.values() if contact])
+    events.append(event(key=f"{name}:profile@{moment(updated)}", at=updated, kind=Kind.PROFILE, data=data))
+    return events
+
+
+def stage_event(
+    record: RecordRef, stage: str, category: Any, *, at: datetime, identities: tuple[Identity, ...]
+) -> Event:
+    """The event of a record that entered a stage; the same for an item and for a row of its stage history."""
+    return Event(
+        key=f"{name_of(record)}:stage:{stage}@{moment(at)}",
+        at=at,
+        kind=Kind.STAGE,
+        record=record,
+        is_lead=True,
+        identities=identities,
+        stage=bare_stage(stage),
+        pipeline=None if record.object == "lead" else str(category or 0),
+    )
+
+
+def deleted_event(record: RecordRef, at: datetime) -> Event:
+    """The event of a record that is gone; `at` is when that was seen."""
+    name = name_of(record)
+    identities = (Identity(kind="record", value=name),)
+    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
+
+
+def moment(at: datetime) -> str:
+    """An instant in whole seconds of UTC, as keys hold it: the portal gives the same one in changing offsets."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(item: Item, name: str) -> datetime:
+    """The item's time of that name, or the nearest that it has."""
+    given = next((item[key] for key in (name, "createdTime", "updatedTime") if item.get(key)), None)
+    return Part(given, f"$.{name}").instant()

@@ -1,0 +1,196 @@
+"""BowNow: notices come in with sids alone, leads are read, searched and written by its API 1.0.0.
+
+https://developer.bownow.jp/en/api/index.html and https://manual.bow-now.jp/basic/configuration/webhook_configuration/
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from adapters.bownow.client import CALLS, Account, is_call, pairs
+from adapters.bownow.push import push
+from adapters.bownow.read import Reader
+from adapters.bownow.records import KEYS, Reading, deleted_event
+from adapters.bownow.settings import SETTINGS, SID_KEYS, TAGS, URL
+from adapters.bownow.webhook import first_sid, read_sids
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.signatures import check_token
+from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
+from connector.core.event import Event
+
+FAR = "2199-01-01T00:00:00+00:00"
+"""No lead was changed since: a search that gives one all the same does not read the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BowNow:
+    """A connection to the leads of one tracking code."""
+
+    NAME: ClassVar[str] = "bownow"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json", "application/x-www-form-urlencoded"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset(
+        {"token", "api_key", "access_token", "refresh_token", "client_token"}
+    )
+    RATE: ClassVar[tuple[int, int]] = (2, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {"status_id": "stage", "staff_ids": "owner"}
+    EVENTS: ClassVar[frozenset[str]] = frozenset()
+
+    tracking_id: str = ""
+    api_key: tuple[str, ...] = field(default=(), repr=False)
+    webhook_token: tuple[str, ...] = field(default=(), repr=False)
+    url: str = URL
+    calls: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    sid_keys: tuple[str, ...] = SID_KEYS
+    accounts: tuple[str, ...] = ()
+    tags: tuple[str, ...] = TAGS
+    zone: str = "Asia/Tokyo"
+    lookback_minutes: int = 60
+    order: str = "created"
+    pages: int = 25
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where the API can be called."""
+        return bool(self.tracking_id and self.api_key)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the token in the address: BowNow signs nothing."""
+        del now
+        check_token(delivery.parameter("token"), self.webhook_token)
+
+    def key(self, delivery: Delivery) -> str:
+        """With the time of receipt: a notice has no id and no values, so that two real changes look the same."""
+        read_sids(delivery, self.sid_keys)
+        return f"{hashlib.sha256(delivery.body).hexdigest()}:{delivery.received_at.isoformat()}"
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first lead."""
+        return first_sid(delivery, self.sid_keys)
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 with the number of leads."""
+        return Reply(status=202, body=b'{"accepted": %d}' % len(read_sids(delivery, self.sid_keys)))
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The leads as they are now by sid, each read once; for notices without sids those that changed lately."""
+        reader = self._reader(api)
+        sids: dict[str, None] = {}
+        blind: list[datetime] = []
+        for delivery in deliveries:
+            try:
+                named = read_sids(delivery, self.sid_keys)
+            except BadPayload:
+                continue  # `parse` tells
+            sids |= dict.fromkeys(named)
+            blind += [] if named else [self._since(delivery)]
+        changed = list(reader.changed(min(blind))) if blind else []
+        leads = reader.leads(sids) if sids else {}
+        return {"leads": leads, "changed": changed, "people": reader.emails() if leads or changed else {}}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity, status, owner, tags and profile as the leads show them, or their end.
+
+        Also raises `CrmUnavailable` for a lead that was not read.
+        """
+        reading, people = self._reading(), fetched.get("people", {})
+        sids = read_sids(delivery, self.sid_keys)
+        if not sids:
+            since = self._since(delivery)
+            recent = [lead for lead in fetched.get("changed", ()) if reading.updated(lead) >= since]
+            return [one for lead in recent for one in _told(reading, lead, people)]
+        found: list[Event | BadPayload] = []
+        for sid in sids:
+            if sid not in fetched.get("leads", {}):
+                message = f"the lead {sid} was not read"
+                raise CrmUnavailable(message)
+            lead = fetched["leads"][sid]
+            found += [deleted_event(sid, delivery.received_at)] if lead is None else _told(reading, lead, people)
+        return found
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The leads changed since; deleted ones leave no trace there."""
+        return self._reader(api).changes(since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """One call per lead, as BowNow has none for several; all are read back by one search."""
+        return push(self._reader(api), updates)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Statuses by id, and accounts."""
+        return self._reader(api).catalog()
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Whether the credentials are good, and whether a search reads the keys that narrow it."""
+        reader = self._reader(api)
+        count = len(reader.account.rows("statuses", "statuses", {"page": 1, "per_page": 200}))
+        newest = reader.account.rows("search", "leads", {"page": 1, "per_page": 1, reader.reading.keys["since"]: FAR})
+        text = f"a search {{}} the key {reader.reading.keys['since']!r}"
+        ignored = f"does not read; each run reads the newest {self.pages * 200} leads. Correct it: keys=since=…"
+        hooks = f"BowNow shows no webhooks: register {url}?token=<webhook_token> under 設定 > Webhook by hand"
+        return [
+            Finding(topic="credentials", is_good=True, text=f"the API key works; BowNow has {count} statuses"),
+            Finding(topic="limits", is_good=not newest, text=text.format(ignored if newest else "reads")),
+            Finding(topic="webhooks", is_good=bool(self.webhook_token), text=hooks),
+        ]
+
+    subscribe = defaults.subscribe
+
+    def _since(self, delivery: Delivery) -> datetime:
+        return delivery.received_at - timedelta(minutes=max(self.lookback_minutes, 1))
+
+    def _reading(self) -> Reading:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        keys = pairs(self.keys)
+        wrong = [f"keys ({name!r} is none of {', '.join(KEYS)})" for name in keys if name not in KEYS]
+        try:
+            zone = ZoneInfo(self.zone)
+        except (ValueError, OSError, KeyError):
+            wrong.append(f"zone ({self.zone!r} is no time zone such as Asia/Tokyo)")
+            zone = ZoneInfo("UTC")
+        _refuse(wrong)
+        return Reading(keys={**KEYS, **keys}, zone=zone, tags=pairs(self.tags))
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        calls = pairs(self.calls)
+        wrong = [f"calls ({name!r} is none of {', '.join(CALLS)})" for name in calls if name not in CALLS]
+        wrong += [f"calls ({name} must be a method and a path)" for name, one in calls.items() if not is_call(one)]
+        wrong += [] if self.order in {"created", "updated"} else ["order (created or updated)"]
+        wrong += [] if self.pages > 0 else ["pages (1 or more)"]
+        wrong += [] if self.tracking_id else ["tracking_id (missing)"]
+        _refuse(wrong)
+        account = Account(
+            api=api, url=self.url, tracking_id=self.tracking_id, api_keys=self.api_key, calls={**CALLS, **calls}
+        )
+        return Reader(
+            account=account,
+            reading=self._reading(),
+            accounts={email.casefold(): of for email, of in pairs(self.accounts).items()},
+            most_pages=self.pages,
+            is_by_update=self.order == "updated",
+        )
+
+
+def _refuse(wrong: Sequence[str]) -> None:
+    if wrong:
+        message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+        raise CrmRefused(message)
+
+
+def _told(reading: Reading, lead: Mapping[str, Any], people: Mapping[str, str | None]) -> list[Event | BadPayload]:
+    """The lead's events; in their place what cannot be read: that stops no other lead of the notice."""
+    try:
+        return list(reading.events(lead, people))
+    except BadPayload as error:
+        return [error]

@@ -1,0 +1,44 @@
+"""Which leads a notice of BowNow is about: none, one, or up to a thousand sids, wherever its body has them.
+
+https://manual.bow-now.jp/basic/configuration/webhook_configuration/ (the keys of the body are not published)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.payload import Part, read_form, read_json
+from connector.core.errors import BadPayload
+
+
+def read_sids(delivery: Delivery, keys: Collection[str]) -> list[str]:
+    """The sids under any of the keys, each once, in order; none: something changed. Raises `BadPayload`."""
+    body = delivery.body
+    is_json = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
+    root = read_json(body) if is_json else read_form(body)
+    return list(dict.fromkeys(_found(root, frozenset(keys), is_sid=False)))
+
+
+def first_sid(delivery: Delivery, keys: Collection[str]) -> str:
+    """The first sid, or nothing; raises nothing."""
+    try:
+        return next(iter(read_sids(delivery, keys)), "")
+    except BadPayload:
+        return ""
+
+
+def _found(part: Part, keys: frozenset[str], *, is_sid: bool) -> Iterator[str]:
+    """The sids in a value; `is_sid`: it stands under one of the keys, so that each text in it is one."""
+    if isinstance(part.value, dict):
+        for name in part.value:
+            child = Part(part.value[name], f"{part.path}.{name[:60]}")
+            yield from _found(child, keys, is_sid=name in keys)
+    elif isinstance(part.value, list):
+        for item in part.items():
+            yield from _found(item, keys, is_sid=is_sid)
+    elif is_sid and part.exists and part.value != "":
+        sid = part.identifier(100)
+        if ":" in sid or "/" in sid:
+            part.refuse("a sid, without colon and slash")
+        yield sid

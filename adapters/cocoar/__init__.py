@@ -1,0 +1,142 @@
+"""COCOAR: the augmented-reality application of Cloud CIRCUS tells that somebody came in by a content of it.
+
+https://faq.bow-now.jp/hc/ja/articles/4408342790041 names the action. A webhook of the application is not published:
+every key, header and proof here is a setting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from adapters.cocoar.webhook import Keys, Reading, events_in, is_dated, parts_of
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Reply, Setting
+from connector.adapter_kit.signatures import check_hmac, check_token
+from connector.core.action import Action
+from connector.core.errors import BadPayload, BadSignature
+from connector.core.event import Event
+
+BEARER: Final = "Bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cocoar:
+    """A connection to one application, or to whatever tells of its visitors."""
+
+    NAME: ClassVar[str] = "cocoar"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "secret": Setting(
+            description="The token of the header, or the key of the HMAC", is_secret=True, is_required=True
+        ),
+        "proof": Setting(description="How a delivery proves itself: token or hmac", default="token"),
+        "token_header": Setting(description="Header with the token, also as `Bearer …`", default="X-Cocoar-Token"),
+        "signature_header": Setting(
+            description="Header with the HMAC-SHA256 of the body in hex", default="X-Cocoar-Signature"
+        ),
+        "signature_prefix": Setting(description="What stands before the HMAC, such as sha256=", default=""),
+        "list_key": Setting(description="Key of a list of inflows; a bare list is taken too", default="events"),
+        "visitor_key": Setting(description="Key of the visitor's id", default="visitor_id"),
+        "email_key": Setting(description="Key of the visitor's e-mail, where it is known", default="email"),
+        "content_key": Setting(description="Key of the content that was opened", default="content_id"),
+        "time_key": Setting(description="Key of the time: ISO 8601 or unix seconds", default="time"),
+        "id_key": Setting(description="Key of the inflow's own id, by which a repetition is known", default="id"),
+        "page_key": Setting(description="Key of the page that it led to", default="url"),
+        "zone": Setting(description="Time zone of times that are written without one", default="Asia/Tokyo"),
+        "rate": RATE_SETTING,
+    }
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json", "application/x-www-form-urlencoded"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token", "secret", "signature"})
+    RATE: ClassVar[tuple[int, int]] = (10, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {}
+    EVENTS: ClassVar[frozenset[str]] = frozenset({Action.COCOAR_INFLOW.value})
+
+    secret: tuple[str, ...] = field(default=(), repr=False)
+    proof: str = "token"
+    token_header: str = "X-Cocoar-Token"  # noqa: S105 - a header's name
+    signature_header: str = "X-Cocoar-Signature"
+    signature_prefix: str = ""
+    list_key: str = "events"
+    visitor_key: str = "visitor_id"
+    email_key: str = "email"
+    content_key: str = "content_id"
+    time_key: str = "time"
+    id_key: str = "id"
+    page_key: str = "url"
+    zone: str = "Asia/Tokyo"
+    rate: int = 0
+
+    takes_updates = property(defaults.takes_updates)
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the token in the header, or by the HMAC of the body, as the setting `proof` says."""
+        del now
+        if self.proof == "hmac":
+            given = delivery.headers.get(self.signature_header.lower())
+            check_hmac(given, delivery.body, self.secret, prefix=self.signature_prefix)
+        elif self.proof == "token":
+            check_token(delivery.headers.get(self.token_header.lower(), "").removeprefix(BEARER), self.secret)
+        else:
+            message = f"the connection's setting proof is {self.proof!r}; it must be token or hmac"
+            raise BadSignature(message)
+
+    def key(self, delivery: Delivery) -> str:
+        """The body's hash where each inflow has an id or a time, so that a repetition is one; else with the receipt."""
+        digest = hashlib.sha256(delivery.body).hexdigest()
+        keys = self._keys()
+        is_own = all(is_dated(part, keys) for part in parts_of(delivery.body, self.list_key))
+        return digest if is_own else f"{digest}:{delivery.received_at.isoformat()}"
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first visitor."""
+        try:
+            first = next(iter(parts_of(delivery.body, self.list_key)))
+            return f"visitor:{first[self.visitor_key].identifier()}"
+        except (BadPayload, StopIteration):
+            return ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 with the number of inflows."""
+        return Reply(status=202, body=b'{"accepted": %d}' % len(parts_of(delivery.body, self.list_key)))
+
+    fetch = defaults.fetch
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """The action `cocoar_inflow` of each, and who the visitor is where the e-mail is given."""
+        del fetched
+        reading = Reading(keys=self._keys(), zone=self.zone, received_at=delivery.received_at)
+        found: list[Event | BadPayload] = []
+        for part in parts_of(delivery.body, self.list_key):
+            try:
+                found += events_in(part, reading)
+            except BadPayload as error:
+                found.append(error)
+        return found
+
+    changes = defaults.changes
+    push = defaults.push
+    catalog = defaults.catalog
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """What is to be set up by hand: the application cannot be asked for anything."""
+        del api
+        header = self.signature_header if self.proof == "hmac" else self.token_header
+        text = f"COCOAR cannot be asked: let it send each inflow to {url} with the header {header} ({self.proof})"
+        is_good = bool(self.secret) and self.proof in {"token", "hmac"}
+        return [Finding(topic="webhooks", is_good=is_good, text=text)]
+
+    subscribe = defaults.subscribe
+
+    def _keys(self) -> Keys:
+        return Keys(
+            visitor=self.visitor_key,
+            email=self.email_key,
+            content=self.content_key,
+            time=self.time_key,
+            id=self.id_key,
+            page=self.page_key,
+        )

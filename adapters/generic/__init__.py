@@ -1,0 +1,225 @@
+"""Any other system: its proof, its JSON or form bodies and its way to be written to are described by settings.
+
+https://jmespath.org/specification.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Final, cast
+
+import orjson
+
+from adapters.generic.connect import look
+from adapters.generic.paths import Item, Paths
+from adapters.generic.proof import Proof
+from adapters.generic.push import FIELDS, Writing
+from adapters.generic.read import Changes
+from adapters.generic.settings import PATHS, SETTINGS
+from adapters.generic.webhook import WORDS, Naming, about_of, events_of
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import Api, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.core.errors import BadPayload, UnknownEvent
+from connector.core.event import Event
+
+_LONGEST_KEY: Final = 200
+
+
+class _Echoes:
+    """What comes back of an update is a matter of the connection's settings; the class has none."""
+
+    def __get__(self, of: Generic | None, _owner: type[Generic]) -> Mapping[str, str]:
+        return {} if of is None else {of.stage_field: "stage", of.owner_field: "owner"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generic:
+    """A connection to a system that its settings describe."""
+
+    NAME: ClassVar[str] = "generic"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json", "application/x-www-form-urlencoded"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "api_key", "password", "secret", "token"})
+    RATE: ClassVar[tuple[int, int]] = (10, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = cast("Mapping[str, str]", _Echoes())
+    EVENTS: ClassVar[frozenset[str]] = frozenset(WORDS)
+
+    proof: str = "standard"
+    secret: tuple[str, ...] = field(default=(), repr=False)
+    proof_header: str = "X-Signature"
+    proof_query: str = ""
+    algorithm: str = "sha256"
+    encoding: str = "hex"
+    prefix: str = ""
+    body: str = "json"
+    events: str = ""
+    id: str = "event_id"
+    at: str = "at"
+    type: str = "type"
+    object: str = "object"
+    record: str = "record"
+    email: str = "email"
+    phone: str = "phone"
+    visitor: str = "visitor"
+    stage: str = "stage"
+    stage_at: str = "stage_at"
+    pipeline: str = "pipeline"
+    owner: str = "owner"
+    action: str = "action"
+    page: str = "page"
+    session: str = "session"
+    deleted: str = "deleted"
+    changes_items: str = "@"
+    changes_next: str = ""
+    id_header: str = ""
+    default_object: str = "lead"
+    types: tuple[str, ...] = ()
+    ignored_types: tuple[str, ...] = ()
+    utc_offset: str = "+00:00"
+    owner_ids: tuple[str, ...] = ()
+    stage_field: str = "stage"
+    owner_field: str = "owner"
+    url: str = ""
+    method: str = "PATCH"
+    auth_header: str = "Authorization"
+    auth_value: tuple[str, ...] = field(default=(), repr=False)
+    headers: tuple[str, ...] = ()
+    template: str = FIELDS
+    read_url: str = ""
+    read: str = "@"
+    changes_url: str = ""
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where an address is set."""
+        return bool(self.url)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the proof that is set."""
+        self._proof().verify(delivery, now)
+
+    def key(self, delivery: Delivery) -> str:
+        """The ids of its events; the receipt too, where they have neither ids nor times."""
+        try:
+            ids = [item.id() for item in self._paths().items(delivery)]
+        except UnknownEvent:
+            return f"{hashlib.sha256(delivery.body).hexdigest()}@{delivery.received_at.isoformat()}"
+        is_short = len(ids) == 1 and len(ids[0]) <= _LONGEST_KEY and ids[0].isprintable()
+        return ids[0] if is_short else hashlib.sha256("\n".join(ids).encode("utf-8", "replace")).hexdigest()
+
+    def lane(self, delivery: Delivery) -> str:
+        """The record or the person that the first event names."""
+        try:
+            item = self._paths().items(delivery)[0]
+            return about_of(item, self._naming()).name
+        except (BadPayload, UnknownEvent):
+            return ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 with the number of events."""
+        try:
+            count = len(self._paths().items(delivery))
+        except UnknownEvent:
+            count = 0
+        return Reply(status=202, body=orjson.dumps({"accepted": count}))
+
+    fetch = defaults.fetch
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """What each event of the body says. Settings that cannot be used hold the delivery."""
+        del fetched
+        naming = self._naming()
+        return [event for item in self._paths().items(delivery) for event in _read(item, naming)]
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The records that `changes_url` lists, read as events; nothing where it is not set."""
+        listing = Changes(
+            url=self.changes_url,
+            headers=self._headers(),
+            paths=self._paths(),
+            naming=self._naming(),
+            secrets=self._secrets(),
+        )
+        return listing.since(since, api)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """One request per update; without `read_url` a 2xx counts as done, with the reason `not read back`."""
+        return self._writing().push(updates, api)
+
+    catalog = defaults.catalog
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Whether the settings can be used, and whether the system answers `changes_url`."""
+        del url
+        mistakes = [*self._proof().mistakes(), *self._paths().mistakes(), *self._writing().mistakes()]
+        return look(mistakes, self.changes_url, self._headers(), self._secrets(), api)
+
+    subscribe = defaults.subscribe
+
+    def _proof(self) -> Proof:
+        return Proof(
+            way=self.proof,
+            secrets=self.secret,
+            header=self.proof_header,
+            query=self.proof_query,
+            algorithm=self.algorithm,
+            encoding=self.encoding,
+            prefix=self.prefix,
+        )
+
+    def _paths(self) -> Paths:
+        given = {name: str(getattr(self, name)).strip() for name in PATHS}
+        id_header = self.id_header or ("webhook-id" if self.proof == "standard" else "")
+        return Paths(
+            paths={name: path for name, path in given.items() if path},
+            body=self.body,
+            offset=self.utc_offset,
+            id_header=id_header,
+        )
+
+    def _naming(self) -> Naming:
+        return Naming(
+            default_object=self.default_object,
+            owners={owner: email for email, owner in self._owners().items()},
+            types=frozenset(self.types),
+            ignored=frozenset(self.ignored_types),
+        )
+
+    def _writing(self) -> Writing:
+        return Writing(
+            url=self.url,
+            method=self.method,
+            headers=self._headers(),
+            template=self.template,
+            read_url=self.read_url,
+            read=self.read,
+            owners=self._owners(),
+            has_directory=bool(self.owner_ids),
+            secrets=self._secrets(),
+        )
+
+    def _owners(self) -> dict[str, str]:
+        """E-mail → their id."""
+        pairs = (pair.partition("=") for pair in self.owner_ids)
+        return {email.strip().casefold(): owner.strip() for owner, _, email in pairs}
+
+    def _headers(self) -> dict[str, str]:
+        pairs = (header.partition(":") for header in self.headers)
+        more = {name.strip(): value.strip() for name, _, value in pairs}
+        return {**more, self.auth_header: self.auth_value[0]} if self.auth_value else more
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (*self.auth_value, *self.secret)
+
+
+def _read(item: Item, naming: Naming) -> Sequence[Event | BadPayload]:
+    try:
+        return events_of(item, naming)
+    except BadPayload as error:
+        return [error]

@@ -1,0 +1,32 @@
+"""A look at a connection of the adapter `generic`: what its settings lack, and whether the system answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from adapters.generic.read import filled_since
+from connector.adapter_kit.answers import is_good
+from connector.adapter_kit.contract import Api, Finding
+from connector.adapter_kit.rest import said
+
+_EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_REFUSED: Final = frozenset({401, 403})
+
+
+def look(
+    mistakes: Sequence[str], changes_url: str, headers: Mapping[str, str], secrets: Sequence[str], api: Api
+) -> list[Finding]:
+    """The findings; with wrong settings nothing is asked. Raises `CrmUnavailable` when nothing answers."""
+    if mistakes:
+        return [Finding(topic="settings", is_good=False, text=mistake) for mistake in mistakes]
+    findings = [Finding(topic="settings", is_good=True, text="the settings can be used")]
+    if not changes_url:
+        text = "`changes_url` is not set: lost webhooks are not found, and the credentials cannot be tried"
+        return [*findings, Finding(topic="credentials", is_good=True, text=text)]
+    answer = api.call("GET", filled_since(changes_url, _EARLIEST), headers=dict(headers))
+    answers = is_good(answer)
+    topic = "credentials" if answers or answer.status in _REFUSED else "webhooks"
+    text = "`changes_url` answers" if answers else f"`changes_url` {said(answer, secrets)}; correct it or `auth_value`"
+    return [*findings, Finding(topic=topic, is_good=answers, text=text)]

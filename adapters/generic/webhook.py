@@ -1,0 +1,126 @@
+"""What one event of a body says, as events of the contract: identities, stage, owner, profile, action, or its end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapters.generic.paths import Item
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload, UnknownEvent
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+WORDS: Final = ("identify", "stage", "owner", "profile", "action", "deleted")
+"""What an event may say; one may say several of them."""
+_LONGEST_KEY: Final = 300
+_PEOPLE: Final = {"email": Part.email, "phone": Part.phone, "visitor": Part.identifier}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """The connection's words: `owners`: their id → e-mail; `types` that are read (none: all), and those ignored."""
+
+    default_object: str
+    owners: Mapping[str, str]
+    types: frozenset[str]
+    ignored: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """Whom and what an event is about."""
+
+    record: RecordRef | None
+    identities: tuple[Identity, ...]
+
+    @property
+    def name(self) -> str:
+        first = self.identities[0]
+        return first.value if self.record else f"{first.kind}:{first.value}"
+
+    @property
+    def is_lead(self) -> bool:
+        """Somebody whom the system knows, and not only a visitor."""
+        return any(identity.kind != "visitor" for identity in self.identities)
+
+
+def events_of(item: Item, naming: Naming) -> list[Event]:
+    """All that it says; none: it is ignored on purpose. Raises `BadPayload` and `UnknownEvent`."""
+    item.part.object()
+    word = item.word("type") or ""
+    if word in naming.ignored:
+        return []
+    if naming.types and word not in naming.types:
+        message = f"the type {word!r} is neither among the connection's `types` nor its `ignored_types`"
+        raise UnknownEvent(message)
+    about, own, at = about_of(item, naming), item.id(), item.at()
+    common: dict[str, Any] = {"identities": about.identities, "record": about.record, "data": item.part.value}
+    common["is_lead"] = about.is_lead
+    if item.says("deleted"):
+        return [Event(key=_key(about, "deleted"), at=at, kind=Kind.DELETED, **common)] if about.record else []
+    known = "|".join(sorted(f"{identity.kind}:{identity.value}" for identity in about.identities))
+    events = []
+    if about.is_lead:
+        digest = hashlib.sha256(known.encode()).hexdigest()[:16]
+        events.append(Event(key=_key(about, "is", digest), at=at, kind=Kind.IDENTIFY, **common))
+    events += _stage(item, about, own, common)
+    if owner := _owner(item, naming):
+        events.append(Event(key=_key(about, own, "owner"), at=at, kind=Kind.OWNER, **owner, **common))
+    if about.is_lead:
+        events.append(Event(key=_key(about, own, "profile"), at=at, kind=Kind.PROFILE, **common))
+    if name := item.word("action"):
+        page, session = item.find("page").maybe(Part.text), item.word("session")
+        action: dict[str, Any] = {"name": name, "page": page, "session": session}
+        events.append(Event(key=_key(about, own, "action"), at=at, kind=Kind.ACTION, **action, **common))
+    return events
+
+
+def _key(about: _About, *parts: str) -> str:
+    """The same for the same fact; a long one becomes a hash."""
+    key = ":".join((about.name, *parts))
+    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def about_of(item: Item, naming: Naming) -> _About:
+    """Whom an event is about. Raises `BadPayload` when it names nobody."""
+    record_object = item.word("object") or naming.default_object
+    if ":" in record_object:
+        item.find("object").refuse("a word without a colon")
+    record_id = item.word("record")
+    record = RecordRef(object=record_object, id=record_id) if record_id else None
+    identities = [Identity(kind="record", value=f"{record_object}:{record_id}")] if record_id else []
+    for kind, read in _PEOPLE.items():
+        if (value := item.find(kind).maybe(read)) is not None:
+            identities.append(Identity(kind=kind, value=value))
+    if not identities:
+        message = "names nobody: the connection's settings record, email, phone and visitor find nothing in it"
+        raise BadPayload(message, item.part.path)
+    return _About(record=record, identities=tuple(identities))
+
+
+def _stage(item: Item, about: _About, own: str, common: Mapping[str, Any]) -> list[Event]:
+    """Dated by `stage_at`; where the system does not say when a stage was entered, it was only seen then."""
+    stage = item.word("stage")
+    if stage is None or about.record is None:
+        return []
+    pipeline, entered = item.word("pipeline"), item.instant("stage_at")
+    known = (f"{pipeline or ''}/{stage}@{entered.isoformat()}",) if entered else (own, "stage")
+    at, is_seen = entered or item.at(), entered is None
+    return [
+        Event(
+            key=_key(about, *known), at=at, kind=Kind.STAGE, stage=stage, pipeline=pipeline, is_seen=is_seen, **common
+        )
+    ]
+
+
+def _owner(item: Item, naming: Naming) -> dict[str, Any] | None:
+    """None: nothing is said. An empty text is nobody; an id becomes an e-mail by the setting `owner_ids`."""
+    found = item.paths.search("owner", item.part)
+    if not found.exists:
+        return None
+    if found.value == "":
+        return {"owner": None, "owner_email": None}
+    owner = found.identifier().strip()
+    return {"owner": owner, "owner_email": naming.owners.get(owner, owner.casefold() if "@" in owner else None)}

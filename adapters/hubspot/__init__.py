@@ -1,0 +1,181 @@
+"""HubSpot: signed batches of events and workflows come in, records are read with history and written in batches.
+
+https://developers.hubspot.com/docs/api-reference/latest/webhooks/guide
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from adapters.hubspot.client import Account
+from adapters.hubspot.connect import inspect
+from adapters.hubspot.events import events_in
+from adapters.hubspot.push import push
+from adapters.hubspot.read import Reader
+from adapters.hubspot.records import OWNER, name_of
+from adapters.hubspot.settings import SETTINGS, check
+from adapters.hubspot.signature import verify_request
+from adapters.hubspot.webhook import EVENTS, IGNORED, WORKFLOW, Notice, key_of, parts_of, read_notice
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import (
+    EMPTIED_STAGE,
+    Api,
+    Catalog,
+    Delivery,
+    Finding,
+    Pushed,
+    Reply,
+    Setting,
+    Update,
+)
+from connector.core.errors import BadPayload, UnknownEvent
+from connector.core.event import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSpot:
+    """A connection to one HubSpot account by an app's webhooks and its token."""
+
+    NAME: ClassVar[str] = "hubspot"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "refresh_token", "client_secret"})
+    RATE: ClassVar[tuple[int, int]] = (9, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {
+        "lifecyclestage": EMPTIED_STAGE,
+        "hs_lead_status": "stage",
+        "dealstage": "stage",
+        OWNER: "owner",
+    }
+    EVENTS: ClassVar[frozenset[str]] = EVENTS | IGNORED | {WORKFLOW}
+    COLUMNS: ClassVar[Mapping[str, str]] = {"id": "hs_object_id"}
+
+    client_secret: tuple[str, ...] = field(default=(), repr=False)
+    access_token: tuple[str, ...] = field(default=(), repr=False)
+    refresh_token: tuple[str, ...] = field(default=(), repr=False)
+    client_id: str = ""
+    webhook_url: str = ""
+    portal_id: str = ""
+    objects: tuple[str, ...] = ("contact", "deal")
+    contact_stage: str = "lifecyclestage"
+    contacts: str = "first"
+    properties: tuple[str, ...] = ()
+    api_version: str = "2026-09"
+    api_url: str = "https://api.hubapi.com"
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where a token is set."""
+        return bool(self.access_token or self.refresh_token)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the newest kind of signature that the request carries, v3, v2 or v1."""
+        verify_request(delivery, self.webhook_url, self.client_secret, now)
+
+    def key(self, delivery: Delivery) -> str:
+        """What the events say, without the number of the attempt; HubSpot's own event ids are not unique."""
+        return key_of(delivery)
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first record."""
+        return next((name_of(notice.record) for notice in self._read(delivery) if notice.record), "")
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 within the five seconds that HubSpot waits."""
+        return Reply(status=202, body=b'{"accepted": %d}' % len(parts_of(delivery)))
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The records as they are now, once each, with the history of stage and owner; None: gone."""
+        names = dict.fromkeys(
+            name_of(notice.record)
+            for delivery in deliveries
+            for notice in self._read(delivery)
+            if notice.record and not notice.is_deleted
+        )
+        return self._reader(api).records(names) if names else {}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity, stage, owner and profile of each record, merges and ends; a workflow's word is an action besides.
+
+        `UnknownEvent` only where there is nothing else in the delivery; also raises `CrmUnavailable`.
+        """
+        found: dict[str, Event] = {}
+        wrong: list[BadPayload] = []
+        unknown: list[UnknownEvent] = []
+        for part in parts_of(delivery):
+            try:
+                notice = read_notice(part, delivery)
+                events = events_in(notice, delivery, fetched, self.contact_stage) if self._is_read(notice) else []
+            except BadPayload as error:
+                wrong.append(error)
+            except UnknownEvent as error:
+                unknown.append(error)
+                wrong.append(BadPayload(str(error), part.path))
+            else:
+                found |= {event.key: event for event in events}
+        if unknown and not found and len(wrong) == len(unknown):
+            raise unknown[0]
+        return [*found.values(), *wrong]
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """What changed since by search, with the histories of stage and owner; deleted records leave no trace there."""
+        return self._reader(api).changes(self._objects(), since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """Batch updates of up to 100 records; a lifecycle stage that goes back is emptied first; all is read back."""
+        return push(self._reader(api), updates)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Stages (for deals by pipeline), owners, and properties."""
+        return self._reader(api).directory.catalog(self._objects())
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Token, scopes, the calls left today, and whether HubSpot's signatures are checked with the right address."""
+        return inspect(self._reader(api), self._objects(), url, self.webhook_url, self.portal_id)
+
+    subscribe = defaults.subscribe
+
+    def _read(self, delivery: Delivery) -> list[Notice]:
+        """The events that can be read and are of this account; raises nothing."""
+        notices = []
+        try:
+            for part in parts_of(delivery):
+                try:
+                    notices.append(read_notice(part, delivery))
+                except (BadPayload, UnknownEvent):
+                    continue
+        except BadPayload:
+            return []
+        return [notice for notice in notices if self._is_read(notice)]
+
+    def _is_read(self, notice: Notice) -> bool:
+        is_ours = not self.portal_id or not notice.portal or notice.portal == self.portal_id
+        return is_ours and notice.record is not None and notice.record.object in self._objects()
+
+    def _objects(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(word.strip().lower() for word in self.objects))
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        check(self._objects(), self.contact_stage, self.contacts, self.api_url)
+        account = Account(
+            api=api,
+            url=self.api_url.rstrip("/"),
+            version=self.api_version,
+            access_token=next(iter(self.access_token), ""),
+            client_id=self.client_id,
+            client_secret=next(iter(self.client_secret), ""),
+            refresh_token=next(iter(self.refresh_token), ""),
+        )
+        return Reader(
+            account=account,
+            contact_stage=self.contact_stage,
+            properties=tuple(name.strip() for name in self.properties),
+            most_contacts=None if self.contacts == "all" else 1,
+        )

@@ -1,0 +1,184 @@
+"""What a contact or deal of HubSpot says: its identities, its data, and the events in its history.
+
+https://developers.hubspot.com/docs/api-reference/latest/crm/understanding-the-crm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+OWNER: Final = "hubspot_owner_id"
+DEAL_STAGE: Final = "dealstage"
+CONTACT_STAGES: Final = ("lifecyclestage", "hs_lead_status")
+"""The properties that may be a contact's stage."""
+MERGED: Final = "hs_merged_object_ids"
+MODIFIED: Final[Mapping[str, str]] = {"contact": "lastmodifieddate", "deal": "hs_lastmodifieddate"}
+"""Object → the property that dates its last change."""
+EMAILS: Final = ("email", "hs_additional_emails")
+PHONES: Final = ("phone", "mobilephone")
+PERSON: Final = ("firstname", "lastname", *EMAILS, *PHONES, "company", "jobtitle")
+PROPERTIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "contact": (*PERSON, *CONTACT_STAGES, OWNER, MERGED, MODIFIED["contact"]),
+    "deal": ("dealname", "amount", "closedate", DEAL_STAGE, "pipeline", OWNER, MERGED, MODIFIED["deal"]),
+}
+"""Object → the properties that are always read."""
+SHORTEST_PHONE: Final = 7
+"""Fewer digits are an extension, which many people share."""
+MOST_MERGED: Final = 50
+SAME_CHANGE: Final = timedelta(seconds=5)
+"""How far the time of a webhook and that of the history may be apart for the same change."""
+Record: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How records are read: the property that is a contact's stage, owners' e-mails, the pipelines of deal stages."""
+
+    contact_stage: str
+    owners: Mapping[str, str | None] = field(default_factory=dict)
+    pipelines: Mapping[str, str] = field(default_factory=dict)
+
+    def stage_of(self, record_object: str) -> str:
+        """The property that holds the stage."""
+        return DEAL_STAGE if record_object == "deal" else self.contact_stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One property's change as a webhook tells it; `value` may be empty, `at` is aware UTC."""
+
+    property: str
+    value: str
+    at: datetime
+
+
+def name_of(record: RecordRef) -> str:
+    """The record as one word, `contact:112558900431`."""
+    return f"{record.object}:{record.id}"
+
+
+def value_of(record: Record, name: str) -> str:
+    """A property's value; empty where there is none."""
+    value = (record.get("properties") or {}).get(name)
+    return "" if value is None else str(value)
+
+
+def split(text: str) -> list[str]:
+    """The values of a property that holds several."""
+    return [part.strip() for part in text.split(";") if part.strip()]
+
+
+def identities_of(ref: RecordRef, record: Record) -> tuple[Identity, ...]:
+    """What finds the subject: the record, those merged into it, its e-mails and phones; for deals its contacts' too."""
+    found = _identities(ref.object, ref.id, record)
+    for contact in record.get("contacts") or ():
+        found += _identities("contact", str(contact["id"]), contact)
+    return tuple(dict.fromkeys(found))
+
+
+def events_of(ref: RecordRef, record: Record, view: View, since: datetime | None = None) -> list[Event]:
+    """Identity, stage, owner and profile as the record shows them; with `since` also each stage and owner since then.
+
+    Raises `BadPayload` when it has no readable time.
+    """
+    event = partial(Event, record=ref, is_lead=True, identities=identities_of(ref, record))
+    name = name_of(ref)
+    created, updated = _time(record, "createdAt"), _time(record, "updatedAt")
+    events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
+    events += [
+        event(key=f"{name}:contact:{contact['id']}", at=created, kind=Kind.IDENTIFY)
+        for contact in record.get("contacts") or ()
+    ]
+    for of in (view.stage_of(ref.object), OWNER):
+        history = history_of(record, of)
+        recent = [told for told in history if since is not None and told.at >= since] or history[-1:]
+        events += [changed_event(ref, record, told, view) for told in recent]
+    events.append(
+        event(key=f"{name}:profile@{moment(updated)}", at=updated, kind=Kind.PROFILE, data=data_of(ref, record))
+    )
+    return events
+
+
+def changed_event(ref: RecordRef, record: Record, told: Told, view: View) -> Event:
+    """The event of one change of the stage or the owner; the same for a webhook and for the record's history."""
+    told = _dated(record, told)
+    event = partial(Event, record=ref, is_lead=True, identities=identities_of(ref, record), at=told.at)
+    key = f"{name_of(ref)}:{told.property}:{told.value[:200]}@{moment(told.at)}"
+    if told.property == OWNER:
+        owner = told.value or None
+        return event(key=key, kind=Kind.OWNER, owner=owner, owner_email=view.owners.get(told.value))
+    pipeline = view.pipelines.get(told.value) or value_of(record, "pipeline") or None
+    return event(key=key, kind=Kind.STAGE, stage=told.value[:200], pipeline=pipeline if ref.object == "deal" else None)
+
+
+def deleted_event(ref: RecordRef, at: datetime, *others: Identity) -> Event:
+    """The event of a record that is gone; `others` say who it was merged with."""
+    key = f"{name_of(ref)}:deleted@{moment(at)}"
+    identities = tuple(dict.fromkeys((Identity(kind="record", value=name_of(ref)), *others)))
+    return Event(key=key, at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
+
+
+def data_of(ref: RecordRef, record: Record) -> dict[str, Any]:
+    """What mappings read: the properties that have a value; what a deal lacks comes from its contacts."""
+    sources: list[Record] = [*reversed(record.get("contacts") or ()), record]
+    data: dict[str, Any] = {}
+    for source in sources:
+        data |= {name: value for name, value in (source.get("properties") or {}).items() if value not in (None, "")}
+    return {**data, "id": ref.id, "object": ref.object}
+
+
+def history_of(record: Record, name: str) -> list[Told]:
+    """What a property was set to, oldest first."""
+    rows = (record.get("propertiesWithHistory") or {}).get(name) or ()
+    told = [
+        Told(property=name, value=str(row.get("value") or ""), at=Part(row.get("timestamp"), f"$.{name}").instant())
+        for row in rows
+    ]
+    told.reverse()  # HubSpot gives the newest first; of those of one millisecond the order stays
+    return sorted(told, key=lambda one: one.at)
+
+
+def moment(at: datetime) -> str:
+    """An instant in milliseconds of UTC, as keys hold it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _dated(record: Record, told: Told) -> Told:
+    """The change with the time of the history, so that it is the same one for webhook and reconciliation."""
+    near = [
+        one
+        for one in history_of(record, told.property)
+        if one.value == told.value and abs(one.at - told.at) <= SAME_CHANGE
+    ]
+    return min(near, key=lambda one: abs(one.at - told.at)) if near else told
+
+
+def _identities(record_object: str, record_id: str, record: Record) -> list[Identity]:
+    ids = [record_id, *split(value_of(record, MERGED))[-MOST_MERGED:]]
+    found = [Identity(kind="record", value=f"{record_object}:{one}") for one in ids]
+    found += _readable("email", (part for name in EMAILS for part in split(value_of(record, name))))
+    found += _readable("phone", (value_of(record, name) for name in PHONES))
+    return found
+
+
+def _readable(kind: str, texts: Iterable[str]) -> Iterator[Identity]:
+    for text in texts:
+        try:
+            value = Part(text).email() if kind == "email" else Part(text).phone()
+        except BadPayload:
+            continue  # what was typed into the property is no address; it identifies nobody
+        if kind == "email" or len(value.lstrip("+")) >= SHORTEST_PHONE:
+            yield Identity(kind=kind, value=value)
+
+
+def _time(record: Record, name: str) -> datetime:
+    given: Sequence[Any] = [record[key] for key in (name, "createdAt", "updatedAt") if record.get(key)]
+    return Part(given[0] if given else None, f"$.{name}").instant()

@@ -1,0 +1,176 @@
+"""What a delivery of HubSpot is about: a batch of up to 100 events in any order, or one record of a workflow.
+
+https://developers.hubspot.com/docs/api-reference/latest/webhooks/guide
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.payload import Part, read_json
+from connector.core.errors import BadPayload, UnknownEvent
+from connector.core.event import RecordRef
+
+WORKFLOW: Final = "workflow"
+DONE: Final = ("creation", "deletion", "propertyChange", "merge", "restore", "associationChange")
+OBJECT_TYPES: Final[Mapping[str, str]] = {"0-1": "contact", "0-3": "deal"}
+"""`objectTypeId` of the generic events → object."""
+PRIVACY: Final = "contact.privacyDeletion"
+EVENTS: Final = frozenset(f"{of}.{what}" for of in ("contact", "deal", "object") for what in DONE) | {PRIVACY}
+IGNORED: Final = frozenset(
+    {f"{of}.{what}" for of in ("company", "ticket", "product", "line_item") for what in DONE}
+    | {f"conversation.{what}" for what in ("creation", "deletion", "privacyDeletion", "propertyChange", "newMessage")}
+) - {"product.associationChange"}
+MOST_EVENTS: Final = 1000
+"""HubSpot sends at most 100 in a request; much more is no batch of HubSpot's."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS: Final = 7_000_000_000_000
+_IDS: Final = ("hs_object_id", "objectId", "vid", "id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One event. `word`: the type of the classic events, or `workflow`.
+
+    `changed`: the property that got `value`. `merged`: the ids that a merge ended. `trigger`: the
+    workflow's word in the address. `at` is aware UTC. `record` None: the event is ignored on purpose.
+    """
+
+    word: str
+    at: datetime
+    portal: str = ""
+    record: RecordRef | None = None
+    changed: str | None = None
+    value: str = ""
+    merged: tuple[str, ...] = ()
+    trigger: str | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the record is gone."""
+        return self.word.endswith(("deletion", "privacyDeletion"))
+
+
+def parts_of(delivery: Delivery) -> list[Part]:
+    """The events of a batch, or the one record of a workflow. Raises `BadPayload`."""
+    root = read_json(delivery.body)
+    if isinstance(root.value, dict):
+        return [root]
+    events = root.items()
+    if len(events) > MOST_EVENTS:
+        message = f"has {len(events)} events; at most {MOST_EVENTS} are read"
+        raise BadPayload(message)
+    return events
+
+
+def is_workflow(delivery: Delivery) -> bool:
+    """Whether it comes from a workflow: one object in place of a list."""
+    return delivery.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def read_notice(part: Part, delivery: Delivery) -> Notice:
+    """The event in one part. Raises `BadPayload` and `UnknownEvent`."""
+    if is_workflow(delivery):
+        return _workflow(part, delivery)
+    word = _word(part)
+    if word not in EVENTS | IGNORED:
+        message = f"the event {word} is not known"
+        raise UnknownEvent(message)
+    family, _, what = word.partition(".")
+    notice = Notice(word=word, at=_at(part), portal=part["portalId"].maybe(Part.identifier) or "")
+    if family == "object":
+        kind = part["objectTypeId"] if part["objectTypeId"].exists else part["fromObjectTypeId"]
+        family = OBJECT_TYPES.get(kind.text(200), "")
+    return notice if word in IGNORED or not family else _filled(notice, part, family, what)
+
+
+def key_of(delivery: Delivery) -> str:
+    """What the delivery says, as a hash: the same on every attempt, another for another change."""
+    parts = parts_of(delivery)
+    if is_workflow(delivery):
+        told = [parts[0].value, delivery.query, _said_when(parts[0]) or delivery.received_at.isoformat()]
+    else:
+        told = [_without_attempt(part.object()) for part in parts]
+    about = "workflow" if is_workflow(delivery) else f"{len(parts)}-events"
+    return f"{about}:{hashlib.sha256(repr(told).encode(errors='replace')).hexdigest()}"
+
+
+def record_of(part: Part, query_object: str | None) -> RecordRef:
+    """The record that a workflow enrolled. Raises `BadPayload`."""
+    record_object = query_object or ("deal" if part["properties"].exists and _has(part, "dealstage") else "contact")
+    for place in (part, part["properties"] if part["properties"].exists else Part({}, "$.properties")):
+        for name in _IDS:
+            value = place[name]
+            found = value["value"] if isinstance(value.value, dict) else value
+            if found.exists:
+                return RecordRef(object=record_object, id=found.identifier(50))
+    return part["hs_object_id"].refuse(f"the record's id, as one of {', '.join(_IDS)}")
+
+
+def _filled(notice: Notice, part: Part, family: str, what: str) -> Notice:
+    if what == "associationChange":
+        return replace(notice, record=_association(part, family))
+    if what == "merge":
+        ids = [part["primaryObjectId"], *part["mergedObjectIds"].items()]
+        survivor = part["newObjectId"] if part["newObjectId"].exists else part["primaryObjectId"]
+        merged = tuple(one.identifier(50) for one in ids)
+        return replace(notice, record=RecordRef(object=family, id=survivor.identifier(50)), merged=merged)
+    record = RecordRef(object=family, id=part["objectId"].identifier(50))
+    if what == "propertyChange":
+        value = part["propertyValue"]
+        text = "" if value.value in (None, "") else value.identifier(65_536)
+        return replace(notice, record=record, changed=part["propertyName"].text(200), value=text)
+    return replace(notice, record=record)
+
+
+def _workflow(part: Part, delivery: Delivery) -> Notice:
+    return Notice(
+        word=WORKFLOW,
+        at=delivery.received_at,
+        portal=part["portal-id"].maybe(Part.identifier) or "",
+        record=record_of(part, delivery.parameter("object")),
+        trigger=delivery.parameter("event") or None,
+    )
+
+
+def _association(part: Part, family: str) -> RecordRef | None:
+    """Both sides tell the same: what is read anew is the deal, which names its contacts; others say nothing to us."""
+    kind = part["associationType"].maybe(Part.text) or ""
+    side = {"DEAL_TO_CONTACT": "fromObjectId", "CONTACT_TO_DEAL": "toObjectId"}.get(kind.upper())
+    if side is None and family == "deal" and part["fromObjectId"].exists:
+        side = "fromObjectId"
+    return RecordRef(object="deal", id=part[side].identifier(50)) if side else None
+
+
+def _word(part: Part) -> str:
+    named = part["subscriptionType"]
+    return (named if named.exists else part["eventType"]).text(200)
+
+
+def _at(part: Part) -> datetime:
+    millis = part["occurredAt"].integer()
+    if not 0 <= millis < _LATEST_MS:
+        part["occurredAt"].refuse("milliseconds since 1970")
+    return _EPOCH + timedelta(milliseconds=millis)
+
+
+def _has(part: Part, name: str) -> bool:
+    properties = part["properties"]
+    return isinstance(properties.value, dict) and properties[name].exists
+
+
+def _said_when(part: Part) -> str | None:
+    """The time of the record's last change in a workflow's body."""
+    for name in ("lastmodifieddate", "hs_lastmodifieddate"):
+        if _has(part, name):
+            return str(part["properties"][name].value)
+    return str(part["updatedAt"].value) if part["updatedAt"].exists else None
+
+
+def _without_attempt(event: Mapping[str, Any]) -> Sequence[Any]:
+    return [[name, value] for name, value in sorted(event.items()) if name != "attemptNumber"]

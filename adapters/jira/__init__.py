@@ -1,0 +1,209 @@
+"""Jira Cloud: signed webhooks tell of issues and their changelog, statuses go out by the transitions of the workflow.
+
+https://developer.atlassian.com/cloud/jira/platform/webhooks/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from adapters.jira.client import Site
+from adapters.jira.connect import inspect
+from adapters.jira.push import push
+from adapters.jira.read import Reader
+from adapters.jira.records import ASSIGNEE, OBJECT, STATUS, Change, Issue, Shape, deleted_event
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.signatures import check_hmac
+from connector.core.errors import BadPayload, CrmRefused, UnknownEvent
+from connector.core.event import Event
+
+CREATED: Final = "jira:issue_created"
+UPDATED: Final = "jira:issue_updated"
+DELETED: Final = "jira:issue_deleted"
+IGNORED: Final = tuple(f"{of}_{what}" for of in ("comment", "worklog") for what in ("created", "updated", "deleted"))
+IDENTIFIER: Final = "x-atlassian-webhook-identifier"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = 7_258_118_400_000
+"""The year 2200, in milliseconds."""
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jira:
+    """A connection to the issues of one site, or of some of its projects."""
+
+    NAME: ClassVar[str] = "jira"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "url": Setting(description="https://<site>.atlassian.net", is_required=True, default=""),
+        "login": Setting(description="E-mail of the API token's user", is_required=True, default=""),
+        "api_token": Setting(
+            description="API token of that user; the newest is used", is_secret=True, is_required=True
+        ),
+        "webhook_secret": Setting(
+            description="Secret of the webhook, which signs it", is_secret=True, is_required=True
+        ),
+        "projects": Setting(description="Keys of the projects; other issues are ignored. Empty: all", default=()),
+        "stages_by": Setting(description="How the mapping calls statuses: by name or by id", default="name"),
+        "email_fields": Setting(description="Fields that hold e-mails; empty: custom fields that are one", default=()),
+        "phone_fields": Setting(description="Fields that hold phones", default=()),
+        "people": Setting(description="e-mail=account id, for users who hide their e-mail", default=()),
+        "rate": RATE_SETTING,
+    }
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"api_token", "webhook_secret"})
+    RATE: ClassVar[tuple[int, int]] = (10, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {STATUS: "stage", ASSIGNEE: "owner"}
+    EVENTS: ClassVar[frozenset[str]] = frozenset({CREATED, UPDATED, DELETED, *IGNORED})
+
+    url: str = ""
+    login: str = ""
+    api_token: tuple[str, ...] = field(default=(), repr=False)
+    webhook_secret: tuple[str, ...] = field(default=(), repr=False)
+    projects: tuple[str, ...] = ()
+    stages_by: str = "name"
+    email_fields: tuple[str, ...] = ()
+    phone_fields: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where the site and credentials are set."""
+        return bool(self.url and self.login and self.api_token)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the HMAC over the body; it names no time."""
+        del now
+        check_hmac(delivery.headers.get("x-hub-signature"), delivery.body, self.webhook_secret, prefix="sha256=")
+
+    def key(self, delivery: Delivery) -> str:
+        """The identifier that is the same on every retry; without one the event, issue, time and changelog."""
+        given = delivery.headers.get(IDENTIFIER, "")
+        if given and given.isprintable():
+            return given[:255]
+        body = read_json(delivery.body)
+        parts = [delivery.received_at.isoformat()]
+        with suppress(BadPayload):
+            parts = [body["webhookEvent"].text(100), body["timestamp"].identifier(30), _number(body)]
+            parts.append(body["changelog"]["id"].identifier(30) if body["changelog"].exists else "-")
+        return ":".join(parts)[:255]
+
+    def lane(self, delivery: Delivery) -> str:
+        """The issue."""
+        try:
+            return f"{OBJECT}:{_number(read_json(delivery.body))}"
+        except BadPayload:
+            return ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 to all that is JSON: what Jira is answered with a 4xx, it never sends again."""
+        read_json(delivery.body)
+        return Reply(status=202, body=b'{"accepted": 1}')
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The e-mails of assignees, which webhooks leave out."""
+        accounts = {account for delivery in deliveries for account in _assignees(delivery)}
+        return self._reader(api).owners(accounts) if accounts and self.takes_updates else {}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity and profile, status and assignee as the issue was made or changed, or its end."""
+        body = read_json(delivery.body)
+        word = body["webhookEvent"].text(100)
+        if word in IGNORED:
+            return []
+        if word not in self.EVENTS:
+            message = f"the event {word} is not known"
+            raise UnknownEvent(message)
+        at = _instant(body["timestamp"])
+        if word == DELETED:
+            return [deleted_event(_number(body), at)]
+        issue = Issue(part=body["issue"], shape=self._shape(), owners=fetched)
+        if self.projects and issue.part["fields"]["project"]["key"].text(100) not in self.projects:
+            return []
+        if word == CREATED:
+            return [issue.identify(), *issue.made(issue.stage(), issue.owner()), issue.profile()]
+        log = body["changelog"]
+        if not log.exists:
+            return [issue.identify(), issue.profile()]
+        change = Change(id=log["id"].identifier(), at=at, items=log["items"].items())
+        return [issue.identify(), *issue.changed(change), issue.profile()]
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The issues updated since by JQL, with their changelogs; deleted ones leave no trace."""
+        return self._reader(api).changes(since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """Fields, transition and assignee, issue by issue; read back together."""
+        return push(self._reader(api), updates)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Statuses, users, fields."""
+        return self._reader(api).catalog()
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Credentials, permissions, webhooks."""
+        return tuple(inspect(self._reader(api), url))
+
+    subscribe = defaults.subscribe
+
+    def _shape(self) -> Shape:
+        return Shape(by_id=self.stages_by == "id", emails=self.email_fields, phones=self.phone_fields)
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        pairs = [entry.partition("=") for entry in self.people]
+        checks = {
+            "url (https://<site>.atlassian.net)": _is_safe(self.url),
+            "login and api_token": bool(self.login and self.api_token),
+            "projects (their keys)": all(key.replace("_", "").isalnum() for key in self.projects),
+            "stages_by (name or id)": self.stages_by in {"name", "id"},
+            "people (e-mail=account id)": all(email.strip() and account.strip() for email, _, account in pairs),
+        }
+        if wrong := [name for name, is_right in checks.items() if not is_right]:
+            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+            raise CrmRefused(message)
+        known = {email.strip().casefold(): account.strip() for email, _, account in pairs}
+        site = Site(api=api, url=self.url, login=self.login, token=self.api_token[0])
+        return Reader(site=site, shape=self._shape(), known=known, projects=self.projects)
+
+
+def _number(body: Part) -> str:
+    """The id of the issue. Raises `BadPayload`."""
+    return body["issue"]["id"].identifier(30)
+
+
+def _assignees(delivery: Delivery) -> Iterator[str]:
+    with suppress(BadPayload):
+        body = read_json(delivery.body)
+        owner = Issue(part=body["issue"], shape=Shape(), owners={}).owner()
+        if owner:
+            yield owner
+        if body["changelog"].exists:
+            items = [item for item in body["changelog"]["items"].items() if item["fieldId"].value == ASSIGNEE]
+            yield from (item["to"].text(200) for item in items if item["to"].value)
+
+
+def _instant(part: Part) -> datetime:
+    """Milliseconds since 1970, as aware UTC. Raises `BadPayload`."""
+    milliseconds = part.integer()
+    if not 0 <= milliseconds < _LATEST:
+        part.refuse("milliseconds since 1970")
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def _is_safe(url: str) -> bool:
+    """Whether it is an address by HTTPS, or on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)

@@ -1,0 +1,176 @@
+"""What a Jira issue and its changelog say: status and assignee by change, identities, data, events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+OBJECT: Final = "issue"
+STATUS: Final = "status"
+ASSIGNEE: Final = "assignee"
+CREATED: Final = "created"
+"""The place of a change id in the keys of what an issue was made with."""
+_UNREAD: Final = frozenset({"attachment", "comment", "description", "environment", "worklog", "issuelinks", "subtasks"})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SHORTEST_PHONE: Final = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How mappings call statuses, by id or name, and which fields name the person; no e-mail field: all custom ones."""
+
+    by_id: bool = False
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+
+    def stage_of(self, status: Part) -> str | None:
+        """The stage that a status is."""
+        return status["id" if self.by_id else "name"].maybe(Part.identifier) if status.exists else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One change of an issue: `id` of the changelog, `at` aware UTC, its items."""
+
+    id: str
+    at: datetime
+    items: Sequence[Part]
+
+    def item(self, field: str) -> Part | None:
+        """The item about a field; of several the last."""
+        found = [one for one in self.items if field in {one["fieldId"].value, one["field"].value}]
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """An issue as a webhook or the API shows it. `owners`: `user:<account id>` → e-mail."""
+
+    part: Part
+    shape: Shape
+    owners: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The issue as one word, `issue:10482`: its key changes when it is moved to another project."""
+        return f"{OBJECT}:{self.part['id'].identifier()}"
+
+    def identify(self) -> Event:
+        """That the issue is there."""
+        return self._event()(key=f"{self.name}:identify", at=self.time("created"), kind=Kind.IDENTIFY)
+
+    def staged(self, stage: str | None, change: str, at: datetime) -> list[Event]:
+        """That it entered a stage by a change."""
+        key = f"{self.name}:stage@{change}"
+        return [self._event()(key=key, at=at, kind=Kind.STAGE, stage=stage)] if stage else []
+
+    def owned(self, owner: str | None, change: str, at: datetime) -> Event:
+        """That somebody, or nobody, is in charge by a change."""
+        email = self.owners.get(f"user:{owner}")
+        key = f"{self.name}:owner@{change}"
+        return self._event()(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=email)
+
+    def profile(self) -> Event:
+        """What its fields say."""
+        at, fields = self.time("updated"), self.part["fields"].object()
+        data = {name: value for name, value in fields.items() if value is not None and name not in _UNREAD}
+        data |= {name: self.part[name].value for name in ("id", "key")}
+        mark = int((at - _EPOCH) / timedelta(milliseconds=1))
+        return self._event()(key=f"{self.name}:profile@{mark}", at=at, kind=Kind.PROFILE, data=data)
+
+    def made(self, status: str | None, owner: str | None) -> list[Event]:
+        """What it was made with."""
+        at = self.time("created")
+        return [*self.staged(status, CREATED, at), self.owned(owner, CREATED, at)]
+
+    def changed(self, change: Change) -> list[Event]:
+        """What a change did to status and assignee."""
+        events: list[Event] = []
+        if item := change.item(STATUS):
+            events += self.staged(_side(item, "to", self.shape), change.id, change.at)
+        if item := change.item(ASSIGNEE):
+            events.append(self.owned(_id(item["to"]), change.id, change.at))
+        return events
+
+    def history(self, changes: Sequence[Change], since: datetime, *, whole: bool) -> Iterator[Event]:
+        """The events of the changes since, and always the last of status and assignee: it may have been missed before.
+
+        `changes` in their order; `whole`: they go back to the issue's making.
+        """
+        last = {of: next((one for one in reversed(changes) if one.item(of)), None) for of in (STATUS, ASSIGNEE)}
+        for change in changes:
+            if change.at >= since or change in last.values():
+                yield from self.changed(change)
+        if whole:
+            first = {of: next((one.item(of) for one in changes if one.item(of)), None) for of in (STATUS, ASSIGNEE)}
+            status, assignee = first[STATUS], first[ASSIGNEE]
+            yield from self.made(
+                _side(status, "from", self.shape) if status else self.stage(),
+                _id(assignee["from"]) if assignee else self.owner(),
+            )
+
+    def stage(self) -> str | None:
+        """The stage that it shows."""
+        return self.shape.stage_of(self.part["fields"][STATUS])
+
+    def owner(self) -> str | None:
+        """The account id of its assignee."""
+        return self.part["fields"][ASSIGNEE].maybe(lambda one: one["accountId"].text(200))
+
+    def time(self, name: str) -> datetime:
+        """`created` or `updated`."""
+        return self.part["fields"][name].instant()
+
+    def _event(self) -> partial[Event]:
+        record = RecordRef(object=OBJECT, id=self.part["id"].identifier())
+        return partial(Event, record=record, is_lead=True, identities=self._identities())
+
+    def _identities(self) -> tuple[Identity, ...]:
+        fields = self.part["fields"].object()
+        found = [Identity(kind="record", value=self.name)]
+        emails = self.shape.emails or [name for name in fields if name.startswith("customfield_")]
+        for kind, names in (("email", emails), ("phone", self.shape.phones)):
+            for name in names:
+                found += _readable(kind, Part(fields.get(name)))
+        return tuple(dict.fromkeys(found))
+
+
+def changes_in(changelog: Part) -> list[Change]:
+    """The changes of an issue in their order, as the API gives them, newest first. Raises `BadPayload`."""
+    found = [
+        Change(id=one["id"].identifier(), at=one["created"].instant(), items=one["items"].items())
+        for one in changelog["histories"].items()
+    ]
+    return sorted(found, key=lambda change: (change.at, int(change.id) if change.id.isdecimal() else 0))
+
+
+def deleted_event(issue: str, at: datetime) -> Event:
+    """The event of an issue that is gone."""
+    name = f"{OBJECT}:{issue}"
+    record, identities = RecordRef(object=OBJECT, id=issue), (Identity(kind="record", value=name),)
+    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
+
+
+def _side(item: Part, side: str, shape: Shape) -> str | None:
+    """The status before or after a change."""
+    return item[side if shape.by_id else f"{side}String"].maybe(Part.identifier)
+
+
+def _id(part: Part) -> str | None:
+    return part.text(200) if part.value else None
+
+
+def _readable(kind: str, part: Part) -> list[Identity]:
+    try:
+        value = part.email() if kind == "email" else part.phone()
+    except BadPayload:
+        return []  # another kind of field, or what somebody typed: it identifies nobody
+    is_long = kind == "email" or len(value.lstrip("+")) >= _SHORTEST_PHONE
+    return [Identity(kind=kind, value=value)] if is_long and "://" not in value else []

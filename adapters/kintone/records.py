@@ -1,0 +1,128 @@
+"""What a record of a kintone app says: fields by code or type, its stage and owner, its identities, data and events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+OBJECT: Final = "record"
+STAGE: Final = "$stage"
+OWNER: Final = "$owner"
+"""How mappings call stage and owner, whichever fields these are; kintone's own such names are `$id`, `$revision`."""
+MOST_REVISIONS: Final = 59_999_999
+_SHORTEST_PHONE: Final = 7
+Record: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Field code → `type` and `value`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Which fields say what, by code. Empty: process status, assignee, and every link that is an address or a phone."""
+
+    stage: str = ""
+    owner: str = ""
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+
+    def code_of(self, name: str, record: Record) -> str | None:
+        """The code of a field as the mapping calls it; None: the record has no such field."""
+        if name in {STAGE, OWNER}:
+            chosen, kind = (self.stage, "STATUS") if name == STAGE else (self.owner, "STATUS_ASSIGNEE")
+            name = chosen or code_of(kind, record) or name
+        return name if name in record else None
+
+    def stage_of(self, record: Record) -> str | None:
+        """The stage; None where the field is empty or not there."""
+        value = _value(record, self.code_of(STAGE, record))
+        return value if isinstance(value, str) and value else None
+
+    def owner_of(self, record: Record) -> str | None:
+        """The login name of the first person in charge."""
+        value = _value(record, self.code_of(OWNER, record))
+        first = value[0] if isinstance(value, list) and value else value
+        code = first.get("code") if isinstance(first, dict) else None
+        return str(code) if code else None
+
+    def identities_of(self, name: str, record: Record) -> tuple[Identity, ...]:
+        """The record, and the e-mails and phones that it names."""
+        links = [code for code, field in record.items() if isinstance(field, dict) and field.get("type") == "LINK"]
+        found = [Identity(kind="record", value=name)]
+        for kind, codes in (("email", self.emails or links), ("phone", self.phones or links)):
+            for code in codes:
+                found += _readable(kind, Part(_value(record, code)))
+        return tuple(dict.fromkeys(found))
+
+
+def code_of(kind: str, record: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The code of the first field of a type: codes are in the app's language and may be changed."""
+    return next((code for code, field in record.items() if isinstance(field, dict) and field.get("type") == kind), None)
+
+
+def number_of(record: Record, name: str) -> int:
+    """`$id` or `$revision`. Raises `BadPayload`."""
+    number = Part(record)[name]["value"].integer()
+    if number < 0:
+        Part(number, f"$.{name}.value").refuse("a number of a record")
+    return number
+
+
+def name_of(record_id: int) -> str:
+    """The record as one word, `record:345`."""
+    return f"{OBJECT}:{record_id}"
+
+
+def events_of(record: Record, shape: Shape, owners: Mapping[str, Any], *, entered: bool | None) -> list[Event]:
+    """The events that a record stands for. `owners`: `user:<login name>` → e-mail. Raises `BadPayload`.
+
+    `entered`: whether it is known to have entered its stage with this revision, or was only seen in it; None: neither
+    is told. kintone dates to the minute, so that within one the revision puts the changes in order.
+    """
+    number, revision = number_of(record, "$id"), number_of(record, "$revision")
+    name, created, updated = name_of(number), _time(record, "CREATED_TIME"), _time(record, "UPDATED_TIME")
+    at, mark = updated + timedelta(microseconds=min(revision, MOST_REVISIONS)), f"r{revision:08d}"
+    ref, identities = RecordRef(object=OBJECT, id=str(number)), shape.identities_of(name, record)
+    event = partial(Event, record=ref, is_lead=True, identities=identities)
+    events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
+    stage, owner = shape.stage_of(record), shape.owner_of(record)
+    if stage and entered is not None:
+        word = "stage" if entered else "seen"
+        events.append(event(key=f"{name}:{word}@{mark}", at=at, kind=Kind.STAGE, stage=stage, is_seen=not entered))
+    email = owners.get(f"user:{owner}")
+    events.append(event(key=f"{name}:owner@{mark}", at=at, kind=Kind.OWNER, owner=owner, owner_email=email))
+    values = {code: _value(record, code) for code in record} | {STAGE: stage, OWNER: owner}
+    data = {code: value for code, value in values.items() if value not in (None, "", [])}
+    events.append(event(key=f"{name}:profile@{mark}", at=at, kind=Kind.PROFILE, data=data))
+    return events
+
+
+def deleted_event(record_id: int, at: datetime) -> Event:
+    """The event of a record that is gone."""
+    name, ref = name_of(record_id), RecordRef(object=OBJECT, id=str(record_id))
+    identities = (Identity(kind="record", value=name),)
+    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
+
+
+def _value(record: Record, code: str | None) -> Any:
+    field = record.get(code) if code else None
+    return field.get("value") if isinstance(field, dict) else None
+
+
+def _time(record: Record, kind: str) -> datetime:
+    code = code_of(kind, record)
+    return Part(_value(record, code), f"$.record.{code or kind}.value").instant()
+
+
+def _readable(kind: str, part: Part) -> list[Identity]:
+    try:
+        value = part.email() if kind == "email" else part.phone()
+    except BadPayload:
+        return []  # a web address, or what somebody typed into the field: it identifies nobody
+    is_long = kind == "email" or len(value.lstrip("+")) >= _SHORTEST_PHONE
+    return [Identity(kind=kind, value=value)] if is_long and "://" not in value else []

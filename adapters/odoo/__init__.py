@@ -1,0 +1,199 @@
+"""Odoo CRM: automation rules call a webhook with a record's id, leads are read and written by JSON-2 or JSON-RPC.
+
+https://github.com/odoo/documentation/blob/master/content/applications/studio/automated_actions/webhooks.rst
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from adapters.odoo.client import PROTOCOLS, Server
+from adapters.odoo.connect import inspect
+from adapters.odoo.push import push
+from adapters.odoo.read import Reader, error_of
+from adapters.odoo.records import MODEL, OBJECT, deleted_event, events_of
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.payload import read_json
+from connector.adapter_kit.signatures import check_token
+from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.event import Event
+
+DELETED: Final = "deleted"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Odoo:
+    """A connection to the leads of one database by its automation rules and one API key."""
+
+    NAME: ClassVar[str] = "odoo"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "url": Setting(description="Address of Odoo, https://example.odoo.com", is_required=True, default=""),
+        "database": Setting(description="Name of the database; may be empty where the host has one only", default=""),
+        "api_key": Setting(
+            description="API key of a user who sees and changes all leads; the newest is used",
+            is_secret=True,
+            is_required=True,
+        ),
+        "webhook_token": Setting(
+            description="What automation rules add to the address as ?token=…; empty: deliveries are refused",
+            is_secret=True,
+        ),
+        "protocol": Setting(description="json2 (Odoo 19 and later) or jsonrpc (before)", default="json2"),
+        "login": Setting(description="Login of the API key's user; for jsonrpc only", default=""),
+        "stages_by": Setting(description="How the mapping calls stages: by name or by id", default="name"),
+        "language": Setting(description="Language of the stages' names, as Odoo calls it", default="en_US"),
+        "fields": Setting(description="Fields of crm.lead to read besides the usual and your own (x_…)", default=()),
+        "rate": RATE_SETTING,
+    }
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token", "api_key"})
+    RATE: ClassVar[tuple[int, int]] = (5, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {"stage_id": "stage", "user_id": "owner"}
+    EVENTS: ClassVar[frozenset[str]] = frozenset({MODEL, DELETED})
+
+    url: str = ""
+    database: str = ""
+    api_key: tuple[str, ...] = field(default=(), repr=False)
+    webhook_token: tuple[str, ...] = field(default=(), repr=False)
+    protocol: str = PROTOCOLS[0]
+    login: str = ""
+    stages_by: str = "name"
+    language: str = "en_US"
+    fields: tuple[str, ...] = ()
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where an address and an API key are set."""
+        return bool(self.url and self.api_key)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the token in the address: Odoo signs nothing and sends no header of ours."""
+        del now
+        check_token(delivery.parameter("token"), self.webhook_token)
+
+    def key(self, delivery: Delivery) -> str:
+        """With the time of receipt: Odoo sends once, and may send nothing that tells two changes apart."""
+        model, lead = _notice(delivery)
+        word = (delivery.parameter("event") or "-")[:40]
+        return f"{model}:{lead}:{word}:{delivery.received_at.isoformat()}"
+
+    def lane(self, delivery: Delivery) -> str:
+        """The record."""
+        try:
+            return f"{OBJECT}:{_notice(delivery)[1]}"
+        except BadPayload:
+            return ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202: Odoo waits one second for it."""
+        _notice(delivery)
+        return Reply(status=202, body=b'{"accepted": 1}')
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The records as they are now, once each, by name (`lead:77`; None: gone), and the salespersons' e-mails."""
+        leads = [lead for delivery in deliveries if (lead := _wanted(delivery)) is not None]
+        if not leads:
+            return {}
+        reader = self._reader(api)
+        return {**reader.rows(leads), **reader.owners()}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity, stage, owner and profile as the record shows them, or its end.
+
+        Also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
+        """
+        model, lead = _notice(delivery)
+        if model != MODEL:
+            message = f"a rule of the model {model} calls this address; only those of {MODEL} may"
+            raise UnknownEvent(message)
+        word = delivery.parameter("event")
+        if word == DELETED:
+            return [deleted_event(lead, delivery.received_at)]
+        if word:
+            message = f"the address says event={word}; it may say event={DELETED}, or nothing"
+            raise UnknownEvent(message)
+        name = f"{OBJECT}:{lead}"
+        if name not in fetched:
+            message = f"{name} was not read"
+            raise CrmUnavailable(message)
+        if (row := fetched[name]) is None:
+            return [deleted_event(lead, delivery.received_at)]
+        if error := error_of(row):
+            raise error
+        return events_of(row, fetched, by_id=self.stages_by == "id")
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The records written since; deleted ones leave no trace."""
+        return self._reader(api).changes(since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """`write` once for all records that get the same, `action_set_lost` and `action_unarchive` for the archive."""
+        return push(self._reader(api), updates)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Stages with `lost` and `archived`, internal users, fields."""
+        return self._reader(api).catalog()
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Whether the key works, the fields are there, and a rule calls the address, as far as the user may know."""
+        return inspect(self._reader(api), url, self.webhook_token)
+
+    subscribe = defaults.subscribe
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        checks = {
+            "url (https://example.odoo.com)": _is_safe(self.url),
+            "api_key": bool(self.api_key),
+            "protocol (json2 or jsonrpc)": self.protocol in PROTOCOLS,
+            "login and database (needed by jsonrpc)": self.protocol != "jsonrpc" or bool(self.login and self.database),
+            "stages_by (name or id)": self.stages_by in {"name", "id"},
+        }
+        if wrong := [name for name, is_right in checks.items() if not is_right]:
+            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+            raise CrmRefused(message)
+        server = Server(
+            api=api,
+            url=self.url,
+            key=self.api_key[0],
+            database=self.database,
+            login=self.login,
+            protocol=self.protocol,
+            language=self.language,
+        )
+        return Reader(server=server, by_id=self.stages_by == "id", more=self.fields)
+
+
+def _notice(delivery: Delivery) -> tuple[str, int]:
+    """Model and id of the record that the rule was run for. Raises `BadPayload`."""
+    body = read_json(delivery.body)
+    lead = body["_id"].integer()
+    if lead < 1:
+        body["_id"].refuse("the id of a record")
+    return body["_model"].text(100), lead
+
+
+def _wanted(delivery: Delivery) -> int | None:
+    try:
+        model, lead = _notice(delivery)
+    except BadPayload:
+        return None
+    return lead if model == MODEL and not delivery.parameter("event") else None
+
+
+def _is_safe(url: str) -> bool:
+    """Whether it is an address by HTTPS, or on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)

@@ -1,0 +1,120 @@
+"""What a row of `crm.lead` says: its stage, where a lost lead is one of its own, its identities, data and events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+MODEL: Final = "crm.lead"
+OBJECT: Final = "lead"
+"""Leads and opportunities alike: a lead that is converted keeps its id."""
+LOST: Final = "lost"
+ARCHIVED: Final = "archived"
+PLAIN: Final = {LOST: "Lost (archived, with a reason or probability 0)", ARCHIVED: "Archived, but not lost"}
+"""Stages that are none in Odoo: it archives the record and leaves its stage as it was."""
+FIELDS: Final = (
+    *("name", "type", "active", "probability", "stage_id", "team_id", "user_id", "lost_reason_id", "partner_id"),
+    *("contact_name", "partner_name", "email_from", "email_normalized", "phone", "phone_sanitized", "mobile"),
+    *("function", "website", "street", "city", "zip", "country_id", "state_id", "priority", "tag_ids"),
+    *("expected_revenue", "source_id", "medium_id", "campaign_id", "description", "company_id"),
+    *("create_date", "write_date", "date_last_stage_update", "date_closed", "date_deadline"),
+)
+"""What is read, as far as the version has it; fields of the customer's own (`x_…`) are read besides."""
+_SHORTEST_PHONE: Final = 7
+Row: TypeAlias = Mapping[str, Any]
+"""A record by field name, without empty values; a relation is `[id, name]`, a time has no zone and is UTC."""
+
+
+def record_of(lead: int) -> RecordRef:
+    """The record of an id."""
+    return RecordRef(object=OBJECT, id=str(lead))
+
+
+def stage_of(row: Row, *, by_id: bool) -> str | None:
+    """The stage as mappings call it: by name or by id, `lost` and `archived` for records that are put away."""
+    if not row.get("active", True):
+        return LOST if "lost_reason_id" in row or not row.get("probability") else ARCHIVED
+    stage = row.get("stage_id")
+    return str(stage[0] if by_id else stage[1]).strip() if stage else None
+
+
+def events_of(row: Row, owners: Mapping[str, Any], *, by_id: bool) -> list[Event]:
+    """The events that a row stands for as it is now; `owners`: `user:<id>` → e-mail. Raises `BadPayload`."""
+    record, written = record_of(Part(row.get("id"), "$.id").integer()), _time(row, "write_date")
+    name = f"{OBJECT}:{record.id}"
+    event = partial(Event, record=record, is_lead=True, identities=_identities(name, row))
+    events = [event(key=f"{name}:identify", at=_time(row, "create_date"), kind=Kind.IDENTIFY)]
+    if stage := stage_of(row, by_id=by_id):
+        events += _stages(event, name, stage, row, written)
+    user = row.get("user_id")
+    owner = str(user[0]) if user else None
+    events.append(
+        event(
+            key=f"{name}:owner:{owner or 'nobody'}@{_moment(written)}",
+            at=written,
+            kind=Kind.OWNER,
+            owner=owner,
+            owner_email=owners.get(f"user:{owner}"),
+        )
+    )
+    data = {**row, "stage": stage}
+    events.append(event(key=f"{name}:profile@{_moment(written)}", at=written, kind=Kind.PROFILE, data=data))
+    return events
+
+
+def deleted_event(lead: int, at: datetime) -> Event:
+    """The event of a record that is gone; `at` is when that was seen."""
+    record = record_of(lead)
+    identities = (Identity(kind="record", value=f"{OBJECT}:{lead}"),)
+    key = f"{OBJECT}:{lead}:deleted"
+    return Event(key=key, at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
+
+
+def _stages(event: partial[Event], name: str, stage: str, row: Row, written: datetime) -> list[Event]:
+    """When it entered the stage, and that it is still there: Odoo dates no return from the lost ones."""
+    dated = "date_last_stage_update" if row.get("active", True) else "date_closed"
+    entered = _time(row, dated) if dated in row else None
+    word = stage if stage in PLAIN else str(row["stage_id"][0])
+    seen = event(key=f"{name}:seen:{word}@{_moment(written)}", at=written, kind=Kind.STAGE, stage=stage, is_seen=True)
+    if entered is None:
+        return [seen]
+    exact = event(key=f"{name}:stage:{word}@{_moment(entered)}", at=entered, kind=Kind.STAGE, stage=stage)
+    return [exact] if entered >= written or stage in PLAIN else [exact, seen]
+
+
+def _identities(name: str, row: Row) -> tuple[Identity, ...]:
+    found = [Identity(kind="record", value=name)]
+    for kind, field in (
+        ("email", "email_normalized"),
+        ("email", "email_from"),
+        ("phone", "phone_sanitized"),
+        ("phone", "phone"),
+    ):
+        if kind not in {identity.kind for identity in found} and field in row:
+            found += _readable(kind, Part(row[field]))
+    return tuple(found)
+
+
+def _readable(kind: str, part: Part) -> list[Identity]:
+    try:
+        value = part.email() if kind == "email" else part.phone()
+    except BadPayload:
+        return []  # what somebody typed into the field is no address; it identifies nobody
+    is_long = kind == "email" or len(value.lstrip("+")) >= _SHORTEST_PHONE
+    return [Identity(kind=kind, value=value)] if is_long else []
+
+
+def _moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(row: Row, name: str) -> datetime:
+    """A time of the row, or the nearest that it has: `2026-03-04 05:06:07`, which is UTC."""
+    given = next((row[key] for key in (name, "write_date", "create_date") if row.get(key)), None)
+    return Part(f"{given.replace(' ', 'T')}Z" if isinstance(given, str) else given, f"$.{name}").instant()

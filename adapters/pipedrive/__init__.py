@@ -1,0 +1,196 @@
+"""Pipedrive: webhooks with whole records come in, deals, persons and leads are written by REST, webhooks looked after.
+
+https://pipedrive.readme.io/docs/guide-for-webhooks-v2
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from adapters.pipedrive.client import OBJECTS, Company
+from adapters.pipedrive.connect import inspect, subscribe
+from adapters.pipedrive.push import push
+from adapters.pipedrive.read import Reader
+from adapters.pipedrive.records import deleted_event, events_of, name_of
+from adapters.pipedrive.webhook import EVENTS, Notice, key_of, read_notice
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.signatures import check_token
+from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.event import Event
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipedrive:
+    """A connection to one Pipedrive company."""
+
+    NAME: ClassVar[str] = "pipedrive"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "http_password": Setting(
+            description="Password of the webhooks' basic authentication: make one up", is_secret=True, is_required=True
+        ),
+        "http_user": Setting(description="User of the webhooks' basic authentication", default="connector"),
+        "company_url": Setting(description="https://<company>.pipedrive.com", default="https://api.pipedrive.com"),
+        "api_token": Setting(description="API token of a user of its own; the newest is used", is_secret=True),
+        "client_id": Setting(description="In place of api_token: the OAuth app's client id", default=""),
+        "client_secret": Setting(description="The OAuth app's client secret", is_secret=True),
+        "refresh_token": Setting(description="The OAuth app's refresh token", is_secret=True),
+        "oauth_url": Setting(description="Where tokens are refreshed", default="https://oauth.pipedrive.com"),
+        "company_id": Setting(description="The company's id: events of others are ignored; empty: all", default=""),
+        "objects": Setting(description="What is read: deal, person, lead", default=("deal", "person", "lead")),
+        "rate": RATE_SETTING,
+    }
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"api_token", "http_auth_password", "access_token"})
+    RATE: ClassVar[tuple[int, int]] = (18, 2)
+    ECHOES: ClassVar[Mapping[str, str]] = {"stage_id": "stage", "status": "stage", "owner_id": "owner"}
+    EVENTS: ClassVar[frozenset[str]] = EVENTS
+
+    http_password: tuple[str, ...] = field(default=(), repr=False)
+    http_user: str = "connector"
+    company_url: str = "https://api.pipedrive.com"
+    api_token: tuple[str, ...] = field(default=(), repr=False)
+    client_id: str = ""
+    client_secret: tuple[str, ...] = field(default=(), repr=False)
+    refresh_token: tuple[str, ...] = field(default=(), repr=False)
+    oauth_url: str = "https://oauth.pipedrive.com"
+    company_id: str = ""
+    objects: tuple[str, ...] = ("deal", "person", "lead")
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where a token is set."""
+        return bool(self.api_token or self.refresh_token)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By basic authentication: Pipedrive has no signature."""
+        del now
+        given = delivery.headers.get("authorization", "")
+        try:
+            scheme, _, encoded = given.partition(" ")
+            user, _, password = b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError) as error:
+            message = "the header authorization holds no user and password"
+            raise BadSignature(message) from error
+        if scheme.casefold() != "basic":
+            message = "the header authorization is not of basic authentication"
+            raise BadSignature(message)
+        check_token(password, self.http_password)
+        check_token(user, (self.http_user,))
+
+    def key(self, delivery: Delivery) -> str:
+        """The event's id, which a retry keeps."""
+        return key_of(delivery)
+
+    def lane(self, delivery: Delivery) -> str:
+        """The record."""
+        notice = self._read(delivery)
+        return name_of(notice.record) if notice and notice.record else ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 at once: ten first attempts that fail ban a webhook for half an hour, and what happens then is lost."""
+        del delivery
+        return Reply(status=202, body=b'{"accepted": 1}')
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The persons of deals and leads, the owners' e-mails, and the records of old webhooks, in batch calls."""
+        notices = [notice for each in deliveries if (notice := self._read(each)) and not notice.is_deleted]
+        records = [notice.data for notice in notices if notice.data is not None]
+        names = dict.fromkeys(name_of(one.record) for one in notices if one.record and one.data is None)
+        return self._reader(api).needed(records, names) if notices and self.takes_updates else {}
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity, stage, owner and profile of the record as the delivery has it, or its end.
+
+        Also raises `CrmUnavailable` where an old webhook's record was not read.
+        """
+        notice = read_notice(delivery)
+        ref = notice.record
+        if ref is None or not self._is_read(notice):
+            return []
+        if notice.is_deleted:
+            return [deleted_event(ref, notice.at, notice.survivor)]
+        record = notice.data
+        if record is None:
+            if name_of(ref) not in fetched:
+                message = f"{name_of(ref)} was not read: webhooks of version 1 need a token"
+                raise CrmUnavailable(message)
+            record = fetched[name_of(ref)]
+            if record is None:
+                return [deleted_event(ref, notice.at)]
+        is_reopened = "status" in notice.changed and record.get("status") == "open"
+        return events_of(ref, record, fetched, is_reopened=is_reopened, merged=notice.merged)
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """Deals and persons by `updated_since`, leads newest first; deleted records leave no trace there."""
+        return self._reader(api).changes(self._objects(), since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """A call per record, as Pipedrive has no batch, and one per hundred to read them back."""
+        return push(self._reader(api), updates)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Stages, users and fields."""
+        return self._reader(api).catalog(self._objects())
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Token, budget left, rights, and the webhooks that go to `url`."""
+        company = self._reader(api).company
+        return inspect(company, self._objects(), url, has_password=any(self.http_password))
+
+    def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
+        """Makes the webhooks v2 that are missing, with basic authentication; looked at again after a day."""
+        account = (self.http_user, next(iter(self.http_password), ""))
+        return subscribe(self._reader(api).company, self._objects(), url, now, account)
+
+    def _read(self, delivery: Delivery) -> Notice | None:
+        """The notice, where it can be read and is to be read; raises nothing."""
+        try:
+            notice = read_notice(delivery)
+        except (BadPayload, UnknownEvent):
+            return None
+        return notice if self._is_read(notice) else None
+
+    def _is_read(self, notice: Notice) -> bool:
+        is_ours = not self.company_id or not notice.company or notice.company == self.company_id
+        return is_ours and notice.record is not None and notice.record.object in self._objects()
+
+    def _objects(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(word.strip().lower() for word in self.objects))
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        checks = {
+            "objects (deal, person, lead)": set(self._objects()) <= set(OBJECTS),
+            "company_url (https://<company>.pipedrive.com)": _is_safe(self.company_url),
+            "oauth_url (https://oauth.pipedrive.com)": _is_safe(self.oauth_url),
+        }
+        if wrong := [name for name, is_right in checks.items() if not is_right]:
+            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+            raise CrmRefused(message)
+        company = Company(
+            api=api,
+            url=self.company_url.rstrip("/"),
+            oauth_url=self.oauth_url.rstrip("/"),
+            api_token=next(iter(self.api_token), ""),
+            client_id=self.client_id,
+            client_secret=next(iter(self.client_secret), ""),
+            refresh_token=next(iter(self.refresh_token), ""),
+        )
+        return Reader(company=company)
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in _LOOPBACK

@@ -1,0 +1,129 @@
+"""Reads the records, persons and users that deliveries name, what changed since, and the directories of a company."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.pipedrive.client import OBJECTS, PAGE, Company, rows_of
+from adapters.pipedrive.records import LOST, WON, Record, events_of, person_of, time_of
+from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.owners import PEOPLE, emails_of
+from connector.core.errors import BadPayload
+from connector.core.event import Event, RecordRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads one company."""
+
+    company: Company
+
+    def needed(self, records: Sequence[Record], names: Iterable[str]) -> dict[str, Any]:
+        """What parsing needs: the records of `names` (`deal:1`; None: gone), persons by name, `users` by id."""
+        found: dict[str, Any] = {}
+        wanted: dict[str, dict[str, None]] = defaultdict(dict)
+        for name in names:
+            record_object, _, record_id = name.partition(":")
+            wanted[record_object][record_id] = None
+        for record_object, ids in wanted.items():
+            read = self.company.by_id(record_object, list(ids))
+            found |= {f"{record_object}:{of}": read.get(of) for of in ids}
+        known = [*records, *(record for record in found.values() if record)]
+        persons = dict.fromkeys(of for record in known if (of := person_of(record)) and f"person:{of}" not in found)
+        found |= {f"person:{of}": person for of, person in self.company.by_id("person", list(persons)).items()}
+        return found | {"users": self._emails({str(one["owner_id"]) for one in known if one.get("owner_id")})}
+
+    def changes(self, objects: Sequence[str], since: datetime) -> Iterator[Event]:
+        """What changed since (aware UTC), object by object; what was deleted leaves no trace there."""
+        for record_object in objects:
+            pages = self._leads(since) if record_object == "lead" else self._changed(record_object, since)
+            for rows in pages:
+                fetched = self.needed(rows, ())
+                for row in rows:
+                    yield from _events(RecordRef(object=record_object, id=str(row["id"])), row, fetched)
+
+    def people(self) -> list[Person]:
+        """The users, those who were switched off too; remembered for some minutes."""
+        memo = self.company.api.memo
+        if PEOPLE not in memo:
+            memo[PEOPLE] = [_person(row) for row in rows_of(self.company.read("/v1/users"))]
+        people: list[Person] = memo[PEOPLE]
+        return people
+
+    def stages(self) -> list[Mapping[str, Any]]:
+        """All stages of all pipelines; remembered for some minutes."""
+        memo = self.company.api.memo
+        if "stages" not in memo:
+            memo["stages"] = [row for rows in self.company.pages("/api/v2/stages") for row in rows]
+        stages: list[Mapping[str, Any]] = memo["stages"]
+        return stages
+
+    def catalog(self, objects: Sequence[str]) -> Catalog:
+        """Stages with their pipelines' names, users, and fields as they are now."""
+        for name in (PEOPLE, "stages"):
+            self.company.api.memo.pop(name, None)
+        stages = {}
+        if "deal" in objects:
+            pipelines = {row["id"]: row["name"] for rows in self.company.pages("/api/v2/pipelines") for row in rows}
+            named = {str(row["id"]): f"{pipelines.get(row['pipeline_id'])} / {row['name']}" for row in self.stages()}
+            stages = {"deal": {"": {**named, WON: "Won", LOST: "Lost"}}}
+        fields = {
+            of: {str(row["key"]): str(row["name"]) for row in self._fields("deal" if of == "lead" else of)}
+            for of in objects
+        }
+        return Catalog(stages=stages, owners=tuple(self.people()), fields=fields)
+
+    def _fields(self, record_object: str) -> Iterator[Mapping[str, Any]]:
+        start = 0
+        while True:
+            body = self.company.read(f"/v1/{record_object}Fields", start=str(start), limit=str(PAGE))
+            rows = rows_of(body)
+            yield from rows
+            start += len(rows)
+            if not rows or not _has_more(body):
+                return
+
+    def _emails(self, wanted: set[str]) -> dict[str, str | None]:
+        """User id → e-mail; without the right they stay unknown, and their events are held."""
+        return emails_of(wanted, self.people, self.company.api)
+
+    def _changed(self, record_object: str, since: datetime) -> Iterator[list[Record]]:
+        written = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        order = {"sort_by": "update_time", "sort_direction": "asc"}
+        return self.company.pages(OBJECTS[record_object], updated_since=written, **order)
+
+    def _leads(self, since: datetime) -> Iterator[list[Record]]:
+        """Leads have no `updated_since`: the newest changes first, until they are older."""
+        start = 0
+        while True:
+            params = {"sort": "update_time DESC", "start": str(start), "limit": str(PAGE)}
+            body = self.company.read(OBJECTS["lead"], **params)
+            rows = rows_of(body)
+            recent = [row for row in rows if time_of(row, "update_time") >= since.replace(microsecond=0)]
+            if recent:
+                yield recent
+            start += len(rows)
+            if not rows or len(recent) < len(rows) or not _has_more(body):
+                return
+
+
+def _events(ref: RecordRef, record: Record, fetched: Mapping[str, Any]) -> Iterator[Event]:
+    try:
+        yield from events_of(ref, record, fetched)
+    except BadPayload:
+        return  # one unreadable record does not end the run; a webhook about it is set aside with the reason
+
+
+def _person(row: Mapping[str, Any]) -> Person:
+    email = str(row.get("email") or "").strip().casefold() or None
+    is_active = row.get("active_flag") is not False
+    return Person(id=str(row["id"]), email=email, name=str(row.get("name") or email or row["id"]), is_active=is_active)
+
+
+def _has_more(body: Mapping[str, Any]) -> bool:
+    pagination = (body.get("additional_data") or {}).get("pagination") or {}
+    return pagination.get("more_items_in_collection") is True

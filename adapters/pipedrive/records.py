@@ -1,0 +1,169 @@
+"""What a deal, lead or person of Pipedrive says: identities, data and events, the same from webhooks and from REST.
+
+https://pipedrive.readme.io/docs/guide-for-webhooks-v2
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+WON, LOST, DELETED = "won", "lost", "deleted"
+CLOSED: Final[Mapping[str, str]] = {WON: "won_time", LOST: "lost_time"}
+"""Status → the field that dates it."""
+SHORTEST_PHONE: Final = 7
+"""Fewer digits are an extension, which many people share."""
+CUSTOM: Final = re.compile(r"[0-9a-f]{40}")
+"""The key of a custom field."""
+_TYPED: Final = frozenset({"type", "value", "values", "id", "currency"})
+Record: TypeAlias = Mapping[str, Any]
+
+
+def name_of(record: RecordRef) -> str:
+    """The record as one word, `deal:4821`."""
+    return f"{record.object}:{record.id}"
+
+
+def person_of(record: Record) -> str | None:
+    """The id of the person of a deal or lead."""
+    person = record.get("person_id")
+    return str(person) if isinstance(person, int | str) and not isinstance(person, bool) and person else None
+
+
+def identities_of(ref: RecordRef, record: Record, person: Record, merged: str | None = None) -> tuple[Identity, ...]:
+    """What finds the subject: the record, one merged into it, its person, and the person's e-mails and phones."""
+    names = [name_of(ref)]
+    if merged:
+        names.append(f"{ref.object}:{merged}")
+    if ref.object != "person" and (of := person_of(record)):
+        names.append(f"person:{of}")
+    found = [Identity(kind="record", value=name) for name in names]
+    source = record if ref.object == "person" else person
+    found += _readable("email", values_of(source, "emails"))
+    found += _readable("phone", values_of(source, "phones"))
+    return tuple(dict.fromkeys(found))
+
+
+def stage_of(record: Record) -> tuple[str, str] | None:
+    """A deal's stage as mappings call it, and the field that dates it: the stage's number while open, `won`, `lost`."""
+    status = record.get("status")
+    if status in CLOSED:
+        return str(status), CLOSED[str(status)]
+    stage = record.get("stage_id")
+    return (str(stage), "stage_change_time") if stage is not None else None
+
+
+def events_of(
+    ref: RecordRef,
+    record: Record,
+    fetched: Mapping[str, Any],
+    *,
+    is_reopened: bool = False,
+    merged: str | None = None,
+) -> list[Event]:
+    """The events that a record stands for as it is now. Raises `BadPayload` when it has no readable time.
+
+    `is_reopened`: the change that is told opened it again, which no field of it dates. `merged`: the id of
+    a record that became one with it.
+    """
+    person = fetched.get(f"person:{person_of(record)}") or {}
+    identities = identities_of(ref, record, person, merged)
+    event = partial(Event, record=ref, is_lead=True, identities=identities)
+    name, created, updated = name_of(ref), time_of(record, "add_time"), time_of(record, "update_time")
+    events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
+    if ref.object != "person" and (of := person_of(record)):
+        events.append(event(key=f"{name}:person:{of}", at=created, kind=Kind.IDENTIFY))
+    if merged:
+        events.append(event(key=f"{name}:merged:{merged}", at=updated, kind=Kind.IDENTIFY))
+    if ref.object == "deal" and (told := stage_of(record)):
+        stage, dated = told
+        at = updated if is_reopened else time_of(record, dated)
+        events.append(event(key=f"{name}:stage:{stage}@{moment(at)}", at=at, kind=Kind.STAGE, stage=stage))
+    owner = None if record.get("owner_id") is None else str(record["owner_id"])
+    email = (fetched.get("users") or {}).get(owner)
+    key = f"{name}:owner:{owner or 'nobody'}@{moment(updated)}"
+    events.append(event(key=key, at=updated, kind=Kind.OWNER, owner=owner, owner_email=email))
+    data = data_of(record, person)
+    events.append(event(key=f"{name}:profile@{moment(updated)}", at=updated, kind=Kind.PROFILE, data=data))
+    return events
+
+
+def deleted_event(ref: RecordRef, at: datetime, survivor: str | None = None) -> Event:
+    """The event of a record that is gone; `survivor`: the id of the one that it was merged into."""
+    names = [name_of(ref), *([f"{ref.object}:{survivor}"] if survivor else [])]
+    identities = tuple(Identity(kind="record", value=name) for name in names)
+    key = f"{name_of(ref)}:deleted"
+    return Event(key=key, at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
+
+
+def data_of(record: Record, person: Record) -> dict[str, Any]:
+    """What mappings read: the fields that have a value, custom ones bare; a deal's and lead's `person` beside them."""
+    data = {name: value for name, value in bare(record).items() if value not in (None, "", [], {})}
+    if not person:
+        return data
+    known = {name: value for name, value in bare(person).items() if value not in (None, "", [], {})}
+    shared: dict[str, Any] = {
+        name: known[name] for name in ("emails", "phones", "first_name", "last_name") if name in known
+    }
+    return {**shared, **data, "person": known}
+
+
+def bare(record: Record) -> dict[str, Any]:
+    """The record with its custom fields bare and in `custom_fields`.
+
+    Webhooks wrap each in an object with its type; leads have them among the other fields in REST.
+    """
+    plain = {name: value for name, value in record.items() if not CUSTOM.fullmatch(name)}
+    loose = {name: value for name, value in record.items() if CUSTOM.fullmatch(name)}
+    fields = {**loose, **(record.get("custom_fields") or {})}
+    return {
+        **plain,
+        "custom_fields": {name: value for name, one in fields.items() if (value := _bare(one)) is not None},
+    }
+
+
+def values_of(record: Record, name: str) -> list[str]:
+    """The values of a person's `emails` or `phones`."""
+    rows = record.get(name)
+    return [str(row["value"]) for row in rows if isinstance(row, dict) and row.get("value")] if rows else []
+
+
+def moment(at: datetime) -> str:
+    """An instant in whole seconds of UTC, as keys hold it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def time_of(record: Record, name: str) -> datetime:
+    """The record's time of that name, or the nearest that it has; v1 writes UTC without saying so."""
+    given = next((record[key] for key in (name, "add_time", "update_time") if record.get(key)), None)
+    text = given.replace(" ", "T") if isinstance(given, str) else given
+    if isinstance(text, str) and len(text) == 19:  # noqa: PLR2004 - of 2026-03-04T05:06:07
+        text += "Z"
+    return Part(text, f"$.data.{name}").instant().replace(microsecond=0)
+
+
+def _bare(one: Any) -> Any:
+    if not isinstance(one, dict) or not set(one) <= _TYPED or "type" not in one:
+        return one
+    if "values" in one:
+        return [row.get("id") if isinstance(row, dict) else row for row in one["values"] or ()]
+    if one["type"] == "monetary":
+        return {"value": one.get("value"), "currency": one.get("currency")}
+    return one.get("value", one.get("id"))
+
+
+def _readable(kind: str, texts: Iterable[str]) -> Iterator[Identity]:
+    for text in texts:
+        try:
+            value = Part(text).email() if kind == "email" else Part(text).phone()
+        except BadPayload:
+            continue  # what was typed into the field is no address; it identifies nobody
+        if kind == "email" or len(value.lstrip("+")) >= SHORTEST_PHONE:
+            yield Identity(kind=kind, value=value)

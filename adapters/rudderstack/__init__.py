@@ -1,0 +1,94 @@
+"""RudderStack: the messages of a workspace come in by its webhook destinations, which know no signature.
+
+https://www.rudderstack.com/docs/destinations/streaming-destinations/webhooks/ and .../http-webhook/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import RATE_SETTING, Delivery, Reply, Setting
+from connector.adapter_kit.segment_spec import OWN_EMAIL, TYPES, SpecReader, key_of, lane_of, messages
+from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS, check_sender
+from connector.core.errors import BadPayload
+from connector.core.event import Event
+
+HEADER: Final = "Authorization"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RudderStack:
+    """A webhook or HTTP Webhook destination of one workspace."""
+
+    NAME: ClassVar[str] = "rudderstack"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "token": Setting(
+            description="What the destination sends in `header`, or in the address as ?token=…",
+            is_secret=True,
+            is_required=True,
+        ),
+        "header": Setting(
+            description="The header that carries the token: as it is, after Bearer, or as the password of Basic",
+            default=HEADER,
+        ),
+        "email_events": Setting(
+            description="Events whose properties.email is the visitor's own, and not somebody else's", default=OWN_EMAIL
+        ),
+        "email_marks": Setting(description="Parameters of an address that mean: from a mail", default=EMAIL_MARKS),
+        "cocoar_marks": Setting(description="Parameters that mean: from COCOAR", default=COCOAR_MARKS),
+        "rate": RATE_SETTING,
+    }
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token"})
+    RATE: ClassVar[tuple[int, int]] = (1, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {}
+    EVENTS: ClassVar[frozenset[str]] = TYPES
+
+    token: tuple[str, ...] = field(default=(), repr=False)
+    header: str = HEADER
+    email_events: tuple[str, ...] = OWN_EMAIL
+    email_marks: tuple[str, ...] = EMAIL_MARKS
+    cocoar_marks: tuple[str, ...] = COCOAR_MARKS
+    rate: int = 0
+
+    takes_updates = property(defaults.takes_updates)
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the shared token alone: RudderStack signs nothing."""
+        del now
+        check_sender(delivery, self.header, self.token)
+
+    def key(self, delivery: Delivery) -> str:
+        """The message's id, or those of all messages of a batch."""
+        return key_of(delivery)
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first message's visitor."""
+        return lane_of(delivery)
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 with the number of messages: any 2xx is taken as done."""
+        return Reply(status=202, body=orjson.dumps({"accepted": len(messages(delivery))}))
+
+    fetch = defaults.fetch
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Actions by the site's own words, identities and profiles; a bad message of a batch stops no other."""
+        del fetched
+        reader = SpecReader(
+            email_events=self.email_events, email_marks=self.email_marks, cocoar_marks=self.cocoar_marks
+        )
+        return reader.read(delivery)
+
+    changes = defaults.changes
+    push = defaults.push
+    catalog = defaults.catalog
+    inspect = defaults.inspect
+    subscribe = defaults.subscribe

@@ -1,0 +1,201 @@
+"""Salesforce: outbound messages, Flow callouts and relayed change events say what changed; REST reads and writes it.
+
+https://developer.salesforce.com/docs/platform/api-rest/overview and
+https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_om_outboundmessaging.htm
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from adapters.salesforce.client import Org, version_of
+from adapters.salesforce.connect import inspect
+from adapters.salesforce.push import push
+from adapters.salesforce.read import Reader
+from adapters.salesforce.records import data_of, deleted_event, events_of, identities_of, name_of
+from adapters.salesforce.settings import SETTINGS, by_object, mistakes
+from adapters.salesforce.soap import ACK
+from adapters.salesforce.webhook import DELETED, EVENTS, Notice, is_xml, key_of, long_id, organization_of, read_notices
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.signatures import check_token
+from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.event import Event, Kind, RecordRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Salesforce:
+    """A connection to one organization by an external client app with the client credentials flow."""
+
+    NAME: ClassVar[str] = "salesforce"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"text/xml", "application/xml", "application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token", "access_token", "SessionId"})
+    RATE: ClassVar[tuple[int, int]] = (10, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {"Status": "stage", "StageName": "stage", "OwnerId": "owner"}
+    EVENTS: ClassVar[frozenset[str]] = EVENTS
+
+    url: str = ""
+    client_id: str = ""
+    client_secret: tuple[str, ...] = field(default=(), repr=False)
+    token: tuple[str, ...] = field(default=(), repr=False)
+    token_header: str = "X-Connector-Token"  # noqa: S105 - the name of a header
+    organization_id: str = ""
+    objects: tuple[str, ...] = ("Lead", "Opportunity")
+    more_fields: tuple[str, ...] = ()
+    contacts: str = "primary"
+    history: str = "auto"
+    version: str = "66.0"
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where the app's credentials are set."""
+        return bool(self.url and self.client_id and self.client_secret)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the token in the address or header, and the organization where the delivery names one: no signature."""
+        del now
+        given = delivery.headers.get(self.token_header.strip().lower()) or delivery.parameter("token")
+        check_token(given, self.token)
+        try:
+            organization = organization_of(delivery)
+        except BadPayload:
+            return  # the key cannot be read either, and the answer then says what is wrong with the body
+        if self.organization_id and organization and organization != long_id(self.organization_id.strip()):
+            message = f"the delivery comes from another organization: {organization}"
+            raise BadSignature(message)
+
+    def key(self, delivery: Delivery) -> str:
+        """The notification's, change's or callout's own id, which stays when it is sent again; of several a hash."""
+        return key_of(delivery)
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first record."""
+        try:
+            records = (one.record for one in read_notices(delivery) if isinstance(one, Notice) and one.record)
+            return name_of(record) if (record := next(records, None)) else ""
+        except BadPayload:
+            return ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """The SOAP Ack for outbound messages, which stops their retries; for all else 202."""
+        read_notices(delivery)
+        if is_xml(delivery):
+            return Reply(status=200, body=ACK, content_type="text/xml; charset=utf-8")
+        return Reply(status=202, body=b'{"accepted": 1}')
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The records as they are now, once each, by name (`Lead:00Q…`); None: not to be seen by the app's user."""
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for delivery in deliveries:
+            for record in self._wanted(delivery):
+                wanted[record.object].add(record.id)
+        if not wanted:
+            return {}
+        reader = self._reader(api)
+        fetched: dict[str, Any] = {}
+        for record_object, ids in wanted.items():
+            found = reader.records(record_object, ids)
+            fetched |= {f"{record_object}:{record_id}": found.get(record_id) for record_id in ids}
+        return fetched
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity, stage, owner and profile as each record shows them, or its end; of a callout its `event` besides.
+
+        Also raises `CrmUnavailable`.
+        """
+        events: list[Event | BadPayload] = []
+        for notice in read_notices(delivery):
+            if isinstance(notice, BadPayload):
+                events.append(notice)
+            elif notice.word not in EVENTS:
+                message = f"the change type {notice.word} is not known"
+                raise UnknownEvent(message)
+            else:
+                events += self._events(notice, delivery, fetched)
+        return events
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The records changed since by `SystemModstamp`, with their stages since; deleted ones too."""
+        return self._reader(api).changes(self.objects, since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """Collections of 200 with `allOrNone: false`, each read back by one query."""
+        return push(self._reader(api).org, updates)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Lead statuses, opportunity stages, users and fields."""
+        return self._reader(api).catalog(self.objects)
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """Organization, calls left, field history, and what is to be set up by hand."""
+        return inspect(self._reader(api), self.organization_id.strip(), url)
+
+    subscribe = defaults.subscribe
+
+    def _events(self, notice: Notice, delivery: Delivery, fetched: Mapping[str, Any]) -> list[Event | BadPayload]:
+        record = notice.record
+        if record is None or record.object not in self.objects:
+            return []
+        name = name_of(record)
+        if notice.word in DELETED:
+            return [deleted_event(record, notice.at or delivery.received_at)]
+        if name not in fetched:
+            message = f"{name} was not read"
+            raise CrmUnavailable(message)
+        if (found := fetched[name]) is None:
+            message = "deleted for good, or the app's user may not see it: give that user access to all records"
+            return [BadPayload(message, name)]
+        events: list[Event | BadPayload] = [*events_of(record, found)]
+        if notice.action:
+            events.append(
+                Event(
+                    key=f"{name}:{notice.action}:{notice.mark}"[:250],
+                    at=notice.at or delivery.received_at,
+                    kind=Kind.ACTION,
+                    record=record,
+                    is_lead=True,
+                    identities=identities_of(record, found),
+                    name=notice.action,
+                    data={**data_of(found), **notice.data},
+                )
+            )
+        return events
+
+    def _wanted(self, delivery: Delivery) -> list[RecordRef]:
+        try:
+            notices = [one for one in read_notices(delivery) if isinstance(one, Notice) and one.word not in DELETED]
+        except BadPayload:
+            return []
+        return [one.record for one in notices if one.record and one.record.object in self.objects]
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        wrong = mistakes(
+            url=self.url,
+            has_credentials=self.takes_updates,
+            objects=self.objects,
+            more_fields=self.more_fields,
+            contacts=self.contacts,
+            history=self.history,
+            version=self.version,
+        )
+        if wrong:
+            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+            raise CrmRefused(message)
+        org = Org(
+            api=api,
+            url=self.url,
+            version=str(version_of(self.version)),
+            client_id=self.client_id,
+            client_secret=self.client_secret[0],
+        )
+        more = by_object(self.more_fields)
+        return Reader(org=org, more=more, history=self.history, all_contacts=self.contacts == "all")

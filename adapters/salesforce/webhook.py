@@ -1,0 +1,171 @@
+"""What a delivery of Salesforce says: which records changed, by outbound message, change event or Flow callout.
+
+Change events: https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from adapters.salesforce.soap import read_message
+from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.payload import Part, read_json
+from connector.core.errors import BadPayload
+from connector.core.event import RecordRef
+
+MESSAGE: Final = "notifications"
+CALLOUT: Final = "callout"
+DELETED: Final = frozenset({"DELETE", "GAP_DELETE"})
+OVERFLOW: Final = "GAP_OVERFLOW"
+"""So many changes at once that none is told: reconciliation finds them."""
+CHANGES: Final = frozenset(
+    {"CREATE", "UPDATE", "UNDELETE", "GAP_CREATE", "GAP_UPDATE", "GAP_UNDELETE", OVERFLOW, *DELETED}
+)
+EVENTS: Final = frozenset({MESSAGE, CALLOUT, *CHANGES})
+
+_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
+_CHECK: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A record that something happened to. `word` is one of `EVENTS`, or one that the adapter has never seen.
+
+    `mark` tells the notice from all others, also when it is sent again. `at`: aware UTC, where the sender says it.
+    `action` is the customer's own word for what happened, in a callout; `data` is what came along.
+    """
+
+    word: str
+    mark: str
+    record: RecordRef | None = None
+    at: datetime | None = None
+    action: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Parts: TypeAlias = list[Notice | BadPayload]
+
+
+def long_id(value: str) -> str:
+    """The 18 characters of an id; the last three are made of the case of the first 15."""
+    bits = ("".join("1" if one.isupper() else "0" for one in reversed(value[at : at + 5])) for at in (0, 5, 10))
+    return value[:15] + "".join(_CHECK[int(block, 2)] for block in bits)
+
+
+def is_xml(delivery: Delivery) -> bool:
+    """Whether it is an outbound message; all else is JSON."""
+    return delivery.body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+
+
+def organization_of(delivery: Delivery) -> str | None:
+    """The organization that a delivery names, as 18 characters; change events name none. Raises `BadPayload`."""
+    if is_xml(delivery):
+        return _id(read_message(delivery.body)["OrganizationId"])
+    body = read_json(delivery.body)
+    named = body["orgId"] if isinstance(body.value, dict) else Part(None)
+    return named.maybe(_id)
+
+
+def read_notices(delivery: Delivery) -> Parts:
+    """The notices of a delivery, and a `BadPayload` in the place of each part that cannot be read.
+
+    Raises `BadPayload` when nothing can be read.
+    """
+    if is_xml(delivery):
+        return [_each(_notification, one) for one in _some(read_message(delivery.body)["Notification"])]
+    body = read_json(delivery.body)
+    return [one for part in (_some(body) if isinstance(body.value, list) else [body]) for one in _json_notices(part)]
+
+
+def key_of(delivery: Delivery) -> str:
+    """The delivery's identity: the sender's id of its only notice, else a hash of them all. Raises `BadPayload`."""
+    notices = read_notices(delivery)
+    marks = sorted({notice.mark for notice in notices if isinstance(notice, Notice)})
+    if len(marks) == 1 and len(marks[0]) <= 200 and not any(isinstance(one, BadPayload) for one in notices):  # noqa: PLR2004 - room below 255
+        return marks[0]
+    is_whole = not any(isinstance(one, BadPayload) for one in notices)
+    content = "\n".join(marks).encode() if is_whole else delivery.body
+    return hashlib.sha256(content).hexdigest()
+
+
+def _some(part: Part) -> list[Part]:
+    items = part.items()
+    if not items:
+        part.refuse("a list that is not empty")
+    return items
+
+
+def _each(read: Any, part: Part) -> Notice | BadPayload:
+    try:
+        notice: Notice = read(part)
+    except BadPayload as error:
+        return error
+    return notice
+
+
+def _notification(part: Part) -> Notice:
+    mark = _id(part["Id"])
+    return Notice(word=MESSAGE, mark=mark, record=_record(part["object"], part["sObject"]["Id"]))
+
+
+def _json_notices(part: Part) -> Parts:
+    try:
+        for wrapped in (part, part["payload"], part["data"]["payload"] if part["data"].exists else Part(None)):
+            if wrapped.exists and wrapped["ChangeEventHeader"].exists:
+                return _change(wrapped["ChangeEventHeader"])
+        if part["recordId"].exists:
+            return [_callout(part)]
+        part.refuse("a change event (ChangeEventHeader) or a callout (recordId)")
+    except BadPayload as error:
+        return [error]
+
+
+def _change(header: Part) -> Parts:
+    word = header["changeType"].text(40)
+    mark = f"{header['transactionKey'].text(100)}:{header['sequenceNumber'].maybe(Part.integer) or 0}"
+    if word not in CHANGES or word == OVERFLOW:
+        return [Notice(word=word, mark=mark)]
+    at = _millis(header["commitTimestamp"])
+    mark = f"{mark}:{header['entityName'].text(80)}"
+    return [
+        _each(lambda one: Notice(word=word, mark=mark, record=_record(header["entityName"], one), at=at), one)
+        for one in _some(header["recordIds"])
+    ]
+
+
+def _callout(part: Part) -> Notice:
+    record = _record(part["object"], part["recordId"])
+    at = part["occurredAt"].maybe(Part.instant)
+    if not part["eventId"].exists and at is None:
+        part["eventId"].refuse("an id of its own for each change, unless there is occurredAt")
+    action = part["event"].maybe(lambda one: one.text(100))
+    # The fields of the record first: what a `when` asks for stands at the top.
+    data = {**(part["record"].maybe(Part.object) or {}), "changes": part["changes"].maybe(Part.object) or {}}
+    mark = part["eventId"].maybe(Part.identifier) or f"{record.object}:{record.id}:{action or ''}@{at}"
+    return Notice(word=CALLOUT, mark=mark, record=record, at=at, action=action, data=data)
+
+
+def _record(name: Part, record_id: Part) -> RecordRef:
+    if not _NAME.fullmatch(name.text(80)):
+        name.refuse("the API name of an object, such as Lead")
+    return RecordRef(object=name.text(), id=_id(record_id))
+
+
+def _id(part: Part) -> str:
+    """An id of 15 or 18 characters, as 18; it goes into queries, so nothing else passes."""
+    if not _ID.fullmatch(part.text(40)):
+        part.refuse("an id of 15 or 18 letters and digits")
+    return long_id(part.text())
+
+
+def _millis(part: Part) -> datetime:
+    number = part.integer()
+    if not 0 <= number < 7_258_118_400_000:  # noqa: PLR2004 - the year 2200
+        part.refuse("milliseconds since 1970")
+    return datetime.fromtimestamp(number / 1000, UTC)

@@ -1,0 +1,165 @@
+"""Any system: lines of our own form signed by Standard Webhooks come in, each update goes out as one HTTP request.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (1.0.0)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import orjson
+
+from adapters.standard.webhook import TYPES, first_identity, read_lines
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Pushed, Reply, Setting, Update
+from connector.adapter_kit.rest import (
+    NOT_READ_BACK,
+    check_taken,
+    check_target,
+    excerpt,
+    filled,
+    found,
+    refuse_unless_2xx,
+    send_each,
+)
+from connector.adapter_kit.signatures import sign_webhook, verify_webhook
+from connector.core.errors import BadPayload, CrmRefused
+from connector.core.event import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """A connection to a system that speaks Standard Webhooks."""
+
+    NAME: ClassVar[str] = "standard"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "secret": Setting(description="Signs what comes in: `whsec_` and base64", is_secret=True, is_required=True),
+        "url": Setting(description="Where updates go, with `{record.object}` and `{record.id}` filled in", default=""),
+        "method": Setting(description="Its HTTP method: POST, PUT or PATCH", default="POST"),
+        "auth_header": Setting(description="Header that carries `auth_value`", default="Authorization"),
+        "auth_value": Setting(description="Its value, for example `Bearer …`; the newest is sent", is_secret=True),
+        "push_secret": Setting(description="Signs updates by Standard Webhooks; with several, by each", is_secret=True),
+        "read_url": Setting(
+            description="Where a record is read back, filled in as `url`. Empty: unverified", default=""
+        ),
+        "read_status": Setting(description="JMESPath to the status code in what `read_url` answers", default="status"),
+        "rate": RATE_SETTING,
+    }
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "password", "secret"})
+    RATE: ClassVar[tuple[int, int]] = (10, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {}
+    EVENTS: ClassVar[frozenset[str]] = frozenset(TYPES)
+
+    secret: tuple[str, ...] = field(default=(), repr=False)
+    url: str = ""
+    method: str = "POST"
+    auth_header: str = "Authorization"
+    auth_value: tuple[str, ...] = field(default=(), repr=False)
+    push_secret: tuple[str, ...] = field(default=(), repr=False)
+    read_url: str = ""
+    read_status: str = "status"
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where an address is set."""
+        return bool(self.url)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """By the signature over id, timestamp and body; a timestamp may be 300 seconds old or ahead."""
+        verify_webhook(delivery.headers, delivery.body, self.secret, now)
+
+    def key(self, delivery: Delivery) -> str:
+        """The message's id, which is the same on every retry."""
+        message_id = delivery.headers.get("webhook-id") or delivery.headers.get("svix-id", "")
+        if not message_id.isprintable() or not 1 <= len(message_id) <= 255:  # noqa: PLR2004 - the contract's length
+            message = "must be 1 to 255 printable characters"
+            raise BadPayload(message, "header webhook-id")
+        return message_id
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first identity of the first line."""
+        identity = first_identity(delivery)
+        return f"{identity.kind}:{identity.value}" if identity else ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202 with what is wrong in which line: `{"accepted": 1, "refused": [{"line", "path", "id", "errors"}]}`."""
+        lines = read_lines(delivery)
+        refused = [line.report() for line in lines if line.event is None]
+        return Reply(status=202, body=orjson.dumps({"accepted": len(lines) - len(refused), "refused": refused}))
+
+    fetch = defaults.fetch
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """An event per line; in place of a bad line its first mistake, whose message goes on with the others."""
+        del fetched
+        return [line.event or line.refusal() for line in read_lines(delivery)]
+
+    changes = defaults.changes
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """One request per update; without `read_url` a 2xx counts as done, with the reason `not read back`."""
+        return send_each(updates, lambda update: self._send(update, api))
+
+    catalog = defaults.catalog
+    inspect = defaults.inspect
+    subscribe = defaults.subscribe
+
+    def _send(self, update: Update, api: Api) -> str | None:
+        check_target(self.url, self.method)
+        content = _content(update)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": update.key} | self._credentials()
+        headers |= self._signed(update, content)
+        answer = api.call(self.method.upper(), filled(self.url, update), data=content, headers=headers)
+        check_taken(answer, self._secrets())
+        return self._read_back(update, answer.status, api)
+
+    def _signed(self, update: Update, content: bytes) -> dict[str, str]:
+        if not self.push_secret:
+            return {}
+        if update.attempted_at is None:
+            message = "the update cannot be signed: the time of the attempt is not known"
+            raise CrmRefused(message)
+        headers = sign_webhook(update.key, content, self.push_secret, update.attempted_at)
+        if not headers["webhook-signature"]:
+            message = "the connection's secret `push_secret` must be `whsec_` and base64 of 24 bytes or more"
+            raise CrmRefused(message)
+        return headers
+
+    def _credentials(self) -> dict[str, str]:
+        return {self.auth_header: self.auth_value[0]} if self.auth_value else {}
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (*self.auth_value, *self.push_secret, *self.secret)
+
+    def _read_back(self, update: Update, status: int, api: Api) -> str | None:
+        """None when the record shows the status; raises `CrmRefused` when it shows another."""
+        if not self.read_url:
+            return NOT_READ_BACK
+        answer = api.call("GET", filled(self.read_url, update), headers=self._credentials())
+        refuse_unless_2xx(answer, self._secrets())
+        shown = found("read_status", self.read_status, answer.json())
+        if shown == update.status:
+            return None
+        message = f"answered {status} but shows {excerpt(str(shown), self._secrets())!r} in place of {update.status!r}"
+        raise CrmRefused(message)
+
+
+def _content(update: Update) -> bytes:
+    """The body of an update: docs/adapters/standard.md shows it."""
+    body = {
+        "record": {"object": update.record.object, "id": update.record.id},
+        "status": update.status,
+        "label": update.label,
+        "since": update.since.isoformat(),
+        "owner": update.owner if update.owner_field else None,
+        "fields": dict(update.fields),
+    }
+    return json.dumps(body, default=str, ensure_ascii=False).encode()

@@ -1,0 +1,159 @@
+"""The leads of Xinnet's 线索管理 as their webhook tells them: fields, intake applications, stages, and their events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import blake2b
+from typing import Any, Final
+
+from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.payload import Part, read_form, read_json
+from connector.core.errors import BadPayload, UnknownEvent
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+NUMBER: Final = "单号"
+COMPANY: Final = "企业名称"
+STAGE: Final = "状态"
+SUBMITTED: Final = "提交时间"
+CUSTOMER: Final = "客户类型"
+MOBILE: Final = "手机"
+EMAIL: Final = "邮箱"
+FIELDS: Final = (
+    NUMBER,
+    "联系人",
+    "昵称",
+    MOBILE,
+    "电话",
+    EMAIL,
+    "传真",
+    "微信",
+    "QQ",
+    "详细地址",
+    "邮编",
+    COMPANY,
+    "企业官网",
+    "企业类型",
+    "部门",
+    "职务",
+    "负责业务",
+)
+"""The 17 fields that leads are searched by."""
+APPS: Final = ("意向信息", "在线预订", "预约申请", "线索报名", "在线询价", "样品申请", "留言互动")
+"""The intake applications that feed leads."""
+NEW: Final = "全部线索"
+STAGES: Final[Mapping[str, str]] = {
+    "lead_created": NEW,
+    "lead_handled": "已处理",
+    "lead_replied": "已回复",
+    "lead_converted": "已转为客户",
+}
+"""Event word → the stage that the lead then is at."""
+ALIASES: Final[Mapping[str, str]] = {
+    "新线索": "lead_created",
+    "处理": "lead_handled",
+    "回复": "lead_replied",
+    "转为客户": "lead_converted",
+}
+UPDATED: Final = "lead_updated"
+_MOST: Final = 200
+
+
+def leads_in(delivery: Delivery) -> list[Part]:
+    """The leads that a delivery (JSON or a form) tells of, each with `event`, `app` and `time`. Raises `BadPayload`."""
+    is_json = delivery.body.lstrip()[:1] in {b"{", b"["}
+    root = read_json(delivery.body) if is_json else read_form(delivery.body)
+    if isinstance(root.value, dict) and isinstance(root.value.get("leads"), list):
+        leads = root["leads"].items()
+        if not 1 <= len(leads) <= _MOST:
+            root["leads"].refuse(f"a list of 1 to {_MOST} leads")
+        return [_within(root, lead) for lead in leads]
+    root.object()
+    return [_within(root, root["lead"]) if root["lead"].exists else root]
+
+
+def _within(root: Part, lead: Part) -> Part:
+    """A lead with what stands beside all of them."""
+    around = {name: root.value[name] for name in ("event", "app", "time") if name in root.value}
+    return Part({**around, **lead.object()}, lead.path)
+
+
+def number_of(lead: Part) -> str:
+    """The lead's 单号. Raises `BadPayload`."""
+    return lead[NUMBER].identifier()
+
+
+def word_of(lead: Part) -> str:
+    """What happened, in our spelling of their word; a lead without one was made. Raises `UnknownEvent`."""
+    if not lead["event"].exists:
+        return "lead_created"
+    said = lead["event"].text(60)
+    word = ALIASES.get(said, said)
+    if word not in STAGES and word != UPDATED:
+        message = f"the event {said!r} is not known; known are {', '.join((*STAGES, UPDATED, *ALIASES))}"
+        raise UnknownEvent(message)
+    return word
+
+
+def key_of(leads: Sequence[Part], body: bytes) -> str:
+    """What tells a delivery from others: its first lead, what happened, when, and what was told."""
+    first = leads[0]
+    told = blake2b(body, digest_size=12).hexdigest()
+    return f"{number_of(first)[:100]}:{told}"
+
+
+def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Event]:
+    """The events of a lead; its times are at an offset from UTC. Raises `BadPayload` and `UnknownEvent`."""
+    number, word = number_of(lead), word_of(lead)
+    submitted = _time(lead[SUBMITTED], offset)
+    happened = _time(lead["time"], offset)
+    at = happened or (submitted if word == "lead_created" else None) or received_at
+    data = _data(lead, is_whole=word == "lead_created")
+    common: dict[str, Any] = {
+        "at": at,
+        "identities": (Identity(kind="record", value=f"lead:{number}"), *_persons(lead)),
+        "record": RecordRef(object="lead", id=number),
+        "is_lead": True,
+        "data": {**data, "event": word},
+    }
+    told = blake2b(repr(sorted(data.items())).encode("utf-8", "replace"), digest_size=8).hexdigest()
+    when = f"@{happened.isoformat()}" if happened else ""
+    events = [Event(key=f"{number}:profile:{told}{when}", kind=Kind.PROFILE, **common)]
+    if word == "lead_created" and lead["app"].exists:
+        app = lead["app"].text(60)
+        events.append(Event(key=f"{number}:submitted", kind=Kind.ACTION, name=app, **common))
+    if word in STAGES:
+        events.append(Event(key=f"{number}:{word}{when}", kind=Kind.STAGE, stage=STAGES[word], **common))
+    return events
+
+
+def _persons(lead: Part) -> list[Identity]:
+    """By mobile and e-mail, as Xinnet tells customers apart. One that cannot be read is none: people type them."""
+    found = []
+    for kind, name, read in (("email", EMAIL, Part.email), ("phone", MOBILE, Part.phone)):
+        try:
+            found.append(Identity(kind=kind, value=read(lead[name])))
+        except BadPayload:
+            continue
+    return found
+
+
+def _data(lead: Part, *, is_whole: bool) -> dict[str, Any]:
+    """The lead's fields, and whether its customer is an enterprise or an individual, where that can be seen."""
+    told = {name: value for name, value in lead.object().items() if name not in {"event", "time"} and value != ""}
+    if told.get(COMPANY):
+        return {**told, CUSTOMER: "enterprise"}
+    return {**told, CUSTOMER: "individual"} if is_whole else told
+
+
+def _time(part: Part, offset: timedelta) -> datetime | None:
+    """A time such as 2026-03-04 14:05:06 at the offset, or an ISO 8601 time with its own; None: there is none."""
+    if not part.exists or part.value == "":
+        return None
+    try:
+        written = datetime.fromisoformat(part.text(40).strip().replace("/", "-"))
+    except ValueError:
+        part.refuse("a time such as 2026-03-04 14:05:06")
+    if not 1970 <= written.year < 2200:  # noqa: PLR2004 - as in every payload
+        part.refuse("a time from 1970 to 2199")
+    return (written if written.tzinfo else written.replace(tzinfo=timezone(offset))).astimezone(UTC)

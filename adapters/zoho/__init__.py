@@ -1,0 +1,220 @@
+"""Zoho CRM: notification channels and workflows' webhooks say what changed; REST reads and writes it.
+
+https://www.zoho.com/crm/developer/docs/api/v8/
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from adapters.zoho import connect
+from adapters.zoho.client import ACCOUNTS, Account
+from adapters.zoho.push import push
+from adapters.zoho.read import Reader
+from adapters.zoho.records import data_of, deleted_event, events_of, identities_of, name_of
+from adapters.zoho.settings import SETTINGS, by_module, ids_of, mistakes
+from adapters.zoho.webhook import EVENTS, WEBHOOK, Notice, body_of, is_callback, key_of, read_notice, secret_of
+from connector.adapter_kit import defaults
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.signatures import check_token
+from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.event import Event, Kind, RecordRef
+
+CHANNELS = 100
+"""So many ids from `channel_id` on are the connection's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zoho:
+    """A connection to one account by a client of the API console and its refresh token."""
+
+    NAME: ClassVar[str] = "zoho"
+    SETTINGS: ClassVar[Mapping[str, Setting]] = SETTINGS
+    CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json", "application/x-www-form-urlencoded"})
+    SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"token", "secret", "access_token", "refresh_token"})
+    RATE: ClassVar[tuple[int, int]] = (5, 1)
+    ECHOES: ClassVar[Mapping[str, str]] = {"Lead_Status": "stage", "Stage": "stage", "Owner": "owner"}
+    EVENTS: ClassVar[frozenset[str]] = EVENTS
+
+    data_center: str = "com"
+    client_id: str = ""
+    client_secret: tuple[str, ...] = field(default=(), repr=False)
+    refresh_token: tuple[str, ...] = field(default=(), repr=False)
+    token: tuple[str, ...] = field(default=(), repr=False)
+    webhook_secret: tuple[str, ...] = field(default=(), repr=False)
+    webhook_ids: tuple[str, ...] = ("lead_id:Leads", "deal_id:Deals", "contact_id:Contacts")
+    channel_id: int = 1000000067001
+    modules: tuple[str, ...] = ("Leads", "Deals")
+    more_fields: tuple[str, ...] = ()
+    pipelines: str = "no"
+    timeline: str = "yes"
+    trigger: tuple[str, ...] = ()
+    accounts_url: str = ""
+    api_url: str = ""
+    rate: int = 0
+
+    @property
+    def takes_updates(self) -> bool:
+        """Only where the client's credentials are set."""
+        return bool(self.client_id and self.client_secret and self.refresh_token)
+
+    greet = defaults.greet
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """Callbacks by their channel's token and number, webhooks by their own secret; there is no signature."""
+        del now
+        try:
+            body = body_of(delivery)
+            if not is_callback(body):
+                check_token(secret_of(delivery, body), self.webhook_secret)
+                return
+            check_token(body["token"].text(), self.token)
+            if body["channel_id"].integer() not in range(self.channel_id, self.channel_id + CHANNELS):
+                message = "the channel is none of this connection: its channel_id differs"
+                raise BadSignature(message)
+        except BadPayload as error:
+            message = f"the delivery carries no readable token: {error}"
+            raise BadSignature(message) from error
+
+    def key(self, delivery: Delivery) -> str:
+        """Channel, module, operation, ids and time of a callback; what a webhook is about, its time and a hash."""
+        return key_of(self._notice(delivery))
+
+    def lane(self, delivery: Delivery) -> str:
+        """The first record."""
+        try:
+            records = (one for one in self._notice(delivery).records if isinstance(one, RecordRef))
+            return name_of(record) if (record := next(records, None)) else ""
+        except BadPayload:
+            return ""
+
+    def accept(self, delivery: Delivery) -> Reply:
+        """202: what a callback expects is not documented."""
+        self._notice(delivery)
+        return Reply(status=202, body=b'{"accepted": 1}')
+
+    def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
+        """The records as they are now, once each, by name (`Leads:4876…`); None: not there any more."""
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for delivery in deliveries:
+            for record in self._wanted(delivery):
+                wanted[record.object].add(record.id)
+        reader = self._reader(api) if wanted else None
+        fetched: dict[str, Any] = {}
+        for module, ids in wanted.items():
+            found = reader.records(module, ids) if reader else {}
+            fetched |= {f"{module}:{record_id}": found.get(record_id) for record_id in ids}
+        return fetched
+
+    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
+        """Identity, stage, owner and profile as each record shows them, or its end; of a webhook its `event` besides.
+
+        Also raises `CrmUnavailable`.
+        """
+        notice = self._notice(delivery)
+        if notice.word not in EVENTS:
+            message = f"the operation {notice.word} is not known"
+            raise UnknownEvent(message)
+        events: list[Event | BadPayload] = []
+        for record in notice.records:
+            if isinstance(record, BadPayload):
+                events.append(record)
+            elif record.object in self.modules:
+                events += self._events(notice, record, delivery, fetched)
+        return events
+
+    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+        """The records changed since by `Modified_Time`, with their stages since; deleted ones too."""
+        return self._reader(api).changes(self.modules, since)
+
+    def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
+        """Batches of 100 without the customer's rules, stages by transition under a blueprint, all read back."""
+        return push(self._reader(api), updates, self.trigger)
+
+    def catalog(self, api: Api) -> Catalog:
+        """Lead statuses, deal stages (by pipeline, where they are in use), users and fields."""
+        return self._reader(api).catalog(self.modules)
+
+    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+        """The connector's user, the channels for the address, and the credits when they run low."""
+        return connect.inspect(self._reader(api).account, self._channels(), url)
+
+    def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
+        """A channel for each module; they live for a week at most, and are renewed every day."""
+        account = self._reader(api).account
+        if not self.token or not 1 <= len(self.token[0]) <= 50:  # noqa: PLR2004 - one page says 50, another 256
+            message = "no channels are made: set the secret `token` to a text of 1 to 50 characters"
+            raise CrmRefused(message)
+        return connect.subscribe(account, self._channels(), url, self.token[0], now)
+
+    def _channels(self) -> Mapping[str, str]:
+        return connect.channel_ids(self.channel_id, self.modules)
+
+    def _notice(self, delivery: Delivery) -> Notice:
+        return read_notice(delivery, ids_of(self.webhook_ids))
+
+    def _events(
+        self, notice: Notice, record: RecordRef, delivery: Delivery, fetched: Mapping[str, Any]
+    ) -> list[Event | BadPayload]:
+        name, at = name_of(record), notice.at or delivery.received_at
+        if notice.word == "delete":
+            return [deleted_event(record, at)]
+        if name not in fetched:
+            message = f"{name} was not read"
+            raise CrmUnavailable(message)
+        if (found := fetched[name]) is None:
+            return [deleted_event(record, at)]
+        events: list[Event | BadPayload] = [*events_of(record, found)]
+        if notice.word == WEBHOOK and notice.action:
+            events.append(
+                Event(
+                    key=f"{name}:{key_of(notice)}",
+                    at=at,
+                    kind=Kind.ACTION,
+                    record=record,
+                    is_lead=True,
+                    identities=identities_of(record, found),
+                    name=notice.action,
+                    data={**data_of(found), **notice.data},
+                )
+            )
+        return events
+
+    def _wanted(self, delivery: Delivery) -> list[RecordRef]:
+        try:
+            notice = self._notice(delivery)
+        except BadPayload:
+            return []
+        records = notice.records if notice.word in EVENTS and notice.word != "delete" else ()
+        return [one for one in records if isinstance(one, RecordRef) and one.object in self.modules]
+
+    def _reader(self, api: Api) -> Reader:
+        """Raises `CrmRefused` when a setting cannot be used."""
+        wrong = mistakes(
+            data_center=self.data_center,
+            accounts_url=self.accounts_url,
+            api_url=self.api_url,
+            has_credentials=self.takes_updates,
+            modules=self.modules,
+            more_fields=self.more_fields,
+            choices=(self.pipelines, self.timeline),
+            trigger=self.trigger,
+        )
+        if wrong:
+            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+            raise CrmRefused(message)
+        account = Account(
+            api=api,
+            accounts=self.accounts_url or ACCOUNTS[self.data_center],
+            base=self.api_url,
+            client_id=self.client_id,
+            client_secret=self.client_secret[0],
+            refresh_token=self.refresh_token[0],
+        )
+        is_told, has_pipelines = self.timeline == "yes", self.pipelines == "yes"
+        more = by_module(self.more_fields)
+        return Reader(account=account, more=more, has_pipelines=has_pipelines, has_timeline=is_told)

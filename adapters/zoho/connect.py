@@ -1,0 +1,92 @@
+"""Registers and renews Zoho CRM's notification channels, and says how they and the connection stand.
+
+https://www.zoho.com/crm/developer/docs/api/v8/notifications/enable.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from adapters.zoho.client import Account, Row, failure_of
+from connector.adapter_kit.contract import Finding
+from connector.core.errors import CrmRefused
+
+LIFE: Final = timedelta(days=7) - timedelta(hours=1)
+"""A week is the most; a channel that is to live longer gets one hour."""
+RENEWED: Final = timedelta(days=1)
+WATCH: Final = "actions/watch"
+
+
+def channel_ids(first: int, modules: Sequence[str]) -> Mapping[str, str]:
+    """Channel id → module: one channel for each."""
+    return {str(first + place): module for place, module in enumerate(modules)}
+
+
+def subscribe(account: Account, channels: Mapping[str, str], url: str, token: str, now: datetime) -> datetime:
+    """Renew the channels, and make those that are not there (any more); when to do so again. Raises `CrmError`."""
+    expiry = (now + LIFE).replace(microsecond=0).isoformat()
+    wanted = [
+        {
+            "channel_id": int(channel),
+            "events": [f"{module}.all"],
+            "notify_url": url,
+            "token": token,
+            "channel_expiry": expiry,
+            "return_affected_field_values": False,
+            "notify_on_related_action": False,
+        }
+        for channel, module in channels.items()
+    ]
+    lapsed = [
+        one
+        for one, said in zip(wanted, _said(account, "PUT", wanted), strict=True)
+        if said is not None and said.get("code") == "NOT_SUBSCRIBED"
+    ]
+    if lapsed:
+        _said(account, "POST", lapsed, is_last=True)
+    return now + RENEWED
+
+
+def inspect(account: Account, channels: Mapping[str, str], url: str) -> list[Finding]:
+    """Who the connector is, which channels lead to the address, and the credits left. Raises `CrmError`."""
+    answer = account.send("GET", "users", params={"type": "CurrentUser"})
+    users = answer.json().get("users") or []
+    if not users:
+        raise failure_of(answer.json()).error()
+    name = f"{users[0].get('full_name')} ({users[0].get('email')})"
+    findings = [Finding(topic="credentials", is_good=True, text=f"logged in as {name}")]
+    headers = {key.casefold(): value for key, value in answer.headers.items()}
+    if left := headers.get("x-api-credits-remaining"):
+        findings.append(Finding(topic="limits", is_good=False, text=f"half of the credits are used; {left} are left"))
+    try:
+        found = list(account.pages(WATCH, "watch"))
+    except CrmRefused as error:
+        text = f"the channels cannot be read: {error}"
+        return [*findings, Finding(topic="scopes", is_good=False, text=text)]
+    return [*findings, *(_channel(found, channel, module, url) for channel, module in channels.items())]
+
+
+def _channel(found: Sequence[Row], channel: str, module: str, url: str) -> Finding:
+    mine = next((one for one in found if str(one.get("channel_id")) == channel), None)
+    if mine is None:
+        text = f"no channel for {module}: it is made as soon as the connector's public address is set"
+        return Finding(topic="webhooks", is_good=False, text=text)
+    if mine.get("notify_url") != url:
+        text = f"the channel {channel} for {module} leads to {str(mine.get('notify_url'))[:200]}, not to {url}"
+        return Finding(topic="webhooks", is_good=False, text=f"{text}: another connection has it; change channel_id")
+    text = f"{module} is told by channel {channel} until {mine.get('channel_expiry')}"
+    return Finding(topic="webhooks", is_good=True, text=text)
+
+
+def _said(account: Account, method: str, wanted: Sequence[Any], *, is_last: bool = False) -> list[Row | None]:
+    """What Zoho says to each channel; None: it stands. Raises `CrmRefused` for what a new one does not mend."""
+    body = account.send(method, WATCH, json={"watch": list(wanted)}).json()
+    answers = body.get("watch") if isinstance(body, dict) else None
+    if not isinstance(answers, list) or len(answers) != len(wanted):
+        raise failure_of(answers[0] if isinstance(answers, list) and answers else body).error()
+    for answer in answers:
+        if answer.get("code") not in ({"SUCCESS"} if is_last else {"SUCCESS", "NOT_SUBSCRIBED"}):
+            raise failure_of(answer).error()
+    return [None if answer.get("code") == "SUCCESS" else answer for answer in answers]

@@ -1,0 +1,157 @@
+"""Reads records of Zoho CRM with their timelines, owners and contacts; what changed since; the pick-lists.
+
+COQL: https://www.zoho.com/crm/developer/docs/api/v8/COQL-Overview.html,
+timeline: https://www.zoho.com/crm/developer/docs/api/v8/timeline-of-a-record.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.zoho.client import CHUNK, PAGE, Account, Row, among
+from adapters.zoho.records import FIELDS, STAGES, deleted_event, events_of, id_of, moment, stages_of
+from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.payload import Part
+from connector.adapter_kit.update_plan import chunks
+from connector.core.errors import CrmRefused
+from connector.core.event import Event, RecordRef
+
+_USERS: Final = "users"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads one account. `more`: module → further fields; the others are the settings of these names."""
+
+    account: Account
+    more: Mapping[str, tuple[str, ...]]
+    has_pipelines: bool
+    has_timeline: bool
+
+    def records(self, module: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The records by id as `events_of` takes them; those that are not there any more are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        for chunk in chunks(sorted(set(ids)), CHUNK):
+            found |= self._complete(module, self.account.select(self._fields(module), module, among(chunk)))
+        return found
+
+    def changes(self, modules: Sequence[str], since: datetime) -> Iterator[Event]:
+        """Events of the records changed since, the oldest change first, and of those deleted since."""
+        for module in modules:
+            for rows in self._changed(module, moment(since)):
+                for record_id, found in self._complete(module, rows).items():
+                    yield from events_of(RecordRef(object=module, id=record_id), found, since)
+            for row in self.account.pages(f"{module}/deleted", "data", type="all"):
+                at = Part(row.get("deleted_time"), "$.deleted_time").instant()
+                if at >= since:
+                    yield deleted_event(RecordRef(object=module, id=str(row["id"])), at)
+
+    def users(self) -> list[Row]:
+        """All users, once in some minutes."""
+        memo = self.account.api.memo
+        if _USERS not in memo:
+            memo[_USERS] = list(self.account.pages("users", "users", type="AllUsers"))
+        users: list[Row] = memo[_USERS]
+        return users
+
+    def catalog(self, modules: Sequence[str]) -> Catalog:
+        """Pick-lists of stages as they are written (`actual_value`) with the labels shown, users, and fields."""
+        stages: dict[str, dict[str, dict[str, str]]] = {}
+        fields: dict[str, dict[str, str]] = {}
+        for module in modules:
+            described = self.account.call("GET", "settings/fields", params={"module": module}).get("fields", [])
+            fields[module] = {field["api_name"]: field["field_label"] for field in described}
+            for field in described:
+                if field["api_name"] == STAGES.get(module):
+                    stages[module] = {"": _labels(field.get("pick_list_values") or [])}
+        if "Deals" in stages and self.has_pipelines:
+            stages["Deals"] = self._pipelines()
+        owners = (
+            Person(
+                id=str(row["id"]), email=row.get("email"), name=row["full_name"], is_active=row["status"] == "active"
+            )
+            for row in self.users()
+        )
+        return Catalog(stages=stages, owners=tuple(owners), fields=fields)
+
+    def _pipelines(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for layout in self.account.call("GET", "settings/layouts", params={"module": "Deals"}).get("layouts", []):
+            params = {"layout_id": str(layout["id"])}
+            for line in self.account.call("GET", "settings/pipeline", params=params).get("pipeline", []):
+                found[line["actual_value"]] = _labels(line.get("maps") or [])
+        return found
+
+    def _fields(self, module: str) -> tuple[str, ...]:
+        pipeline = ("Pipeline",) if module == "Deals" and self.has_pipelines else ()
+        return (*FIELDS[module], *pipeline, *self.more.get(module, ()))
+
+    def _changed(self, module: str, since: str) -> Iterator[list[Row]]:
+        """Pages by growing time; records that change meanwhile come once more, and none is skipped."""
+        offset = 0
+        while True:
+            where, tail = f"Modified_Time >= '{since}'", f"order by Modified_Time, id limit {offset}, {PAGE}"
+            rows = self.account.select(self._fields(module), module, where.replace("Z'", "+00:00'"), tail)
+            yield from chunks(rows, CHUNK)
+            if len(rows) < PAGE:
+                return
+            last = moment(Part(rows[-1].get("Modified_Time"), "$.Modified_Time").instant())
+            since, offset = (since, offset + PAGE) if last == since else (last, 0)
+
+    def _complete(self, module: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+        emails = {str(row["id"]): row.get("email") for row in self.users()} if rows else {}
+        contacts = self._contacts(rows) if module == "Deals" else {}
+        found = {}
+        for row in rows:
+            stages, owner, is_seen = self._history(module, row)
+            email = emails.get(id_of(row.get("Owner")) or "")
+            found[str(row["id"])] = {
+                "row": row,
+                "stages": stages,
+                "is_seen": is_seen,
+                "owner": owner,
+                "email": email.strip().casefold() if email else None,
+                "contact": contacts.get(id_of(row.get("Contact_Name")) or ""),
+            }
+        return found
+
+    def _contacts(self, rows: Sequence[Row]) -> dict[str, Row]:
+        ids = sorted({one for row in rows if (one := id_of(row.get("Contact_Name")))})
+        fields = ("Full_Name", "Email", "Mobile")
+        return {str(row["id"]): row for row in (self.account.select(fields, "Contacts", among(ids)) if ids else ())}
+
+    def _history(self, module: str, row: Row) -> tuple[list[list[str]], str, bool]:
+        """The stages, and since when the owner is, by the record's timeline; else by its newest change, and true."""
+        created, modified = str(row["Created_Time"]), str(row["Modified_Time"])
+        if modified == created:
+            return stages_of(module, row, (), created), created, False
+        try:
+            body = self._timeline(module, str(row["id"])) if self.has_timeline else None
+        except (
+            CrmRefused
+        ):  # it was deleted a moment ago, or is kept from the user: the other records are read all the same
+            body = None
+        if body is None:
+            return stages_of(module, row, (), modified), modified, True
+        # The newest come first, of one second, too.
+        entries = [*reversed(body.get("__timeline", []))]
+        entries.sort(key=lambda entry: str(entry["audited_time"]))
+        changed = [
+            (str(field.get("api_name")), (field.get("_value") or {}).get("new"), str(entry["audited_time"]))
+            for entry in entries
+            for field in entry.get("field_history") or ()
+        ]
+        first = modified if (body.get("info") or {}).get("more_records") else created
+        stages = [(str(value), at) for name, value, at in changed if name == STAGES.get(module)]
+        owners = [at for name, _, at in changed if name == "Owner"]
+        return stages_of(module, row, stages, first), owners[-1] if owners else first, False
+
+    def _timeline(self, module: str, record_id: str) -> Row:
+        return self.account.call("GET", f"{module}/{record_id}/__timeline", params={"per_page": str(PAGE)})
+
+
+def _labels(values: Iterable[Row]) -> dict[str, str]:
+    return {str(one["actual_value"]): str(one["display_value"]) for one in values}

@@ -1,0 +1,130 @@
+"""What a record of Zoho CRM says: its fields to read, its identities, its data, and the events that it stands for.
+
+https://www.zoho.com/crm/developer/docs/api/v8/field-meta.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from adapters.zoho.client import Row
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.core.event import Event, Identity, Kind, RecordRef
+
+STAGES: Final[Mapping[str, str]] = {"Leads": "Lead_Status", "Deals": "Stage"}
+"""Module → the field of its stage; contacts have none."""
+_ALL: Final = ("Owner", "Created_Time", "Modified_Time", "Modified_By", "Lead_Source")
+_PERSON: Final = ("First_Name", "Last_Name", "Full_Name", "Email", "Phone", "Mobile")
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Leads": (*_ALL, *_PERSON, "Company", "Designation", "Website", "Lead_Status"),
+    "Contacts": (*_ALL, *_PERSON, "Title", "Account_Name"),
+    "Deals": (*_ALL, "Deal_Name", "Stage", "Amount", "Closing_Date", "Account_Name", "Contact_Name"),
+}
+"""What is read of each module, besides the setting `more_fields`; `Pipeline` by the setting `pipelines`."""
+
+
+def name_of(record: RecordRef) -> str:
+    """The record as one word, `Leads:4876…`."""
+    return f"{record.object}:{record.id}"
+
+
+def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | None = None) -> list[Event]:
+    """The events that a record stands for as it is now, and the stages it had since. Raises `BadPayload`: no time.
+
+    `found`: the `row`, its `stages` with their times (oldest first), since when the `owner` is and the owner's
+    `email`, and the `contact` of a deal; `is_seen`: nothing says since when the record is in its stage.
+    """
+    row: Row = found["row"]
+    name = name_of(record)
+    event = partial(Event, record=record, is_lead=True, identities=identities_of(record, found))
+    events = [event(key=f"{name}:identify", at=_time(row, "Created_Time"), kind=Kind.IDENTIFY)]
+    line, is_seen = row.get("Pipeline"), bool(found.get("is_seen"))
+    stages = [(stage, Part(at, "$.stages").instant()) for stage, at in found["stages"]]
+    for place, (stage, at) in enumerate(stages):
+        if place == len(stages) - 1 or (since is not None and at >= since):
+            key = f"{name}:stage:{stage}@{moment(at)}"
+            events.append(event(key=key, at=at, kind=Kind.STAGE, stage=stage, pipeline=line, is_seen=is_seen))
+    owner, at = id_of(row.get("Owner")), Part(found["owner"], "$.owner").instant()
+    key = f"{name}:owner:{owner or 'nobody'}@{moment(at)}"
+    events.append(event(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=found["email"]))
+    at = _time(row, "Modified_Time")
+    events.append(event(key=f"{name}:profile@{moment(at)}", at=at, kind=Kind.PROFILE, data=data_of(found)))
+    return events
+
+
+def deleted_event(record: RecordRef, at: datetime) -> Event:
+    """The event of a record that is gone."""
+    name = name_of(record)
+    identities = (Identity(kind="record", value=name),)
+    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
+
+
+def identities_of(record: RecordRef, found: Mapping[str, Any]) -> tuple[Identity, ...]:
+    """What finds the subject: the record, the contact of a deal, their e-mails and mobile phones.
+
+    `Phone` is left out: it is often a company's switchboard, which would make one person of all its people.
+    """
+    contact = found.get("contact")
+    identities = [Identity(kind="record", value=name_of(record))]
+    if contact:
+        identities.append(Identity(kind="record", value=f"Contacts:{contact['id']}"))
+    for source in (found["row"], contact or {}):
+        identities += _readable("email", source.get("Email")) + _readable("phone", source.get("Mobile"))
+    return tuple(dict.fromkeys(identities))
+
+
+def data_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What mappings read: the fields by their API names, lookups as `Account_Name.name`, and a deal's `Contact`."""
+    data = {name: value for name, value in found["row"].items() if value is not None}
+    return {**data, "Contact": dict(found["contact"])} if found.get("contact") else data
+
+
+def stages_of(module: str, row: Row, changes: Iterable[tuple[str, str]], first: str) -> list[list[str]]:
+    """The stages of a record with the times they were entered at, oldest first; of one second only the last.
+
+    `changes`: stage and time by the timeline, oldest first. `first`: since when, where it names none.
+    """
+    stage = row.get(STAGES.get(module, ""))
+    if not stage:
+        return []
+    stages = [list(change) for change in changes]
+    if not stages:
+        stages = [[stage, first]]
+    elif stages[-1][0] != stage:
+        stages.append([stage, row["Modified_Time"]])
+    kept: list[list[str]] = []
+    for one, at in stages:
+        if kept and kept[-1][1] == at:
+            kept.pop()
+        if not kept or kept[-1][0] != one:
+            kept.append([one, at])
+    return kept
+
+
+def id_of(lookup: Any) -> str | None:
+    """The id of a lookup such as `Owner`."""
+    value = lookup.get("id") if isinstance(lookup, dict) else None
+    return str(value) if value else None
+
+
+def moment(at: datetime) -> str:
+    """An instant in whole seconds of UTC, as keys hold it: Zoho keeps no more than that."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _readable(kind: str, value: Any) -> list[Identity]:
+    part = Part(value)
+    try:
+        read = part.maybe(Part.email) if kind == "email" else part.maybe(Part.phone)
+    except BadPayload:
+        return []  # what somebody typed into the field is no address; it identifies nobody
+    is_long = read is not None and (kind == "email" or len(read.lstrip("+")) >= 7)  # noqa: PLR2004 - fewer digits are an extension
+    return [Identity(kind=kind, value=read)] if read is not None and is_long else []
+
+
+def _time(row: Row, name: str) -> datetime:
+    return Part(row.get(name), f"$.{name}").instant()

@@ -1,0 +1,149 @@
+"""Masks secrets in a delivery before it is stored, so that what is kept can still be parsed and shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import quote, quote_plus, unquote_plus, unquote_to_bytes
+
+from connector.adapter_kit.contract import Delivery
+
+MASK: Final = "***"
+SHORTEST: Final = 4
+"""Shorter secrets are masked by key and header only: as a search they would hit ordinary words."""
+_SECRET_HEADERS: Final = ("authorization", "cookie", "secret", "signature", "token", "api-key", "apikey", "password")
+"""Parts of the names of headers that carry a proof, of any vendor."""
+_BOM: Final = b"\xef\xbb\xbf"
+_KEYED: Final = rb"""("(?:%s)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,{}\[\]"]+)"""
+
+
+def redact(delivery: Delivery, secret_keys: frozenset[str], secrets: Sequence[str]) -> Delivery:
+    """The delivery with masked values of secret keys, of secret headers, and masked secrets wherever else they stand.
+
+    `secret_keys`: leaf names in JSON, whole names in forms and queries, in any case. A JSON or form body stays one; any
+    other bytes are searched as they are. Raises nothing.
+    """
+    masker = _masker(secret_keys, tuple(secrets))
+    return replace(
+        delivery,
+        query=tuple((masker.text(name), masker.value(name, value)) for name, value in delivery.query),
+        headers={name: masker.header(name, value) for name, value in delivery.headers.items()},
+        body=masker.body(delivery.body),
+    )
+
+
+def mask_text(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets, as written or URL-encoded."""
+    for form in _text_forms(secrets):
+        text = text.replace(form, MASK)
+    return text
+
+
+def _text_forms(secrets: Iterable[str]) -> tuple[str, ...]:
+    plain = {secret for secret in secrets if secret}
+    quoted = {write(secret, safe="", errors="replace") for secret in plain for write in (quote, quote_plus)}
+    return tuple(sorted(plain | quoted, key=len, reverse=True))
+
+
+def _byte_forms(secrets: Iterable[str]) -> tuple[bytes, ...]:
+    plain = {secret.encode("utf-8", "surrogatepass") for secret in secrets}
+    escaped = {json.dumps(secret)[1:-1].encode() for secret in secrets}
+    return tuple(sorted(plain | escaped, key=len, reverse=True))
+
+
+@lru_cache(maxsize=256)  # one for each connection as it is now
+def _masker(secret_keys: frozenset[str], secrets: tuple[str, ...]) -> _Masker:
+    searched = [secret for secret in secrets if len(secret) >= SHORTEST]
+    keys = frozenset(key.casefold() for key in secret_keys)
+    return _Masker(
+        keys=keys,
+        secrets=tuple(searched),
+        text_forms=_text_forms(searched),
+        byte_forms=_byte_forms(searched),
+        key_bytes=tuple(key.encode("utf-8", "surrogatepass") for key in keys),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Masker:
+    keys: frozenset[str]
+    secrets: tuple[str, ...]
+    text_forms: tuple[str, ...]
+    byte_forms: tuple[bytes, ...]
+    key_bytes: tuple[bytes, ...]
+
+    def text(self, text: str) -> str:
+        for form in self.text_forms:
+            text = text.replace(form, MASK)
+        return text
+
+    def value(self, name: str, value: str) -> str:
+        return MASK if name.casefold() in self.keys else self.text(value)
+
+    def header(self, name: str, value: str) -> str:
+        return MASK if any(word in name.casefold() for word in _SECRET_HEADERS) else self.text(value)
+
+    def body(self, body: bytes) -> bytes:
+        if body.removeprefix(_BOM).lstrip()[:1] not in {b"{", b"[", b'"'}:
+            return self._form(self._bytes(body))
+        if self._is_clean_json(body):
+            return body
+        try:
+            # The standard library's reader and writer, not orjson: they keep whole numbers of any length as they are.
+            parsed = json.loads(body.decode("utf-8-sig"))
+            masked = self._json(parsed)
+            return body if masked == parsed else json.dumps(masked, separators=(",", ":")).encode()
+        except (ValueError, RecursionError):
+            return self._broken_json(body)
+
+    def _is_clean_json(self, body: bytes) -> bool:
+        """Without an escape, a name or secret that does not stand in the bytes stands nowhere in the values."""
+        lowered = body.lower()
+        return (
+            b"\\" not in body
+            and not any(key in lowered for key in self.key_bytes)
+            and not any(form in body for form in self.byte_forms)
+            and not any(form.encode("utf-8", "replace") in body for form in self.text_forms)
+        )
+
+    def _json(self, value: Any, *, is_secret: bool = False) -> Any:
+        if isinstance(value, dict):
+            return {
+                self.text(name): self._json(item, is_secret=is_secret or name.casefold() in self.keys)
+                for name, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self._json(item, is_secret=is_secret) for item in value]
+        if value is None or is_secret:
+            return None if value is None else MASK
+        if isinstance(value, str):
+            return self.text(value)
+        return MASK if any(secret in json.dumps(value) for secret in self.secrets) else value
+
+    def _form(self, body: bytes) -> bytes:
+        pairs = (pair.partition("=") for pair in body.decode("latin-1").split("&"))
+        masked = [f"{self._part(name)}{sep}{self._form_value(name, value)}" for name, sep, value in pairs]
+        return "&".join(masked).encode("latin-1")
+
+    def _form_value(self, name: str, value: str) -> str:
+        return MASK if value and unquote_plus(name).casefold() in self.keys else self._part(value)
+
+    def _part(self, raw: str) -> str:
+        plain = unquote_to_bytes(raw.replace("+", " ").encode("latin-1"))
+        masked = self._bytes(plain)
+        return raw if masked == plain else quote_plus(masked, safe=MASK)
+
+    def _broken_json(self, body: bytes) -> bytes:
+        if self.key_bytes:
+            keyed = _KEYED % b"|".join(map(re.escape, self.key_bytes))
+            body = re.sub(keyed, rb'\1"' + MASK.encode() + b'"', body, flags=re.IGNORECASE)
+        return self._bytes(body)
+
+    def _bytes(self, body: bytes) -> bytes:
+        for form in self.byte_forms:
+            body = body.replace(form, MASK.encode())
+        return body

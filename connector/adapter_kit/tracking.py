@@ -1,0 +1,146 @@
+"""What trackers have in common: whom an id names, how a shared token is sent, and how a page view was reached."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.payload import Part
+from connector.adapter_kit.signatures import check_token
+from connector.core.action import Action
+from connector.core.errors import BadPayload
+from connector.core.event import Identity
+
+EMAIL_MARKS: Final = ("utm_medium=email", "utm_medium=e-mail", "mtm_medium=email", "pk_medium=email", "bownowmail")
+"""The default of a tracker's setting `email_marks`. BowNow puts `bownowmail=sid…` into the links of its mails."""
+COCOAR_MARKS: Final = ("utm_source=cocoar", "utm_medium=cocoar", "mtm_source=cocoar", "cocoar")
+"""The default of a tracker's setting `cocoar_marks`; what the AR application appends is the customer's choice."""
+NOBODY: Final = frozenset(
+    {"", "0", "00000000-0000-0000-0000-000000000000", "anonymous", "anonymous_id", "distinct_id", "distinctid", "email"}
+    | {"false", "guest", "id", "nan", "nil", "none", "not_authenticated", "null", "true", "undefined", "unknown"}
+    | {"[object object]"}
+)
+"""Ids that faulty sites give to everybody: taken at their word they would make all visitors one person."""
+_RANDOM: Final = re.compile(r"(?=.*[a-f])(?=.*[0-9])[0-9a-f-]{16,}", re.IGNORECASE)
+_MOST: Final = 200
+_SUFFIXES: Final = {Action.EMAIL_INFLOW.value: ":email", Action.COCOAR_INFLOW.value: ":cocoar"}
+
+
+def visitor(given: Part) -> Identity | None:
+    """Whom a tracker's own id of a browser names; None: nobody. Raises `BadPayload`: neither text nor number.
+
+    A random id, such as a UUID, is the same visitor in every system; any other counts in its connection alone.
+    """
+    return _identity(given, "visitor")
+
+
+def person(given: Part) -> Identity | None:
+    """Whom a site's id of a user names: an e-mail address is one; else as `visitor`, and told apart from visitors."""
+    return address(given) or _identity(given, "user")
+
+
+def address(given: Part) -> Identity | None:
+    """An e-mail address where there is a good one; raises nothing."""
+    try:
+        return Identity(kind="email", value=given.email())
+    except BadPayload:
+        return None
+
+
+def distinct(*found: Identity | None) -> tuple[Identity, ...]:
+    """The identities that there are, each once, in order."""
+    return tuple(dict.fromkeys(identity for identity in found if identity is not None))
+
+
+def under(part: Part, *names: str) -> Part:
+    """The part below, or one without a value where anything on the way is missing; raises nothing."""
+    for name in names:
+        part = part[name] if isinstance(part.value, dict) else Part(None, part.path)
+    return part
+
+
+def words(part: Part, most: int = 4000) -> str | None:
+    """A text that is not empty, cut to `most` characters; None for anything else."""
+    return part.value.strip()[:most] or None if isinstance(part.value, str) else None
+
+
+def reached(
+    word: str, url: str | None, campaign: Mapping[str, Any], email: Iterable[str], cocoar: Iterable[str]
+) -> str:
+    """A page view's word, followed by `:email` or `:cocoar` where its address or its campaign shows that.
+
+    `campaign`: `medium`, `source` and so on, which are `utm_medium`, `utm_source` in an address.
+    """
+    marks = (tuple(email), tuple(cocoar))
+    named = urlencode({f"utm_{name}": value for name, value in campaign.items() if isinstance(value, str)})
+    by = inflow(url or "", *marks) or inflow(f"?{named}", *marks)
+    return word + _SUFFIXES.get(by or "", "")
+
+
+def inflow(url: str, email: Iterable[str] = EMAIL_MARKS, cocoar: Iterable[str] = COCOAR_MARKS) -> str | None:
+    """`email_inflow` or `cocoar_inflow`, by the parameters of a page's address; None: neither. Raises nothing.
+
+    A mark is `name=value`, or `name` whatever its value; capital and small letters are the same. Parameters after `#`
+    count too, as trackers read campaigns there.
+    """
+    given = _parameters(url)
+    if _is_marked(given, email):
+        return Action.EMAIL_INFLOW.value
+    return Action.COCOAR_INFLOW.value if _is_marked(given, cocoar) else None
+
+
+def check_sender(delivery: Delivery, header: str, tokens: Sequence[str]) -> None:
+    """Compare a shared token: in a header as it is, after `Bearer`, or as the password of `Basic`; else `?token=`.
+
+    Raises `BadSignature`.
+    """
+    given = delivery.headers.get(header.strip().lower(), "").strip()
+    scheme, _, rest = given.partition(" ")
+    if scheme.lower() == "bearer":
+        given = rest.strip()
+    elif scheme.lower() == "basic":
+        given = _password(rest)
+    check_token(given or delivery.parameter("token"), tokens)
+
+
+def _identity(given: Part, object_: str) -> Identity | None:
+    if given.value is None or given.value == "":
+        return None
+    value = given.identifier().strip()
+    if value.casefold() in NOBODY:
+        return None
+    if _RANDOM.fullmatch(value):
+        return Identity(kind="visitor", value=value)
+    return Identity(kind="record", value=f"{object_}:{value}")
+
+
+def _password(basic: str) -> str:
+    try:
+        return b64decode(basic, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return basic
+
+
+def _is_marked(given: set[str], marks: Iterable[str]) -> bool:
+    return any(mark.strip().casefold() in given for mark in marks)
+
+
+def _parameters(url: str) -> set[str]:
+    """Each parameter as `name` and as `name=value`, casefolded."""
+    try:
+        parts = urlsplit(url)
+        pairs = [
+            pair
+            for text in (parts.query, parts.fragment.rpartition("?")[2])
+            for pair in parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST)
+            if pair[0]
+        ]
+    except ValueError:
+        return set()
+    folded = [(name.strip().casefold(), value.strip().casefold()) for name, value in pairs]
+    return {name for name, _ in folded} | {f"{name}={value}" for name, value in folded}

@@ -1,0 +1,84 @@
+"""The command line: finds the command that was asked for, and turns errors into one clear sentence and an exit code."""
+
+from __future__ import annotations
+
+import gc
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from connector import __version__
+from connector.core.errors import ConnectorError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "up": ("connector.cli.processes:up", "Run everything on this machine, in the foreground."),
+    "demo": ("connector.demo.command:demo", "Run everything with an emulated Bitrix24 that lives through half a year."),
+    "web": ("connector.cli.processes:web", "Run the web server."),
+    "worker": ("connector.cli.processes:worker", "Run a worker."),
+    "scheduler": ("connector.cli.processes:scheduler", "Run the scheduler of the upkeep."),
+    "migrate": ("connector.cli.processes:migrate", "Bring the database to the present tables."),
+    "connection": ("connector.cli.connection:connection", "Add, show, change, pause, remove connections."),
+    "mapping": ("connector.cli.mapping:mapping", "Check, publish and show mappings; what is held."),
+    "what-if": ("connector.cli.what_if:what_if", "What a mapping, settings or a template would change."),
+    "forecast": ("connector.cli.what_if:forecast", "Which subjects will move by time alone, and whom that tells."),
+    "delivery": ("connector.cli.delivery:delivery", "List, show, replay deliveries; the quarantine."),
+    "adapter": ("connector.cli.new_adapter:adapter", "Lay out the files of a new adapter."),
+    "subject": ("connector.cli.merging:subject", "List and explain subjects; set status, owner, tags."),
+    "outbox": ("connector.cli.outbox:outbox", "What waits to be sent; try again what was given up."),
+    "sweep": ("connector.cli.upkeep:sweep", "Run the daily rules now."),
+    "reconcile": ("connector.cli.upkeep:reconcile", "Ask the systems what webhooks missed."),
+    "import": ("connector.cli.imports:import_", "Take everything there is, or the rows of a CSV file, silently."),
+    "account": ("connector.cli.upkeep:account", "Check that every accepted delivery is accounted for."),
+    "doctor": ("connector.cli.upkeep:doctor", "Say what is wrong with the running product."),
+    "simulate": ("connector.what_if.simulate:simulate_command", "Run the rules over the events of a file."),
+}
+"""Each command: where it is, and its line in the help. Only the one that is asked for is imported."""
+WRONG: Final = 2
+
+
+class Commands(click.Group):
+    """Commands that are imported when they are used; what a person can put right is told in a sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        """The list of commands in the help, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of our own becomes a sentence on standard error and exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except ConnectorError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(WRONG)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="connector")
+def commands() -> None:
+    """Receives webhooks of CRMs, keeps one ABM status per lead, and writes it back."""
+
+
+def main() -> None:
+    """The console script `connector`.
+
+    What is imported stays: to look for garbage among it, again and again, takes half of the time of a short command.
+    """
+    gc.disable()
+    commands(prog_name="connector")

@@ -1,0 +1,125 @@
+"""`connector delivery`: list, show, replay; the quarantine: list, verify again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from connector.cli.session import opened
+from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
+from connector.operations import deliveries as operations
+from connector.store.deliveries import OUTCOMES
+
+_connection = click.option("--connection", "of", metavar="NAME", help="Only of this connection.")
+
+
+@click.group()
+def delivery() -> None:
+    """Webhook requests as they were received."""
+
+
+@delivery.command("list")
+@_connection
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those that ended so, or wait.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first.")
+@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@json_option
+def show_all(of: str | None, outcome: str | None, limit: int, *, is_all: bool, is_json: bool) -> None:
+    """Deliveries, newest first."""
+    columns = {
+        "id": "id",
+        "received": "received_at",
+        "connection": "connection",
+        "outcome": "outcome",
+        "tries": "attempts",
+        "again": "duplicates",
+        "error": "error",
+    }
+    with opened() as runtime:
+        rows = operations.listed(runtime, of=of, outcome=outcome, most=None if is_all else limit)
+        print_rows(rows, is_json=is_json, columns=columns, empty="No delivery.")
+
+
+@delivery.command()
+@click.argument("delivery_id", metavar="ID")
+@json_option
+def show(delivery_id: str, *, is_json: bool) -> None:
+    """One delivery as it is stored (secrets masked), its events and what they decided."""
+    with opened() as runtime:
+        found = operations.show(runtime, delivery_id)
+    if is_json:
+        print_json(found)
+        return
+    _print(found)
+
+
+@delivery.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--connection", "of", metavar="NAME", help="With --outcome: all of this connection.")
+@click.option("--outcome", type=click.Choice([one for one in OUTCOMES if one != "pending"]), help="All that ended so.")
+@json_option
+def replay(ids: tuple[str, ...], of: str | None, outcome: str | None, *, is_json: bool) -> None:
+    """Process deliveries again: these, or all of a connection with an outcome. What was applied counts once."""
+    if bool(ids) == bool(of or outcome) or bool(of) != bool(outcome):
+        message = "give ids, or --connection NAME and --outcome WORD"
+        raise click.UsageError(message)
+    with opened() as runtime:
+        done = operations.replay_all(runtime, of=of, outcome=outcome) if of and outcome else None
+        done = done or operations.replay(runtime, ids)
+    if is_json:
+        print_json({"replayed": done.replayed, "refused": done.refused})
+    else:
+        click.echo(f"{len(done.replayed)} deliveries wait to be processed again.")
+        for refused in done.refused:
+            click.echo(f"Not {printable(refused)}: unknown, waiting already, or its body is no longer kept.", err=True)
+    if ids and done.refused:
+        raise SystemExit(1)
+
+
+@delivery.command()
+@click.argument("name", metavar="CONNECTION")
+@json_option
+def verify(name: str, *, is_json: bool) -> None:
+    """Verify a connection's quarantined deliveries again, after its secret was corrected."""
+    with opened() as runtime:
+        taken = operations.verify(runtime, name)
+    if is_json:
+        print_json({"connection": name, "taken": taken})
+    else:
+        click.echo(f"{taken} deliveries left the quarantine and wait to be processed.")
+
+
+@delivery.command()
+@_connection
+@json_option
+def quarantine(of: str | None, *, is_json: bool) -> None:
+    """Deliveries that could not be authenticated or read, oldest first."""
+    columns = {
+        "id": "id",
+        "received": "received_at",
+        "connection": "connection",
+        "reason": "reason",
+        "bytes": "size",
+        "error": "error",
+    }
+    with opened() as runtime:
+        print_rows(
+            operations.quarantined(runtime, of=of), is_json=is_json, columns=columns, empty="Nothing is quarantined."
+        )
+
+
+def _print(found: dict[str, Any]) -> None:
+    print_pairs((name, found[name]) for name in ("id", "connection", "key", "received_at", "outcome", "tally", "error"))
+    print_pairs((name, found[name]) for name in ("attempts", "duplicates", "finished_at"))
+    click.echo(f"\n{found['method']} {printable('&'.join(f'{name}={value}' for name, value in found['query']))}")
+    for name, value in found["headers"].items():
+        click.echo(printable(f"{name}: {value}"))
+    body = found.get("body") or found.get("body_base64")
+    click.echo("\n" + ("(the body is no longer kept)" if body is None else "\n".join(map(printable, body.split("\n")))))
+    click.echo()
+    for event in found["events"]:
+        reason = f" ({event['reason']})" if event["reason"] else ""
+        click.echo(printable(f"event {event['at']:%Y-%m-%d %H:%M:%SZ} {event['kind']}: {event['outcome']}{reason}"))
+    for decision in found["decisions"]:
+        click.echo(printable(f"decision {decision['at']:%Y-%m-%d %H:%M:%SZ}: {decision['sentence']}"))

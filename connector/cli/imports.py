@@ -1,0 +1,174 @@
+"""`connector import`: everything that a system knows, or the rows of a file, silently and resumable."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from datetime import time as daytime
+from pathlib import Path
+
+import click
+
+from connector.cli.session import opened
+from connector.cli.terminal import actor, json_option, print_json, printable
+from connector.operations.connection_settings import refuse
+from connector.operations.imports.backfill import Progress, backfill
+from connector.operations.imports.csv_columns import WHATS
+from connector.operations.imports.csv_file import ENCODINGS
+from connector.operations.imports.csv_import import REFUSED, Wish, import_csv
+from connector.runtime.parts import Runtime
+
+_OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "is_new", "columns")
+
+
+@click.command("import")
+@click.argument("name", metavar="CONNECTION")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only what changed since (UTC).")
+@click.option("--csv", "path", type=click.Path(path_type=Path), metavar="FILE", help="The rows of a file instead.")
+@click.option("--object", "object_", default="lead", show_default=True, help="What the rows are, in the system's word.")
+@click.option("--errors", type=click.Path(path_type=Path), metavar="FILE", help="Where refused rows go, with reasons.")
+@click.option("--encoding", type=click.Choice(ENCODINGS), default="utf-8", show_default=True, help="Of the file.")
+@click.option("--as-new", "is_new", is_flag=True, help="Who becomes a lead by it also goes where only new leads go.")
+@click.option("--stage", default="", metavar="STAGE", help="Their stage of all rows that do not say theirs.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="WHAT=NAME",
+    help=f"Which column has the {', '.join(WHATS)}, where that cannot be seen; repeatable.",
+)
+@json_option
+@click.pass_context
+def import_(  # noqa: PLR0917 - as click gives them
+    context: click.Context,
+    name: str,
+    since: datetime | None,
+    path: Path | None,
+    object_: str,
+    errors: Path | None,
+    encoding: str,
+    stage: str,
+    columns: tuple[str, ...],
+    *,
+    is_new: bool,
+    is_json: bool,
+) -> None:
+    """Take everything that the system knows, or the rows of a CSV file. Nobody is mailed; an import can be repeated.
+
+    Exit code 1 when it was broken off or rows were refused.
+    """
+    _check(context, since, path)
+    meter = Meter()
+    with opened() as runtime:
+        try:
+            if path is not None:
+                told = _columns(columns)
+                wish = Wish(
+                    path=path,
+                    object=object_,
+                    encoding=encoding,
+                    errors=errors,
+                    stage=stage,
+                    is_new=is_new,
+                    columns=told,
+                )
+                refused = _csv(runtime, name, wish, meter, is_json=is_json)
+                context.exit(1 if refused else 0)
+            start = datetime.combine(since.date(), daytime(), UTC) if since else None
+            done = backfill(runtime, name, since=start, actor=actor(), tell=meter)
+        except KeyboardInterrupt:
+            meter.end()
+            click.echo("Broken off. What was taken stays; the same command again goes on.", err=True)
+            context.exit(1)
+        finally:
+            meter.end()
+    if is_json:
+        print_json({"connection": name, **asdict(done)})
+    else:
+        click.echo(f"{name}: {_said(done, 'events') or 'the system told nothing'}")
+
+
+def _csv(runtime: Runtime, name: str, wish: Wish, meter: Meter, *, is_json: bool) -> bool:
+    """Import a file; whether rows were refused."""
+    done = import_csv(runtime, name, wish, actor=actor(), tell=meter)
+    meter.end()
+    refused = done.progress.tally.get(REFUSED, 0)
+    if is_json:
+        rows = [{"row": row, "reason": reason} for row, reason in done.refused]
+        print_json({"connection": name, **asdict(done.progress), "refused": rows, "columns": dict(done.columns)})
+        return bool(refused)
+    places = ", ".join(f"{what} = {column}" for what, column in done.columns.items())
+    click.echo(printable(f"Columns: {places}. The others are what the mapping's fields read; --column says more."))
+    click.echo(f"{name}: {_said(done.progress, 'rows') or 'the file has no rows'}")
+    for row, reason in done.refused:
+        click.echo(printable(f"row {row}: {reason}"), err=True)
+    if refused:
+        more = refused - len(done.refused)
+        rest = f"{more} more were refused. " if more else ""
+        where = f"All of them are in {wish.errors}." if wish.errors else "--errors FILE writes them all into a file."
+        click.echo(f"{rest}{where} Put them right there, and import that file.", err=True)
+    if done.progress.tally.get("held"):
+        click.echo(f"What is held waits for the mapping: `connector mapping held {name}`.", err=True)
+    return bool(refused)
+
+
+class Meter:
+    """A line on the terminal that says how far an import is; nothing where standard error is none."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._is_shown = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it."""
+        if not sys.stderr.isatty():
+            return
+        speed = progress.count / max(time.monotonic() - self._started, 0.001)
+        where = f"{progress.share:.0%}, " if progress.share is not None else ""
+        until = f", up to {progress.reached:%Y-%m-%d}" if progress.reached else ""
+        click.echo(f"\r\x1b[K{where}{progress.count:,} read{until}, {speed:,.0f} a second", nl=False, err=True)
+        self._is_shown = True
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._is_shown:
+            click.echo("", err=True)
+        self._is_shown = False
+
+
+def _said(done: Progress, what: str) -> str:
+    parts = [f"{done.count:,} {what}", *(f"{count:,} {outcome}" for outcome, count in done.tally.items())]
+    if done.is_resumed:
+        parts.append("going on with the import that was broken off")
+    return ", ".join(parts) if done.count else ""
+
+
+def _columns(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    refuse(
+        [
+            f"--column {what}{equals}{name}: allowed: WHAT=NAME, WHAT one of {', '.join(WHATS)}"
+            for what, equals, name in pairs
+            if what not in WHATS or not name
+        ],
+        "of the import",
+    )
+    return {what: name for what, _, name in pairs}
+
+
+def _check(context: click.Context, since: datetime | None, path: Path | None) -> None:
+    """Options of the one way do not go with the other."""
+    given = [
+        one.opts[0]
+        for one in context.command.params
+        if one.name in _OPTIONS_OF_CSV
+        and context.get_parameter_source(one.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if path is None and given:
+        message = f"{', '.join(given)}: only with --csv FILE"
+        raise click.UsageError(message)
+    if path is not None and since is not None:
+        message = "--since: not with --csv FILE, whose rows have their own times"
+        raise click.UsageError(message)

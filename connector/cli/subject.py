@@ -1,0 +1,204 @@
+"""`connector subject`: list, show and explain, set status, owner and tags, run a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from connector.cli.session import opened
+from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
+from connector.i18n import LANGUAGES, words_in
+from connector.operations import explain
+from connector.operations import subjects as operations
+
+_language: Final = click.option(
+    "--lang",
+    "language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Language of the sentences.",
+)
+
+
+@click.group()
+def subject() -> None:
+    """Leads and unknowns.
+
+    WHO is an e-mail, a phone number, a visitor id, CONNECTION:OBJECT:ID, or our own id.
+    """
+
+
+@subject.command("list")
+@click.option("--status", metavar="STATUS", help="Only those with this status: a code, label or alias.")
+@json_option
+def show_all(status: str | None, *, is_json: bool) -> None:
+    """Every subject: status, since, owner, tags, next due date."""
+    columns = {
+        "id": "id",
+        "kind": "kind",
+        "status": "status",
+        "since": "since",
+        "owner": "owner",
+        "tags": "tags",
+        "due": "due",
+        "known as": "known_as",
+    }
+    with opened() as runtime:
+        rows = operations.listed(runtime, status=status)
+        print_rows(rows if is_json else _named(rows), is_json=is_json, columns=columns, empty="No subject.")
+
+
+@subject.command()
+@click.argument("who")
+@json_option
+def show(who: str, *, is_json: bool) -> None:
+    """Its status and why, owner, tags, identities, records and what was sent to them, and what is held."""
+    with opened() as runtime:
+        _print(operations.show(runtime, who), is_json=is_json)
+
+
+@subject.command("set-status")
+@click.argument("who")
+@click.argument("status")
+@json_option
+def set_status(who: str, status: str, *, is_json: bool) -> None:
+    """Set the status (a code, label or alias), as a person does."""
+    with opened() as runtime:
+        _tell(operations.set_status(runtime, who, status, actor=actor()), is_json=is_json)
+
+
+@subject.command("set-owner")
+@click.argument("who")
+@click.argument("owner", metavar="EMAIL|none")
+@json_option
+def set_owner(who: str, owner: str, *, is_json: bool) -> None:
+    """Set the person in charge, by e-mail, or nobody."""
+    email = None if owner.casefold() == "none" else owner
+    with opened() as runtime:
+        _tell(operations.set_owner(runtime, who, email, actor=actor()), is_json=is_json)
+
+
+@subject.command()
+@click.argument("who")
+@click.argument("what", type=click.Choice(["add", "remove"]))
+@click.argument("tag")
+@json_option
+def tag(who: str, what: str, tag: str, *, is_json: bool) -> None:
+    """Add or remove a tag."""
+    with opened() as runtime:
+        _tell(operations.tag(runtime, who, tag, is_removed=what == "remove", actor=actor()), is_json=is_json)
+
+
+@subject.command()
+@click.argument("who")
+@_language
+@json_option
+def why(who: str, language: str, *, is_json: bool) -> None:
+    """Why it has its status: each decision with its facts, and the rules that a jump passed over."""
+    with opened() as runtime:
+        found = explain.explain(runtime, who, language)
+    if is_json:
+        print_json(found)
+        return
+    words = words_in(language)
+    click.echo(printable(f"{found['id']}: {found['label']}, {found['zone']}"))
+    for one in found["decisions"]:
+        revised = f" [{words['revised']}]" if one["revised_at"] else ""
+        click.echo(printable(f"  {one['local']:%Y-%m-%d %H:%M}  {one['sentence']}{revised}"))
+        if one["passed_over"]:
+            click.echo(printable(f"{'':20}{one['passed_over']['sentence']}"))
+    if not found["decisions"]:
+        click.echo(words["nothing"])
+
+
+@subject.command("why-not")
+@click.argument("who")
+@click.argument("status")
+@_language
+@json_option
+def why_not(who: str, status: str, language: str, *, is_json: bool) -> None:
+    """Why it has not STATUS: the nearest rules, exactly what is missing and by when, and what else could set it."""
+    with opened() as runtime:
+        found = explain.explain_not(runtime, who, status, language)
+    if is_json:
+        print_json(found)
+        return
+    for sentence in found["sentences"]:
+        click.echo(printable(sentence))
+
+
+@subject.command()
+@click.argument("who")
+@click.argument("rule")
+@json_option
+def run(who: str, rule: str, *, is_json: bool) -> None:
+    """Run a rule on purpose, for example one that a jump passed over.
+
+    Its conditions are waived. It notifies and tags whatever the status is; it moves out of its own status only.
+    """
+    with opened() as runtime:
+        found = explain.run(runtime, who, rule, actor=actor())
+    if not is_json:
+        click.echo(printable(found["ran"]["sentence"]))
+    _tell(found, is_json=is_json)
+
+
+def _named(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        yield {**row, "known_as": [one["value"] for one in row["identities"]]}
+
+
+def _tell(found: dict[str, Any], *, is_json: bool) -> None:
+    if is_json:
+        print_json(found)
+        return
+    tags = f", tags {', '.join(found['tags'])}" if found["tags"] else ""
+    click.echo(
+        printable(f"{found['id']}: {found['label']} since {found['since']}, owner {found['owner'] or 'nobody'}{tags}")
+    )
+
+
+def _print(found: dict[str, Any], *, is_json: bool) -> None:
+    if is_json:
+        print_json(found)
+        return
+    print_pairs(
+        (
+            ("id", found["id"]),
+            ("kind", found["kind"]),
+            ("status", f"{found['label']} ({found['status']})"),
+            ("since", found["since"]),
+            ("owner", found["owner"] or "nobody"),
+            ("tags", found["tags"]),
+            ("last action", found["last_action"]),
+            ("next due", found["due"] or "nothing"),
+            *((one["kind"], one["value"]) for one in found["identities"] if one["kind"] != "record"),
+            *((f"profile {name}", value) for name, value in found["profile"].items()),
+        )
+    )
+    for record in found["records"]:
+        click.echo()
+        click.echo(printable(f"record {record['connection']}:{record['object']}:{record['id']}: {_state(record)}"))
+    click.echo("\nWhy:" if found["decisions"] else "\nNothing was decided yet.")
+    for decision in found["decisions"]:
+        revised = f" [{words_in('en')['revised']}]" if decision["revised_at"] else ""
+        click.echo(printable(f"  {decision['at']:%Y-%m-%d %H:%M:%SZ}  {decision['sentence']}{revised}"))
+    for held in found["held"]:
+        click.echo()
+        click.echo(printable(f"held since {held['at']:%Y-%m-%d %H:%M:%SZ}, {held['connection']}: {held['reason']}"))
+
+
+def _state(record: dict[str, Any]) -> str:
+    """Their stage, and what became of the last update."""
+    stage = f"stage {record['stage']}" if record["stage"] else "no stage seen"
+    push = record["push"]
+    if record["is_gone"]:
+        return f"{stage}; it does not exist there any more"
+    if push is None:
+        return f"{stage}; nothing to send"
+    why = f" ({push['error']})" if push["error"] else ""
+    tries = "1 try" if push["attempts"] == 1 else f"{push['attempts']} tries"
+    return f"{stage}; update {push['outcome']} after {tries}{why}"

@@ -1,0 +1,90 @@
+"""`connector account`, `doctor`, `sweep`, `reconcile`: what keeps the product right, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+
+import click
+
+from connector.cli.session import opened
+from connector.cli.terminal import json_option, print_json, print_rows
+from connector.core.calendar import local_day
+from connector.operations import upkeep as operations
+from connector.operations.doctor import examine
+from connector.store.deliveries import OUTCOMES
+
+
+@click.command()
+@json_option
+@click.pass_context
+def account(context: click.Context, *, is_json: bool) -> None:
+    """Per connection: accepted = applied + ignored + stale + echo + duplicate + held + dead + pending.
+
+    Exit code 1 when that does not add up. What is quarantined was never accepted, and stands beside it.
+    """
+    with opened() as runtime:
+        rows = operations.account(runtime)
+    names = ("connection", "accepted", *OUTCOMES, "quarantined")
+    columns = {**{name: name for name in names}, "adds up": "is_balanced"}
+    print_rows(rows, is_json=is_json, columns=columns, empty="No connection yet.")
+    if not all(row["is_balanced"] for row in rows):
+        if not is_json:
+            click.echo("The account does not add up: please report it, with this table.", err=True)
+        context.exit(1)
+
+
+@click.command()
+@json_option
+@click.pass_context
+def doctor(context: click.Context, *, is_json: bool) -> None:
+    """Check database, secrets, Redis, workers, backlog and account; exit code 1 when something is wrong."""
+    with opened(needs_tables=False) as runtime:
+        findings = [asdict(finding) for finding in examine(runtime)]
+    rows = findings if is_json else [{**one, "state": "fine" if one["is_fine"] else "WRONG"} for one in findings]
+    columns = {"check": "name", "": "state", "what to do": "detail"}
+    if is_json:
+        print_rows(rows, is_json=True, columns=columns, empty="")
+    else:
+        for row in rows:
+            click.echo(f"{row['name']:<12} {row['state']:<6} {row['detail']}".rstrip())
+    if not all(finding["is_fine"] for finding in findings):
+        context.exit(1)
+
+
+@click.command()
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Local date; without it: today.")
+@json_option
+def sweep(as_of: datetime | None, *, is_json: bool) -> None:
+    """Run the daily rules of every subject that is due, missed dates one by one."""
+    with opened() as runtime:
+        today = date.fromordinal(local_day(runtime.clock(), runtime.ruleset.zone))
+        day = as_of.date() if as_of else today
+        if day > today:
+            click.echo(f"{day} is in the future: subjects are moved as if nothing happened until then.", err=True)
+        count = operations.run_sweep(runtime, day)
+    if is_json:
+        print_json({"as_of": day.isoformat(), "due": count})
+    else:
+        click.echo(f"{count} subjects were due up to {day}.")
+
+
+@click.command()
+@click.argument("name", metavar="[CONNECTION]", required=False)
+@json_option
+@click.pass_context
+def reconcile(context: click.Context, name: str | None, *, is_json: bool) -> None:
+    """Ask the systems what changed, and take what webhooks missed; exit code 1 when one could not be asked."""
+    has_error = False
+    with opened() as runtime:
+        for done in operations.reconcile_now(runtime, name):
+            has_error |= done.error is not None
+            if is_json:
+                print_json(asdict(done))
+            elif done.error is not None:
+                click.echo(f"{done.connection}: {done.error}", err=True)
+            else:
+                events = ", ".join(f"{count} {outcome}" for outcome, count in done.events.items())
+                click.echo(f"{done.connection}: {events or 'nothing changed'}")
+    if has_error:
+        context.exit(1)

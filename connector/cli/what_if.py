@@ -1,0 +1,165 @@
+"""`connector what-if` and `connector forecast`: what would be and what will be, before anything is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from connector.cli.session import opened
+from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
+from connector.core.decision import Decision
+from connector.core.rules import TEMPLATES
+from connector.what_if import what_if as operations
+from connector.what_if.forecast import Expected, Forecast
+from connector.what_if.report import Difference, WhatIf
+
+_SHOWN: Final = 20
+_DATE: Final = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("what-if")
+@click.argument("draft", metavar="[DRAFT.yaml]", required=False, type=click.Path(path_type=Path))
+@click.option("--connection", "of", metavar="NAME", help="Whose mapping the draft would be.")
+@click.option("--settings", type=click.Path(path_type=Path), help="YAML file of rule settings other than now.")
+@click.option("--template", type=click.Choice(tuple(TEMPLATES)), help="The template to upgrade to.")
+@click.option("--in-progress", metavar="STATUS", help="What in_progress of ver.1.0 becomes; without it: pending.")
+@click.option("--since", type=_DATE, metavar="YYYY-MM-DD", help="Older events keep what was made of them.")
+@json_option
+def what_if(
+    draft: Path | None,
+    *,
+    of: str | None,
+    settings: Path | None,
+    template: str | None,
+    in_progress: str | None,
+    since: datetime | None,
+    is_json: bool,
+) -> None:
+    """What publishing would do to every subject. Nothing is written, nothing is sent.
+
+    With --json: a line for each subject that differs, with the decisions that make it so; last, the sums.
+    """
+    shown: list[Difference] = []
+    with opened() as runtime:
+        day = since.date() if since else None
+        asked = operations.asked(
+            runtime, draft=draft, of=of, settings=settings, template=template, in_progress=in_progress, since=day
+        )
+        with _progress("What-if") as progress:
+            found = operations.run(runtime, asked, progress=progress, each=_told(shown, is_json=is_json))
+    if is_json:
+        print_json(found.to_json())
+        return
+    _print_what_if(found)
+    _print_differences(shown, found.differing)
+
+
+@click.command()
+@click.option("--days", type=int, required=True, help="How many days from today; 0: today alone.")
+@json_option
+def forecast(days: int, *, is_json: bool) -> None:
+    """Which subjects the daily rules will move if nothing else happens, when, and whom they will write to.
+
+    With --json: a line for each decision; last, the sums.
+    """
+    shown: list[Expected] = []
+    with opened() as runtime, _progress("Forecast") as progress:
+        found = operations.run_forecast(runtime, days, progress=progress, each=_told(shown, is_json=is_json))
+    if is_json:
+        print_json(found.to_json())
+    else:
+        _print_forecast(found)
+
+
+def _told(shown: list[Any], *, is_json: bool) -> Callable[[Any], None]:
+    """Each as a line at once, or the first few to be shown at the end."""
+
+    def tell(one: Any) -> None:
+        if is_json:
+            print_json(one.to_json())
+        elif len(shown) < _SHOWN:
+            shown.append(one)
+
+    return tell
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        yield show
+
+
+def _print_what_if(found: WhatIf) -> None:
+    click.echo(f"{found.moving} of {found.subjects} subjects would move ({found.share:.1%}); {found.differing} differ.")
+    rows = found.to_json()
+    if rows["moved"]:
+        print_rows(rows["moved"], is_json=False, columns={"from": "from", "to": "to", "subjects": "subjects"}, empty="")
+    print_pairs(
+        [
+            ("mails now", _with_parts(found.mails, found.mails_by.items())),
+            ("pushes now", _with_parts(found.pushes, found.pushes_by.items())),
+            ("events released", str(found.released)),
+            ("events newly held", _with_parts(found.newly_held, _joined(found.held_by.items()))),
+            ("not to be taken", _with_parts(found.untaken, _joined(found.untaken_by.items()))),
+            ("changed anyway", str(found.drifted) if found.drifted else ""),
+        ]
+    )
+
+
+def _print_differences(shown: list[Difference], count: int) -> None:
+    if not shown:
+        return
+    click.echo("")
+    for one in shown:
+        name = next((value for kind, value in one.names if kind != "record"), one.subject)
+        way = f"{one.before['status']} → {one.after['status']}"
+        why = f"{_newest(one.made)}, in place of {_newest(one.undone)}"
+        click.echo(printable(f"{name}: {way} ({why})"))
+    if count > len(shown):
+        click.echo(f"and {count - len(shown)} more; --json has them all")
+
+
+def _newest(decisions: Sequence[Decision]) -> str:
+    """The last of some decisions, and how many there are."""
+    if not decisions:
+        return "nothing"
+    more = f" and {len(decisions) - 1} before" if len(decisions) > 1 else ""
+    return f"{decisions[-1].rule} of {decisions[-1].at:%Y-%m-%d}{more}"
+
+
+def _print_forecast(found: Forecast) -> None:
+    rows = found.to_json()
+    moves = {"day": "day", "rule": "rule", "from": "from", "to": "to", "subjects": "subjects"}
+    print_rows(rows["moves"], is_json=False, columns=moves, empty=f"Nobody moves by time alone up to {found.until}.")
+    if rows["notices"]:
+        click.echo("")
+        notices = {"day": "day", "rule": "rule", "mail to": "to", "subjects": "subjects"}
+        print_rows(rows["notices"], is_json=False, columns=notices, empty="")
+    click.echo(f"{found.subjects} subjects, {found.mails} mails up to {found.until}.")
+    if unsent := sum(found.unsent.values()):
+        reasons = sorted({row["reason"] for row in rows["unsent"]})
+        click.echo(f"{unsent} notices go to nobody: {', '.join(reasons)}.")
+
+
+def _joined(parts: Iterable[tuple[tuple[str, ...], int]]) -> Iterable[tuple[str, int]]:
+    return [(" / ".join(key), count) for key, count in parts]
+
+
+def _with_parts(count: int, parts: Iterable[tuple[str, int]]) -> str:
+    told = "; ".join(f"{name}: {number}" for name, number in parts)
+    return f"{count} ({told})" if told else str(count)

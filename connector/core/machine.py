@@ -1,0 +1,255 @@
+"""One subject's walk through its steps: the mutable state while a fold runs, and what each kind of step does to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from connector.core.calendar import local_day
+from connector.core.claims import OWNER, Claims, claimed, standing
+from connector.core.counters import count
+from connector.core.decision import Decision, Reason
+from connector.core.event import Conflict, Kind, Step
+from connector.core.memory import remember
+from connector.core.rules import Rule
+from connector.core.ruleset import Ruleset
+from connector.core.state import LEAD, Entry, State
+
+
+@dataclass(slots=True)
+class Walk:
+    """A state that moves; `freeze` gives the value again. `today` is the local day of the step taken or date run."""
+
+    ruleset: Ruleset
+    state: State
+    decisions: list[Decision] = field(default_factory=list)
+    kind: str = field(init=False)
+    status: str = field(init=False)
+    since: datetime = field(init=False)
+    since_day: int = field(init=False)
+    today: int = field(init=False)
+    last_action: datetime | None = field(init=False)
+    acted_day: int = field(init=False)
+    tags: set[str] = field(init=False)
+    owner: str | None = field(init=False)
+    profile: dict[str, Any] = field(init=False)
+    seen: dict[str, list[Entry]] = field(init=False)
+    noticed: set[str] = field(init=False)
+    noticed_on: dict[str, int] = field(init=False)
+    visit: tuple[datetime, datetime] | None = field(init=False)
+    counters: dict[str, tuple[str, ...]] = field(init=False)
+    claims: dict[str, Claims] = field(init=False)
+    head: tuple[datetime, int, str] = field(init=False)
+    last_run: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        state, zone = self.state, self.ruleset.zone
+        self.kind, self.status, self.since = state.kind, state.status, state.since
+        self.last_action, self.tags, self.owner = state.last_action, set(state.tags), state.owner
+        self.since_day = local_day(state.since, zone)
+        self.acted_day = local_day(state.acted, zone)
+        self.profile, self.visit, self.head = dict(state.profile), state.visit, state.head
+        self.seen = {window: list(entries) for window, entries in state.seen.items()}
+        self.noticed, self.noticed_on = set(state.noticed), dict(state.noticed_on)
+        self.counters, self.claims = dict(state.counters), dict(state.claims)
+        self.last_run = self.today = state.last_run
+
+    def freeze(self) -> State:
+        """The state as it is now; the walk ends with it."""
+        return State(
+            kind=self.kind,
+            status=self.status,
+            since=self.since,
+            created=self.state.created,
+            last_run=self.last_run,
+            head=self.head,
+            last_action=self.last_action,
+            tags=frozenset(self.tags),
+            owner=self.owner,
+            profile=self.profile,
+            seen={window: tuple(entries) for window, entries in self.seen.items()},
+            noticed=frozenset(self.noticed),
+            noticed_on=self.noticed_on,
+            visit=self.visit,
+            counters=self.counters,
+            claims=self.claims,
+        )
+
+    def take(self, step: Step, day: int) -> None:
+        """What a step does on its local day; the daily rules up to that day have run."""
+        self.today = day
+        self.head = step.order
+        _TAKE[step.kind](self, step)
+
+    def runs(self, rule: Rule) -> bool:
+        """Whether a rule is for this kind of subject, and holds now."""
+        return rule.is_for(self.kind) and all(term.holds(self) for term in rule.terms)
+
+    def fire(self, rule: Rule, at: datetime, step: str | None = None) -> None:
+        """A rule decides: the move or notice with its facts, the tag, and the new stay."""
+        facts: dict[str, Any] = {}
+        for term in rule.terms:
+            facts |= term.facts(self)
+        self._carry_out(rule, rule.id, rule.to or self.status, at=at, step=step, facts=facts)
+
+    def _carry_out(
+        self, rule: Rule, name: str, after: str, *, at: datetime, step: str | None, facts: dict[str, Any]
+    ) -> None:
+        notify, reason = self.ruleset.recipients(rule, self.owner)
+        before = self.status
+        self.decisions.append(
+            Decision(
+                at=at,
+                rule=name,
+                before=before,
+                after=after,
+                notify=notify,
+                reason=reason,
+                notice=rule.notice,
+                step=step,
+                facts=facts,
+            )
+        )
+        if rule.is_once_per_day:
+            self.noticed_on[rule.id] = self.today
+        if rule.tag is not None:
+            self.tags.add(rule.tag)
+        if after != before:
+            self._enter(after, at)
+
+    def act(self, step: Step) -> None:
+        """An action: remember it, then try the sequential rules of the status held, strongest first."""
+        bits = self.ruleset.bits(step.action or "", step.page)
+        session = f"id {step.session}" if step.session else self._free_session(step.at)
+        if not bits:
+            return
+        self.last_action, self.acted_day = step.at, self.today
+        remember(self.seen, self.ruleset.windows, step=step, bits=bits, session=session, day=self.today)
+        for rule in self.ruleset.sequential.get(self.status, ()):
+            if rule.on & bits and self.runs(rule):
+                self.fire(rule, step.at, step.id)
+                return
+
+    def _free_session(self, at: datetime) -> str:
+        """The session of an action that names none: that of the one before it, or a new one after the gap."""
+        is_same = self.visit is not None and at - self.visit[0] < self.ruleset.gap
+        start = self.visit[1] if self.visit is not None and is_same else at
+        self.visit = (at, start)
+        return f"from {start.isoformat()}"
+
+    def jump(self, step: Step) -> None:
+        """A person or a CRM stage sets the status."""
+        to, facts = self._goal(step)
+        if to == self.status:
+            self._refuse(step, "jump", Reason.ALREADY_THERE, to, facts)
+        elif step.is_forward_only and self._is_lower(to):
+            self._refuse(step, "jump", Reason.BACKWARD, to, facts)
+        else:
+            self._leap(step, "jump", to, facts)
+
+    def fire_trigger(self, step: Step) -> None:
+        """A trigger attached to a status: forward only; from off the ladder only when it may reopen."""
+        rule = f"trigger:{step.trigger}"
+        to, facts = self._goal(step)
+        if to == self.status or self._is_lower(to):
+            self._refuse(step, rule, Reason.ATTACHED_LOWER, to, facts)
+        elif self.status not in self.ruleset.ladder and not step.may_reopen:
+            self._refuse(step, rule, Reason.OFF_LADDER, to, facts)
+        else:
+            self._leap(step, rule, to, facts)
+
+    def _goal(self, step: Step) -> tuple[str, dict[str, Any]]:
+        """The status that a step leads to, and the facts of the count where one decides it."""
+        return (step.to or "", {}) if step.counting is None else count(self.counters, step.counting)
+
+    def _is_lower(self, to: str) -> bool:
+        """Whether both are on the ladder and `to` is below the status held."""
+        here, there = self.ruleset.ladder.get(self.status), self.ruleset.ladder.get(to)
+        return here is not None and there is not None and there < here
+
+    def _leap(self, step: Step, rule: str, to: str, counted: dict[str, Any]) -> None:
+        before = self.status
+        skipped = self.ruleset.between(before, to)
+        facts = {"by": step.by, **counted} if step.by else counted
+        self.decisions.append(
+            Decision(at=step.at, rule=rule, before=before, after=to, skipped=skipped, step=step.id, facts=facts)
+        )
+        self._enter(to, step.at)
+        for common in self.ruleset.entering:
+            if common.to == to:
+                self.fire(common, step.at, step.id)
+
+    def _refuse(self, step: Step, rule: str, reason: Reason, to: str, counted: dict[str, Any]) -> None:
+        here, facts = self.status, {"to": to, "by": step.by, **counted}
+        self.decisions.append(
+            Decision(at=step.at, rule=rule, before=here, after=here, reason=reason, step=step.id, facts=facts)
+        )
+
+    def run_rule(self, step: Step) -> None:
+        """A person runs a rule on purpose: its terms are waived, and it counts as decided on this day and in this stay.
+
+        It notifies and tags whatever status is held; it moves the subject out of its own status only. The rule on
+        entering a status has none of its own: it moves nobody.
+        """
+        name, here, facts = f"run:{step.rule}", self.status, {"by": step.by}
+        rule = self.ruleset.rules.get(step.rule or "")
+        reason = Reason.RULE_OFF if rule is None else self._unrunnable(rule)
+        if rule is None or reason is not None:
+            self.decisions.append(
+                Decision(at=step.at, rule=name, before=here, after=here, reason=reason, step=step.id, facts=facts)
+            )
+            return
+        if rule.id in self.ruleset.settings.once_per_stay and rule.status == here:
+            self.noticed.add(rule.id)
+        after = rule.to if rule.to and rule.status == here else here
+        self._carry_out(rule, name, after, at=step.at, step=step.id, facts=facts)
+
+    def _unrunnable(self, rule: Rule) -> Reason | None:
+        """Why running a rule would do nothing."""
+        if not rule.is_for(self.kind):
+            return Reason.OTHER_KIND
+        has_effect = rule.status == self.status or rule.notice is not None or rule.tag is not None
+        return None if has_effect else Reason.OTHER_STATUS
+
+    def _enter(self, status: str, at: datetime) -> None:
+        self.status, self.since, self.since_day = status, at, local_day(at, self.ruleset.zone)
+        self.noticed.clear()
+
+    def identify(self, _step: Step) -> None:
+        """An unknown becomes a lead and keeps all it has."""
+        self.kind = LEAD
+
+    def set_tag(self, step: Step) -> None:
+        """A tag is added or removed."""
+        if step.tag is not None:
+            (self.tags.discard if step.is_removed else self.tags.add)(step.tag)
+
+    def set_owner(self, step: Step) -> None:
+        """The person in charge is set, as far as the conflict rule allows."""
+        self.owner = self._standing(OWNER, self.owner, step.owner, step.conflict)
+
+    def set_profile(self, step: Step) -> None:
+        """Profile fields are set, each as far as its conflict rule allows."""
+        for name, given in step.fields.items():
+            self.profile[name] = self._standing(name, self.profile.get(name), given.value, given.conflict)
+
+    def _standing(self, name: str, present: Any, value: Any, conflict: Conflict) -> Any:
+        """The value that stays; as long as only `newest` is used, that is the one given."""
+        claims = self.claims.get(name)
+        if claims is None and conflict is Conflict.NEWEST:
+            return value
+        self.claims[name] = claims = claimed(claims, present, value, conflict)
+        return standing(claims)
+
+
+_TAKE: Final = {
+    Kind.ACTION: Walk.act,
+    Kind.JUMP: Walk.jump,
+    Kind.TRIGGER: Walk.fire_trigger,
+    Kind.IDENTIFY: Walk.identify,
+    Kind.TAG: Walk.set_tag,
+    Kind.OWNER: Walk.set_owner,
+    Kind.PROFILE: Walk.set_profile,
+    Kind.RUN: Walk.run_rule,
+}

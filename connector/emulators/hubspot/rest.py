@@ -1,0 +1,193 @@
+"""The REST interface of the emulated HubSpot account: tokens, records in batches, search, owners, pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from flask import Flask, Response, request
+
+from connector.emulators.engine.gate import Gate
+from connector.emulators.engine.shelf import Record, Shelf
+from connector.emulators.hubspot.answers import (
+    InvalidError,
+    batch,
+    check,
+    is_backward,
+    missing,
+    pipelines,
+    problem,
+    properties,
+    shown,
+    stamp,
+)
+from connector.emulators.hubspot.directory import OWNERS, owner_row
+
+KINDS: Final = {"contacts": "contact", "deals": "deal"}
+MODIFIED: Final = {"contact": "lastmodifieddate", "deal": "hs_lastmodifieddate"}
+TOKEN_LIFE: Final = timedelta(seconds=1800)
+INDEXED_AFTER: Final = timedelta(seconds=5)
+MOST: Final = 100
+VERSION: Final = "2026-09"
+
+
+@dataclass(slots=True, kw_only=True)
+class HubSpotRest:
+    """What the app may call. `moved`: id of a merged record → the survivor's; `contacts_of`: deal → contacts."""
+
+    shelf: Shelf
+    gate: Gate
+    now: Callable[[], datetime]
+    app_id: int
+    portal: int
+    refresh_token: str = ""
+    client_secret: str = ""
+    tokens: dict[str, datetime] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    contacts_of: dict[str, list[str]] = field(default_factory=dict)
+
+    def routes(self, app: Flask) -> None:
+        """Put the interface into the application."""
+        app.before_request(self._enter)
+        for rule, method, view in (
+            (f"/oauth/{VERSION}/token", "POST", self.token),
+            (f"/account-info/{VERSION}/details", "GET", lambda: shown({"portalId": self.portal})),
+            (f"/crm/owners/{VERSION}", "GET", self.owners),
+            (f"/crm/pipelines/{VERSION}/deals", "GET", pipelines),
+            (f"/crm/properties/{VERSION}/<kind>", "GET", properties),
+            (f"/crm/objects/{VERSION}/<kind>", "GET", self.first),
+            (f"/crm/objects/{VERSION}/<kind>/batch/read", "POST", self.batch_read),
+            (f"/crm/objects/{VERSION}/<kind>/batch/update", "POST", self.batch_update),
+            (f"/crm/objects/{VERSION}/<kind>/search", "POST", self.search),
+            (f"/crm/objects/{VERSION}/<kind>/<record_id>", "GET", self.read),
+            (f"/crm/associations/{VERSION}/deals/contacts/batch/read", "POST", self.associations),
+        ):
+            app.add_url_rule(rule, f"{method} {rule}", view, methods=[method])
+
+    def token(self) -> Response:
+        """An access token for the refresh token; it is good for half an hour."""
+        form = request.form
+        given = (form.get("grant_type"), form.get("refresh_token"), form.get("client_secret"))
+        if given != ("refresh_token", self.refresh_token, self.client_secret):
+            return problem(400, "BAD_REFRESH_TOKEN", "missing or invalid refresh token")
+        token = f"access-{len(self.tokens) + 1}-{self.now().timestamp():.0f}"
+        self.tokens[token] = self.now() + TOKEN_LIFE
+        return shown({"access_token": token, "refresh_token": self.refresh_token, "expires_in": 1800})
+
+    def owners(self) -> Response:
+        """Owners by pages of one, so that paging is used."""
+        is_archived = request.args.get("archived") == "true"
+        found = [owner for owner in OWNERS if owner.is_archived is is_archived]
+        start = next((place + 1 for place, one in enumerate(found) if one.id == request.args.get("after")), 0)
+        page = {"results": [owner_row(owner) for owner in found[start : start + 1]]}
+        more = {"paging": {"next": {"after": found[start].id}}} if len(found) > start + 1 else {}
+        return shown(page | more)
+
+    def first(self, kind: str) -> Response:
+        """The first records of a list."""
+        return shown({"results": [self._row(one, set(), set()) for one in self.shelf.all(KINDS[kind])[:1]]})
+
+    def read(self, kind: str, record_id: str) -> Response:
+        """One record; the id of a merged one leads to the survivor."""
+        record = self.shelf.find(KINDS[kind], self.moved.get(record_id, record_id))
+        if record is None:
+            return problem(404, "OBJECT_NOT_FOUND", "resource not found")
+        names, told = (set(request.args.get(key, "").split(",")) for key in ("properties", "propertiesWithHistory"))
+        return shown(self._row(record, names, told))
+
+    def batch_read(self, kind: str) -> Response:
+        """Up to 100 records, with history 50."""
+        body = request.get_json()
+        names, told = set(body.get("properties", ())), set(body.get("propertiesWithHistory", ()))
+        ids = [str(one["id"]) for one in body["inputs"]]
+        if len(ids) > (MOST // 2 if told else MOST):
+            return problem(400, "VALIDATION_ERROR", "too many inputs")
+        found = {of: self.shelf.find(KINDS[kind], of) for of in ids}
+        return batch([self._row(one, names, told) for one in found.values() if one], missing(found))
+
+    def batch_update(self, kind: str) -> Response:
+        """Up to 100 records; one bad value refuses all of them."""
+        inputs = {str(one["id"]): one["properties"] for one in request.get_json()["inputs"]}
+        if len(inputs) > MOST:
+            return problem(400, "VALIDATION_ERROR", "too many inputs")
+        try:
+            for values in inputs.values():
+                check(kind, values)
+        except InvalidError as error:
+            return problem(400, "VALIDATION_ERROR", f"Property values were not valid: {error}")
+        found = {of: self.shelf.find(KINDS[kind], of) for of in inputs}
+        rows = []
+        for of, record in found.items():
+            if record is None:
+                continue
+            values = {name: value for name, value in inputs[of].items() if not is_backward(record, name, value)}
+            shows = self._row(record, set(values), set())
+            if self.gate.is_lying(f"{record.object}:{of}"):
+                rows.append({**shows, "properties": {**shows["properties"], **values}})
+                continue
+            self.shelf.change(record.object, of, values, origin="api")
+            rows.append(self._row(record, set(values), set()))
+        return batch(rows, missing(found))
+
+    def search(self, kind: str) -> Response:
+        """By the time of the last change; what changed within the last seconds is not in the index yet."""
+        body = request.get_json()
+        wanted = body["filterGroups"][0]["filters"][0]
+        name = MODIFIED[KINDS[kind]]
+        if wanted["propertyName"] != name or wanted["operator"] != "GTE" or body["limit"] > 2 * MOST:
+            return problem(400, "VALIDATION_ERROR", "There was a problem with the request.")
+        since = datetime.fromtimestamp(int(wanted["value"]) / 1000, UTC)
+        found = self.shelf.modified_since(KINDS[kind], since)
+        found = [one for one in found if one.modified <= self.now() - INDEXED_AFTER]
+        start = int(body.get("after", 0))
+        page = found[start : start + body["limit"]]
+        end = start + len(page)
+        more = {"paging": {"next": {"after": str(end)}}} if end < len(found) else {}
+        return shown({"total": len(found), "results": [self._row(one, {name}, set()) for one in page]} | more)
+
+    def associations(self) -> Response:
+        """The contacts of deals; deals without any are left out."""
+        ids = [str(one["id"]) for one in request.get_json()["inputs"]]
+        rows = [
+            {"from": {"id": of}, "to": [{"toObjectId": self.moved.get(to, to)} for to in self.contacts_of[of]]}
+            for of in ids
+            if of in self.contacts_of
+        ]
+        return batch(rows, [])
+
+    def _enter(self) -> Response | None:
+        if request.path.startswith("/oauth/"):
+            return None
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.tokens.get(token, datetime.min.replace(tzinfo=UTC)) > self.now():
+            return None
+        return problem(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
+
+    def _row(self, record: Record, names: set[str], told: set[str]) -> dict[str, Any]:
+        values = {**record.fields, MODIFIED[record.object]: stamp(record.modified)}
+        kept = {"hs_object_id": record.id, MODIFIED[record.object]: stamp(record.modified)}
+        row = {
+            "id": record.id,
+            "properties": {name: values.get(name) for name in sorted(names - {""})} | kept,
+            "createdAt": stamp(record.created),
+            "updatedAt": stamp(record.modified),
+            "archived": False,
+        }
+        return row | ({"propertiesWithHistory": {name: self._history(record, name) for name in told}} if told else {})
+
+    def _history(self, record: Record, name: str) -> list[dict[str, Any]]:
+        rows = [
+            {
+                "value": change.after[name] or "",
+                "timestamp": stamp(change.at),
+                "sourceType": "INTEGRATION" if change.origin == "api" else "CRM_UI",
+                "sourceId": str(self.app_id) if change.origin == "api" else "userId:70311845",
+            }
+            for change in self.shelf.changes
+            if (change.object, change.id) == (record.object, record.id)
+            and name in change.after
+            and (change.after[name] or change.kind == "update")
+        ]
+        return rows[::-1]

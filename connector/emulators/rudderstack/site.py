@@ -1,0 +1,63 @@
+"""An emulated RudderStack workspace: sessions by number, traits in the context, no nulls, a static header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
+
+from connector.emulators.engine.courier import Message
+from connector.emulators.engine.emulator import Deed
+from connector.emulators.engine.segment_site import SpecSite, compact
+
+TOKEN: Final = "rudder-token-of-the-demo-7f3a"  # noqa: S105 - of a workspace that is not real
+REST: Final = timedelta(minutes=30)
+PAUSES: Final = (0.02, 0.05, 0.1)
+
+
+class RudderStackSite(SpecSite):
+    """A workspace with one source and one destination; `batch` above 1 sends lists, as HTTP Webhook does."""
+
+    NAME: ClassVar[str] = "rudderstack"
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._sessions: dict[str, tuple[int, datetime]] = {}
+
+    def connection(self) -> tuple[Mapping[str, Any], Mapping[str, Sequence[str]]]:
+        """The header's token; nothing else has to be set."""
+        return {}, {"token": [TOKEN]}
+
+    def context(self, deed: Deed) -> dict[str, Any]:
+        """The session's number, which is the time of its start; the first event says that it is the first."""
+        number, last = self._sessions.get(deed.visitor, (0, deed.at - REST))
+        is_new = deed.at - last >= REST
+        if is_new:
+            number = int(deed.at.timestamp() * 1000)
+        self._sessions[deed.visitor] = (number, deed.at)
+        return {"sessionId": number, "traits": {}, **({"sessionStart": True} if is_new else {})}
+
+    def sent(self, messages: Sequence[Mapping[str, Any]], url: str) -> Message:
+        """One message by itself, several as a list; null values are removed."""
+        told = [_without_nulls(_by_context(message)) for message in messages]
+        body = compact(told[0] if self.batch == 1 else told)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "RudderLabs",
+            "Authorization": f"Bearer {TOKEN}",
+        }
+        return Message(url=url, about=str(messages[0]["messageId"]), make=lambda _: (body, headers), pauses=PAUSES)
+
+
+def _by_context(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The message with its traits where RudderStack has them, and with its own keys besides."""
+    kept = {name: value for name, value in message.items() if name != "traits"}
+    context = {**message["context"], **({"traits": message["traits"]} if "traits" in message else {})}
+    user = {"userId": message["userId"] or ""}
+    return {**kept, **user, "context": context, "channel": "web", "request_ip": "203.0.113.24"}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return value

@@ -1,0 +1,1 @@
+"""From a webhook request to a stored delivery: verify, mask, commit in groups, quarantine."""

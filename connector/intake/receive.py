@@ -1,0 +1,167 @@
+"""Intake: verifies a webhook request, masks its secrets, commits it with its neighbours, and only then answers."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from connector.adapter_kit.contract import Delivery, Reply
+from connector.adapter_kit.redaction import mask_text, redact
+from connector.core.errors import BadPayload, BadSignature, NotFound, SenderError, WrongSetting
+from connector.intake.group_commit import NotStored, Writer, said
+from connector.intake.quarantine import quarantine_row, storable, unseal
+from connector.runtime import metrics
+from connector.runtime.connections import Connected, Connections
+from connector.runtime.vault import Vault
+from connector.store import deliveries as queries
+from connector.store.database import Database, new_id
+from connector.store.rows import Row
+
+__all__ = ["Intake", "NotStored", "Paused", "Writer", "WrongContentType", "WrongMethod"]
+LONGEST_KEY: Final = 255
+PAGE: Final = 50
+"""Quarantined deliveries that are looked at together; each may be as large as a body."""
+log: Final = structlog.get_logger(__name__)
+
+
+class Paused(SenderError):
+    """The connection takes nothing at the moment (503, with Retry-After)."""
+
+    reason = "paused"
+
+
+class WrongMethod(SenderError):
+    """A probe that the system does not know (405)."""
+
+    reason = "wrong_method"
+
+
+class WrongContentType(SenderError):
+    """A body of a content type or coding that the system never sends (415)."""
+
+    reason = "wrong_content_type"
+
+
+class Intake:
+    """Takes webhook requests for all connections. `lanes`: into how many shares the waiting deliveries are divided."""
+
+    def __init__(self, *, connections: Connections, vault: Vault, writer: Writer, lanes: int) -> None:
+        self._connections = connections
+        self._vault = vault
+        self._writer = writer
+        self._lanes = lanes
+
+    def find(self, name: str) -> Connected:
+        """The connection that a request names. Raises `NotFound`, `Paused`, or `NotStored`: it cannot be looked up."""
+        try:
+            connected = self._connections.get(name)
+        except Exception as error:
+            # Whatever is wrong here is not the sender's fault: it is told to come again, and the log says what it is.
+            log.error("the connections cannot be read", error=said(error))  # noqa: TRY400 - values stay out of the log
+            raise NotStored from error
+        if connected is None:
+            message = f"there is no connection {name[:63]!r}"
+            raise NotFound(message)
+        if connected.is_paused:
+            message = f"the connection {name!r} is paused; send again later"
+            raise Paused(message)
+        return connected
+
+    def receive(self, name: str, delivery: Delivery) -> Reply:
+        """The answer to a request, after it was committed.
+
+        Raises `NotFound`, `Paused`, `WrongMethod`, `WrongContentType`, `BadSignature`, `BadPayload`, `NotStored`.
+        """
+        connected = self.find(name)
+        adapter = connected.adapter
+        greeting = adapter.greet(delivery)
+        if greeting is not None:
+            return greeting
+        if delivery.method != "POST":
+            message = "webhooks are sent by POST"
+            raise WrongMethod(message)
+        _check_content_type(connected, delivery)
+        try:
+            adapter.verify(delivery, delivery.received_at)
+            key, reply = adapter.key(delivery), adapter.accept(delivery)
+        except (BadSignature, BadPayload) as error:
+            # It may quote a token, which belongs neither into the quarantine's list nor into the answer.
+            error.args = (mask_text(str(error), connected.secrets),)
+            self._writer.write(quarantine_row(self._vault, connected.name, delivery, error), is_quarantined=True)
+            raise
+        self._writer.write(self._row(connected, delivery, key))
+        metrics.count_accepted(name)
+        return reply
+
+    def verify_again(self, name: str, database: Database, now: datetime) -> int:
+        """Take quarantined deliveries of a connection that verify now, after its secret was corrected; how many.
+
+        A signature with a time is checked as of the receipt. Raises `NotFound`, `Paused`, `NotStored`.
+        """
+        self._connections.forget()
+        connected = self.find(name)
+        count, after = 0, ""
+        while True:
+            with database.read() as connection:
+                rows = queries.quarantined(connection, name, PAGE, after)
+            if not rows:
+                return count
+            taken = [row["id"] for row in rows if row["sealed"] and self._take(connected, row, now)]
+            with database.write() as connection:
+                queries.release(connection, taken)
+            count, after = count + len(taken), rows[-1]["id"]
+
+    def _take(self, connected: Connected, row: Row, now: datetime) -> bool:
+        try:
+            delivery = unseal(self._vault, row["sealed"])
+            connected.adapter.verify(delivery, delivery.received_at)
+            key = connected.adapter.key(delivery)
+            connected.adapter.accept(delivery)
+        except (BadSignature, BadPayload, WrongSetting) as error:
+            log.info("a delivery stays in the quarantine", delivery=row["id"], reason=error.reason)
+            return False
+        self._writer.write({**self._row(connected, delivery, key), "next_attempt_at": now})
+        metrics.count_accepted(connected.name)
+        return True
+
+    def _row(self, connected: Connected, delivery: Delivery, key: str) -> Row:
+        about = f"{connected.name}:{connected.adapter.lane(delivery)}"
+        masked = redact(delivery, connected.adapter.SECRET_KEYS, connected.secrets)
+        return {
+            "id": new_id(delivery.received_at),
+            "connection": connected.name,
+            "key": _fitting(storable(key)),
+            "received_at": delivery.received_at,
+            "lane": zlib.crc32(about.encode("utf-8", "replace")) % self._lanes,
+            "outcome": queries.PENDING,
+            "attempts": 0,
+            "next_attempt_at": delivery.received_at,
+            "duplicates": 0,
+            "method": masked.method,
+            "query": [[storable(name), storable(value)] for name, value in masked.query],
+            "headers": {storable(name): storable(value) for name, value in masked.headers.items()},
+            "body": masked.body,
+        }
+
+
+def _check_content_type(connected: Connected, delivery: Delivery) -> None:
+    given = delivery.headers.get("content-type", "").split(";")[0].strip().casefold()
+    allowed = connected.adapter.CONTENT_TYPES
+    if given not in allowed:
+        found = f"content type {given[:100]!r}" if given else "no content type"
+        message = f"{found}; send {' or '.join(sorted(allowed))}"
+        raise WrongContentType(message)
+    coding = delivery.headers.get("content-encoding", "").strip().casefold()
+    if coding not in {"", "identity"}:
+        message = f"content encoding {coding[:100]!r}; send the body as it is, not compressed"
+        raise WrongContentType(message)
+
+
+def _fitting(key: str) -> str:
+    """The key, at most 255 characters long: of a longer one the end becomes a hash, so that it stays its own."""
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return key if len(key) <= LONGEST_KEY else f"{key[: LONGEST_KEY - len(digest)]}{digest}"

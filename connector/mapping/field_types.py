@@ -1,0 +1,143 @@
+"""The types of profile fields: how another system's value is read; what cannot be read as the type is None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Final
+
+import phonenumbers
+
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload
+from connector.mapping.expressions import Expression
+
+_MOST_DIGITS: Final = 30
+_MOST_ITEMS: Final = 1000
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.0{1,30})?")
+_TRUTHS: Final = {"true": True, "y": True, "yes": True, "1": True, "false": False, "n": False, "no": False, "0": False}
+
+
+class FieldType(StrEnum):
+    """What a profile field holds. All are kept as JSON: decimals as text, dates and times as ISO 8601."""
+
+    STRING = "string"
+    EMAIL = "email"
+    PHONE = "phone"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    LIST = "list"
+
+
+def _string(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) and abs(value) < 10**_MOST_DIGITS else None
+
+
+def _email(value: Any) -> str | None:
+    """As e-mails identify subjects in every system."""
+    try:
+        return Part(value).email()
+    except BadPayload:
+        return None
+
+
+def _phone(value: Any, region: str | None) -> str | None:
+    """E.164. Its length must be possible; the ranges in use change faster than the library's tables."""
+    try:
+        number = phonenumbers.parse(_string(value) or "", region)
+    except phonenumbers.NumberParseException:
+        return None
+    is_possible = phonenumbers.is_possible_number(number)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if is_possible else None
+
+
+def _integer(value: Any) -> int | None:
+    text = _string(value)
+    return int(text.partition(".")[0]) if text is not None and _INTEGER.fullmatch(text) else None
+
+
+def _decimal(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(_string(value) or "")
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS or len(number.as_tuple().digits) > _MOST_DIGITS:
+        return None
+    return format(number, "f")
+
+
+def _boolean(value: Any) -> bool | None:
+    return _TRUTHS.get((_string(value) or "").lower())
+
+
+def _date(value: Any) -> str | None:
+    """The date as it is written, whatever the time and zone beside it."""
+    try:
+        return datetime.fromisoformat(value.strip()).date().isoformat() if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _datetime(value: Any) -> str | None:
+    """UTC; a time without a zone is taken as UTC, a date as its first instant."""
+    if not isinstance(value, str):
+        return None
+    try:
+        read = datetime.fromisoformat(value.strip())
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _list(value: Any) -> list[str] | None:
+    """Texts; one value is a list of one, nothing is an empty list."""
+    if isinstance(value, list | tuple):
+        return [text for item in value[:_MOST_ITEMS] if (text := _string(item))]
+    text = _string(value)
+    return None if text is None else [text] if text else []
+
+
+_READ: Final[Mapping[FieldType, Callable[[Any], Any]]] = {
+    FieldType.STRING: _string,
+    FieldType.EMAIL: _email,
+    FieldType.INTEGER: _integer,
+    FieldType.DECIMAL: _decimal,
+    FieldType.BOOLEAN: _boolean,
+    FieldType.DATE: _date,
+    FieldType.DATETIME: _datetime,
+    FieldType.LIST: _list,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Where a value stands and how it is read; equal where both are."""
+
+    source: Expression
+    type: FieldType
+    region: str | None
+    convert: Callable[[Any], Any] = field(compare=False, repr=False)
+
+    def __call__(self, data: Mapping[str, Any]) -> Any:
+        """The value in an event's data as JSON; None where there is none of the type."""
+        return self.convert(self.source.run(data))
+
+
+def typed(source: Expression, kind: FieldType, region: str | None) -> Typed:
+    """The reader of a field. `region`: the country of phone numbers without theirs; None: those are left out."""
+    if kind is FieldType.PHONE:
+        return Typed(source, kind, region, lambda value: _phone(value, region))
+    return Typed(source, kind, None, _READ[kind])

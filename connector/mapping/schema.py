@@ -1,0 +1,244 @@
+"""The keys of a mapping file: what each takes, what it means, and an example; the README's table is made of this."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from marshmallow import ValidationError
+from marshmallow.fields import Field
+
+from connector.core.action import Action
+from connector.core.event import Conflict
+from connector.core.mapping import IGNORE, Backward, Policy
+from connector.core.status import StatusInfo
+from connector.core.views import PERSON_NAMES, PROFILE, VIEW_NAMES
+from connector.mapping import expressions, templates
+from connector.mapping.field_types import FieldType
+from connector.mapping.goals import Goals, StatusWord
+from connector.mapping.source import Found, Table
+from connector.mapping.speller import Speller
+from connector.mapping.table_fields import Section, SeriesOf, Short, Stages, TableOf
+from connector.mapping.value_fields import Choice, Compiled, Country, Flag, Plain, Shaped, Text
+
+E = TypeVar("E", bound=StrEnum)
+_TARGETS: Final = {action.value: action.value for action in Action} | {IGNORE: IGNORE}
+_EMAIL: Final = r"[^@\s]{1,64}@[^@\s]{1,190}"
+_FIELD: Final = r"(custom\.)?[a-z][a-z0-9_]{0,62}"
+_MOST_FIELDS: Final = 500
+
+
+def _about(meaning: str, example: str, *, needed: bool = False) -> dict[str, Any]:
+    return {"meaning": meaning, "example": example, "needed": needed}
+
+
+def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | None = None) -> Section:
+    """The whole file, for a workspace's statuses and the adapters there are (None: any); made anew for each file."""
+    speller = Speller(statuses)
+    system = _about("the system that the connection belongs to", "bitrix24", needed=True)
+    fields: dict[str, Field[Any]] = {
+        "adapter": Text(metadata=system)
+        if adapters is None
+        else Choice({name: name for name in adapters}, speller, metadata=system),
+        "region": Country(
+            load_default=None,
+            metadata=_about("the country of phone numbers that are written without theirs (ISO 3166-1)", "JP"),
+        ),
+        "backward": _one_of(
+            Backward,
+            speller,
+            Backward.FOLLOW,
+            "what a stage does that lies before the present status: `follow` moves the subject back, `ignore` does not",
+        ),
+        "unmapped": _one_of(
+            Policy,
+            speller,
+            Policy.HOLD,
+            "what happens to a stage, trigger or action without an entry: `hold` keeps it until it has one, "
+            "`ignore` drops it",
+        ),
+        "stages": TableOf(
+            Text(),
+            Stages(Goals(speller, may_ignore=True)),
+            load_default=dict,
+            metadata=_about(
+                "object → their stage → our status (code, label or alias) or `ignore`; "
+                "with pipelines: object → pipeline → stage → status; "
+                "a list of statuses: the first record of a subject that gets there gives the first, and so on",
+                "{deal: {0: {NEW: project, WON: [order, visited]}}}",
+            ),
+        ),
+        "triggers": SeriesOf(
+            _trigger(speller),
+            "id",
+            load_default=(),
+            metadata=_about(
+                "their events that move a subject straight to a status, however many it skips",
+                "[{id: webinar, on: crm_form_submitted, jump_to: explicit}]",
+            ),
+        ),
+        "actions": TableOf(
+            Text(),
+            Choice(_TARGETS, speller),
+            load_default=dict,
+            metadata=_about(
+                "their event → the target action that it counts as, or `ignore`", "{email_link_clicked: email_inflow}"
+            ),
+        ),
+        "fields": TableOf(
+            Shaped(_FIELD, "name of a field, such as company or custom.budget"),
+            Short(_field(speller)),
+            most=_MOST_FIELDS,
+            load_default=dict,
+            metadata=_about(
+                "our profile field ← where their value stands (JMESPath); own fields start with `custom.`",
+                '{email: "EMAIL[0].VALUE"}',
+            ),
+        ),
+        "owner": _owner(speller),
+        "push": TableOf(
+            Text(),
+            _push(speller),
+            load_default=dict,
+            metadata=_about("object → what its records should show of our state", "{lead: {owner: ASSIGNED_BY_ID}}"),
+        ),
+    }
+    return Section(fields, speller)
+
+
+def _trigger(speller: Speller) -> Section:
+    return Section(
+        {
+            "id": Text(metadata=_about("its name in explanations; each has its own", "webinar-form", needed=True)),
+            "on": Text(metadata=_about("their event", "crm_form_submitted", needed=True)),
+            "when": Compiled(
+                expressions.condition,
+                load_default=None,
+                metadata=_about("fires only where this JMESPath over the event's data is true", "\"form_id == '12'\""),
+            ),
+            "jump_to": Goals(
+                speller,
+                metadata=_about(
+                    "the status that it is attached to; a list: its first firing gives the first, and so on",
+                    "appointment_prospect",
+                    needed=True,
+                ),
+            ),
+            "reopen": Flag(
+                load_default=False,
+                metadata=_about("`true`: it works on lost, untargeted and pending subjects too", "true"),
+            ),
+        },
+        speller,
+    )
+
+
+def _field(speller: Speller) -> Section:
+    return Section(
+        {
+            "from": Compiled(
+                expressions.path,
+                metadata=_about("where their value stands (JMESPath)", "UF_CRM_BUDGET", needed=True),
+            ),
+            "type": _one_of(
+                FieldType, speller, FieldType.STRING, "how their value is read; what cannot be read is left out"
+            ),
+            "conflict": _conflict(speller),
+        },
+        speller,
+    )
+
+
+def _owner(speller: Speller) -> Section:
+    return Section(
+        {
+            "from": Text(load_default=None, metadata=_about("their field of the person in charge", "ASSIGNED_BY_ID")),
+            "match": Choice(
+                {"email": "email", "table": "table"},
+                speller,
+                load_default=None,
+                metadata=_about(
+                    "how their person becomes ours: by the e-mail in their directory or by `table`", "email"
+                ),
+            ),
+            "table": TableOf(
+                Text(),
+                Shaped(_EMAIL, "e-mail address"),
+                load_default=None,
+                metadata=_about("their id → e-mail", "{17: hana@example.com}"),
+            ),
+            "conflict": _conflict(speller),
+            "unknown": _one_of(
+                Policy,
+                speller,
+                Policy.HOLD,
+                "what happens with a person whom nobody knows: `hold` keeps it for you, `ignore` leaves the owner",
+            ),
+        },
+        speller,
+        check=_check_owner,
+        load_default=None,
+        metadata=_about("how their person in charge becomes ours", "{match: email}"),
+    )
+
+
+def _check_owner(owner: Table) -> None:
+    words = {str(key): (key, value) for key, value in owner.items()}
+    key, match = words.get("match", (None, None))
+    if key is not None and match == "table" and "table" not in words:
+        message = "match: table needs the key 'table' beside it: their id → e-mail"
+        raise ValidationError([Found(key.line, key.column, message)])
+    if match == "email" and "table" in words:
+        place = words["table"][0]
+        message = "a table has no effect beside match: email; write match: table or remove it"
+        raise ValidationError([Found(place.line, place.column, message)])
+
+
+def _push(speller: Speller) -> Section:
+    names = ", ".join(f"`{{{name}}}`" for name in (*VIEW_NAMES, *PERSON_NAMES, f"{PROFILE}company"))
+    return Section(
+        {
+            "status": TableOf(
+                StatusWord(speller),
+                TableOf(Text(), Plain()),
+                load_default=dict,
+                metadata=_about(
+                    "our status → their fields with the values that stand for it",
+                    "{not_targeted: {STATUS_ID: JUNK}}",
+                ),
+            ),
+            "fields": TableOf(
+                Text(),
+                Compiled(templates.template),
+                load_default=dict,
+                metadata=_about(f"their text field → text, with {names}", '{UF_CRM_ABM: "{status.label}"}'),
+            ),
+            "owner": Text(
+                load_default=None, metadata=_about("their field that our person in charge goes into", "ASSIGNED_BY_ID")
+            ),
+            "new_leads": Flag(
+                load_default=False,
+                metadata=_about(
+                    "`true`: whoever becomes a lead from now on, by whatever connection, is sent once as a new record",
+                    "true",
+                ),
+            ),
+        },
+        speller,
+    )
+
+
+def _conflict(speller: Speller) -> Choice[Conflict]:
+    return _one_of(
+        Conflict,
+        speller,
+        Conflict.NEWEST,
+        "which value stays: the `newest` of all; always `theirs`; `ours`, set here or by another connection, "
+        "where there is one; or as `ours`, with their first value `if_empty`",
+    )
+
+
+def _one_of(words: type[E], speller: Speller, default: E, meaning: str) -> Choice[E]:
+    about = _about(f"{meaning}. One of {', '.join(words)}; without it: `{default}`", list(words)[-1].value)
+    return Choice({word.value: word for word in words}, speller, load_default=default, metadata=about)

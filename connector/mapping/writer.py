@@ -1,0 +1,131 @@
+"""`MappingRules` → YAML: what a form changed is written as a file that reads as the same rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from connector.core.event import Conflict
+from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, TriggerRule
+from connector.mapping.expressions import Expression
+from connector.mapping.field_types import FieldType, Typed
+from connector.mapping.source import Word
+from connector.mapping.surprises import surprise
+
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_SHORT: Final = 60
+
+
+class _Known(str):
+    """A key of the schema, which needs no quotes whatever it is."""
+
+    __slots__ = ()
+
+
+_ON: Final = _Known("on")
+
+
+def write_mapping(rules: MappingRules) -> str:
+    """The text of a mapping file. The rules must be those of a file: their expressions are written as they stood there.
+
+    Raises `TypeError` for rules whose readers were not made by `parse_mapping`.
+    """
+    content: dict[str, Any] = {
+        "adapter": rules.adapter,
+        "region": rules.region,
+        "backward": rules.backward.value,
+        "unmapped": rules.unmapped.value,
+        "stages": {name: _stages(pipelines) for name, pipelines in rules.stages.items()},
+        "triggers": [_trigger(one) for one in rules.triggers],
+        "actions": rules.actions,
+        "fields": {one.name: _field(one) for one in rules.fields},
+        "owner": None if rules.owner is None else _owner(rules.owner),
+        "push": {name: _push(one) for name, one in rules.push.items()},
+    }
+    lines = [line for key, value in content.items() if value for line in _entry(key, value, "")]
+    return "\n".join(lines) + "\n"
+
+
+def _stages(pipelines: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    return pipelines[""] if list(pipelines) == [""] else pipelines
+
+
+def _trigger(one: TriggerRule) -> dict[str, Any]:
+    when = {} if one.when is None else {"when": _expression(one.when).text}
+    reopen = {"reopen": True} if one.may_reopen else {}
+    return {"id": one.id, _ON: one.on, **when, "jump_to": one.jump_to, **reopen}
+
+
+def _field(one: FieldRule) -> Any:
+    if not isinstance(one.read, Typed):
+        raise TypeError(one.read)
+    kind = {} if one.read.type is FieldType.STRING else {"type": one.read.type.value}
+    conflict = {} if one.conflict is Conflict.NEWEST else {"conflict": one.conflict.value}
+    source = one.read.source.text
+    return {"from": source, **kind, **conflict} if kind or conflict else source
+
+
+def _owner(one: OwnerRule) -> dict[str, Any]:
+    source = {} if one.source is None else {"from": one.source}
+    match = {"match": "email"} if one.table is None else {"match": "table", "table": one.table}
+    return {**source, **match, "conflict": one.conflict.value, "unknown": one.unknown.value}
+
+
+def _push(one: PushRule) -> dict[str, Any]:
+    fields = {name: _expression(text).text for name, text in one.fields.items()}
+    values = {"status": one.status, "fields": fields, "owner": one.owner, "new_leads": one.new_leads}
+    return {key: value for key, value in values.items() if value}
+
+
+def _expression(value: Any) -> Expression:
+    if not isinstance(value, Expression):
+        raise TypeError(value)
+    return value
+
+
+def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
+    """One key's lines: short values beside it, long ones below it."""
+    start = f"{indent}{_word(key)}:"
+    inline = _inline(value)
+    if not isinstance(value, Mapping | list) or (indent and len(inline) <= _SHORT):
+        yield f"{start} {inline}"
+    elif isinstance(value, Mapping):
+        yield start
+        for name, inner in value.items():
+            yield from _entry(name, inner, indent + "  ")
+    else:
+        yield start
+        for inner in value:
+            yield f"{indent}- {_inline(inner)}"
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_word(name)}: {_inline(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return _word(value) if isinstance(value, str) else _number(value)
+
+
+def _number(value: float) -> str:
+    """Without an exponent, which some programs read as a text; a decimal keeps its point."""
+    digits = format(Decimal(repr(value)), "f")
+    return digits if isinstance(value, int) or "." in digits else f"{digits}.0"
+
+
+def _word(text: str) -> str:
+    """Without quotes where every program reads it alike."""
+    is_plain = _PLAIN.fullmatch(text) and surprise(Word(text, 1, 1, is_plain=True)) is None
+    if is_plain or isinstance(text, _Known):
+        return text
+    return f'"{"".join(map(_sign, text))}"'
+
+
+def _sign(sign: str) -> str:
+    if sign in {'"', "\\"}:
+        return f"\\{sign}"
+    return sign if sign.isprintable() and sign != "\ufeff" else f"\\U{ord(sign):08X}"

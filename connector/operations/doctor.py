@@ -1,0 +1,159 @@
+"""Says what is wrong with the running product: the checks behind `/readyz`, `/metrics` and `connector doctor`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.worker_registration import get_keys
+from sqlalchemy.exc import SQLAlchemyError
+
+from connector.core.errors import ConnectorError
+from connector.intake.group_commit import said
+from connector.operations.watch import drift
+from connector.runtime.metrics import Queue as Waiting
+from connector.runtime.parts import Runtime
+from connector.store import deliveries, notices, outbox, subjects
+from connector.store.migrate import head, present
+
+LATE: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check. `is_vital`: without it nothing can be accepted; `detail` says what is wrong and what to do."""
+
+    name: str
+    is_fine: bool
+    detail: str = ""
+    is_vital: bool = False
+
+
+def examine(runtime: Runtime, *, with_account: bool = True) -> list[Finding]:
+    """All checks, the vital ones first; never raises for what it checks. The account reads every delivery's row."""
+    findings = [_database(runtime)]
+    if is_standing := findings[0].is_fine:
+        findings.append(_connections(runtime))
+    findings += _dispatch(runtime)
+    if is_standing:
+        findings += [_backlog(runtime), _mail(runtime), *([_drift(runtime), _account(runtime)] if with_account else [])]
+    return findings
+
+
+def _database(runtime: Runtime) -> Finding:
+    try:
+        standing = present(runtime.database)
+    except SQLAlchemyError as error:
+        detail = f"the database cannot be reached ({type(error).__name__}); check DATABASE_URL"
+        return Finding(name="database", is_fine=False, is_vital=True, detail=detail)
+    if standing != head():
+        detail = f"the database stands at {standing or 'nothing'}, wanted {head()}; run `connector migrate`"
+        return Finding(name="database", is_fine=False, is_vital=True, detail=detail)
+    return Finding(name="database", is_fine=True, is_vital=True)
+
+
+def _connections(runtime: Runtime) -> Finding:
+    try:
+        runtime.connections.all()
+    except Exception as error:  # noqa: BLE001 - whatever a stored connection makes fail is what is looked for
+        detail = str(error) if isinstance(error, ConnectorError) else f"a connection cannot be read: {said(error)}"
+        return Finding(name="connections", is_fine=False, is_vital=True, detail=detail[:300])
+    broken = runtime.connections.broken()
+    return Finding(name="connections", is_fine=not broken, detail="; ".join(broken)[:1000])
+
+
+def _dispatch(runtime: Runtime) -> list[Finding]:
+    """Redis, and a worker for deliveries; its key ends by itself some minutes after a worker that was killed."""
+    try:
+        keys = get_keys(queue=Queue("process", connection=runtime.redis))
+        count = runtime.redis.exists(*keys) if keys else 0
+    except (RedisError, OSError) as error:
+        detail = f"redis cannot be reached ({type(error).__name__}); deliveries are stored and wait"
+        return [
+            Finding(name="redis", is_fine=False, detail=detail),
+            Finding(name="workers", is_fine=False, detail="not known while redis is away"),
+        ]
+    workers = Finding(name="workers", is_fine=True)
+    if not count:
+        detail = "no worker takes deliveries; start `connector worker`"
+        workers = Finding(name="workers", is_fine=False, detail=detail)
+    return [Finding(name="redis", is_fine=True), workers]
+
+
+def _backlog(runtime: Runtime) -> Finding:
+    with runtime.database.read() as connection:
+        oldest = deliveries.oldest_pending(connection)
+    if oldest is not None and runtime.clock() - oldest > LATE:
+        waits = int((runtime.clock() - oldest).total_seconds())
+        return Finding(name="backlog", is_fine=False, detail=f"the oldest delivery has waited {waits} s")
+    return Finding(name="backlog", is_fine=True)
+
+
+def _mail(runtime: Runtime) -> Finding:
+    with runtime.database.read() as connection:
+        waits = notices.backlog(connection)
+    detail = ""
+    if waits.length and runtime.config.smtp is None:
+        detail = f"{waits.length} notices wait; set smtp.host"
+    elif waits.failing_since is not None and runtime.clock() - waits.failing_since > LATE:
+        detail = f"{waits.failing} notices wait since mailing them failed, last with: {waits.error}"
+    return Finding(name="mail", is_fine=not detail, detail=detail)
+
+
+def _drift(runtime: Runtime) -> Finding:
+    """As the systems were when they were asked last; the daily watch asks them."""
+    connections = runtime.connections.all().values()
+    wrong = [f"{one.name} ({len(found)})" for one in connections if (found := drift(runtime, one))]
+    detail = f"mapping and system differ: {', '.join(wrong)}; run `connector mapping drift`" if wrong else ""
+    return Finding(name="drift", is_fine=not wrong, detail=detail)
+
+
+def _account(runtime: Runtime) -> Finding:
+    wrong = [name for name, book in balance(runtime).items() if not is_balanced(book)]
+    if wrong:
+        detail = f"the account of {', '.join(wrong)} does not add up; run `connector account`"
+        return Finding(name="account", is_fine=False, detail=detail)
+    return Finding(name="account", is_fine=True)
+
+
+def balance(runtime: Runtime) -> dict[str, dict[str, int]]:
+    """Per connection: deliveries accepted, and what became of them."""
+    with runtime.database.read() as connection:
+        return deliveries.account(connection)
+
+
+def is_balanced(book: dict[str, int]) -> bool:
+    """Whether what was accepted is all accounted for."""
+    return book["accepted"] == sum(count for outcome, count in book.items() if outcome != "accepted")
+
+
+def gauges(runtime: Runtime) -> Iterator[Waiting]:
+    """What waits now, for `/metrics`."""
+    now = runtime.clock()
+    with runtime.database.read() as connection:
+        backlog = deliveries.backlog(connection)
+        quarantined = deliveries.count_quarantined(connection)
+        waiting = outbox.count(connection)
+        mails = notices.backlog(connection)
+        held = subjects.held(connection)
+    for name in sorted({*backlog, *quarantined, *runtime.connections.all()}):
+        length, oldest = backlog.get(name, (0, now))
+        age = max((now - oldest).total_seconds(), 0.0)
+        yield Waiting(name="deliveries", connection=name, length=length, oldest_seconds=age)
+        length = quarantined.get(name, 0)
+        yield Waiting(name="quarantine", connection=name, length=length, oldest_seconds=0.0)
+    for (name, outcome), count in waiting.items():
+        if outcome in {outbox.WAITING, "dead"}:
+            since = mails.oldest if (name, outcome) == (outbox.NOTICE, outbox.WAITING) else None
+            age = max((now - (since or now)).total_seconds(), 0.0)
+            yield Waiting(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=age)
+    by_name: Counter[str] = Counter()
+    for row in held:
+        by_name[row["connection"]] += row["count"]
+    for name, count in sorted(by_name.items()):
+        yield Waiting(name="held", connection=name, length=count, oldest_seconds=0.0)

@@ -1,0 +1,1 @@
+"""Bringing in what was there before: a system's own records, or the rows of a file."""

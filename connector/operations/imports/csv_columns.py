@@ -1,0 +1,193 @@
+"""Which columns of a file say what: the record's id, who it is, when, at which stage; and a row as one event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from connector.adapter_kit.contract import EMPTIED_STAGE, columns_of
+from connector.adapter_kit.payload import Part
+from connector.core.errors import BadPayload, ConnectorError, WrongSetting
+from connector.core.event import Identity
+from connector.mapping.field_types import Typed
+from connector.operations.connection_settings import nearest, refuse
+from connector.operations.imports.csv_file import REASON
+from connector.runtime.connections import Connected
+
+WHATS: Final = ("id", "at", "made", "stage", "pipeline", "email", "phone", "owner")
+"""What an import asks for, each of which stands in a column."""
+_DATE: Final = re.compile(
+    r"\s*(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T　]\s*(\d{1,2})[:時](\d{2})(?:[:分](\d{2})秒?)?)?\s*"
+)
+_PATH: Final = re.compile(r"([A-Za-z_]\w*)((?:\[\d{1,2}\]|\.[A-Za-z_]\w*)+)", re.ASCII)
+_STEP: Final = re.compile(r"\[(\d+)\]|\.(\w+)", re.ASCII)
+_LONGEST: Final[Mapping[str, int]] = {"id": 200, "stage": 255, "pipeline": 63, "owner": 255}
+Raw: TypeAlias = Callable[[Mapping[str, Any]], Any]
+
+
+class BadRow(ConnectorError):
+    """A row that cannot be imported, and why."""
+
+    reason = "bad_row"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where a file has what an import asks for. `places`: what → the column's number; `zone` of times without one."""
+
+    names: Sequence[str]
+    places: Mapping[str, int]
+    zone: ZoneInfo
+    readers: Mapping[str, Raw]
+    named: Sequence[tuple[int, str]]
+    paths: Sequence[tuple[int, tuple[int | str, ...]]]
+
+    def told(self) -> dict[str, str]:
+        """What stands in which column, by name; e-mail and phone also by the mapping."""
+        by_place = {what: self.names[place] for what, place in sorted(self.places.items())}
+        return by_place | {what: "as the mapping reads it" for what in self.readers if what not in by_place}
+
+    def cell(self, cells: Sequence[str], what: str) -> str:
+        """The trimmed cell; empty where there is no such column. Raises `BadRow`: it is too long."""
+        place = self.places.get(what)
+        text = "" if place is None else cells[place].strip()
+        if len(text) > _LONGEST.get(what, 4000):
+            message = f"{self.names[place or 0]} has {len(text)} characters; allowed: up to {_LONGEST.get(what, 4000)}"
+            raise BadRow(message)
+        return text
+
+    def time(self, cells: Sequence[str], what: str) -> datetime | None:
+        """The row's time (UTC), `at` or `made`; None where it has none. Raises `BadRow`."""
+        text = self.cell(cells, what)
+        if not text:
+            return None
+        found = read_time(text, self.zone)
+        if found is None:
+            message = f"{self.names[self.places[what]]} is {text[:40]!r}; it must be a time, such as 2026-03-04 14:05"
+            raise BadRow(message)
+        return found
+
+    def data(self, cells: Sequence[str]) -> dict[str, Any]:
+        """The row as the mapping's expressions read it; empty cells say nothing. `a.b` and `a[0].b` also nest."""
+        data: dict[str, Any] = {name: text for place, name in self.named if (text := cells[place])}
+        for place, steps in self.paths:
+            if text := cells[place]:
+                _put(data, steps, text)
+        return data
+
+    def identities(self, cells: Sequence[str], data: Mapping[str, Any]) -> tuple[Identity, ...]:
+        """E-mail and phone. Raises `BadRow`: the e-mail is none. A phone that is none is left out."""
+        found = []
+        if email := self._said("email", cells, data):
+            try:
+                found.append(Identity(kind="email", value=Part(email).email()))
+            except BadPayload:
+                message = f"the e-mail is {email[:60]!r}; it must be an e-mail address"
+                raise BadRow(message) from None
+        if phone := self._said("phone", cells, data):
+            with suppress(BadPayload):
+                found.append(Identity(kind="phone", value=Part(phone).phone()))
+        return tuple(found)
+
+    def _said(self, what: str, cells: Sequence[str], data: Mapping[str, Any]) -> str:
+        if what in self.places:
+            return self.cell(cells, what)
+        reader = self.readers.get(what)
+        said = reader(data) if reader is not None else None
+        return said.strip() if isinstance(said, str) else ""
+
+
+def columns(header: Sequence[str], one: Connected, given: Mapping[str, str], zone: ZoneInfo) -> Columns:
+    """The columns of a file for a connection; `given`: those that a person named. Raises `WrongSetting`."""
+    mistakes = [
+        f"{what}: the file has no column {name!r}{nearest(name, header)} It has: {', '.join(filter(None, header))}"
+        for what, name in given.items()
+        if name not in header
+    ]
+    refuse(mistakes, "of the import")
+    known = {**_usual(one, header), **_of_system(one, header), **given}
+    places = {what: header.index(name) for what, name in known.items()}
+    readers = {
+        rule.name: rule.read.source.run
+        for rule in one.rules.fields
+        if rule.name in {"email", "phone"} and isinstance(rule.read, Typed)
+    }
+    named = [(place, name) for place, name in enumerate(header) if name and name != REASON]
+    if not {"id", "email", "phone"} & {*places, *readers}:
+        message = (
+            "no column says who a row is about: name one by --column id=NAME, --column email=NAME or --column "
+            "phone=NAME, or let the mapping's fields `email` and `phone` read one"
+        )
+        raise WrongSetting(message)
+    paths = [(place, path) for place, name in named if (path := _path(name))]
+    return Columns(names=header, places=places, zone=zone, readers=readers, named=named, paths=paths)
+
+
+def read_time(text: str, zone: ZoneInfo) -> datetime | None:
+    """A time as exports write it (UTC); without a zone it is one of `zone`. None: it is none from 1970 to 2199."""
+    if match := _DATE.fullmatch(text):
+        year, month, day, *clock = (part or "00" for part in match.groups())
+        text = f"{year}-{month:0>2}-{day:0>2}T{':'.join(part.zfill(2) for part in clock)}"
+    try:
+        read = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    if not 1970 <= read.year < 2200:  # noqa: PLR2004 - as in payloads
+        return None
+    return (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _usual(one: Connected, header: Sequence[str]) -> dict[str, str]:
+    """The columns that need no telling: `id`, the fields that show stage and owner, the mapping's owner."""
+    ids = [name for name in header if name.casefold() == "id"]
+    found = {"id": ids[0]} if ids else {}
+    shown = {name: "stage" if word == EMPTIED_STAGE else word for name, word in one.adapter.ECHOES.items()}
+    found |= {what: name for name, what in shown.items() if name in header}
+    if one.rules.owner is not None and one.rules.owner.source in header:
+        found["owner"] = str(one.rules.owner.source)
+    return found
+
+
+def _of_system(one: Connected, header: Sequence[str]) -> dict[str, str]:
+    return {what: name for what, name in columns_of(one.adapter).items() if name in header}
+
+
+def _path(name: str) -> tuple[int | str, ...] | None:
+    """The steps of a column's name that is a path, such as `EMAIL[0].VALUE`."""
+    match = _PATH.fullmatch(name)
+    if match is None:
+        return None
+    return (match[1], *(int(number) if number else word for number, word in _STEP.findall(match[2])))
+
+
+def _put(data: dict[str, Any], steps: Sequence[int | str], text: str) -> None:
+    """Lay a value down at its path; nothing where another column's value stands in the way."""
+    place: Any = data
+    for step, following in pairwise(steps):
+        kind = list if isinstance(following, int) else dict
+        inner = _inner(place, step)
+        if inner is None:
+            inner = kind()
+            _set(place, step, inner)
+        if not isinstance(inner, kind):
+            return
+        place = inner
+    _set(place, steps[-1], text)
+
+
+def _inner(place: Any, step: int | str) -> Any:
+    if isinstance(place, dict):
+        return place.get(step)
+    return place[step] if int(step) < len(place) else None
+
+
+def _set(place: Any, step: int | str, value: Any) -> None:
+    if isinstance(place, list):
+        place += [None] * (int(step) + 1 - len(place))
+    place[step] = value

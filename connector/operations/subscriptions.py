@@ -1,0 +1,88 @@
+"""Registers and renews the connections' webhooks with their systems, where these have a call for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from rq.timeouts import BaseTimeoutException
+
+from connector.core.errors import CrmError, CrmUnavailable
+from connector.runtime.connections import Connected
+from connector.runtime.keeper import DatabaseKeeper
+from connector.runtime.parts import Runtime
+from connector.store import connections as queries
+from connector.store.rows import Row
+
+NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""When what needs no renewal is due again."""
+AGAIN: Final = timedelta(minutes=15)
+AGAIN_REFUSED: Final = timedelta(hours=6)
+"""Pauses after a failure: the system was away, or it refused for a reason that a person has to remove."""
+ADDRESS: Final = "webhook address"
+"""The name under which is kept what address was registered; no adapter keeps anything by it."""
+log: Final = structlog.get_logger(__name__)
+
+
+def subscribe_all(runtime: Runtime, has_time: Callable[[], bool]) -> None:
+    """Register the webhooks of every connection that is due, at the public address; nothing where none is set."""
+    if runtime.config.public_url is None:
+        return
+    with runtime.database.read() as connection:
+        rows = {row["name"]: row for row in queries.listed(connection) if not row["is_paused"]}
+    for name, row in rows.items():
+        connected = runtime.connections.all().get(name)
+        if connected is None or not _is_due(runtime, row):
+            continue
+        if not has_time():
+            break
+        subscribe(runtime, connected, row)
+
+
+def subscribe(runtime: Runtime, connected: Connected, row: Row) -> datetime:
+    """Register one connection's webhooks; when to do so again (UTC), which is stored. Failures are logged."""
+    now, url = runtime.clock(), runtime.config.webhook_url(connected.name)
+    again = now + AGAIN_REFUSED
+    is_done = False
+    try:
+        again = connected.adapter.subscribe(url, now, runtime.api_for(connected)) or NEVER
+        is_done = True
+    except CrmError as error:
+        if isinstance(error, CrmUnavailable):
+            again = now + max(AGAIN, timedelta(seconds=error.retry_after or 0.0))
+        log.warning("webhooks not registered", connection=connected.name, error=str(error), again=again.isoformat())
+    except BaseTimeoutException:
+        raise
+    except Exception:
+        log.exception("webhooks not registered", connection=connected.name)
+    _store(runtime, row, again, url if is_done else None)
+    return again
+
+
+def _is_due(runtime: Runtime, row: Row) -> bool:
+    """Never tried, to be renewed, or registered at another address than the one of now."""
+    at: datetime | None = row["subscribe_at"]
+    if at is None or at <= runtime.clock():
+        return True
+    kept = registered(runtime, row["name"])
+    return kept is not None and kept != runtime.config.webhook_url(row["name"])
+
+
+def registered(runtime: Runtime, name: str) -> str | None:
+    """The address that a connection's webhooks were registered at last; None: never, or the last try has failed."""
+    return _keeper(runtime, name).get(ADDRESS) or None
+
+
+def _store(runtime: Runtime, row: Row, again: datetime, url: str | None) -> None:
+    with runtime.database.write() as connection:
+        now = queries.get(connection, row["name"])
+        if now is None or any(now[name] != row[name] for name in ("settings", "sealed")):
+            return  # it was changed meanwhile, and is due by that
+        queries.change(connection, row["name"], subscribe_at=again)
+    _keeper(runtime, row["name"]).put(ADDRESS, url or "")
+
+
+def _keeper(runtime: Runtime, name: str) -> DatabaseKeeper:
+    return DatabaseKeeper(name, database=runtime.database, vault=runtime.vault, clock=runtime.clock)

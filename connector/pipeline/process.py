@@ -1,0 +1,250 @@
+"""Deliveries become events, decisions, state and outbox: claims a batch, reads it by adapter, writes it in one go."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from rq.timeouts import BaseTimeoutException
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from connector.adapter_kit.contract import Api
+from connector.core.engine import Ruleset
+from connector.core.event import Event
+from connector.pipeline.apply import Context, apply
+from connector.pipeline.normalize import Tally, finished, translated
+from connector.pipeline.read import Read, read_all, read_broken, read_removed
+from connector.pipeline.setting_aside import Postponed, end_of
+from connector.runtime import metrics
+from connector.runtime.connections import BrokenConnection, Connected, Connections
+from connector.store import deliveries as queries
+from connector.store.database import Database, is_overtaken
+from connector.store.rows import Row
+
+BATCH: Final = 250
+READERS: Final = 8
+WAIT_SECONDS: Final = 0.05
+RENEWED: Final = 2 / 3
+"""A lease is renewed when less than this share of it is left."""
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Drained:
+    """What a drain did: deliveries finished, and whether there is something to send."""
+
+    finished: int = 0
+    has_updates: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Claim:
+    """Deliveries of one connection that are ours until the lease ends."""
+
+    name: str
+    rows: Sequence[Row]
+    until: datetime
+
+
+class Processor:
+    """Works off a lane's pending deliveries. `api_for` gives a connection's `Api`, `clock` the time (aware UTC)."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        connections: Connections,
+        ruleset: Ruleset,
+        api_for: Callable[[Connected], Api],
+        clock: Callable[[], datetime],
+        lease: timedelta,
+        max_attempts: int,
+        give_up: timedelta,
+        echo_window: timedelta,
+    ) -> None:
+        self._database = database
+        self._connections = connections
+        self._ruleset = ruleset
+        self._api_for = api_for
+        self._clock = clock
+        self._lease = lease
+        self._max_attempts = max_attempts
+        self._give_up = give_up
+        self._echo_window = echo_window
+
+    def drain(self, lane: int, has_time: Callable[[], bool], wake_push: Callable[[], object] = bool) -> Drained:
+        """Process what waits in the lane until nothing is left or the time is up.
+
+        A connection whose system answers slowly holds up its own deliveries only: the others go on meanwhile, also
+        beyond the time while such a one is waited for. `wake_push` is called whenever there is something to send.
+        """
+        drained = Drained()
+        reading: dict[Future[list[Read]], _Claim] = {}
+        slow: frozenset[str] = frozenset()
+        with _collector_at_rest(), ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
+            while True:
+                names = frozenset(claim.name for claim in reading.values())
+                if not has_time():
+                    slow = slow or names
+                if len(reading) < READERS and (has_time() or names & slow):
+                    for claim in self._claim(lane, names | slow):
+                        reading[pool.submit(self._read, claim)] = claim
+                if not reading:
+                    return drained
+                done, _ = wait(reading, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
+                reads = [read for future in done for read in future.result()]
+                for future in done:
+                    del reading[future]
+                if reads:
+                    if self._settle(reads):
+                        drained.has_updates = True
+                        wake_push()
+                    drained.finished += len(reads)
+                    gc.collect(0)
+                self._keep(reading.values())
+
+    def process(self, rows: Sequence[Row]) -> bool:
+        """Read and settle claimed deliveries; whether there is something to send."""
+        return self._settle([one for claim in _claims(rows, self._clock()) for one in self._read(claim)])
+
+    def take(
+        self,
+        connected: Connected,
+        events: Sequence[Event],
+        *,
+        is_silent: bool = False,
+        has_new_leads: bool = True,
+    ) -> tuple[Counter[str], bool]:
+        """Apply events that no webhook brought; how many by outcome, and whether something is to be sent.
+
+        An event that cannot be written stops no other: it counts as dead, and the log says why. `is_silent`: nobody is
+        mailed for what they lead to. `has_new_leads`: those who become leads by them are new ones (see `Context`).
+        """
+        options = {"is_silent": is_silent, "has_new_leads": has_new_leads}
+        row = {"id": None, "received_at": self._clock()}
+        source = Read(name=connected.name, row=row, connected=connected, parsed=events)
+
+        def work(connection: Connection) -> tuple[Counter[str], bool]:
+            tally = Tally()
+            has_updates = self._apply(connection, [source], tally, **options)
+            return tally.counts[None], has_updates
+
+        try:
+            with _collector_at_rest():
+                return self._database.attempt(work)
+        except (OperationalError, BaseTimeoutException):
+            raise
+        except Exception:
+            if len(events) > 1:
+                middle = len(events) // 2
+                halves = (events[:middle], events[middle:])
+                first, second = (self.take(connected, half, **options) for half in halves)
+                return first[0] + second[0], first[1] or second[1]
+            log.exception("event failed", connection=connected.name, key=events[0].key)
+            return Counter({"dead": 1}), False
+
+    def _claim(self, lane: int, without: Collection[str]) -> list[_Claim]:
+        now = self._clock()
+        with self._database.write() as connection:
+            rows = queries.claim(connection, lane, now, lease=self._lease, limit=BATCH, without=sorted(without))
+        return _claims(rows, now + self._lease)
+
+    def _keep(self, claims: Collection[_Claim]) -> None:
+        """Renew the leases of what is still being read: however slow a system is, nobody else reads the same."""
+        now = self._clock()
+        old = [claim for claim in claims if claim.until - now < self._lease * RENEWED]
+        if old:
+            with self._database.write() as connection:
+                for claim in old:
+                    ids = [row["id"] for row in claim.rows]
+                    queries.renew(connection, ids, before=claim.until, until=now + self._lease)
+                    claim.until = now + self._lease
+
+    def _read(self, claim: _Claim) -> list[Read]:
+        try:
+            connected = self._connections.get(claim.name) or self._connections.look_again(claim.name)
+        except BrokenConnection as error:
+            return read_broken(claim.name, claim.rows, error)
+        if connected is None:
+            return read_removed(claim.name, claim.rows)
+        return read_all(connected, claim.rows, self._api_for, self._clock)
+
+    def _settle(self, reads: Sequence[Read]) -> bool:
+        """Write the batch; if that fails, each delivery alone, so that a poisoned one stops no other."""
+        started = self._clock()
+        try:
+            has_updates = self._database.attempt(lambda connection: self._write(connection, reads))
+        except Exception as error:
+            if isinstance(error, BaseTimeoutException) or (
+                isinstance(error, OperationalError) and not is_overtaken(error)
+            ):
+                raise
+            if len(reads) > 1:
+                settled = [self._settle([read]) for read in reads]
+                return any(settled)
+            log.exception("delivery failed", delivery=reads[0].row["id"], connection=reads[0].name)
+            with self._database.write() as connection:
+                self._set_aside(connection, reads[0], error)
+            return False
+        metrics.observe_batch(len(reads), (self._clock() - started).total_seconds())
+        return has_updates
+
+    def _write(self, connection: Connection, reads: Sequence[Read]) -> bool:
+        tally = Tally()
+        readable = [read for read in reads if read.error is None]
+        for read in reads:
+            if read.error is not None:
+                self._set_aside(connection, read, read.error)
+        has_updates = self._apply(connection, readable, tally)
+        now = self._clock()
+        rows = [finished(read, tally, now) for read in readable]
+        queries.finish(connection, rows)
+        ended = Counter((read.name, row["outcome"]) for read, row in zip(readable, rows, strict=True))
+        for (name, outcome), number in ended.items():
+            metrics.count_outcome(name, outcome, number)
+        return has_updates
+
+    def _apply(self, connection: Connection, reads: Sequence[Read], tally: Tally, **options: bool) -> bool:
+        now = self._clock()
+        incoming = translated(connection, reads, tally, self._echo_window)
+        context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now, **options)
+        return apply(connection, incoming, context)
+
+    def _set_aside(self, connection: Connection, read: Read, error: Exception) -> None:
+        """Hold, postpone or give up a delivery that could not be read, by what stopped it."""
+        end = end_of(read.row, error, self._clock(), give_up=self._give_up, max_attempts=self._max_attempts)
+        if isinstance(end, Postponed):
+            queries.postpone(connection, [end.row])
+        else:
+            metrics.count_outcome(read.name, end["outcome"])
+            queries.finish(connection, [end])
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Nothing is searched for reference cycles on the way: a batch has many values and no cycles, and that costs 20 %.
+
+    After each batch the youngest generation is searched all the same, for what others may have left.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _claims(rows: Sequence[Row], until: datetime) -> list[_Claim]:
+    by_connection: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_connection[row["connection"]].append(row)
+    return [_Claim(name=name, rows=own, until=until) for name, own in by_connection.items()]

@@ -1,0 +1,159 @@
+"""Reconciliation: asks the systems what changed, so that what webhooks missed is found, counted and repaired.
+
+Systems without webhooks are polled by it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+import structlog
+from rq.timeouts import BaseTimeoutException
+
+from connector.adapter_kit.contract import Answer, Api
+from connector.core.errors import BadPayload, CrmError, CrmUnavailable
+from connector.core.event import Event
+from connector.runtime import metrics
+from connector.runtime.connections import Connected
+from connector.runtime.parts import Runtime
+from connector.store import connections as queries
+
+OVERLAP: Final = timedelta(minutes=15)
+"""How far each run looks back behind the start of the last one: clocks differ, and systems publish late."""
+FIRST: Final = timedelta(days=7)
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+BATCH: Final = 500
+TRIES: Final = 5
+LONGEST_PAUSE: Final = 15.0
+UNREADABLE: Final = "unreadable"
+KNOWN: Final = frozenset({"duplicate", "echo", "dead", UNREADABLE})
+"""Outcomes of events that were there already, or could not be written: those were not found by reconciliation."""
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What a round did: whether something is to be sent, and whether the time was up before all had their turn."""
+
+    has_updates: bool
+    is_cut_short: bool
+
+
+def reconcile_all(
+    runtime: Runtime, has_time: Callable[[], bool] = lambda: True, *, unless_within: timedelta = timedelta(0)
+) -> Round:
+    """Reconcile every connection that is not paused, the one that waits longest first; one that fails stops no other.
+
+    When the time is up, the one that is being read is read to its end, and the others are left to the next round.
+    `unless_within`: those that had their turn so recently are left out.
+    """
+    has_updates = False
+    for connected in _longest_waiting_first(runtime, runtime.clock() - unless_within):
+        if not has_time():
+            return Round(has_updates=has_updates, is_cut_short=True)
+        try:
+            counts, is_changed = reconcile(runtime, connected)
+        except CrmError as error:
+            log.warning("not reconciled", connection=connected.name, error=str(error))
+        except BaseTimeoutException:
+            raise
+        except Exception:
+            log.exception("not reconciled", connection=connected.name)
+        else:
+            has_updates |= is_changed
+            if found := _found(counts):
+                log.info("events that no webhook brought", connection=connected.name, events=found)
+    return Round(has_updates=has_updates, is_cut_short=False)
+
+
+def _longest_waiting_first(runtime: Runtime, until: datetime) -> list[Connected]:
+    """So that where the time is up before the work, it is not always for the same ones, also where one always fails."""
+    with runtime.database.read() as connection:
+        last = {row["name"]: row["tried_at"] or EARLIEST for row in queries.listed(connection)}
+    known = [connected for connected in runtime.connections.all().values() if not connected.is_paused]
+    waiting = [one for one in known if last.get(one.name, EARLIEST) <= until]
+    return sorted(waiting, key=lambda connected: last.get(connected.name, EARLIEST))
+
+
+def reconcile(runtime: Runtime, connected: Connected, since: datetime | None = None) -> tuple[Counter[str], bool]:
+    """Take what changed in a connection's system since `since` (None: since the last run); events by outcome.
+
+    What no webhook had brought is counted, but for the first run: it finds what was there before the connection was.
+    """
+    started = runtime.clock()
+    with runtime.database.write() as connection:
+        last = queries.reconciled_at(connection, connected.name)
+        queries.change(connection, connected.name, tried_at=started)
+    start = since or (last - OVERLAP if last else started - FIRST)
+    counts: Counter[str] = Counter()
+    has_updates = False
+    told = connected.adapter.changes(start, Patient(runtime.api_for(connected)))
+    for batch, unreadable in batches(connected.name, told):
+        more, is_changed = runtime.processor.take(connected, batch)
+        counts.update(more)
+        counts.update({UNREADABLE: unreadable} if unreadable else {})
+        has_updates |= is_changed
+        if last is not None and (found := _found(more)):
+            _count(runtime, connected.name, found)
+    with runtime.database.write() as connection:
+        queries.change(connection, connected.name, reconciled_at=started)
+    return counts, has_updates
+
+
+class Patient:
+    """An `Api` that tries a call again a few times: a run of many pages must not fail for one busy moment."""
+
+    def __init__(self, api: Api, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._api = api
+        self._sleep = sleep
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """The connection's cache."""
+        return self._api.memo
+
+    def keep(self, name: str, value: str) -> None:
+        """As `Api.keep`."""
+        self._api.keep(name, value)
+
+    def kept(self, name: str) -> str | None:
+        """As `Api.kept`."""
+        return self._api.kept(name)
+
+    def call(self, method: str, url: str, **content: Any) -> Answer:
+        """As `Api.call`, up to `TRIES` times."""
+        for number in range(1, TRIES):
+            try:
+                return self._api.call(method, url, **content)
+            except CrmUnavailable as error:
+                pause = error.retry_after or float(number)
+                if pause > LONGEST_PAUSE:
+                    raise
+                self._sleep(pause)
+        return self._api.call(method, url, **content)
+
+
+def _found(counts: Counter[str]) -> int:
+    return sum(count for outcome, count in counts.items() if outcome not in KNOWN)
+
+
+def _count(runtime: Runtime, name: str, found: int) -> None:
+    metrics.count_missed(name, found)
+    with runtime.database.write() as connection:
+        queries.count_missed(connection, name, found)
+
+
+def batches(name: str, told: Iterator[Event | BadPayload]) -> Iterator[tuple[list[Event], int]]:
+    """The events in lists of at most `BATCH`, and how much beside them cannot be read, of which the log tells."""
+    while batch := list(islice(told, BATCH)):
+        events = [one for one in batch if isinstance(one, Event)]
+        for one in batch:
+            if isinstance(one, BadPayload):
+                log.warning("what the system told cannot be read", connection=name, error=str(one))
+        yield events, len(batch) - len(events)

@@ -1,0 +1,79 @@
+"""The daily sweep: runs the daily rules for the subjects that are due, missed dates one by one, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from rq.timeouts import BaseTimeoutException
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from connector.core.engine import Ruleset
+from connector.pipeline.apply import Change, Context, settle
+from connector.runtime.connections import Connections
+from connector.store import subjects
+from connector.store.database import Database, is_overtaken
+
+BATCH: Final = 500
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """How many subjects were due, and whether something is to be sent."""
+
+    due: int
+    has_updates: bool
+
+
+def sweep(
+    database: Database,
+    connections: Connections,
+    ruleset: Ruleset,
+    clock: Callable[[], datetime],
+    *,
+    day: int | None = None,
+    has_time: Callable[[], bool] = lambda: True,
+) -> Swept:
+    """Run the daily rules up to the local day `day` (ordinal; None: today); again for the same day: nothing.
+
+    A subject that cannot be swept stops no other: the log names it, and it stays due.
+    """
+    count, has_updates = 0, False
+    failed: set[str] = set()
+    while has_time():
+        context = Context(ruleset=ruleset, connections=connections.all(), now=clock())
+        until = context.today if day is None else day
+        with database.read() as connection:
+            ids = [one for one in subjects.due(connection, until, BATCH + len(failed)) if one not in failed]
+        if not ids:
+            break
+        has_updates |= _run(database, ids, until, context, failed)
+        count += len(ids)
+    return Swept(due=count - len(failed), has_updates=has_updates)
+
+
+def _run(database: Database, ids: Sequence[str], until: int, context: Context, failed: set[str]) -> bool:
+    """Sweep subjects in one transaction; if that fails, each alone, and note those on which it fails."""
+    try:
+        return database.attempt(lambda connection: _settle(connection, ids, until, context))
+    except Exception as error:
+        if isinstance(error, BaseTimeoutException) or (isinstance(error, OperationalError) and not is_overtaken(error)):
+            raise
+        if len(ids) > 1:
+            each = [_run(database, [one], until, context, failed) for one in ids]
+            return any(each)
+        log.exception("subject not swept", subject=ids[0])
+        failed.add(ids[0])
+        return False
+
+
+def _settle(connection: Connection, ids: Sequence[str], until: int, context: Context) -> bool:
+    """Locked, a subject may turn out to be swept, moved or merged into another since it was found: it is left out."""
+    rows = subjects.load(connection, ids).values()
+    due = [row for row in rows if row["merged_into"] is None and row["due"] is not None and row["due"] <= until]
+    return settle(connection, [Change(id=row["id"], row=row, until=until) for row in due], context)

@@ -1,0 +1,152 @@
+"""The connections as they are now: each with its adapter built from settings and secrets, and its mapping in force."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from connector.adapter_kit.contract import Adapter
+from connector.core.errors import ConnectorError, OperatorError
+from connector.core.mapping import MappingRules
+from connector.core.status import StatusInfo
+from connector.mapping import parse_mapping
+from connector.runtime.vault import Vault
+from connector.store import connections as queries
+from connector.store.database import Database
+
+FRESH_SECONDS: Final = 1.0
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """One connection ready for use. `secrets` are the plain values, for masking only; `version` is the mapping's."""
+
+    name: str
+    adapter: Adapter = field(repr=False)
+    is_paused: bool
+    rules: MappingRules
+    version: int | None
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+class BrokenConnection(OperatorError):
+    """A connection that is there and cannot be used: its key is lost, its adapter gone, its mapping unreadable."""
+
+    reason = "broken_connection"
+
+
+class Connections:
+    """Looks connections up by name; what it gives is at most a second old, and a change needs no restart.
+
+    One that is broken stops no other. While the database does not answer, the connections are as they were.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        adapters: Mapping[str, type[Any]],
+        vault: Vault,
+        statuses: tuple[StatusInfo, ...],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._adapters = adapters
+        self._vault = vault
+        self._statuses = statuses
+        self._monotonic = monotonic
+        self._turn = threading.Lock()
+        self._loaded: dict[str, Connected] = {}
+        self._broken: dict[str, str] = {}
+        self._marks: dict[str, tuple[Any, ...]] = {}
+        self._until = 0.0
+        self._forgotten = 0
+
+    def get(self, name: str) -> Connected | None:
+        """The connection of that name, paused ones included; None: there is none. Raises `BrokenConnection`."""
+        found = self.all().get(name)
+        if found is None and name in self._broken:
+            raise BrokenConnection(self._broken[name])
+        return found
+
+    def broken(self) -> tuple[str, ...]:
+        """What is wrong with the connections that cannot be used, a sentence each."""
+        self.all()
+        return tuple(self._broken.values())
+
+    def all(self) -> Mapping[str, Connected]:
+        """All connections that can be used, by name."""
+        if self._monotonic() >= self._until:
+            with self._turn:
+                if self._monotonic() >= self._until:
+                    self._load()
+        return self._loaded
+
+    def look_again(self, name: str) -> Connected | None:
+        """The connection of that name as it is at this moment. Raises `BrokenConnection`."""
+        self.forget()
+        return self.get(name)
+
+    def forget(self) -> None:
+        """Read again at the next look-up, also where they are being read at this moment."""
+        self._forgotten += 1
+        self._until = 0.0
+
+    def _load(self) -> None:
+        forgotten = self._forgotten
+        try:
+            with self._database.read() as connection:
+                rows = queries.listed(connection)
+                published = queries.published(connection)
+        except SQLAlchemyError:
+            if not self._marks:
+                raise
+            log.warning("the connections cannot be read; they are used as they were")
+            self._until = self._monotonic() + FRESH_SECONDS
+            return
+        loaded: dict[str, Connected] = {}
+        broken: dict[str, str] = {}
+        marks: dict[str, tuple[Any, ...]] = {}
+        for row in rows:
+            name = row["name"]
+            mapping = published.get(name)
+            mark = (
+                row["adapter"],
+                row["sealed"],
+                orjson.dumps(row["settings"]),
+                row["is_paused"],
+                mapping["version"] if mapping else None,
+            )
+            marks[name] = mark
+            if self._marks.get(name) == mark and name in self._loaded:
+                loaded[name] = self._loaded[name]
+                continue
+            try:
+                loaded[name] = self._build(row, mapping)
+            except (ConnectorError, KeyError, TypeError, ValueError) as error:
+                broken[name] = f"the connection {name!r} cannot be used: {type(error).__name__}: {str(error)[:300]}"
+                log.error("a connection cannot be used", connection=name, error=type(error).__name__)  # noqa: TRY400
+        self._loaded, self._broken, self._marks = loaded, broken, marks
+        self._until = self._monotonic() + FRESH_SECONDS if forgotten == self._forgotten else 0.0
+
+    def _build(self, row: Mapping[str, Any], mapping: Mapping[str, Any] | None) -> Connected:
+        secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row["sealed"])).items()}
+        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in row["settings"].items()}
+        source = f"{row['name']}, version {mapping['version']}" if mapping else ""
+        return Connected(
+            name=row["name"],
+            adapter=self._adapters[row["adapter"]](**settings, **secrets),
+            is_paused=row["is_paused"],
+            rules=parse_mapping(mapping["source"], source, self._statuses)
+            if mapping
+            else MappingRules(adapter=row["adapter"]),
+            version=mapping["version"] if mapping else None,
+            secrets=tuple(value for values in secrets.values() for value in values),
+        )

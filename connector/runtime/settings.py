@@ -1,0 +1,170 @@
+"""Settings: read from the environment and connector.toml, checked against the table, all mistakes named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from marshmallow import ValidationError
+from sqlalchemy.engine import URL
+
+from connector.core.errors import WrongSetting
+from connector.core.rules import TEMPLATES
+from connector.runtime.rule_settings import WrongRuleSettings, read_settings
+from connector.runtime.settings_sources import Given, from_environment, from_file, mistake
+from connector.runtime.settings_table import BY_KEY, SMTP, TABLE, WORKSPACE, Setting
+
+FILE: Final = "connector.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smtp:
+    """How notices are mailed. `security`: `starttls`, `tls` or `none`."""
+
+    host: str
+    port: int
+    security: str
+    user: str | None
+    password: str | None = field(repr=False)
+    sender: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, checked. Units are in the names, or in docs/settings.md, which the same table makes.
+
+    `data_dir` is absolute. `database_url` carries the driver. `redis_url` None: the embedded server. `public_url` None:
+    host and port are all that is known. No `secret_keys`: the key file. `workspace`: only what was given, in the words
+    of the template's page. `smtp` None: no mail.
+    """
+
+    data_dir: Path
+    database_url: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    host: str
+    port: int
+    public_url: str | None
+    web_processes: int
+    web_threads: int
+    workers: int
+    max_body_bytes: int
+    lanes: int
+    lease_seconds: int
+    requeue_seconds: int
+    reconcile_seconds: int
+    max_attempts: int
+    push_give_up_hours: int
+    echo_window_minutes: int
+    quarantine_max: int
+    quarantine_days: int
+    delivery_days: int
+    event_days: int
+    publish_limit_percent: int
+    secret_keys: tuple[str, ...] = field(repr=False)
+    log_format: str
+    log_level: str
+    template: str
+    workspace: Mapping[str, Any]
+    smtp: Smtp | None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
+        return self.database_url.startswith("sqlite:")
+
+    def webhook_url(self, connection: str, *, is_collected: bool = False) -> str:
+        """The address that its webhooks (of a tracker: its batches) are sent to: the public one where it is set."""
+        path = "collect" if is_collected else "webhooks"
+        return f"{self.public_url or f'http://{self.host}:{self.port}'}/{path}/{connection}"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """The folder in which the processes of this machine keep their counters."""
+        return self.data_dir / "metrics"
+
+
+def read_config(environ: Mapping[str, str], directory: Path) -> Config:
+    """The settings of the environment, then of connector.toml in `directory` or in the data directory.
+
+    Empty environment variables count as not set. Raises `WrongSetting`, whose message has one line per mistake.
+    """
+    mistakes: list[str] = []
+    in_env = dict(from_environment(environ, mistakes))
+    outer = dict(from_file(directory / FILE, mistakes))
+    data_dir = _data_dir(in_env.get("data_dir") or outer.get("data_dir"), directory)
+    inner: dict[str, Given] = {}
+    if data_dir != directory.resolve() and (data_dir / FILE).is_file():
+        if (directory / FILE).is_file():
+            mistakes.append(f"{data_dir / FILE}: a second file beside {directory / FILE}; allowed: one of the two")
+        inner = dict(from_file(data_dir / FILE, mistakes))
+        if "data_dir" in inner:
+            mistakes.append(mistake(inner["data_dir"], BY_KEY["data_dir"], "not in the file that it leads to"))
+    given = {**inner, **outer, **in_env}
+    values = {setting.key: _value(setting, given.get(setting.key), mistakes) for setting in TABLE}
+    values["data_dir"] = data_dir
+    values["database_url"] = values["database_url"] or _sqlite(data_dir)
+    workspace = {
+        key.partition(".")[2]: values[key]
+        for key in given
+        if key.startswith(f"{WORKSPACE}.") and values[key] is not None
+    }
+    mistakes += _of_the_workspace(workspace, values["template"], given)
+    mistakes += _contradictions(values, given)
+    if mistakes:
+        count = "1 wrong setting" if len(mistakes) == 1 else f"{len(mistakes)} wrong settings"
+        raise WrongSetting("\n  ".join([f"{count}:", *mistakes]))
+    return _config(values, workspace)
+
+
+def _sqlite(data_dir: Path) -> str:
+    return URL.create("sqlite", database=str(data_dir / "connector.sqlite")).render_as_string()
+
+
+def _data_dir(given: Given | None, directory: Path) -> Path:
+    setting = BY_KEY["data_dir"]
+    folder: Path = _value(setting, given, [])
+    return (directory / folder).resolve()
+
+
+def _value(setting: Setting, given: Given | None, mistakes: list[str]) -> Any:
+    if given is None:
+        return setting.default
+    try:
+        return setting.field.deserialize(given.value)
+    except ValidationError:
+        mistakes.append(mistake(given, setting))
+        return setting.default
+
+
+def _of_the_workspace(workspace: Mapping[str, Any], template: str, given: Mapping[str, Given]) -> Iterator[str]:
+    try:
+        read_settings(workspace, TEMPLATES[template], mail_default=False)
+    except WrongRuleSettings as error:
+        for sentence in error.mistakes:
+            path, _, text = sentence.partition(": ")
+            name, dot, rest = path.partition(".")
+            place = given[f"{WORKSPACE}.{name}"]
+            yield f"{place.name}{dot}{rest} ({place.where}): {text}"
+
+
+def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    """What is right by itself and wrong together."""
+    if (values["lanes"] or 1) > 1 and values["database_url"].startswith("sqlite:"):
+        yield mistake(given["lanes"], BY_KEY["lanes"], "SQLite has one writer at a time: 1, or use PostgreSQL")
+    if values["smtp.host"] and "smtp.sender" not in given:
+        yield f"smtp.sender: missing beside {given['smtp.host'].name}; allowed: {BY_KEY['smtp.sender'].allowed}"
+    if values["smtp.password"] and "smtp.user" not in given:
+        yield f"smtp.user: missing beside {given['smtp.password'].name}; allowed: {BY_KEY['smtp.user'].allowed}"
+
+
+def _config(values: dict[str, Any], workspace: Mapping[str, Any]) -> Config:
+    lanes = values.pop("lanes") or (1 if values["database_url"].startswith("sqlite:") else 4)
+    smtp = {key.partition(".")[2]: values[key] for key in BY_KEY if key.startswith(f"{SMTP}.")}
+    plain = {key: value for key, value in values.items() if "." not in key}
+    return Config(
+        **{**plain, "lanes": lanes, "secret_keys": tuple(values["secret_keys"])},
+        workspace=workspace,
+        smtp=Smtp(**smtp) if smtp["host"] else None,
+    )

@@ -1,0 +1,223 @@
+"""The table of settings: names, what each takes, unit, default and description; docs/settings.md shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from marshmallow import fields, validate
+
+from connector.core.rules import MATCHES, TEMPLATES
+from connector.runtime.rule_settings import LONGEST_GAP, REPEATS
+from connector.runtime.settings_fields import DatabaseUrl, Folder, Items, JsonOrText, PublicUrl, RedisUrl, Whole
+
+WORKSPACE: Final = "workspace"
+SMTP: Final = "smtp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting. `key`: its name in connector.toml, `section.name` inside a section; `env`: its environment variable.
+
+    `field` reads and checks a value, `allowed` says in words what it takes; `shown` is the default as people read it.
+    """
+
+    key: str
+    env: str
+    field: fields.Field[Any]
+    allowed: str
+    description: str
+    default: Any = None
+    shown: str = ""
+    unit: str = ""
+    is_secret: bool = False
+
+
+def _setting(key: str, field: fields.Field[Any], allowed: str, description: str, **rest: Any) -> Setting:
+    section, _, name = key.rpartition(".")
+    env = rest.pop("env", f"CONNECTOR_{section}_{name}" if section == SMTP else f"CONNECTOR_{name}").upper()
+    default = rest.get("default")
+    shown = rest.pop("shown", "none" if default is None else str(default))
+    return Setting(key=key, env=env, field=field, allowed=allowed, description=description, shown=shown, **rest)
+
+
+def _whole(key: str, default: int | None, low: int, high: int, description: str, **rest: Any) -> Setting:
+    field = Whole(validate=validate.Range(low, high))
+    return _setting(key, field, f"a whole number from {low:,} to {high:,}", description, default=default, **rest)
+
+
+def _choice(key: str, default: str | None, words: Sequence[str], description: str, **rest: Any) -> Setting:
+    field = fields.String(validate=validate.OneOf(words))
+    return _setting(key, field, f"one of {', '.join(words)}", description, default=default, **rest)
+
+
+def _text(key: str, description: str, **rest: Any) -> Setting:
+    return _setting(key, fields.String(validate=validate.Length(1, 1000)), "text", description, **rest)
+
+
+def _workspace(name: str, allowed: str, description: str, shown: str) -> Setting:
+    """A setting that `rule_settings` checks."""
+    return _setting(f"{WORKSPACE}.{name}", JsonOrText(), allowed, description, shown=shown)
+
+
+TABLE: Final[tuple[Setting, ...]] = (
+    _setting(
+        "data_dir",
+        Folder(),
+        "the path of a folder",
+        "Folder of the database, the embedded Redis, the key file and the metrics.",
+        default=Path("data"),
+        shown="./data",
+    ),
+    _setting(
+        "database_url",
+        DatabaseUrl(),
+        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
+        "The database: SQLite for one machine, PostgreSQL for more.",
+        env="DATABASE_URL",
+        shown="sqlite:///DATA_DIR/connector.sqlite",
+        is_secret=True,
+    ),
+    _setting(
+        "redis_url",
+        RedisUrl(),
+        "redis://HOST:PORT/NUMBER, rediss:// or unix://",
+        "The Redis or Valkey that dispatches the work.",
+        env="REDIS_URL",
+        shown="an embedded server, started by `connector up`",
+        is_secret=True,
+    ),
+    _text("host", "Address that the web server listens on.", default="127.0.0.1"),
+    _whole("port", 8080, 1, 65_535, "Port that the web server listens on."),
+    _setting(
+        "public_url",
+        PublicUrl(),
+        "https://HOST or https://HOST/PATH, without query",
+        "Address under which the external systems reach the web server; where it is set, webhooks are registered with "
+        "the systems that have a call for it.",
+        shown="http://HOST:PORT, which is registered nowhere",
+    ),
+    _whole("web_processes", 2, 1, 64, "Processes of the web server.", unit="processes"),
+    _whole("web_threads", 16, 1, 256, "Threads of each process of the web server.", unit="threads"),
+    _whole("workers", 2, 1, 64, "Workers that `connector up` starts.", unit="processes"),
+    _whole(
+        "max_body_bytes", 1_048_576, 1_024, 104_857_600, "Largest webhook body; a larger one gets 413.", unit="bytes"
+    ),
+    _whole(
+        "lanes",
+        None,
+        1,
+        64,
+        "Shares of the waiting deliveries that are processed beside each other.",
+        shown="1 on SQLite, 4 on PostgreSQL",
+    ),
+    _whole(
+        "lease_seconds", 60, 5, 600, "How long a worker may keep a batch before others may take it.", unit="seconds"
+    ),
+    _whole("requeue_seconds", 30, 1, 600, "How often what is stored and not queued is looked for.", unit="seconds"),
+    _whole(
+        "reconcile_seconds",
+        900,
+        60,
+        86_400,
+        "How often the systems are asked what changed: what webhooks missed, and all of those that send none.",
+        unit="seconds",
+    ),
+    _whole("max_attempts", 5, 1, 100, "Tries to process a delivery before it is dead.", unit="tries"),
+    _whole("push_give_up_hours", 72, 1, 8_760, "How long an update is tried before it is dead.", unit="hours"),
+    _whole(
+        "echo_window_minutes",
+        10,
+        0,
+        1_440,
+        "How long an incoming change that equals a push is its echo.",
+        unit="minutes",
+    ),
+    _whole("quarantine_max", 10_000, 0, 1_000_000, "Quarantined deliveries kept; the oldest go.", unit="deliveries"),
+    _whole("quarantine_days", 7, 1, 365, "How long a quarantined delivery is kept.", unit="days"),
+    _whole("delivery_days", 30, 7, 3_650, "How long the body of a processed delivery is kept.", unit="days"),
+    _whole(
+        "event_days", 400, 190, 36_500, "How long single events are kept, for late events and what-if.", unit="days"
+    ),
+    _whole(
+        "publish_limit_percent",
+        30,
+        0,
+        100,
+        "Publishing a mapping that would move a larger share of all subjects must be confirmed.",
+        unit="%",
+    ),
+    _setting(
+        "secret_keys",
+        Items(fields.String(validate=validate.Length(1, 200))),
+        "Fernet keys, newest first, separated by commas",
+        "Keys of the connections' secrets: the first encrypts, all decrypt; put a new one in front to rotate.",
+        default=(),
+        shown="the file DATA_DIR/secret.key, made at the first start",
+        is_secret=True,
+    ),
+    _choice("log_format", "text", ("text", "json"), "How a log entry is written; each is one line."),
+    _choice(
+        "log_level", "info", ("debug", "info", "warning", "error"), "The least important entries that are written."
+    ),
+    _choice("template", "basic-2.0", tuple(TEMPLATES), "The ABM template of the workspace."),
+    _workspace(
+        "timezone",
+        "a name of the IANA time zone database, such as Asia/Tokyo",
+        "Where the workspace's days begin and end.",
+        "Asia/Tokyo",
+    ),
+    _workspace(
+        "session_gap_minutes",
+        f"a whole number from 1 to {LONGEST_GAP:,}",
+        "Gap that ends a session of a visitor whose tracker names none.",
+        "30 minutes",
+    ),
+    _workspace(
+        "key_pages",
+        f"a list of {{match: {' | '.join(MATCHES)}, url: text}} (in the environment: as JSON)",
+        "Patterns of the key pages' URLs.",
+        "none",
+    ),
+    _workspace("mail_enabled", "true or false", "Whether notices are mailed at all.", "false"),
+    _workspace(
+        "notice_repeat",
+        f"{' or '.join(REPEATS)}, or one of them for each rule id (in the environment: as JSON)",
+        "How often a list notice repeats while its rule holds.",
+        REPEATS[0],
+    ),
+    _workspace(
+        "fallback_to_administrators",
+        "true or false",
+        "Whether administrators get the notices of subjects without an owner.",
+        "false",
+    ),
+    _setting(
+        "workspace.administrators",
+        Items(fields.Raw()),
+        "e-mail addresses (in the environment: separated by commas)",
+        "Who gets the administrators' notices.",
+    ),
+    _workspace(
+        "rules",
+        "{enabled: true or false, notify: true or false} for rule ids (in the environment: as JSON)",
+        "Rules that are switched off, or that decide without a notice.",
+        "none",
+    ),
+    _workspace(
+        "own_statuses",
+        "a list of {code, en, ja, vi, zh}, of which code and en are needed (in the environment: as JSON)",
+        "Statuses of the company, after the template's: for mappings and people; they have neither rank nor rules.",
+        "none",
+    ),
+    _text("smtp.host", "Mail server; without it notices are recorded and not mailed."),
+    _whole("smtp.port", 587, 1, 65_535, "Port of the mail server."),
+    _choice("smtp.security", "starttls", ("starttls", "tls", "none"), "Encryption of the way to the mail server."),
+    _text("smtp.user", "Account at the mail server."),
+    _text("smtp.password", "Password of that account.", is_secret=True),
+    _setting("smtp.sender", fields.Email(), "an e-mail address", "Sender of the notices."),
+)
+BY_KEY: Final = {setting.key: setting for setting in TABLE}
+BY_ENV: Final = {setting.env: setting for setting in TABLE}

@@ -1,0 +1,51 @@
+"""The WSGI application: webhooks and health, put together from a `Runtime`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from connector.runtime import metrics
+from connector.runtime.log import configure_log
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import Config, read_config
+from connector.web.health import health
+from connector.web.problems import from_http, problem
+from connector.web.tracker import collecting
+from connector.web.webhook import webhooks
+
+log: Final = structlog.get_logger(__name__)
+
+
+def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
+    """The application for a configuration; it answers every error with a problem document."""
+    here = runtime or Runtime(config)
+    app = Flask("connector", static_folder=None)
+    app.register_blueprint(webhooks(here.intake, here.clock, config.max_body_bytes))
+    app.register_blueprint(collecting(here.intake, here.clock, config.max_body_bytes))
+    app.register_blueprint(health(here))
+
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> Response:
+        return from_http(error)
+
+    @app.errorhandler(Exception)
+    def fail(error: Exception) -> Response:
+        log.error("request failed", exc_info=error)
+        return problem(500, "internal", "something went wrong here; nothing was acknowledged, send it again later")
+
+    return app
+
+
+def from_environment() -> Flask:
+    """The application as the WSGI server makes it, from the environment and `connector.toml`."""
+    config = read_config(os.environ, Path.cwd())
+    configure_log(level=config.log_level, form=config.log_format, stream=sys.stderr)
+    metrics.keep_in(config.metrics_dir)
+    return create_app(config)

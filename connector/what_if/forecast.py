@@ -1,0 +1,158 @@
+"""Forecast: which subjects the daily rules alone will move, when, and whom they will write to; writes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import orjson
+
+from connector.core.calendar import local_day
+from connector.core.decision import Decision
+from connector.core.engine import fold
+from connector.core.rules import Notice
+from connector.core.state import State
+from connector.runtime.parts import Runtime
+from connector.store import histories, subjects
+from connector.store.histories import Standing
+from connector.what_if.report import Cancelled, Counts
+
+PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A decision that a daily rule will make of a subject if nothing happens until then. `names`: its identities.
+
+    Of a date that was missed nothing is mailed, as the sweep that catches up mails nothing.
+    """
+
+    subject: str
+    names: Sequence[tuple[str, str]]
+    day: date
+    decision: Decision
+    is_missed: bool
+
+    @property
+    def mails(self) -> Sequence[str]:
+        """Those who will be written to."""
+        return () if self.is_missed else self.decision.notify
+
+    def to_json(self) -> dict[str, Any]:
+        """The decision as JSON values."""
+        one = self.decision
+        return {
+            "subject": self.subject,
+            "identities": [{"kind": kind, "value": value} for kind, value in self.names],
+            "day": self.day.isoformat(),
+            "rule": one.rule,
+            "from": one.before,
+            "to": one.after,
+            "notify": list(self.mails),
+            "reason": one.reason.value if one.reason else None,
+        }
+
+    def counted(self) -> Iterator[tuple[str, ...]]:
+        """What the decision adds to the sums."""
+        one, day = self.decision, self.day.isoformat()
+        if one.before != one.after:
+            yield ("moves", day, one.rule, one.before, one.after)
+        for to in self.mails:
+            yield ("notices", day, one.rule, one.notice or "", to)
+        if one.reason is not None and not self.is_missed:
+            yield ("unsent", day, one.rule, one.reason.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What will happen by time alone up to `until`, a local date.
+
+    `subjects`: how many will be decided on. `moves`: subjects by (day, rule, from, to). `notices`: subjects by (day,
+    rule, kind of notice, recipient). `unsent`: subjects by (day, rule, reason why nobody is written to).
+    """
+
+    until: date
+    subjects: int
+    moves: Mapping[tuple[str, ...], int]
+    notices: Mapping[tuple[str, ...], int]
+    unsent: Mapping[tuple[str, ...], int]
+
+    @property
+    def mails(self) -> int:
+        """How many mails that makes: a list is one mail, whatever number of subjects are on it."""
+        return sum(1 if kind == Notice.LIST else count for (_, _, kind, _), count in self.notices.items())
+
+    def to_json(self) -> dict[str, Any]:
+        """The sums as JSON values."""
+        return {
+            "until": self.until.isoformat(),
+            "subjects": self.subjects,
+            "moves": _rows(self.moves, ("day", "rule", "from", "to")),
+            "mails": self.mails,
+            "notices": _rows(self.notices, ("day", "rule", "notice", "to")),
+            "unsent": _rows(self.unsent, ("day", "rule", "reason")),
+        }
+
+
+def forecast(
+    runtime: Runtime,
+    days: int,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+    each: Callable[[Expected], None] = lambda _expected: None,
+) -> Forecast:
+    """What the daily rules will decide from today until `days` days from now, if nothing else happens.
+
+    `each` is given every decision, subject by subject, those due first first. Raises `Cancelled`.
+    """
+    today = local_day(runtime.clock(), runtime.ruleset.zone)
+    until, after, done = today + days, (0, ""), 0
+    counts: Counts = Counter()
+    with runtime.database.read() as connection:
+        total = histories.count(connection, until)
+    while True:
+        with runtime.database.read() as connection:
+            page = histories.due_page(connection, until, after, PAGE)
+            names = subjects.identities_of(connection, [one.id for one in page])
+        if not page:
+            break
+        for one in page:
+            found = list(_expected(runtime, one, names[one.id], today, until))
+            counts["subjects",] += bool(found)
+            for expected in found:
+                counts.update(expected.counted())
+                each(expected)
+        done += len(page)
+        after = (page[-1].due or 0, page[-1].id)
+        progress(done, total)
+        if is_cancelled():
+            message = f"ended after {done} of {total} subjects; nothing was changed"
+            raise Cancelled(message)
+    return _forecast(counts, until)
+
+
+def _expected(
+    runtime: Runtime, one: Standing, names: Sequence[tuple[str, str]], today: int, until: int
+) -> Iterator[Expected]:
+    if one.state is None:
+        return
+    ruleset = runtime.ruleset
+    for decision in fold(State.from_json(orjson.loads(one.state)), (), ruleset, until).decisions:
+        day = local_day(decision.at, ruleset.zone)
+        yield Expected(subject=one.id, names=names, day=date.fromordinal(day), decision=decision, is_missed=day < today)
+
+
+def _forecast(counts: Counts, until: int) -> Forecast:
+    tables = {
+        word: {key[1:]: count for key, count in sorted(counts.items()) if key[0] == word}
+        for word in ("moves", "notices", "unsent")
+    }
+    return Forecast(until=date.fromordinal(until), subjects=counts["subjects",], **tables)
+
+
+def _rows(table: Mapping[tuple[str, ...], int], names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{**dict(zip(names, key, strict=True)), "subjects": count} for key, count in table.items()]

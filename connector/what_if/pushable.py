@@ -1,0 +1,69 @@
+"""Which updates a change of a subject would ask for, and what of them the external systems could not take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from connector.adapter_kit.contract import EMPTIED_STAGE
+from connector.core.mapping import MappingRules, PushRule
+from connector.runtime.connections import Connected
+from connector.store import catalogs
+from connector.store.rows import Row
+from connector.what_if.report import Push
+
+STAGE_WORDS: Final = frozenset({"stage", EMPTIED_STAGE})
+"""What `ECHOES` calls a stage's field."""
+
+
+class Pushable:
+    """Looks through the push sections in force, those of `drafts` in place of their connections' own."""
+
+    def __init__(self, connections: Mapping[str, Connected], drafts: Mapping[str, MappingRules]) -> None:
+        self._connections: Final = {
+            name: replace(one, rules=drafts.get(name, one.rules))
+            for name, one in connections.items()
+            if one.adapter.takes_updates
+        }
+        self._stages: Final[dict[str, Mapping[str, Any]]] = {}
+
+    def look_up(self, connection: Connection) -> None:
+        """Read the stages that the systems had when they were asked last."""
+        for name in self._connections:
+            newest = catalogs.newest(connection, name)
+            if newest is not None:
+                self._stages[name] = newest["content"].get("stages", {})
+
+    def pushes(self, status: str, owner: str | None, records: Iterable[Row]) -> tuple[Push, ...]:
+        """The updates of a subject's records (those that are not gone) for a status and an owner."""
+        return tuple(
+            push
+            for record in records
+            if (one := self._connections.get(record["connection"])) is not None
+            and (rule := one.rules.push.get(record["object"])) is not None
+            and not rule.new_leads
+            and (push := self._push(one, rule, record, status, owner)) is not None
+        )
+
+    def _push(self, one: Connected, rule: PushRule, record: Row, status: str, owner: str | None) -> Push | None:
+        """None: nothing is to be sent."""
+        is_shown = one.rules.stands_for(record["object"], record["pipeline"], record["stage"] or "", status)
+        values: Mapping[str, Any] = {} if is_shown else rule.status.get(status, {})
+        wrong = None
+        if rule.status and not is_shown and status not in rule.status:
+            wrong = f"no push value for the status {status}"
+        elif stage := self._missing_stage(one, record, values):
+            wrong = f"the system has no stage {stage}"
+        elif not values and not rule.fields and (owner is None or rule.owner is None):
+            return None
+        return Push(connection=one.name, object=record["object"], record=record["external_id"], wrong=wrong)
+
+    def _missing_stage(self, one: Connected, record: Row, values: Mapping[str, Any]) -> str | None:
+        """A stage that is to be set and that the system had not; None also where it was never asked."""
+        pipelines: Mapping[str, Mapping[str, str]] = self._stages.get(one.name, {}).get(record["object"], {})
+        known = pipelines.get(record["pipeline"] or "") or {stage for own in pipelines.values() for stage in own}
+        asked = (str(value) for name, value in values.items() if one.adapter.ECHOES.get(name) in STAGE_WORDS)
+        return next((stage for stage in asked if known and stage not in known), None)

@@ -1,0 +1,176 @@
+"""`connector simulate`: the pure core over the events of a file, without database, network or clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import IO, Any, Final, TypeVar
+
+import click
+import orjson
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from connector.core.calendar import local_day
+from connector.core.decision import Decision
+from connector.core.engine import Ruleset, due_day, fold_all
+from connector.core.errors import OperatorError
+from connector.core.event import Step
+from connector.core.rules import BASIC_2, TEMPLATES, Settings, Template
+from connector.core.state import State
+from connector.runtime.rule_settings import WrongRuleSettings, read_settings
+from connector.what_if.simulate_input import WrongLines, read_lines
+from connector.what_if.simulate_keys import FIRST_YEAR, LAST_YEAR
+from connector.what_if.simulate_text import as_text
+
+T = TypeVar("T")
+_BAD_VALUES: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What the YAML library lets through for a value that does not fit its tag, such as `!!bool x`."""
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_UNTIL: Final = f"a date as YYYY-MM-DD, from {FIRST_YEAR} to {LAST_YEAR}"
+
+
+class WrongUntil(OperatorError):
+    """The last date to run is no date, or lies before the last line."""
+
+    reason = "wrong_until"
+
+
+def simulate(
+    lines: Iterable[bytes], settings: Settings, template: Template, until: date | None = None
+) -> list[dict[str, Any]]:
+    """The decisions of all subjects and then one row per subject, as `connector simulate --json` prints them.
+
+    `until`: the last local date whose daily rules run; None: that of the last event. Raises `WrongLines` with every
+    mistake of the lines, and `WrongUntil` when `until` is before the local date of the last event.
+    """
+    return _fold(read_lines(lines, _with_own(template, settings)), settings, template, until)
+
+
+def _with_own(template: Template, settings: Settings | None) -> Template:
+    """The template with the company's own statuses after its own."""
+    return replace(template, statuses=(*template.statuses, *settings.own_statuses)) if settings else template
+
+
+def _fold(
+    steps: Mapping[str, list[Step]], settings: Settings, template: Template, until: date | None
+) -> list[dict[str, Any]]:
+    ruleset = Ruleset(template, settings)
+    last_at = max((step.at for own in steps.values() for step in own), default=None)
+    if last_at is None:
+        return []
+    last = local_day(last_at, settings.zone)
+    if until is not None and until.toordinal() < last:
+        message = f"--until: found {until}; allowed: {date.fromordinal(last)} (the date of the last line) or later"
+        raise WrongUntil(message)
+    decisions: list[dict[str, Any]] = []
+    ends: list[dict[str, Any]] = []
+    for subject in sorted(steps):
+        folded = fold_all(steps[subject], ruleset, until.toordinal() if until else last)
+        decisions += [_decided(subject, decision) for decision in folded.decisions]
+        ends.append(ended(subject, folded.state, due_day(folded.state, ruleset)))
+    return decisions + ends
+
+
+def _decided(subject: str, decision: Decision) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "at": decision.at.isoformat(),
+        "rule": decision.rule,
+        "from": decision.before,
+        "to": decision.after,
+        "notify": list(decision.notify),
+        "skipped": list(decision.skipped),
+        "reason": decision.reason.value if decision.reason else None,
+    }
+
+
+def ended(subject: str, state: State, due: int | None) -> dict[str, Any]:
+    """How a subject stands at the end, as JSON values: one of the last lines."""
+    return {
+        "subject": subject,
+        "kind": state.kind,
+        "status": state.status,
+        "since": state.since.isoformat(),
+        "tags": sorted(state.tags),
+        "last_action": state.acted.isoformat(),
+        "due": date.fromordinal(due).isoformat() if due else None,
+    }
+
+
+def load_settings(content: bytes, template: Template) -> Settings:
+    """The settings of a YAML file; mail is on unless it says otherwise. Raises `WrongRuleSettings`."""
+    return read_settings(raw_settings(content), template, mail_default=True)
+
+
+def raw_settings(content: bytes) -> Any:
+    """What a YAML file of settings says, not checked yet; an empty one is a mapping. Raises `WrongRuleSettings`."""
+    try:
+        raw = YAML(typ="safe", pure=True).load(content)
+    except (YAMLError, *_BAD_VALUES) as error:
+        detail = " ".join(str(error).split())[:300]
+        raise WrongRuleSettings((f"settings: cannot be read ({detail}); allowed: a YAML file in UTF-8",)) from error
+    return {} if raw is None else raw
+
+
+def _date(text: str) -> date:
+    try:
+        given = date.fromisoformat(text)
+    except ValueError:
+        given = None
+    if given is None or not _DATE.fullmatch(text) or not FIRST_YEAR <= given.year <= LAST_YEAR:
+        message = f"--until: found {text[:60]!r}; allowed: {_UNTIL}"
+        raise WrongUntil(message)
+    return given
+
+
+@click.command("simulate")
+@click.argument("events", type=click.File("rb"), metavar="EVENTS.jsonl")
+@click.option("--settings", "settings_file", type=click.File("rb"), help="YAML file of the settings that rules read.")
+@click.option("--template", "name", type=click.Choice(tuple(TEMPLATES)), default=BASIC_2.name, show_default=True)
+@click.option("--until", "until_text", metavar="YYYY-MM-DD", help="Last local date whose daily rules run.")
+@click.option("--json", "is_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def simulate_command(
+    context: click.Context,
+    events: IO[bytes],
+    settings_file: IO[bytes] | None,
+    name: str,
+    until_text: str | None,
+    *,
+    is_json: bool,
+) -> None:
+    """Run the rules over the events of a file (`-`: standard input), and print what they decide.
+
+    Nothing is stored and nothing is sent. A mistake in the input ends it with exit code 2 and every mistake named.
+    """
+    template = TEMPLATES[name]
+    mistakes: list[str] = []
+    settings = _tried(mistakes, lambda: load_settings(settings_file.read() if settings_file else b"", template))
+    steps = _tried(mistakes, lambda: read_lines(events, _with_own(template, settings)))
+    until = _tried(mistakes, lambda: _date(until_text)) if until_text is not None else None
+    rows = None
+    if not mistakes and settings is not None and steps is not None:
+        rows = _tried(mistakes, lambda: _fold(steps, settings, template, until))
+    if rows is None:
+        click.echo("\n".join(mistakes), err=True)
+        context.exit(2)
+    text = (
+        "".join(f"{orjson.dumps(row).decode()}\n" for row in rows)
+        if is_json
+        else as_text(rows, _with_own(template, settings))
+    )
+    click.echo(text.encode(), nl=False)
+
+
+def _tried(mistakes: list[str], read: Callable[[], T]) -> T | None:
+    """What was read, or None and its mistakes added to the others."""
+    try:
+        return read()
+    except (WrongRuleSettings, WrongLines) as error:
+        mistakes.extend(error.mistakes)
+    except WrongUntil as error:
+        mistakes.append(str(error))
+    return None

@@ -1,0 +1,481 @@
+"""What the BowNow adapter makes of notices, and what it reads from and writes to the API."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.bownow import FAR, BowNow
+from adapters.bownow.client import pairs, rows_in
+from connector.adapter_kit.contract import Adapter, Answer, Delivery, Outcome, Person, Update
+from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
+from connector.core.event import Event, Kind
+from tests.adapters.bownow.fake import FakeBowNow, reply
+from tests.adapters.builders import keys, outcomes, update_of, whole
+
+NOW = datetime(2026, 3, 26, 8, 16, 5, tzinfo=UTC)
+SINCE = datetime(2026, 3, 26, tzinfo=UTC)
+TOKEN = "b0wn0w-t0ken"
+BOW = BowNow(tracking_id="UTC-1", api_key=("k1",), webhook_token=(TOKEN,))
+HANA = {"id": 501, "name": "森 花", "email": " Hana.Mori@Example.co.jp "}
+KEN = {"id": "502", "email": None}
+UNAVAILABLE = CrmUnavailable("POST api.bownow.jp: answered 429", None)
+
+
+def notice(body: Any) -> Delivery:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"content-type": "application/json"}
+    return Delivery(method="POST", query=(("token", TOKEN),), headers=headers, body=content, received_at=NOW)
+
+
+@pytest.fixture
+def api() -> FakeBowNow:
+    fake = FakeBowNow()
+    fake.accounts = [HANA, KEN, {"name": "without id"}]
+    fake.add("sid_1", phone="03-1234-5678", staff_ids=[501, 502], tag_ids=[{"id": 3, "name": "リアクティブ"}])
+    fake.add("sid_2", email="", status_id={"id": 5, "name": "アポ見込み"}, staff_ids=None, tag_ids=None)
+    return fake
+
+
+def read(one: Delivery, api: FakeBowNow, adapter: BowNow = BOW) -> list[Event]:
+    return whole(adapter, one, api)
+
+
+def update(sid: str = "sid_1", owner: str | None = None, of: str = "lead", **fields: Any) -> Update:
+    return update_of(f"{of}:{sid}", fields, since=NOW, owner=owner, owner_field="staff_ids")
+
+
+def test_it_keeps_the_contract() -> None:
+    assert isinstance(BOW, Adapter)
+    assert BOW.takes_updates
+    assert not BowNow().takes_updates
+    assert BOW.greet(notice({})) is None
+    assert BOW.subscribe("https://connector.example", NOW, FakeBowNow()) is None
+
+
+# Notices
+
+
+@pytest.mark.parametrize(
+    ("body", "sids"),
+    [
+        ({"sid": "sid_1", "items": ["status"]}, 1),
+        ({"sids": ["sid_1", "sid_2", "sid_1"]}, 2),
+        ({"data": [{"lead_sid": "sid_1"}, {"lead_sid": 7}]}, 2),
+        ([{"sid": "sid_1"}], 1),
+        (b"sid=sid_1&items%5B%5D=status", 1),
+        ({"sids": [], "sid": None, "items": ["tag"]}, 0),
+        (b"sid=&items%5B%5D=status", 0),
+        ({"sids": [f"sid_{place}" for place in range(1000)]}, 1000),
+    ],
+)
+def test_a_notice_has_no_one_or_many_sids(body: Any, sids: int) -> None:
+    assert BOW.accept(notice(body)).body == b'{"accepted": %d}' % sids
+
+
+def test_the_lane_is_the_first_lead() -> None:
+    assert BOW.lane(notice({"sids": ["sid_1", "sid_2"]})) == "sid_1"
+    assert BOW.lane(notice({})) == ""
+    assert BOW.lane(notice(b"\xff")) == ""
+
+
+def test_the_same_body_at_another_time_is_another_delivery() -> None:
+    one = notice({"sid": "sid_1"})
+    assert BOW.key(one) == BOW.key(one)
+    assert BOW.key(one) != BOW.key(replace(one, received_at=datetime(2026, 3, 26, 8, 16, 6, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("body", [{"sid": {"id": [1.5]}}, {"sid": 1.5}, {"sids": ["a:b"]}, {"sids": ["../x"]}, b"[1"])
+def test_what_is_no_sid_is_told_with_its_path(body: Any) -> None:
+    if body == {"sid": {"id": [1.5]}}:
+        assert BOW.accept(notice(body)).body == b'{"accepted": 0}'
+        return
+    for method in (BOW.key, BOW.accept, lambda one: BOW.parse(one, {})):
+        with pytest.raises(BadPayload):
+            method(notice(body))
+    assert BOW.fetch([notice(body)], FakeBowNow()) == {"leads": {}, "changed": [], "people": {}}
+
+
+@given(st.binary(max_size=200))
+def test_whatever_the_bytes_only_the_contracts_errors_are_raised(body: bytes) -> None:
+    assert isinstance(BOW.lane(notice(body)), str)
+    try:
+        BOW.key(notice(body))
+    except BadPayload as error:
+        assert error.path.startswith("$")  # noqa: PT017 - not every body is wrong
+
+
+# Reading
+
+
+def test_a_lead_becomes_its_events_with_the_first_of_its_persons_in_charge(api: FakeBowNow) -> None:
+    events = read(notice({"sid": "sid_1"}), api)
+    moment = "2026-03-26T08:16:02+00:00"
+    assert keys(events) == [
+        "sid_1:identify",
+        f"sid_1:stage:2@{moment}",
+        f"sid_1:owner:501@{moment}",
+        f"sid_1:tag:reactive@{moment}",
+        f"sid_1:profile@{moment}",
+    ]
+    assert [f"{one.kind}:{one.value}" for one in events[0].identities] == [
+        "record:lead:sid_1",
+        "email:sid_1@example.com",
+        "phone:0312345678",
+    ]
+    assert (events[1].stage, events[1].is_seen) == ("2", True)
+    assert (events[2].owner, events[2].owner_email) == ("501", "hana.mori@example.co.jp")
+    assert events[4].data["status_id"] == 2
+
+
+def test_a_lead_of_nobody_with_a_status_as_object(api: FakeBowNow) -> None:
+    events = read(notice({"sid": "sid_2"}), api)
+    assert [event.kind for event in events] == [Kind.IDENTIFY, Kind.STAGE, Kind.OWNER, Kind.PROFILE]
+    assert (events[1].stage, events[2].owner, len(events[0].identities)) == ("5", None, 1)
+
+
+def test_a_lead_without_status_says_nothing_of_it(api: FakeBowNow) -> None:
+    api.add("sid_3", status_id="")
+    assert Kind.STAGE not in [event.kind for event in read(notice({"sid": "sid_3"}), api)]
+
+
+def test_a_thousand_leads_are_read_in_five_searches_and_each_once(api: FakeBowNow) -> None:
+    sids = [f"sid_{place}" for place in range(1, 1001)]
+    for sid in sids:
+        api.add(sid)
+    BOW.fetch([notice({"sids": sids}), notice({"sid": "sid_7"})], api)
+    assert api.lines().count("POST /leads/search") == 5
+    assert not [line for line in api.lines() if line.startswith("GET")]
+
+
+def test_what_a_search_leaves_out_is_asked_for_by_itself_and_is_gone_only_when_that_says_so(api: FakeBowNow) -> None:
+    api.hidden = {"sid_1"}
+    events = read(notice({"sids": ["sid_1", "sid_9"]}), api)
+    assert keys(events)[0] == "sid_1:identify"
+    assert (events[-1].key, events[-1].kind, events[-1].at) == ("sid_9:deleted", Kind.DELETED, NOW)
+    api.answers["GET /leads/sid_1"] = [reply({"errors": []}, 403), reply(api.leads["sid_1"])]
+    with pytest.raises(CrmRefused, match=r"GET /leads/\{sid\}: answered 403"):
+        BOW.fetch([notice({"sid": "sid_1"})], api)
+    assert keys(read(notice({"sid": "sid_1"}), api))[0] == "sid_1:identify"
+
+
+def test_a_lead_that_was_not_read_waits() -> None:
+    with pytest.raises(CrmUnavailable):
+        BOW.parse(notice({"sid": "sid_1"}), {})
+
+
+def test_a_notice_without_sids_reads_what_changed_lately(api: FakeBowNow) -> None:
+    api.add("sid_3", updated_at="2026-03-26T15:00:00+09:00")
+    api.add("sid_4", updated_at="yesterday")
+    events = read(notice({"items": ["status"]}), api)
+    assert {event.key.partition(":")[0] for event in events} == {"sid_1", "sid_2"}
+    body = api.calls[-2][1]
+    assert body == {"page": 1, "per_page": 200, "sort": "desc", "updated_from": "2026-03-26T07:16:05+00:00"}
+    assert BOW.parse(notice({}), {}) == []
+
+
+def test_a_lead_that_cannot_be_read_stops_no_other(api: FakeBowNow) -> None:
+    api.add("sid_3", updated_at="yesterday")
+    one = notice({"sids": ["sid_3", "sid_2"]})
+    bad, *events = BOW.parse(one, BOW.fetch([one], api))
+    assert isinstance(bad, BadPayload)
+    assert bad.path == "$.updated_at"
+    assert len(events) == 4
+
+
+def test_times_without_a_zone_are_those_of_the_connection(api: FakeBowNow) -> None:
+    api.add("sid_3", updated_at="2026/03/26 17:16:02", created_at=None)
+    events = read(notice({"sid": "sid_3"}), api)
+    assert {event.at for event in events} == {datetime(2026, 3, 26, 8, 16, 2, tzinfo=UTC)}
+    api.add("sid_3", updated_at=None)
+    assert read(notice({"sid": "sid_3"}), api)[-1].at == datetime(2026, 3, 24, 7, 2, 11, tzinfo=UTC)
+
+
+def test_other_keys_and_calls_are_settings(api: FakeBowNow) -> None:
+    api.leads["sid_1"] |= {"lead_status": 4, "modified": "2026-03-27T00:00:00+09:00"}
+    other = replace(
+        BOW, keys=("status_id=lead_status", "updated_at=modified", "root=lead"), calls=("write=PUT /leads/{sid}",)
+    )
+    events = read(notice({"sid": "sid_1"}), api, other)
+    assert (events[1].stage, events[-1].data["status_id"]) == ("4", 2)
+    api.answers["PUT /leads/sid_1"] = [reply({})]
+    assert outcomes(other.push([update(status_id="4")], api)) == [(Outcome.DONE, None)]
+    assert api.calls[-2][:2] == ("PUT /leads/sid_1", {"lead": {"lead_status": 4}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"keys": ("status=x",)}, "keys ('status' is none of"),
+        ({"calls": ("update=PUT /x",)}, "calls ('update' is none of"),
+        ({"calls": ("write=/leads",)}, "calls (write must be a method and a path)"),
+        ({"order": "name"}, "order (created or updated)"),
+        ({"pages": 0}, "pages (1 or more)"),
+        ({"zone": "Mars/Base"}, "zone ('Mars/Base' is no time zone"),
+        ({"tracking_id": ""}, "tracking_id (missing)"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(CrmRefused) as caught:
+        replace(BOW, **settings).catalog(FakeBowNow())
+    assert said in str(caught.value)
+
+
+def test_pairs_and_rows_are_read_as_written() -> None:
+    assert pairs(["a = b", "c"]) == {"a": "b", "c": "c"}
+    assert rows_in([{"id": 1}, 2], "leads") == [{"id": 1}]
+    assert rows_in({"items": [{"id": 1}]}, "leads") == [{"id": 1}]
+    assert rows_in("text", "leads") == []
+
+
+# What changed
+
+
+def test_changes_are_those_since_then_with_the_keys_that_notices_give(api: FakeBowNow) -> None:
+    api.add("sid_3", updated_at="2026-03-25T15:00:00+09:00")
+    api.add("sid_4", updated_at="2026-03-27T15:00:00+09:00")
+    api.leads["sid_4"]["sid"] = None
+    changed = list(BOW.changes(SINCE, api))
+    assert keys(changed) == keys([*read(notice({"sid": "sid_1"}), api), *read(notice({"sid": "sid_2"}), api)])
+
+
+@pytest.mark.parametrize(("order", "pages", "searches"), [("created", 25, 3), ("updated", 25, 2), ("created", 1, 1)])
+def test_a_search_ends_at_its_last_page_at_the_setting_or_where_older_leads_begin(
+    api: FakeBowNow, order: str, pages: int, searches: int
+) -> None:
+    for place in range(401):
+        at = "2026-03-26T17:16:02+09:00" if place < 300 else "2026-03-01T00:00:00+09:00"
+        api.add(f"sid_{place}", updated_at=at)
+    list(replace(BOW, order=order, pages=pages).changes(SINCE, api))
+    assert api.lines().count("POST /leads/search") == searches
+
+
+def test_nothing_changed_is_no_page(api: FakeBowNow) -> None:
+    api.leads = {}
+    assert list(BOW.changes(SINCE, api)) == []
+
+
+# Directories
+
+
+def test_the_catalogue_has_statuses_by_id_and_accounts(api: FakeBowNow) -> None:
+    catalog = BOW.catalog(api)
+    assert catalog.stages == {"lead": {"": {"1": "未設定", "2": "潜在"}}}
+    assert catalog.owners == (
+        Person(id="501", email="hana.mori@example.co.jp", name="森 花"),
+        Person(id="502", email=None, name="502"),
+    )
+
+
+def test_without_a_call_for_accounts_owners_have_no_email_and_statuses_are_there_all_the_same(api: FakeBowNow) -> None:
+    api.answers["POST /accounts/search"] = [reply({}, 404)] * 3
+    assert BOW.catalog(api).owners == ()
+    assert read(notice({"sid": "sid_1"}), api)[2].owner_email is None
+    ((outcome, reason),) = outcomes(BOW.push([update(owner="hana.mori@example.co.jp", status_id=3)], api))
+    assert outcome is Outcome.REFUSED
+    assert "give their ids by the setting `accounts`" in (reason or "")
+    assert api.leads["sid_1"]["status_id"] == 3
+
+
+def test_accounts_of_the_settings_need_no_call(api: FakeBowNow) -> None:
+    known = replace(BOW, accounts=("Ken@example.co.jp=502",))
+    assert outcomes(known.push([update(owner="ken@example.co.jp")], api)) == [(Outcome.DONE, None)]
+    assert api.leads["sid_1"]["staff_ids"] == [502]
+    assert "POST /accounts/search" not in api.lines()
+
+
+def test_inspection_says_what_works(api: FakeBowNow) -> None:
+    found = BOW.inspect("https://connector.example/webhooks/bow", api)
+    assert [(one.topic, one.is_good) for one in found] == [("credentials", True), ("limits", False), ("webhooks", True)]
+    assert "does not read" in found[1].text
+    api.leads = {}
+    found = replace(BOW, webhook_token=()).inspect("https://connector.example/webhooks/bow", api)
+    assert [one.is_good for one in found] == [True, True, False]
+    assert api.calls[-1][1]["updated_from"] == FAR
+
+
+# Updates
+
+
+def test_an_update_is_done_when_the_read_back_shows_every_field(api: FakeBowNow) -> None:
+    results = BOW.push([update(status_id="5", free_item1="Latent"), update("sid_2", status_id=2)], api)
+    assert outcomes(results) == [(Outcome.DONE, None)] * 2
+    assert api.leads["sid_1"]["status_id"] == 5
+    assert api.lines()[-3:] == ["PATCH /leads/sid_1", "PATCH /leads/sid_2", "POST /leads/search"]
+
+
+def test_a_new_owner_takes_the_first_place_and_the_others_stay(api: FakeBowNow) -> None:
+    api.accounts = [HANA, {**KEN, "email": "ken@example.co.jp"}, {"id": 503, "email": "eve@example.co.jp"}]
+    assert outcomes(BOW.push([update(owner="eve@example.co.jp")], api)) == [(Outcome.DONE, None)]
+    assert api.leads["sid_1"]["staff_ids"] == [503, 502]
+    assert outcomes(BOW.push([update(owner="ken@example.co.jp", status_id=2)], api)) == [(Outcome.DONE, None)]
+    assert api.leads["sid_1"]["staff_ids"] == [502]
+
+
+def test_tags_are_added_to_those_that_are_there(api: FakeBowNow) -> None:
+    api.leads["sid_1"]["tag_ids"] = [3]
+    assert outcomes(BOW.push([update(tag_ids=["7"]), update("sid_2", tag_ids=8)], api)) == [(Outcome.DONE, None)] * 2
+    assert (api.leads["sid_1"]["tag_ids"], api.leads["sid_2"]["tag_ids"]) == ([7, 3], [8])
+
+
+def test_an_unknown_owner_is_refused_after_the_directory_was_asked_anew_and_the_rest_is_written(
+    api: FakeBowNow,
+) -> None:
+    results = BOW.push([update(owner="who@example.com", status_id=4), update("sid_2", owner="who@example.com")], api)
+    reason = "staff_ids: no account of BowNow has the e-mail who@example.com"
+    assert outcomes(results) == [(Outcome.REFUSED, reason)] * 2
+    assert api.leads["sid_1"]["status_id"] == 4
+    assert api.lines().count("POST /accounts/search") == 2
+
+
+def test_what_was_reported_and_not_saved_is_refused_with_the_field(api: FakeBowNow) -> None:
+    api.is_deaf = True
+    results = BOW.push([update(status_id=5, free_item1="Latent", nothing="", staff_ids=[502, 501])], api)
+    ((outcome, reason),) = outcomes(results)
+    assert outcome is Outcome.REFUSED
+    assert (reason or "").split("; ") == [
+        "status_id shows 2 in place of 5",
+        "free_item1 shows nothing in place of 'Latent'",
+        "nothing is not shown: the lead has no field 'nothing'",
+        "see the settings `keys` and `calls`",
+        "staff_ids shows [501, 502] in place of [502, 501]",
+    ]
+
+
+def test_an_empty_value_is_shown_by_nothing_and_a_status_by_its_object(api: FakeBowNow) -> None:
+    api.is_deaf = True
+    assert outcomes(BOW.push([update("sid_2", status_id=5, free_item1="")], api)) == [(Outcome.DONE, None)]
+
+
+def test_gone_busy_refused_and_foreign_records_stop_no_other(api: FakeBowNow) -> None:
+    api.add("sid_3")
+    api.add("sid_4")
+    api.answers["PATCH /leads/sid_3"] = [reply({}, 409)]
+    api.answers["PATCH /leads/sid_4"] = [reply({"errors": [{"message": "unknown items: x"}]}, 422)]
+    updates = [
+        update("sid_8", status_id=4),
+        update("sid_9", tag_ids=[1]),
+        update("sid_3", status_id=4),
+        update("sid_4", status_id=4),
+        update("sid_1", of="company", status_id=4),
+        update("sid_1", status_id=4),
+        update("sid_2"),
+    ]
+    said = outcomes(BOW.push(updates, api))
+    assert [outcome for outcome, _ in said] == [
+        Outcome.GONE,
+        Outcome.GONE,
+        Outcome.LATER,
+        Outcome.REFUSED,
+        Outcome.REFUSED,
+        Outcome.DONE,
+        Outcome.DONE,
+    ]
+    assert said[3][1] == 'PATCH /leads/{sid}: answered 422: {"errors": [{"message": "unknown items: x"}]}'
+    assert said[4][1] == "records of the object 'company' cannot be written; BowNow has leads"
+
+
+def test_a_lead_that_goes_while_it_is_written_is_gone(api: FakeBowNow) -> None:
+    api.answers["PATCH /leads/sid_9"] = [reply({})]
+    assert outcomes(BOW.push([update("sid_9", status_id=4)], api))[0][0] is Outcome.GONE
+
+
+def test_one_failure_stops_no_other_but_a_daily_limit_stops_all(api: FakeBowNow) -> None:
+    updates = [update(status_id=4), update("sid_2", status_id=4), update("sid_9", of="x")]
+    api.answers["PATCH /leads/sid_1"] = [UNAVAILABLE]
+    assert [one for one, _ in outcomes(BOW.push(updates, api))] == [Outcome.LATER, Outcome.DONE, Outcome.REFUSED]
+    api.answers["PATCH /leads/sid_1"] = [CrmUnavailable("daily limit", 3600.0)]
+    results = BOW.push(updates, api)
+    assert outcomes(results)[:2] == [(Outcome.LATER, "daily limit")] * 2
+    assert [result.retry_after for result in results] == [3600.0, 3600.0, None]
+
+
+@pytest.mark.parametrize("error", [CrmUnavailable("away", 5.0), reply({}, 400)])
+def test_what_cannot_be_read_back_is_tried_again(api: FakeBowNow, error: Any) -> None:
+    api.answers["POST /leads/search"] = [error]
+    ((outcome, reason),) = outcomes(BOW.push([update(status_id=4)], api))
+    assert outcome is Outcome.LATER
+    assert (reason or "").startswith("written, but not read back: ")
+
+
+# Tokens
+
+
+def test_tokens_are_issued_once_and_kept_for_every_process(api: FakeBowNow) -> None:
+    BOW.catalog(api)
+    assert api.keeps == {"access_token": "a1", "refresh_token": "r1", "client_token": "c1"}
+    other = FakeBowNow()
+    other.keeps = dict(api.keeps)
+    BOW.catalog(other)
+    assert "POST /auth/token" not in other.lines()
+    assert other.calls[0][2] == {"Tracking-ID": "UTC-1", "Client-Token": "c1", "Authorization": "Bearer a1"}
+
+
+def test_an_access_token_that_ran_out_is_renewed_by_the_refresh_token(api: FakeBowNow) -> None:
+    api.keeps = {"access_token": "a0", "refresh_token": "r0", "client_token": "c0"}
+    api.answers["POST /statuses/search"] = [reply({}, 401)]
+    api.answers["POST /auth/refresh"] = [reply({"access_token": "a2"})]
+    BOW.catalog(api)
+    assert api.calls[1] == (
+        "POST /auth/refresh",
+        {"refresh_token": "r0"},
+        {"Tracking-ID": "UTC-1", "Client-Token": "c0"},
+    )
+    assert api.keeps == {"access_token": "a2", "refresh_token": "r0", "client_token": "c0"}
+
+
+@pytest.mark.parametrize("answer", [reply({}, 404), reply([]), reply({"access_token": None})])
+def test_without_a_good_refresh_token_the_api_key_gives_new_tokens(api: FakeBowNow, answer: Answer) -> None:
+    api.keeps = {"access_token": "a0", "refresh_token": "r0", "client_token": "c0"}
+    api.answers["POST /statuses/search"] = [reply({}, 401)]
+    api.answers["POST /auth/refresh"] = [answer]
+    BOW.catalog(api)
+    assert api.keeps["access_token"] == "a1"
+
+
+def test_what_another_process_renewed_is_taken_and_not_renewed_again(api: FakeBowNow) -> None:
+    api.memo["tokens"] = ("a0", "c0")
+    api.keeps = {"access_token": "a5", "client_token": "c5"}
+    api.answers["POST /statuses/search"] = [reply({}, 401)]
+    BOW.catalog(api)
+    assert api.memo["tokens"] == ("a5", "c5")
+    assert not [line for line in api.lines() if "auth" in line]
+
+
+def test_without_any_refresh_token_the_api_key_is_used(api: FakeBowNow) -> None:
+    api.memo["tokens"] = ("a0", "c0")
+    api.answers["POST /statuses/search"] = [reply({}, 401)]
+    BOW.catalog(api)
+    assert api.lines()[1] == "POST /auth/token"
+
+
+def test_bad_credentials_are_said_without_the_secret(api: FakeBowNow) -> None:
+    two = replace(BOW, api_key=("k1-secret", "k0-secret"))
+    api.answers["POST /auth/token"] = [
+        reply({"message": "bad k1-secret"}, 401),
+        reply({"message": "bad k0-secret"}, 403),
+    ]
+    with pytest.raises(CrmRefused) as caught:
+        two.catalog(api)
+    assert str(caught.value) == (
+        'no token, POST /auth/token: answered 403: {"message": "bad ***"}; check tracking_id and api_key'
+    )
+    with pytest.raises(CrmRefused, match="no api_key is set; check tracking_id and api_key"):
+        replace(BOW, api_key=()).catalog(api)
+
+
+def test_a_fresh_token_that_is_refused_ends_it(api: FakeBowNow) -> None:
+    api.answers["POST /statuses/search"] = [reply({}, 401), reply({}, 401)]
+    with pytest.raises(CrmRefused, match=r"POST /statuses/search: answered 401: \{\}; check tracking_id and api_key"):
+        BOW.catalog(api)
+
+
+def test_an_update_that_the_credentials_no_longer_allow_is_refused(api: FakeBowNow) -> None:
+    api.answers["PATCH /leads/sid_1"] = [reply({}, 401), reply({}, 401)]
+    assert outcomes(BOW.push([update(status_id=4)], api))[0][0] is Outcome.REFUSED

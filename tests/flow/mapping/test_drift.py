@@ -1,0 +1,169 @@
+"""Catalogue and drift watch against the emulated portal: what is mapped and gone, what is new, who warns, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters.bitrix24 import Bitrix24
+from connector.core.errors import CrmUnavailable
+from connector.emulators.bitrix24.directory import Stage
+from connector.emulators.bitrix24.fields import Entity
+from connector.emulators.bitrix24.running import RunningPortal
+from connector.emulators.engine.faults import Faults
+from connector.operations import catalogs as operations
+from connector.operations import doctor
+from connector.operations.publishing import Publication, put_in_force
+from connector.operations.watch import drift, look, watch
+from connector.pipeline import remap as remapping
+from connector.processes import jobs
+from connector.runtime.connections import Connected
+from connector.runtime.parts import Runtime
+from connector.store import catalogs
+from tests.conftest import Clock
+from tests.flow.senders import add_connection
+
+SHIPPED = Path("mappings/demo-bitrix24.yaml").read_text("utf-8")
+MAPPING = SHIPPED.replace("PREPAYMENT_INVOICE: project, ", "").replace(", APOLOGY: lost_order", "", 1)
+
+
+@pytest.fixture
+def portal(clock: Clock) -> Iterator[RunningPortal]:
+    with RunningPortal(now=clock, faults=Faults(seed=1)) as running:
+        yield running
+
+
+@pytest.fixture
+def tokyo(runtime: Runtime, portal: RunningPortal, monkeypatch: pytest.MonkeyPatch) -> Connected:
+    """A connection to the portal, whose mapping fits it."""
+    monkeypatch.setattr(Bitrix24, "RATE", (500, 1))
+    secrets = {"webhook_url": [portal.webhook_url], "application_tokens": ["t" * 32]}
+    add_connection(runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING)
+    found = runtime.connections.get("tokyo")
+    assert found is not None
+    return found
+
+
+def change(portal: RunningPortal) -> None:
+    """The stage IN_PROCESS goes and CALLED comes; a text field goes and another comes."""
+    stages = portal.portal.stages
+    lead = [stage for stage in stages["STATUS"] if stage.status_id != "IN_PROCESS"]
+    stages["STATUS"] = (*lead, Stage(id=999, status_id="CALLED", name="Called"))
+    fields = portal.portal.customs[Entity.LEAD]
+    fields["UF_CRM_NEW"] = fields["UF_CRM_ABM_SINCE"]
+    del fields["UF_CRM_ABM_SINCE"]
+
+
+def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, clock: Clock) -> None:
+    assert drift(runtime, tokyo) == ()
+    look(runtime, tokyo)
+    assert drift(runtime, tokyo) == ()
+    clock.forward(days=1)
+    look(runtime, tokyo)
+    with runtime.database.read() as connection:
+        (kept,) = catalogs.listed(connection, "tokyo")
+    assert kept["seen_at"] == clock()
+
+
+def test_what_is_gone_and_what_is_new_is_told_and_warned_of(
+    runtime: Runtime, tokyo: Connected, portal: RunningPortal, clock: Clock
+) -> None:
+    look(runtime, tokyo)
+    change(portal)
+    clock.forward(days=1)
+    with capture_logs() as logs:
+        watch(runtime)
+    found = [str(one) for one in drift(runtime, tokyo)]
+    assert found == [
+        "push / lead / UF_CRM_ABM_SINCE: the mapping names this field, the system does not have it",
+        "stages / lead / IN_PROCESS: the mapping has this stage, the system does not have it any more",
+        "stages / lead / CALLED (Called): the system has this stage, the mapping has no entry for it",
+        "fields / lead / UF_CRM_NEW (UF_CRM_NEW): the system has this field since lately, it is not mapped",
+    ]
+    assert [one["what"] for one in logs if one["event"] == "mapping and system differ"] == found
+    ignoring = MAPPING.replace("unmapped: hold", "unmapped: ignore").replace("  name: NAME\n", "  name: UF_CRM_NEW\n")
+    put_in_force(runtime, "tokyo", Publication(source=ignoring), actor="kim")
+    (checked,) = operations.drift(runtime, "tokyo")
+    assert [one.is_gone for one in checked.found] == [True, True]
+
+
+def test_the_doctor_names_the_connections_that_do_not_fit(
+    runtime: Runtime, tokyo: Connected, portal: RunningPortal, clock: Clock
+) -> None:
+    look(runtime, tokyo)
+    clock.forward(days=1)
+    assert [one.is_fine for one in doctor.examine(runtime) if one.name == "drift"] == [True]
+    change(portal)
+    look(runtime, tokyo)
+    (finding,) = [one for one in doctor.examine(runtime) if one.name == "drift"]
+    assert finding.detail == "mapping and system differ: tokyo (4); run `connector mapping drift`"
+    assert [one.name for one in doctor.examine(runtime, with_account=False) if one.name == "drift"] == []
+
+
+def test_a_file_is_checked_against_the_system_with_line_and_column(
+    runtime: Runtime, tokyo: Connected, portal: RunningPortal, tmp_path: Path, clock: Clock
+) -> None:
+    file = tmp_path / "tokyo.yaml"
+    file.write_text(MAPPING)
+    assert operations.check_file(runtime, "tokyo", file) == []
+    change(portal)
+    clock.forward(days=1)
+    operations.look(runtime, "tokyo")
+    found = operations.check_file(runtime, "tokyo", file)
+    lines = MAPPING.splitlines()
+    assert [(one.column, lines[one.line - 1].strip().partition(":")[0]) for one in found] == [
+        (5, "IN_PROCESS"),
+        (3, "lead"),
+    ]
+    assert tokyo.name == "tokyo"
+
+
+def test_a_system_that_fails_stops_no_other_and_a_paused_one_is_not_asked(
+    runtime: Runtime, tokyo: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_self: Bitrix24, _api: object) -> None:
+        message = "it is away"
+        raise CrmUnavailable(message)
+
+    monkeypatch.setattr(Bitrix24, "catalog", away)
+    add_connection(runtime, "other")
+    with runtime.database.write() as connection:
+        now = runtime.clock()
+        catalogs.keep(connection, "other", {"stages": {}, "owners": [], "fields": {}}, now)
+    with capture_logs() as logs:
+        watch(runtime)
+    assert [(one["event"], one["connection"], one["error"]) for one in logs] == [
+        ("catalogue not read", "tokyo", "it is away")
+    ]
+    asked = operations.drift(runtime)
+    assert [(one.connection, one.error) for one in asked] == [("other", None), ("tokyo", "it is away")]
+    assert [one.error for one in operations.drift(runtime, asks=False)] == [None, None]
+    assert tokyo.name == "tokyo"
+
+
+def test_many_differences_are_warned_of_in_one_line(runtime: Runtime, tokyo: Connected, portal: RunningPortal) -> None:
+    stages = portal.portal.stages
+    more = (replace(stages["STATUS"][0], id=900 + number, status_id=f"S{number}") for number in range(25))
+    stages["STATUS"] = (*stages["STATUS"], *more)
+    with capture_logs() as logs:
+        watch(runtime)
+    assert len(logs) == 21
+    assert logs[-1]["more"] == 5
+    assert tokyo.name == "tokyo"
+
+
+def test_the_daily_jobs_watch_and_finish_what_publishing_has_left(
+    runtime: Runtime, tokyo: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    jobs.watch()
+    with runtime.database.read() as connection:
+        assert catalogs.newest(connection, tokyo.name) is not None
+    done: list[str] = []
+    monkeypatch.setattr(remapping, "remap", lambda _here, name, has_time: done.append(f"{name} {has_time()}"))
+    jobs.remap()
+    assert done == ["tokyo True"]

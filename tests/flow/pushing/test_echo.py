@@ -1,0 +1,244 @@
+"""What we wrote comes back as a webhook: it is told apart from what people do, and nothing runs in circles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from connector.operations.doctor import balance
+from connector.runtime.parts import Runtime
+from connector.store import subjects
+from connector.store.tables import echoes
+from tests.conftest import Clock
+from tests.flow.scripted_adapter import Strings, add_puppet
+from tests.flow.senders import Sender, drain
+from tests.flow.store_queries import moves, subject_of
+
+LOSSY = """
+adapter: puppet
+stages:
+  lead: {new: latent, talking: appointment_prospect, bad: not_targeted}
+owner: {match: email}
+push:
+  lead:
+    status: {latent: {STAGE: new}, quasi_explicit: {STAGE: new}, explicit: {STAGE: new}}
+    owner: OWNER
+"""
+
+
+@pytest.fixture
+def strings(runtime: Runtime) -> Strings:
+    return add_puppet(runtime, mapping=LOSSY)
+
+
+class Told:
+    """Sends lines of one lead, numbered, dated by the clock unless told otherwise."""
+
+    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+        self._runtime, self._clock, self._count = runtime, clock, 0
+        self._sender = Sender(runtime, "puppet")
+
+    def __call__(self, *deeds: dict[str, Any]) -> None:
+        lines = []
+        for deed in deeds:
+            self._count += 1
+            common = {"id": f"e{self._count}", "at": self._clock().isoformat(), "subject": {"id": "L"}}
+            lines.append(common | deed)
+        assert self._sender.send(*lines).status_code == 202
+        drain(self._runtime)
+
+    def stage(self, stage: str) -> None:
+        self({"type": "stage", "object": "lead", "stage": stage})
+
+    def visit(self) -> None:
+        self({"type": "action", "action": "site_access"})
+
+
+@pytest.fixture
+def told(runtime: Runtime, strings: Strings, clock: Clock) -> Told:
+    """A lead in the stage `talking` that people put back into the pool and that visited on two days."""
+    del strings
+    telling = Told(runtime, clock)
+    telling.stage("new")
+    telling.visit()
+    clock.forward(days=1)
+    telling.stage("talking")
+    runtime.pusher.drain(lambda: True)
+    clock.forward(days=1)
+    return telling
+
+
+def _status(runtime: Runtime) -> str:
+    return str(subject_of(runtime, "record", "puppet:lead:L")["status"])
+
+
+def _outcomes(runtime: Runtime) -> list[str]:
+    with runtime.database.read() as connection:
+        rows = subjects.events_of(connection, subject_of(runtime, "record", "puppet:lead:L")["id"])
+    return [row["outcome"] for row in sorted(rows, key=lambda row: (len(row["key"]), row["key"]))]
+
+
+def _warm(runtime: Runtime, told: Told, clock: Clock) -> None:
+    """By hand the lead becomes latent, by its visit then quasi-explicit, which the system can only show as `new`."""
+    told.stage("new")
+    told.visit()
+    clock.forward(days=1)
+    told.visit()
+    assert _status(runtime) == "quasi_explicit"
+
+
+def test_what_was_sent_and_comes_back_is_an_echo_and_moves_nobody(
+    runtime: Runtime, strings: Strings, told: Told, clock: Clock
+) -> None:
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    assert strings.sent[-1].fields == {"STAGE": "new"}
+    clock.forward(seconds=2)
+    told.stage("new")
+    assert _outcomes(runtime)[-1] == "echo"
+    assert _status(runtime) == "quasi_explicit"
+    assert balance(runtime)["puppet"]["echo"] == 1
+
+
+def test_without_the_ledger_a_stage_that_stands_for_several_statuses_would_undo_what_the_rules_decide(
+    runtime: Runtime, told: Told, clock: Clock
+) -> None:
+    for _ in range(2):
+        _warm(runtime, told, clock)
+        runtime.pusher.drain(lambda: True)
+        with runtime.database.write() as connection:
+            connection.execute(delete(echoes))
+        clock.forward(seconds=2)
+        told.stage("new")
+        assert _status(runtime) == "latent"
+        clock.forward(days=1)
+
+
+def test_a_change_back_to_the_same_value_by_a_person_is_no_echo(runtime: Runtime, told: Told, clock: Clock) -> None:
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    clock.forward(seconds=2)
+    told.stage("new")
+    clock.forward(minutes=2)
+    told.stage("bad")
+    assert _status(runtime) == "not_targeted"
+    clock.forward(minutes=2)
+    told.stage("new")
+    assert _status(runtime) == "latent"
+
+
+@pytest.mark.parametrize("is_one_delivery", [False, True])
+def test_a_change_back_is_no_echo_even_where_ours_never_came_back(
+    runtime: Runtime, told: Told, clock: Clock, *, is_one_delivery: bool
+) -> None:
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    deeds = []
+    for minutes, stage in ((2, "bad"), (4, "new")):
+        at = (clock() + timedelta(minutes=minutes)).isoformat()
+        deeds.append({"type": "stage", "object": "lead", "stage": stage, "at": at})
+    clock.forward(minutes=5)
+    if is_one_delivery:
+        told(*deeds)
+    else:
+        told(deeds[0])
+        told(deeds[1])
+    assert _outcomes(runtime)[-2:] == ["applied", "applied"]
+    assert _status(runtime) == "latent"
+
+
+def test_an_echo_that_comes_after_somebodys_change_is_still_one(runtime: Runtime, told: Told, clock: Clock) -> None:
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    sent_at = (clock() + timedelta(seconds=1)).isoformat()
+    clock.forward(minutes=2)
+    told.stage("bad")
+    told({"type": "stage", "object": "lead", "stage": "new", "at": sent_at})
+    assert _outcomes(runtime)[-1] == "echo"
+    assert _status(runtime) == "not_targeted"
+
+
+def test_the_same_value_after_the_window_is_somebodys(runtime: Runtime, told: Told, clock: Clock) -> None:
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    clock.forward(minutes=runtime.config.echo_window_minutes + 1)
+    told.stage("new")
+    assert _status(runtime) == "latent"
+
+
+def test_an_owner_that_was_sent_comes_back_as_an_echo_in_any_spelling(
+    runtime: Runtime, strings: Strings, told: Told, clock: Clock
+) -> None:
+    told({"type": "owner", "owner": "kim@example.jp"})
+    runtime.pusher.drain(lambda: True)
+    assert (strings.sent[-1].owner, strings.sent[-1].owner_field) == ("kim@example.jp", "OWNER")
+    clock.forward(seconds=2)
+    told({"type": "owner", "owner": "Kim@Example.jp"})
+    assert _outcomes(runtime)[-1] == "echo"
+
+
+def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, told: Told, clock: Clock) -> None:
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    clock.forward(seconds=2)
+    line = {"id": "same", "type": "stage", "object": "lead", "stage": "new"}
+    told(line)
+    told(line)
+    book = balance(runtime)["puppet"]
+    assert (book["echo"], book["duplicate"]) == (1, 1)
+    subject = subject_of(runtime, "record", "puppet:lead:L")["id"]
+    assert moves(runtime, subject)[-1] == ("latent.warm", "quasi_explicit")
+
+
+def test_a_stage_that_is_only_seen_again_moves_nobody_and_one_that_changed_does(
+    runtime: Runtime, strings: Strings, told: Told, clock: Clock
+) -> None:
+    strings.alters = lambda event: replace(event, is_seen=True)
+    told.stage("new")
+    told.visit()
+    clock.forward(days=1)
+    told.visit()
+    assert _status(runtime) == "quasi_explicit"
+    clock.forward(hours=1)
+    told.stage("new")
+    assert (_outcomes(runtime)[-1], _status(runtime)) == ("echo", "quasi_explicit")
+    told.stage("talking")
+    assert (_outcomes(runtime)[-1], _status(runtime)) == ("applied", "appointment_prospect")
+
+
+EMPTYING = LOSSY.replace("STAGE:", "PHASE:")
+
+
+@pytest.mark.parametrize("order", [("", "new"), ("new", "")])
+def test_a_stage_that_is_emptied_before_it_is_set_comes_back_as_two_echoes_in_any_order(
+    runtime: Runtime, clock: Clock, order: tuple[str, str]
+) -> None:
+    strings = add_puppet(runtime, mapping=EMPTYING)
+    strings.alters = lambda event: replace(event, stage="") if event.stage == "emptied" else event
+    told = Told(runtime, clock)
+    told.stage("talking")
+    clock.forward(days=1)
+    _warm(runtime, told, clock)
+    runtime.pusher.drain(lambda: True)
+    assert strings.sent[-1].fields == {"PHASE": "new"}
+    at = clock()
+    for stage in order:
+        clock.now = at + timedelta(milliseconds=10 if stage else 5)
+        told.stage(stage or "emptied")
+    assert _outcomes(runtime)[-2:] == ["echo", "echo"]
+    assert _status(runtime) == "quasi_explicit"
+
+
+def test_a_stage_that_a_person_empties_is_no_echo_and_moves_nobody(runtime: Runtime, clock: Clock) -> None:
+    strings = add_puppet(runtime, mapping=LOSSY)
+    strings.alters = lambda event: replace(event, stage="") if event.stage == "emptied" else event
+    told = Told(runtime, clock)
+    told.stage("talking")
+    clock.forward(minutes=5)
+    told.stage("emptied")
+    assert _outcomes(runtime) == ["applied", "ignored"]
+    assert _status(runtime) == "appointment_prospect"

@@ -1,0 +1,175 @@
+"""Bitrix24 both ways against the emulated portal: webhook in, status decided, update back, echo told apart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from werkzeug.serving import make_server
+
+from adapters.bitrix24 import Bitrix24
+from connector.emulators.bitrix24.fields import Entity
+from connector.emulators.bitrix24.running import RunningPortal
+from connector.emulators.engine.faults import Faults
+from connector.operations.doctor import balance, is_balanced
+from connector.pipeline.reconcile import reconcile
+from connector.runtime.parts import Runtime
+from connector.store import outbox, subjects
+from connector.web.app import create_app
+from tests.conftest import Clock
+from tests.flow.senders import add_connection, drain
+
+MAPPING = """
+adapter: bitrix24
+stages:
+  lead:
+    {NEW: latent, IN_PROCESS: appointment_prospect, PROCESSED: appointment_acquisition, JUNK: not_targeted}
+  deal:
+    "0": {NEW: project, WON: order, LOSE: lost_order}
+owner: {from: ASSIGNED_BY_ID, match: email}
+push:
+  lead:
+    status:
+      appointment_prospect: {STATUS_ID: IN_PROCESS}
+      latent: {STATUS_ID: NEW}
+    fields: {UF_CRM_ABM_STATUS: "{status.label}", UF_CRM_ABM_SINCE: "{since.date}"}
+    owner: ASSIGNED_BY_ID
+"""
+TOKEN = "k4w8zq1n6t0x5p2v9c7h3j1m8b5r6y0d"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC))
+
+
+@pytest.fixture
+def portal(clock: Clock) -> Iterator[RunningPortal]:
+    with RunningPortal(now=clock, application_token=TOKEN, faults=Faults(seed=1)) as running:
+        yield running
+
+
+@pytest.fixture
+def connected(runtime: Runtime, portal: RunningPortal, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningPortal]:
+    """The portal with a connection to it, and its webhooks coming in over loopback."""
+    monkeypatch.setattr(Bitrix24, "RATE", (500, 1))
+    secrets = {"webhook_url": [portal.webhook_url], "application_tokens": [TOKEN]}
+    add_connection(runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING)
+    server = make_server("127.0.0.1", 0, create_app(runtime.config, runtime), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    portal.subscribe(f"http://127.0.0.1:{server.server_port}/webhooks/tokyo")
+    yield portal
+    server.shutdown()
+    thread.join(5)
+
+
+def _settle(runtime: Runtime, portal: RunningPortal) -> None:
+    """Until nothing moves any more: webhooks arrive, are processed, and what they cause is pushed."""
+    before = -1
+    while before != (now := sum(book["accepted"] for book in balance(runtime).values())):
+        before = now
+        assert portal.sender.drain(10)
+        drain(runtime)
+        runtime.pusher.drain(lambda: True)
+        assert portal.sender.drain(10)
+    assert all(map(is_balanced, balance(runtime).values()))
+
+
+def _only(runtime: Runtime) -> dict[str, object]:
+    with runtime.database.read() as connection:
+        (row,) = subjects.listed(connection)
+    return dict(row)
+
+
+def test_a_lead_moved_by_people_gets_its_status_fields_and_the_echo_is_not_applied(
+    runtime: Runtime, connected: RunningPortal, clock: Clock
+) -> None:
+    lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
+    _settle(runtime, connected)
+    clock.forward(minutes=30)
+    connected.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11)
+    _settle(runtime, connected)
+    row = _only(runtime)
+    assert row["status"] == "appointment_prospect"
+    assert row["kind"] == "lead"
+    record = connected.portal.find(Entity.LEAD, lead)
+    assert record.get("UF_CRM_ABM_STATUS") == "Appointment prospect"
+    assert connected.portal.stage_of(Entity.LEAD, lead) == "IN_PROCESS"
+    with runtime.database.read() as connection:
+        history = [(one["rule"], one["after"]) for one in subjects.decisions_of(connection, str(row["id"]))]
+    assert history == [("jump", "latent"), ("jump", "appointment_prospect")]
+
+
+def test_a_status_that_time_changes_is_written_back_once_and_its_echo_is_told_apart(
+    runtime: Runtime, connected: RunningPortal, clock: Clock
+) -> None:
+    clock.now -= timedelta(days=100)
+    lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
+    connected.portal.move(Entity.LEAD, lead, "JUNK", by=11, at=clock.now + timedelta(minutes=1))
+    _settle(runtime, connected)
+    assert _only(runtime)["status"] == "not_targeted"
+    with runtime.database.read() as connection:
+        assert outbox.listed(connection)[0]["outcome"] == "done"
+    clock.forward(days=99)
+    connected.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11)
+    _settle(runtime, connected)
+    assert _only(runtime)["status"] == "appointment_prospect"
+    assert connected.portal.find(Entity.LEAD, lead).get("UF_CRM_ABM_STATUS") == "Appointment prospect"
+
+
+def test_an_owner_set_here_is_written_there_and_one_set_there_is_taken_here(
+    runtime: Runtime, connected: RunningPortal, clock: Clock
+) -> None:
+    lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
+    _settle(runtime, connected)
+    first = _only(runtime)["owner"]
+    other = next(user for user in connected.portal.users.values() if user.id != 11 and user.is_active)
+    clock.forward(hours=1)
+    connected.portal.assign(Entity.LEAD, lead, other.id, by=11)
+    _settle(runtime, connected)
+    assert first != _only(runtime)["owner"] == other.email
+
+
+def test_what_webhooks_lost_is_found_by_reconciliation(
+    runtime: Runtime, connected: RunningPortal, clock: Clock
+) -> None:
+    connected.faults.lost = 1.0
+    lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
+    clock.forward(minutes=5)
+    connected.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11)
+    _settle(runtime, connected)
+    with runtime.database.read() as connection:
+        assert subjects.listed(connection) == []
+    tokyo = runtime.connections.get("tokyo")
+    assert tokyo is not None
+    clock.forward(minutes=5)
+    counts, has_updates = reconcile(runtime, tokyo)
+    assert counts["applied"] >= 2
+    assert has_updates
+    again, _ = reconcile(runtime, tokyo)
+    assert set(again) <= {"duplicate"}
+    _settle(runtime, connected)
+    assert _only(runtime)["status"] == "appointment_prospect"
+
+
+def test_a_portal_that_lies_is_refused_with_the_reason_and_a_retry_by_hand_ends_it(
+    runtime: Runtime, connected: RunningPortal, clock: Clock
+) -> None:
+    connected.faults.lying = 1.0
+    connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
+    for _ in range(5):
+        _settle(runtime, connected)
+        clock.forward(minutes=20)
+    with runtime.database.read() as connection:
+        (entry,) = outbox.listed(connection)
+    assert entry["outcome"] == "dead"
+    assert "UF_CRM_ABM_STATUS shows" in entry["error"]
+    connected.faults.lying = 0.0
+    with runtime.database.write() as connection:
+        outbox.retry(connection, clock())
+    _settle(runtime, connected)
+    with runtime.database.read() as connection:
+        assert outbox.listed(connection)[0]["outcome"] == "done"

@@ -1,0 +1,278 @@
+"""The RQ jobs over a real Redis: each drains what the database says is waiting, one at a time, and wakes the next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from connector.adapter_kit.contract import Pushed, Update
+from connector.operations.doctor import balance
+from connector.operations.subjects import listed
+from connector.processes import jobs
+from connector.runtime.parts import Runtime
+from connector.runtime.wakeups import Waker
+from connector.store import connections, deliveries, outbox
+from tests.conftest import Clock, wait_for
+from tests.flow.scripted_adapter import Strings, add_puppet, done
+from tests.flow.senders import Sender
+from tests.flow.store_queries import updates
+from tests.flow.upkeep.test_reconcile import stage_event
+
+
+@pytest.fixture
+def redis(runtime: Runtime) -> Redis:
+    return runtime.redis
+
+
+class NotedWaker(Waker):
+    """Intake wakes beside its answers: `count` tells when it has."""
+
+    count = 0
+
+    def wake(self, queue: str, function: str, *args: int | str, **options: int) -> bool:
+        is_there = super().wake(queue, function, *args, **options)
+        self.count += 1
+        return is_there
+
+
+@pytest.fixture
+def strings(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Strings:
+    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    runtime.__dict__["waker"] = NotedWaker(runtime.redis)
+    return add_puppet(runtime)
+
+
+def _post(runtime: Runtime, line: dict[str, Any], key: str) -> None:
+    waker = runtime.waker
+    assert isinstance(waker, NotedWaker)
+    before = waker.count
+    assert Sender(runtime, "puppet").send(line, key=key).status_code == 202
+    wait_for(lambda: waker.count > before, "the lane to be woken")
+
+
+def _send(runtime: Runtime, number: int, stage: str = "new") -> int:
+    """Send a stage of the one lead; its lane."""
+    line: dict[str, Any] = {
+        "id": f"e{number}",
+        "at": runtime.clock().isoformat(),
+        "subject": {"id": "L"},
+        "type": "stage",
+    }
+    line |= {"object": "lead", "stage": stage}
+    _post(runtime, line, f"k{number}")
+    with runtime.database.read() as connection:
+        return int(next(row["lane"] for row in deliveries.listed(connection) if row["key"] == f"k{number}"))
+
+
+def _waiting(redis: Redis) -> list[str]:
+    """What waits in the queues: each job's name and arguments."""
+    found = [job for name in ("process", "push", "notify", "maintenance") for job in Queue(name, connection=redis).jobs]
+    return [f"{job.func_name.rpartition('.')[2]}{tuple(job.args)}" for job in found if job.func_name]
+
+
+def _empty(redis: Redis) -> None:
+    """Nothing waits any more, as if a worker had taken it and died, or Redis had been lost."""
+    redis.flushall()
+
+
+def test_a_lane_s_drain_processes_what_waits_and_wakes_the_push(
+    runtime: Runtime, strings: Strings, redis: Redis
+) -> None:
+    lane = _send(runtime, 1)
+    _send(runtime, 2, "talking")
+    assert _waiting(redis) == [f"drain({lane},)"]
+    _empty(redis)
+    jobs.drain(lane)
+    assert balance(runtime)["puppet"]["applied"] == 2
+    assert _waiting(redis) == ["push()"]
+    _empty(redis)
+    jobs.push()
+    assert strings.shown() == ["appointment_prospect"]
+    assert _waiting(redis) == []
+
+
+def test_a_drain_without_a_turn_leaves_the_work_to_the_one_who_has_it(
+    runtime: Runtime, strings: Strings, redis: Redis
+) -> None:
+    del strings
+    lane = _send(runtime, 1)
+    with runtime.waker.turn(f"lane:{lane}"):
+        jobs.drain(lane)
+    assert balance(runtime)["puppet"]["pending"] == 1
+    assert not redis.exists(f"connector:waiting:connector.processes.jobs.drain:{lane}")
+    with runtime.waker.turn("push"):
+        jobs.push()
+    jobs.drain(lane)
+    assert balance(runtime)["puppet"]["applied"] == 1
+
+
+def test_a_drain_whose_time_is_up_wakes_the_next_one(
+    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del strings
+    lane = _send(runtime, 1)
+    _empty(redis)
+    monkeypatch.setattr(jobs, "BUDGET_SECONDS", 0.0)
+    jobs.drain(lane)
+    assert balance(runtime)["puppet"]["pending"] == 1
+    assert _waiting(redis) == [f"drain({lane},)"]
+
+
+def test_a_worker_that_is_asked_to_end_comes_to_an_end_and_leaves_the_rest_to_others(
+    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = _send(runtime, 1)
+    _empty(redis)
+    monkeypatch.setattr(jobs, "_ending", threading.Event())
+    jobs.end_soon()
+    jobs.drain(lane)
+    jobs.push()
+    jobs.sweep()
+    assert balance(runtime)["puppet"]["pending"] == 1
+    assert strings.sent == []
+    assert _waiting(redis) == [f"drain({lane},)"]
+
+
+def test_a_push_that_leaves_something_due_wakes_the_next_one(
+    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.drain(_send(runtime, 1))
+    _empty(redis)
+    monkeypatch.setattr(jobs, "BUDGET_SECONDS", 0.0)
+    jobs.push()
+    assert strings.sent == []
+    assert _waiting(redis) == ["push()"]
+
+
+def test_a_connection_on_which_pushing_fails_does_not_make_the_push_run_in_circles(
+    runtime: Runtime, strings: Strings, redis: Redis
+) -> None:
+    jobs.drain(_send(runtime, 1))
+    _empty(redis)
+    strings.takes = lambda updates: [Pushed(key=one.key, outcome="?") for one in updates]  # type: ignore[arg-type]
+    jobs.push()
+    jobs.requeue()
+    assert _waiting(redis) == []
+
+
+def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
+    runtime: Runtime, strings: Strings, redis: Redis, clock: Clock
+) -> None:
+    lane = _send(runtime, 1)
+    _empty(redis)
+    for _ in range(3):
+        jobs.requeue()
+    assert _waiting(redis) == [f"drain({lane},)"]
+    jobs.drain(lane)
+    _empty(redis)
+
+    def dies(_: Sequence[Update]) -> Sequence[Pushed]:
+        raise SystemExit
+
+    strings.takes = dies
+    with pytest.raises(SystemExit):
+        runtime.pusher.push_batch("puppet")
+    jobs.requeue()
+    assert _waiting(redis) == []
+    clock.forward(seconds=runtime.config.lease_seconds)
+    strings.takes = done
+    jobs.requeue()
+    assert _waiting(redis) == ["push()"]
+    jobs.push()
+    assert updates(runtime)["L"]["outcome"] == outbox.DONE
+
+
+def test_the_requeue_finds_the_batch_of_a_worker_that_died(
+    runtime: Runtime, strings: Strings, redis: Redis, clock: Clock
+) -> None:
+    del strings
+    lane = _send(runtime, 1)
+    _empty(redis)
+    with runtime.database.write() as connection:
+        lease = timedelta(seconds=runtime.config.lease_seconds)
+        assert deliveries.claim(connection, lane, clock(), lease=lease, limit=9)
+    jobs.requeue()
+    assert _waiting(redis) == []
+    assert lease <= timedelta(minutes=2)
+    clock.forward(seconds=runtime.config.lease_seconds)
+    jobs.requeue()
+    assert _waiting(redis) == [f"drain({lane},)"]
+
+
+def test_a_paused_connection_s_updates_wake_nobody(runtime: Runtime, strings: Strings, redis: Redis) -> None:
+    jobs.drain(_send(runtime, 1))
+    _empty(redis)
+    with runtime.database.write() as connection:
+        connections.change(connection, "puppet", is_paused=True)
+    runtime.connections.forget()
+    jobs.requeue()
+    jobs.push()
+    assert _waiting(redis) == []
+    assert strings.sent == []
+
+
+def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
+    runtime: Runtime, strings: Strings, redis: Redis, clock: Clock
+) -> None:
+    del strings
+    clock.forward(days=-95)
+    line: dict[str, Any] = {"id": "v", "at": clock().isoformat(), "subject": {"id": "L", "visitor": "v"}}
+    _post(runtime, line | {"type": "action", "action": "site_access"}, "v")
+    for lane in range(runtime.config.lanes):
+        jobs.drain(lane)
+    _empty(redis)
+    clock.forward(days=95)
+    with runtime.waker.turn("sweep"):
+        jobs.sweep()
+    assert [row["status"] for row in listed(runtime)] == ["latent"]
+    jobs.sweep()
+    assert [row["status"] for row in listed(runtime)] == ["not_set"]
+    assert _waiting(redis) == ["push()"]
+
+
+def test_reconciliation_runs_once_at_a_time_and_wakes_the_push(
+    runtime: Runtime, strings: Strings, redis: Redis
+) -> None:
+    strings.changes = lambda _: iter([stage_event(1, 1)])
+    with runtime.waker.turn("reconcile"):
+        jobs.reconcile()
+    assert list(listed(runtime)) == []
+    jobs.reconcile()
+    assert [row["status"] for row in listed(runtime)] == ["latent"]
+    assert _waiting(redis) == ["push()"]
+    _empty(redis)
+    jobs.reconcile()
+    assert _waiting(redis) == []
+
+
+def test_a_reconciliation_whose_time_is_up_wakes_the_next_one(
+    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strings.changes = lambda _: iter([stage_event(1, 1)])
+    monkeypatch.setattr(jobs, "RECONCILE_BUDGET_SECONDS", 0.0)
+    jobs.reconcile()
+    assert _waiting(redis) == ["reconcile()"]
+    assert list(listed(runtime)) == []
+
+
+def test_bodies_are_forgotten_when_their_time_is_over_but_not_those_still_needed(
+    runtime: Runtime, strings: Strings, clock: Clock
+) -> None:
+    del strings
+    jobs.drain(_send(runtime, 1))
+    jobs.drain(_send(runtime, 2, "never-heard-of"))
+    clock.forward(days=runtime.config.delivery_days + 1)
+    pending = _send(runtime, 3)
+    jobs.forget()
+    with runtime.database.read() as connection:
+        bodies = {row["key"]: deliveries.get(connection, row["id"])["body"] for row in deliveries.listed(connection)}  # type: ignore[index]
+    assert {key: body is not None for key, body in bodies.items()} == {"k1": False, "k2": True, "k3": True}
+    assert balance(runtime)["puppet"]["accepted"] == 3
+    jobs.drain(pending)
+    assert balance(runtime)["puppet"]["applied"] == 2

@@ -1,0 +1,151 @@
+"""The circuit breaker of a connection: in this process, shared through Redis, and with Redis away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisAway
+from redis.retry import Retry
+
+from connector.runtime.breaker import CircuitBreaker
+
+PREFIX = "test-breaker"
+NOBODY = 9
+ONCE = Retry(NoBackoff(), 0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with Redis(port=6379, db=15, socket_connect_timeout=1) as client:
+        try:
+            client.ping()
+        except RedisAway:
+            pytest.skip("needs Redis on 127.0.0.1:6379")
+        _clear(client)
+        yield client
+        _clear(client)
+
+
+def _clear(client: Redis) -> None:
+    for key in client.scan_iter(f"{PREFIX}:*"):
+        client.delete(key)
+
+
+@pytest.fixture(params=["own", "shared"])
+def store(request: pytest.FixtureRequest) -> Redis | None:
+    return request.getfixturevalue("redis") if request.param == "shared" else None
+
+
+def breaker(clock: Clock, redis: Redis | None) -> CircuitBreaker:
+    return CircuitBreaker(
+        "tokyo", redis=redis, clock=clock, threshold=3, cool_down=10, longest=35, trial=60, prefix=PREFIX
+    )
+
+
+def broken(clock: Clock, redis: Redis | None) -> CircuitBreaker:
+    circuit = breaker(clock, redis)
+    for _ in range(3):
+        assert circuit.admit() == 0
+        circuit.failed()
+    return circuit
+
+
+def test_it_opens_after_failures_in_a_row_only(store: Redis | None) -> None:
+    circuit = breaker(Clock(), store)
+    for _ in range(5):
+        circuit.failed()
+        circuit.failed()
+        circuit.succeeded()
+    assert circuit.admit() == 0
+
+
+def test_while_open_it_says_how_long_to_wait(store: Redis | None) -> None:
+    clock = Clock()
+    circuit = broken(clock, store)
+    clock.now += 4
+    assert circuit.admit() == 6
+
+
+def test_failures_that_come_in_while_it_is_open_change_nothing(store: Redis | None) -> None:
+    circuit = broken(Clock(), store)
+    circuit.failed(3600)
+    assert circuit.admit() == 10
+
+
+def test_it_stays_open_for_as_long_as_the_system_asked(store: Redis | None) -> None:
+    circuit = breaker(Clock(), store)
+    circuit.failed(100)
+    circuit.failed()
+    circuit.failed(100)
+    assert circuit.admit() == 100
+
+
+def test_half_open_it_admits_one_call_and_closes_when_that_succeeds(store: Redis | None) -> None:
+    clock = Clock()
+    circuit = broken(clock, store)
+    clock.now += 10
+    assert [circuit.admit(), circuit.admit()] == [0, 60]
+    circuit.succeeded()
+    assert [circuit.admit(), circuit.admit()] == [0, 0]
+
+
+def test_each_failed_try_doubles_the_rest_up_to_the_bound(store: Redis | None) -> None:
+    clock = Clock()
+    circuit = broken(clock, store)
+    rests = []
+    for _ in range(4):
+        rests.append(circuit.admit())
+        clock.now += rests[-1]
+        assert circuit.admit() == 0
+        circuit.failed()
+    assert rests == [10, 20, 35, 35]
+
+
+def test_a_try_that_never_reports_back_is_forgotten(store: Redis | None) -> None:
+    clock = Clock()
+    circuit = broken(clock, store)
+    clock.now += 10
+    circuit.admit()
+    clock.now += 60
+    assert [circuit.admit(), circuit.admit()] == [0, 60]
+
+
+def test_two_processes_share_the_circuit_through_redis(redis: Redis) -> None:
+    clock = Clock()
+    first, second = breaker(clock, redis), breaker(clock, redis)
+    first.failed()
+    second.failed()
+    first.failed()
+    assert second.admit() == 10
+    clock.now += 10
+    assert [first.admit(), second.admit()] == [0, 60]
+    first.succeeded()
+    assert second.admit() == 0
+    assert list(redis.scan_iter(f"{PREFIX}:*")) == []
+
+
+def test_without_redis_it_goes_on_with_what_it_knows() -> None:
+    clock = Clock()
+    with Redis(port=NOBODY, socket_connect_timeout=0.2, retry=ONCE) as nobody:
+        circuit = broken(clock, nobody)
+        assert circuit.admit() == 10
+        clock.now += 8
+        assert circuit.admit() == 2
+
+
+def test_what_redis_said_last_is_known_when_it_goes_away(redis: Redis) -> None:
+    clock = Clock()
+    circuit = broken(clock, redis)
+    circuit._redis = Redis(port=NOBODY, socket_connect_timeout=0.2, retry=ONCE)
+    assert circuit.admit() == 10

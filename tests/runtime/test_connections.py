@@ -1,0 +1,79 @@
+"""The connections as every process sees them: one broken stops no other, none is lost with the database."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from connector.operations.doctor import examine
+from connector.runtime.connections import BrokenConnection
+from connector.runtime.parts import Runtime
+from connector.store import connections, deliveries
+from connector.store.rows import Row
+from tests.flow.senders import SECRET, Sender, add_connection, drain
+
+LINE = {"id": "1", "at": "2026-03-01T10:00:00+09:00", "subject": {"email": "a@example.jp"}, "type": "identify"}
+
+
+def test_a_connection_that_cannot_be_used_stops_no_other_and_its_deliveries_wait(runtime: Runtime) -> None:
+    add_connection(runtime, "good")
+    add_connection(runtime, "bad")
+    assert Sender(runtime, "bad").send(LINE).status_code == 202
+    with runtime.database.write() as connection:
+        connections.change(connection, "bad", sealed="not what any key opens")
+    runtime.connections.forget()
+    assert Sender(runtime, "good").send(LINE).status_code == 202
+    assert Sender(runtime, "bad").send(LINE, key="again").status_code == 503
+    drain(runtime)
+    with runtime.database.read() as connection:
+        books = deliveries.account(connection)
+    assert (books["good"]["applied"], books["bad"]["pending"]) == (1, 1)
+    with pytest.raises(BrokenConnection, match="the connection 'bad' cannot be used"):
+        runtime.connections.get("bad")
+    (finding,) = [one for one in examine(runtime) if one.name == "connections"]
+    assert (finding.is_fine, finding.is_vital) == (False, False)
+    assert "'bad'" in finding.detail
+
+
+def test_while_the_database_does_not_answer_the_connections_are_as_they_were(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_connection(runtime)
+    assert runtime.connections.get("shop") is not None
+
+    def fail(_connection: object) -> None:
+        statement = "SELECT 1"
+        raise OperationalError(statement, {}, Exception())
+
+    monkeypatch.setattr(connections, "listed", fail)
+    runtime.connections.forget()
+    assert runtime.connections.get("shop") is not None
+
+
+def test_what_is_forgotten_while_the_connections_are_being_read_is_read_again(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = connections.listed
+
+    def slowly(connection: Connection) -> list[Row]:
+        rows = listed(connection)
+        if not rows:
+            monkeypatch.undo()
+            add_connection(runtime)  # by somebody else, who says so, after these rows were read
+        return rows
+
+    monkeypatch.setattr(connections, "listed", slowly)
+    assert runtime.connections.get("shop") is None
+    assert runtime.connections.get("shop") is not None
+
+
+def test_no_secret_stands_in_what_a_connection_says_of_itself(runtime: Runtime) -> None:
+    add_connection(runtime)
+    found = runtime.connections.get("shop")
+    assert found is not None
+    assert SECRET not in repr(found)
+    assert SECRET not in repr(found.adapter)
+    with runtime.database.read() as connection:
+        stored = connection.execute(text("SELECT settings, sealed FROM connections")).one()
+    assert SECRET not in str(stored)

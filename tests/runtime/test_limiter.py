@@ -1,0 +1,108 @@
+"""The rate limit of a connection: in this process, shared through Redis, and with Redis away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisAway
+from redis.retry import Retry
+
+from connector.core.errors import CrmUnavailable
+from connector.runtime.throttle import RateLimiter
+
+PREFIX = "test-limiter"
+NOBODY = 9
+ONCE = Retry(NoBackoff(), 0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = time.time()
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The library reads the clock itself."""
+    clock = Clock()
+    monkeypatch.setattr("time.time", clock)
+    return clock
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with Redis(port=6379, db=15, socket_connect_timeout=1) as client:
+        try:
+            client.ping()
+        except RedisAway:
+            pytest.skip("needs Redis on 127.0.0.1:6379")
+        _clear(client)
+        yield client
+        _clear(client)
+
+
+def _clear(client: Redis) -> None:
+    for key in client.scan_iter(f"{PREFIX}:*"):
+        client.delete(key)
+
+
+def limiter(clock: Clock, redis: Redis | None, name: str = "tokyo", longest: float = 30.0) -> RateLimiter:
+    return RateLimiter(name, (3, 2), redis=redis, clock=clock, sleep=clock.sleep, longest_wait=longest, prefix=PREFIX)
+
+
+def test_calls_within_the_limit_do_not_wait(clock: Clock) -> None:
+    limited = limiter(clock, None)
+    for _ in range(3):
+        limited.wait()
+    assert clock.slept == []
+
+
+def test_a_call_over_the_limit_waits_until_the_oldest_leaves_the_window(clock: Clock) -> None:
+    limited = limiter(clock, None)
+    for _ in range(3):
+        limited.wait()
+        clock.now += 0.5
+    limited.wait()
+    assert sum(clock.slept) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_wait_beyond_the_bound_fails_at_once_and_says_when(clock: Clock) -> None:
+    limited = limiter(clock, None, longest=1.0)
+    for _ in range(3):
+        limited.wait()
+    with pytest.raises(CrmUnavailable, match="the limit of 3 calls in 2 s is used up") as caught:
+        limited.wait()
+    assert caught.value.retry_after == pytest.approx(2.0, abs=0.01)
+    assert clock.slept == []
+
+
+def test_two_processes_share_the_limit_through_redis_and_connections_do_not(clock: Clock, redis: Redis) -> None:
+    first, second, other = limiter(clock, redis), limiter(clock, redis), limiter(clock, redis, "osaka")
+    first.wait()
+    second.wait()
+    first.wait()
+    other.wait()
+    assert clock.slept == []
+    second.wait()
+    assert sum(clock.slept) == pytest.approx(2.0, abs=0.02)
+
+
+def test_while_redis_is_away_the_process_limits_itself_and_asks_redis_again_later(clock: Clock) -> None:
+    with Redis(port=NOBODY, socket_connect_timeout=0.2, retry=ONCE) as nobody:
+        limited = limiter(clock, nobody)
+        for _ in range(4):
+            limited.wait()
+        assert sum(clock.slept) == pytest.approx(2.0, abs=0.02)
+        clock.now += 60
+        limited.wait()

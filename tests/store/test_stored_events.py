@@ -1,0 +1,89 @@
+"""Events and steps read from the store without being built are in every field what they would be if they were."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core.event import TIE_ORDER, Conflict, Counting, Event, FieldValue, Identity, Kind, RecordRef, Step
+from connector.store.event_json import event_from_json, event_to_json, step_from_json, step_to_json
+from connector.store.stored import read_event, read_step, says
+from connector.what_if.proposals import with_new_names
+
+WORDS = st.text(max_size=3)
+MAYBE = st.none() | WORDS
+TIMES = st.datetimes(timezones=st.just(UTC))
+EVENTS = st.builds(
+    Event,
+    key=WORDS,
+    at=TIMES,
+    kind=st.sampled_from(Kind),
+    identities=st.lists(st.builds(Identity, kind=WORDS, value=WORDS), max_size=2).map(tuple),
+    record=st.none() | st.builds(RecordRef, object=WORDS, id=WORDS),
+    data=st.dictionaries(WORDS, st.integers() | WORDS, max_size=2),
+    **{one.name: MAYBE for one in fields(Event) if one.type == "str | None"},
+    **{one.name: st.booleans() for one in fields(Event) if one.type == "bool"},
+)
+FIELDS = st.dictionaries(WORDS, st.builds(FieldValue, value=MAYBE, conflict=st.sampled_from(Conflict)), max_size=2)
+COUNTING = st.builds(Counting, counter=WORDS, thing=WORDS, statuses=st.lists(WORDS, max_size=2).map(tuple), of=WORDS)
+STEPS = st.builds(
+    Step,
+    id=WORDS,
+    at=TIMES,
+    kind=st.sampled_from(list(TIE_ORDER)),
+    conflict=st.sampled_from(Conflict),
+    fields=FIELDS,
+    counting=st.none() | COUNTING,
+    **{one.name: MAYBE for one in fields(Step) if one.type == "str | None"},
+    **{one.name: st.booleans() for one in fields(Step) if one.type == "bool"},
+)
+
+
+def _values(of: Event | Step, like: type[Event | Step]) -> dict[str, Any]:
+    return {one.name: getattr(of, one.name) for one in fields(like)}
+
+
+def _stored(raw: dict[str, Any]) -> dict[str, Any]:
+    """As it comes out of the store."""
+    read: dict[str, Any] = json.loads(json.dumps(raw))
+    return read
+
+
+@given(event=EVENTS)
+def test_an_event_reads_as_it_was(event: Event) -> None:
+    raw = event_to_json(event)
+    assert _values(read_event(_stored(raw)), Event) == _values(event_from_json(_stored(raw)), Event)
+
+
+@given(step=STEPS)
+def test_a_step_reads_as_it_was(step: Step) -> None:
+    raw = step_to_json(step)
+    read = read_step(_stored(raw))
+    assert _values(read, Step) == _values(step_from_json(_stored(raw)), Step)
+    assert read.order == step.order
+
+
+@given(step=STEPS, other=STEPS)
+def test_a_step_is_known_by_its_json(step: Step, other: Step) -> None:
+    raw = _stored(step_to_json(step))
+    assert says(raw, step)
+    assert says(raw, other) == (step == other)
+    assert not says(raw, replace(step, page=f"{step.page}x"))
+    assert not says(raw, replace(step, at=datetime(1, 1, 1, tzinfo=UTC), id=f"{step.id}x"))
+
+
+def test_a_step_leads_to_what_its_statuses_have_become() -> None:
+    names = {"in_progress": "pending"}
+    counting = Counting(counter="c", thing="t", statuses=("order", "in_progress"), of="o")
+    step = Step(id="1", at=datetime(2026, 1, 1, tzinfo=UTC), kind=Kind.JUMP, to="in_progress")
+    jump, counted, other = (
+        step_from_json(with_new_names(_stored(step_to_json(one)), names))
+        for one in (step, replace(step, to=None, counting=counting), replace(step, to="order"))
+    )
+    assert (jump.to, other.to) == ("pending", "order")
+    assert counted.counting == replace(counting, statuses=("order", "pending"))
