@@ -9,7 +9,7 @@ from typing import Any, Final
 from adapters.amis.client import LATER_CODES, PAGE, Said
 from adapters.amis.read import Reader
 from adapters.amis.records import ORDERS, Row
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.update_plan import Plan, chunks
 from connector.core.errors import CrmRefused, CrmUnavailable
 
@@ -65,7 +65,7 @@ def _write(reader: Reader, resource: str, plans: Sequence[Plan], form_layout: st
 def _result(plan: Plan, row: Row | None, failure: str | None) -> Pushed:
     """What the record shows; a failure that AMIS named counts before it, unless the record is gone."""
     if row is None:
-        return plan.pushed(Outcome.GONE, "the record does not exist any more")
+        return plan.pushed(PushOutcome.GONE, "the record does not exist any more")
     return plan.settled([failure]) if failure else plan.shown(row, lacks=_NO_FIELD)
 
 

@@ -15,7 +15,7 @@ from adapters.bitrix24.address import at_origin, new_origin
 from adapters.bitrix24.errors import ERRORS
 from adapters.bitrix24.oauth import Access
 from connector.adapter_kit.answers import named
-from connector.adapter_kit.contract import Answer, Api, Outcome
+from connector.adapter_kit.contract import Answer, Api, PushOutcome
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import CrmUnavailable
 
@@ -113,10 +113,10 @@ class Portal:
 
     def _failure(self, method: str, error: Mapping[str, Any], now: Any) -> Failure:
         if not error:
-            return Failure(outcome=Outcome.LATER, reason=f"{method}: the portal left the command out of its answer")
+            return Failure(outcome=PushOutcome.LATER, reason=f"{method}: the portal left the command out of its answer")
         code, text = str(error.get("error", "")).strip(), str(error.get("error_description", "")).strip()
         known = ERRORS.get(code.casefold()) or ERRORS.get(text.rstrip(".").casefold())
-        outcome, advice = known or (Outcome.REFUSED, "")
+        outcome, advice = known or (PushOutcome.REFUSED, "")
         reason = f"{method}: " + ": ".join(part for part in (code, text, advice) if part)
         is_blocked = code.casefold() == "operation_time_limit"
         return Failure(outcome=outcome, reason=reason, retry_after=self._reset_in(method, now) if is_blocked else None)

@@ -24,7 +24,7 @@ from adapters.bitrix24.records import (
     stage_event,
     type_of,
 )
-from connector.adapter_kit.contract import Catalog, Outcome, Person
+from connector.adapter_kit.contract import Catalog, Person, PushOutcome
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
@@ -188,7 +188,7 @@ def failure_of(item: Mapping[str, Any]) -> CrmUnavailable | CrmRefused | None:
     """The error in the place of an item that could not be read, as `records` notes it; None: it is an item."""
     if "id" in item:
         return None
-    return Failure(outcome=Outcome(item["outcome"]), reason=item["reason"], retry_after=item["retry_after"]).error()
+    return Failure(outcome=PushOutcome(item["outcome"]), reason=item["reason"], retry_after=item["retry_after"]).error()
 
 
 def _listing(record_object: str, ids: Sequence[str]) -> Command:
@@ -213,7 +213,7 @@ def _by_name(commands: Sequence[tuple[str, Command]], results: Sequence[Any]) ->
 def _item(result: Any) -> Any:
     if not isinstance(result, Failure):
         return result["item"]
-    if result.outcome is Outcome.GONE:
+    if result.outcome is PushOutcome.GONE:
         return None
     return {"outcome": result.outcome.value, "reason": result.reason, "retry_after": result.retry_after}
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from adapters.bitrix24.plan import Plan
 from adapters.bitrix24.read import TRIGGERED, Reader
-from connector.adapter_kit.contract import Outcome, Pushed
+from connector.adapter_kit.contract import Pushed, PushOutcome
 from connector.adapter_kit.update_plan import Failure
 
 
@@ -21,7 +21,7 @@ def fire(reader: Reader, plans: Sequence[Plan]) -> Mapping[int, Pushed]:
     asked = [(place, plan) for place, plan in enumerate(plans) if plan.trigger]
     refused = f"TRIGGER: only {' and '.join(TRIGGERED)} have triggers that can be fired"
     failed = {
-        place: plan.pushed(Outcome.REFUSED, refused)
+        place: plan.pushed(PushOutcome.REFUSED, refused)
         for place, plan in asked
         if plan.update.record.object not in TRIGGERED
     }

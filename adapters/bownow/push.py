@@ -8,7 +8,7 @@ from typing import Any, Final
 from adapters.bownow.read import GONE, Reader
 from adapters.bownow.records import LEAD, Lead, id_of, ids_of
 from connector.adapter_kit.answers import is_good
-from connector.adapter_kit.contract import Answer, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import people_for
 from connector.adapter_kit.update_plan import Plan, is_same, shows
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
@@ -60,7 +60,7 @@ def _write(reader: Reader, plan: Plan, before: Mapping[str, Lead | None]) -> Pus
     """None: it was written, and is to be read back. Raises `CrmUnavailable`."""
     keys, lead = reader.reading.keys, before.get(plan.id, {})
     if lead is None:
-        return plan.pushed(Outcome.GONE, "the lead does not exist any more")
+        return plan.pushed(PushOutcome.GONE, "the lead does not exist any more")
     values = {keys.get(name, name): _joined(name, value, lead, keys) for name, value in plan.wanted.items()}
     body = {keys["root"]: values} if keys["root"] else values
     try:
@@ -68,7 +68,7 @@ def _write(reader: Reader, plan: Plan, before: Mapping[str, Lead | None]) -> Pus
     except CrmUnavailable:
         raise
     except CrmError as error:
-        return plan.pushed(Outcome.REFUSED, str(error))
+        return plan.pushed(PushOutcome.REFUSED, str(error))
     return _answered(reader, plan, answer)
 
 
@@ -76,8 +76,8 @@ def _answered(reader: Reader, plan: Plan, answer: Answer) -> Pushed | None:
     if is_good(answer):
         return None
     if answer.status in GONE:
-        return plan.pushed(Outcome.GONE, "the lead does not exist any more")
-    outcome = Outcome.LATER if answer.status in _BUSY else Outcome.REFUSED
+        return plan.pushed(PushOutcome.GONE, "the lead does not exist any more")
+    outcome = PushOutcome.LATER if answer.status in _BUSY else PushOutcome.REFUSED
     return plan.pushed(outcome, reader.account.said("write", answer))
 
 
@@ -108,7 +108,7 @@ def _read_back(
 def _shown(reader: Reader, plan: Plan, lead: Lead | None, before: Lead) -> Pushed:
     """The result by what the lead shows."""
     if lead is None:
-        return plan.pushed(Outcome.GONE, "the lead does not exist any more")
+        return plan.pushed(PushOutcome.GONE, "the lead does not exist any more")
     keys, wrong = reader.reading.keys, []
     for name, value in plan.wanted.items():
         key = keys.get(name, name)

@@ -15,7 +15,7 @@ from adapters.hubspot.plan import is_same, plan_of
 from adapters.hubspot.read import NOT_FOUND, Reader
 from adapters.hubspot.records import Record, value_of
 from connector.adapter_kit.answers import is_good, listed, named
-from connector.adapter_kit.contract import Answer, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.update_plan import Failure, Plan, chunks
 from connector.core.errors import CrmRefused, CrmUnavailable
@@ -121,24 +121,26 @@ class _Writing:
             if own and own[0].get("category") == "OBJECT_NOT_FOUND":
                 failures[record_id] = self._gone(record_id)
             elif own:
-                failures[record_id] = Failure(outcome=Outcome.REFUSED, reason=f"HubSpot: {said_by(own[0])}")
+                failures[record_id] = Failure(outcome=PushOutcome.REFUSED, reason=f"HubSpot: {said_by(own[0])}")
             else:
-                failures[record_id] = Failure(outcome=Outcome.LATER, reason="HubSpot left the record out of its answer")
+                failures[record_id] = Failure(
+                    outcome=PushOutcome.LATER, reason="HubSpot left the record out of its answer"
+                )
         return failures
 
     def _failure(self, record_id: str, answer: Answer) -> Failure:
         if answer.status == NOT_FOUND:
             return self._gone(record_id)
-        return Failure(outcome=Outcome.REFUSED, reason=refusal(answer))
+        return Failure(outcome=PushOutcome.REFUSED, reason=refusal(answer))
 
     def _gone(self, record_id: str) -> Failure:
         """A record that a batch does not find was deleted, or merged into one that only a single read tells."""
         record = self.reader.single(self.object, record_id, ())
         if record is None:
-            return Failure(outcome=Outcome.GONE, reason="the record was deleted in HubSpot")
+            return Failure(outcome=PushOutcome.GONE, reason="the record was deleted in HubSpot")
         if str(record["id"]) == record_id:
-            return Failure(outcome=Outcome.LATER, reason="HubSpot did not find the record at first")
-        return Failure(outcome=Outcome.GONE, reason=f"the record was merged into {record['id']}")
+            return Failure(outcome=PushOutcome.LATER, reason="HubSpot did not find the record at first")
+        return Failure(outcome=PushOutcome.GONE, reason=f"the record was merged into {record['id']}")
 
     def _path(self, what: str) -> str:
         return self.reader.account.path("objects", f"/{OBJECTS[self.object]}/batch/{what}")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from adapters.kintone.read import Reader, error_of
 from adapters.kintone.records import OBJECT, OWNER, STAGE, Record, number_of
 from connector.adapter_kit import update_plan
-from connector.adapter_kit.contract import Outcome, Update
+from connector.adapter_kit.contract import PushOutcome, Update
 
 USERS: Final = frozenset({"USER_SELECT", "STATUS_ASSIGNEE"})
 LISTS: Final = frozenset({"CHECK_BOX", "MULTI_SELECT"})
@@ -50,7 +50,7 @@ def plan_of(reader: Reader, update: Update, records: Mapping[str, Any], people: 
         return replace(plan, result=plan.refused(f"there is no record {plan.name} in the app").settled())
     record = records[f"{OBJECT}:{plan.number}"]
     if record is None:
-        return replace(plan, result=plan.pushed(Outcome.GONE))
+        return replace(plan, result=plan.pushed(PushOutcome.GONE))
     if error := error_of(record):
         return replace(plan, result=plan.failed(error))
     given = replace(plan, wanted=update.fields).with_owner(people, "active user of kintone")

@@ -13,7 +13,7 @@ from adapters.kintone.client import Conflict, Site
 from adapters.kintone.plan import Plan, is_ours, plan_of
 from adapters.kintone.read import MANY, Reader, error_of
 from adapters.kintone.records import OBJECT, STAGE, Record
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import people_for
 from connector.adapter_kit.update_plan import is_same
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
@@ -115,7 +115,7 @@ def _read_back(reader: Reader, plans: Sequence[Plan]) -> list[Pushed]:
 
 def _shown(reader: Reader, plan: Plan, record: Record | None) -> Pushed:
     if record is None:
-        return plan.pushed(Outcome.GONE)
+        return plan.pushed(PushOutcome.GONE)
     if error := error_of(record):
         return plan.failed(error)
     wanted = {STAGE: plan.stage, _ASSIGNEE: plan.assignee}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from adapters.odoo.read import Reader, error_of
 from adapters.odoo.records import ARCHIVED, LOST, OBJECT, Row, stage_of
 from connector.adapter_kit import update_plan
-from connector.adapter_kit.contract import Outcome, Update
+from connector.adapter_kit.contract import PushOutcome, Update
 
 STAGE: Final = "stage_id"
 _LONGEST_ID: Final = 18
@@ -52,7 +52,7 @@ def plan_of(reader: Reader, update: Update, rows: Mapping[str, Any], people: Map
         return replace(plan, result=plan.settled())
     row = rows[plan.name]
     if row is None:
-        return replace(plan, result=plan.pushed(Outcome.GONE))
+        return replace(plan, result=plan.pushed(PushOutcome.GONE))
     if error := error_of(row):
         return replace(plan, result=plan.failed(error))
     for name, value in update.fields.items():

@@ -9,7 +9,7 @@ from typing import Any, Final
 from adapters.odoo.plan import STAGE, Plan, is_ours, plan_of
 from adapters.odoo.read import Reader, error_of
 from adapters.odoo.records import MODEL, stage_of
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import people_for
 from connector.adapter_kit.update_plan import is_same
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
@@ -68,7 +68,7 @@ def _read_back(reader: Reader, plans: Sequence[Plan]) -> list[Pushed]:
 
 def _shown(reader: Reader, plan: Plan, row: Any) -> Pushed:
     if row is None:
-        return plan.pushed(Outcome.GONE)
+        return plan.pushed(PushOutcome.GONE)
     if error := error_of(row):
         return plan.failed(error)
     # The stage stands first, as the mapping calls it; that of a lost record is none of its fields.

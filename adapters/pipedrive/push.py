@@ -16,7 +16,7 @@ from adapters.pipedrive.read import Reader
 from adapters.pipedrive.records import CUSTOM
 from connector.adapter_kit import update_plan
 from connector.adapter_kit.answers import is_good
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.update_plan import is_same
 from connector.core.errors import CrmRefused, CrmUnavailable
@@ -71,10 +71,10 @@ def _write(reader: Reader, plan: Plan) -> Pushed | None:
     record = plan.update.record
     answer = reader.company.call("PATCH", f"{OBJECTS[record.object]}/{record.id}", plan.body())
     if answer.status in NOT_FOUND:
-        return plan.pushed(Outcome.GONE, "the record was deleted in Pipedrive, or merged into another one")
+        return plan.pushed(PushOutcome.GONE, "the record was deleted in Pipedrive, or merged into another one")
     if answer.status in {401, 402}:
         raise CrmRefused(refusal(answer))
-    return None if is_good(answer) else plan.pushed(Outcome.REFUSED, refusal(answer))
+    return None if is_good(answer) else plan.pushed(PushOutcome.REFUSED, refusal(answer))
 
 
 def _read_back(reader: Reader, record_object: str, plans: Sequence[Plan]) -> list[Pushed]:

@@ -12,25 +12,28 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from connector.adapter_kit.answers import is_good, named
-from connector.adapter_kit.contract import Answer, Api, Outcome
+from connector.adapter_kit.contract import Answer, Api, PushOutcome
 from connector.adapter_kit.oauth import ACCESS, Tokens
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import CrmRefused
 
 Row: TypeAlias = Mapping[str, Any]
-ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
-    "UNABLE_TO_LOCK_ROW": (Outcome.LATER, ""),
-    "SERVER_UNAVAILABLE": (Outcome.LATER, ""),
-    "QUERY_TIMEOUT": (Outcome.LATER, ""),
-    "REQUEST_LIMIT_EXCEEDED": (Outcome.LATER, "the organization's API calls are used up"),
-    "ENTITY_IS_DELETED": (Outcome.GONE, ""),
-    "NOT_FOUND": (Outcome.GONE, ""),
-    "CANNOT_UPDATE_CONVERTED_LEAD": (Outcome.GONE, "the lead was converted: its contact and opportunity go on"),
-    "INVALID_FIELD": (Outcome.REFUSED, "make the field, or let the integration user see it, or take it out of `push`"),
-    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": (Outcome.REFUSED, "the mapping writes a value that the list lacks"),
-    "INSUFFICIENT_ACCESS_OR_READONLY": (Outcome.REFUSED, "the integration user may not change the record"),
-    "INVALID_SESSION_ID": (Outcome.REFUSED, "the app or its user may not use the REST API"),
-    "API_DISABLED_FOR_ORG": (Outcome.REFUSED, "the edition has no API, or the user lacks `API Enabled`"),
+ERRORS: Final[Mapping[str, tuple[PushOutcome, str]]] = {
+    "UNABLE_TO_LOCK_ROW": (PushOutcome.LATER, ""),
+    "SERVER_UNAVAILABLE": (PushOutcome.LATER, ""),
+    "QUERY_TIMEOUT": (PushOutcome.LATER, ""),
+    "REQUEST_LIMIT_EXCEEDED": (PushOutcome.LATER, "the organization's API calls are used up"),
+    "ENTITY_IS_DELETED": (PushOutcome.GONE, ""),
+    "NOT_FOUND": (PushOutcome.GONE, ""),
+    "CANNOT_UPDATE_CONVERTED_LEAD": (PushOutcome.GONE, "the lead was converted: its contact and opportunity go on"),
+    "INVALID_FIELD": (
+        PushOutcome.REFUSED,
+        "make the field, or let the integration user see it, or take it out of `push`",
+    ),
+    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": (PushOutcome.REFUSED, "the mapping writes a value that the list lacks"),
+    "INSUFFICIENT_ACCESS_OR_READONLY": (PushOutcome.REFUSED, "the integration user may not change the record"),
+    "INVALID_SESSION_ID": (PushOutcome.REFUSED, "the app or its user may not use the REST API"),
+    "API_DISABLED_FOR_ORG": (PushOutcome.REFUSED, "the edition has no API, or the user lacks `API Enabled`"),
 }
 """Error code → what it means and what to do; others are refusals in Salesforce's own words."""
 LIMIT_PAUSES: Final = {True: 900.0, False: 60.0}
@@ -47,7 +50,7 @@ def failure_of(errors: Any) -> Failure:
     code, text = str(first.get("errorCode") or first.get("statusCode") or ""), str(first.get("message") or "")
     # A lock may hide in the text of an automation that failed on it.
     known = "UNABLE_TO_LOCK_ROW" if "UNABLE_TO_LOCK_ROW" in text else code
-    outcome, advice = ERRORS.get(known, (Outcome.REFUSED, ""))
+    outcome, advice = ERRORS.get(known, (PushOutcome.REFUSED, ""))
     fields = ", ".join(map(str, first.get("fields") or ()))
     reason = ": ".join(part for part in (code or "no error code", fields, " ".join(text.split())[:300], advice) if part)
     pause = LIMIT_PAUSES["TotalRequests" in text] if known == "REQUEST_LIMIT_EXCEEDED" else None

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from adapters.salesforce.client import Org, failure_of
 from adapters.salesforce.records import FIELDS
 from adapters.salesforce.soql import CHUNK, among, select
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import owners_of
 from connector.adapter_kit.update_plan import Plan, chunks
 from connector.core.errors import CrmRefused, CrmUnavailable
@@ -71,7 +71,7 @@ def _write(org: Org, plans: Plans) -> list[Pushed]:
     answers = answered if isinstance(answered, list) else []
     if len(answers) != len(plans):
         reason = "Salesforce answered for another number of records than were sent"
-        return [plan.pushed(Outcome.LATER, reason) for plan in plans]
+        return [plan.pushed(PushOutcome.LATER, reason) for plan in plans]
     good = {plan.id for plan, answer in zip(plans, answers, strict=True) if answer.get("success") is True}
     shown = _shown(org, [plan for plan in plans if plan.id in good])
     return [

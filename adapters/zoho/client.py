@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from connector.adapter_kit.answers import is_good, named
-from connector.adapter_kit.contract import Answer, Api, Outcome
+from connector.adapter_kit.contract import Answer, Api, PushOutcome
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import CrmRefused
@@ -23,16 +23,16 @@ ACCOUNTS: Final[Mapping[str, str]] = {
     "ca": "https://accounts.zohocloud.ca",
 }
 """Data centre → where access tokens come from."""
-ERRORS: Final[Mapping[str, tuple[Outcome, str]]] = {
-    "RECORD_LOCKED": (Outcome.LATER, ""),
-    "TOO_MANY_REQUESTS": (Outcome.LATER, ""),
-    "LIMIT_EXCEEDED": (Outcome.LATER, "the credits of 24 hours are used up"),
-    "INTERNAL_ERROR": (Outcome.LATER, ""),
-    "INVALID_TOKEN": (Outcome.REFUSED, "check data_center and refresh_token"),
-    "AUTHENTICATION_FAILURE": (Outcome.REFUSED, "check data_center and refresh_token"),
-    "OAUTH_SCOPE_MISMATCH": (Outcome.REFUSED, "make a refresh token with the scopes of the documentation"),
-    "NO_PERMISSION": (Outcome.REFUSED, "the connector's user lacks the right"),
-    "RECORD_IN_BLUEPRINT": (Outcome.REFUSED, "a blueprint allows only its transitions"),
+ERRORS: Final[Mapping[str, tuple[PushOutcome, str]]] = {
+    "RECORD_LOCKED": (PushOutcome.LATER, ""),
+    "TOO_MANY_REQUESTS": (PushOutcome.LATER, ""),
+    "LIMIT_EXCEEDED": (PushOutcome.LATER, "the credits of 24 hours are used up"),
+    "INTERNAL_ERROR": (PushOutcome.LATER, ""),
+    "INVALID_TOKEN": (PushOutcome.REFUSED, "check data_center and refresh_token"),
+    "AUTHENTICATION_FAILURE": (PushOutcome.REFUSED, "check data_center and refresh_token"),
+    "OAUTH_SCOPE_MISMATCH": (PushOutcome.REFUSED, "make a refresh token with the scopes of the documentation"),
+    "NO_PERMISSION": (PushOutcome.REFUSED, "the connector's user lacks the right"),
+    "RECORD_IN_BLUEPRINT": (PushOutcome.REFUSED, "a blueprint allows only its transitions"),
 }
 """Error code → what it means and what to do; others are refusals in Zoho's own words."""
 SLOWLY: Final = 900.0
@@ -50,9 +50,9 @@ def failure_of(error: Any) -> Failure:
     """What an error object means: `{code, details: {api_name}, message}`."""
     error = named(error)
     code, field = str(error.get("code") or "no error code"), str(named(error.get("details")).get("api_name") or "")
-    outcome, advice = ERRORS.get(code, (Outcome.REFUSED, ""))
+    outcome, advice = ERRORS.get(code, (PushOutcome.REFUSED, ""))
     if (code, field) == ("INVALID_DATA", "id"):
-        outcome, advice = Outcome.GONE, "there is no such record"
+        outcome, advice = PushOutcome.GONE, "there is no such record"
     text = " ".join(str(error.get("message") or "").split())[:300]
     reason = ": ".join(part for part in (code, field, text, advice) if part)
     return Failure(outcome=outcome, code=code, reason=reason, retry_after=SLOWLY if code == "LIMIT_EXCEEDED" else None)

@@ -16,7 +16,7 @@ from adapters.zoho.client import CHUNK, Account, Row, among, failure_of
 from adapters.zoho.read import Reader
 from adapters.zoho.records import FIELDS, STAGES, id_of
 from connector.adapter_kit import update_plan
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import has_owner
 from connector.adapter_kit.update_plan import Failure, chunks, is_same
 from connector.core.errors import CrmRefused, CrmUnavailable
@@ -147,7 +147,7 @@ def _read_back(account: Account, module: str, plans: Sequence[Plan]) -> list[Pus
 
 
 def _later(error: CrmUnavailable) -> Failure:
-    return Failure(outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
+    return Failure(outcome=PushOutcome.LATER, reason=str(error), retry_after=error.retry_after)
 
 
 def _bare(row: Row) -> dict[str, Any]:

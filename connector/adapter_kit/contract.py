@@ -114,7 +114,7 @@ class Update:
     attempted_at: datetime | None = None
 
 
-class Outcome(StrEnum):
+class PushOutcome(StrEnum):
     """What became of an update: shown by a read-back, to be tried later, refused for good, or the record is gone."""
 
     DONE = "done"
@@ -128,7 +128,7 @@ class Pushed:
     """The result for one update, in the order of the updates. `reason` is for people; `retry_after` in seconds."""
 
     key: str
-    outcome: Outcome
+    outcome: PushOutcome
     reason: str | None = None
     retry_after: float | None = None
 

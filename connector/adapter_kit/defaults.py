@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Outcome, Pushed, Reply, Update
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, PushOutcome, Reply, Update
 from connector.core.errors import BadPayload, BadSignature
 
 _DEAF = "this system sends nothing"
@@ -42,7 +42,7 @@ def push(_self: object, updates: Sequence[Update], api: Api) -> Sequence[Pushed]
     """Each is refused: the system takes no updates."""
     del api
     reason = "this system takes no updates"
-    return [Pushed(key=update.key, outcome=Outcome.REFUSED, reason=reason) for update in updates]
+    return [Pushed(key=update.key, outcome=PushOutcome.REFUSED, reason=reason) for update in updates]
 
 
 def catalog(_self: object, api: Api) -> Catalog:

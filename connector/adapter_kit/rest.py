@@ -10,7 +10,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from connector.adapter_kit.answers import in_one_line, is_good
-from connector.adapter_kit.contract import Answer, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
 from connector.adapter_kit.redaction import mask_text
 from connector.adapter_kit.update_plan import RecordGone, failed
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
@@ -30,7 +30,7 @@ def send_each(updates: Sequence[Update], send: Callable[[Update], str | None]) -
 
 def _settled(update: Update, send: Callable[[Update], str | None]) -> Pushed:
     try:
-        return Pushed(key=update.key, outcome=Outcome.DONE, reason=send(update))
+        return Pushed(key=update.key, outcome=PushOutcome.DONE, reason=send(update))
     except CrmError as error:
         return failed(update, error)
 

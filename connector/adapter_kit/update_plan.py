@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, Final, Self, TypeVar
 
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 T = TypeVar("T")
@@ -26,14 +26,14 @@ class RecordGone(CrmRefused):
 class Failure:
     """An error of a call or of one record in it. `code`: the system's, `reason`: for people, `retry_after`: seconds."""
 
-    outcome: Outcome
+    outcome: PushOutcome
     reason: str
     retry_after: float | None = None
     code: str = ""
 
     def error(self) -> CrmUnavailable | CrmRefused:
         """The same as an error to be raised."""
-        if self.outcome is Outcome.LATER:
+        if self.outcome is PushOutcome.LATER:
             return CrmUnavailable(self.reason, self.retry_after)
         return CrmRefused(self.reason)
 
@@ -128,13 +128,13 @@ class Plan:
     ) -> Pushed:
         """The result by what the record shows after the write; None: it is not shown. The rest as of `differences`."""
         if record is None:
-            return self.pushed(Outcome.LATER, "written, but the record was not shown afterwards")
+            return self.pushed(PushOutcome.LATER, "written, but the record was not shown afterwards")
         return self.settled(differences(self.wanted, record, is_same, lacks))
 
     def settled(self, wrong: Iterable[str] = ()) -> Pushed:
         """The result of a plan with nothing (more) to write: done, unless something is `wrong` or refused."""
         reasons = [*wrong, *self.refusals]
-        return self.pushed(Outcome.REFUSED, "; ".join(reasons)) if reasons else self.pushed(Outcome.DONE)
+        return self.pushed(PushOutcome.REFUSED, "; ".join(reasons)) if reasons else self.pushed(PushOutcome.DONE)
 
     def failed(self, error: CrmError | Failure) -> Pushed:
         """The result of a write that failed."""
@@ -145,9 +145,9 @@ class Plan:
     def unread(self, error: CrmError) -> Pushed:
         """The result of a write after which nothing could be read."""
         retry_after = error.retry_after if isinstance(error, CrmUnavailable) else None
-        return self.pushed(Outcome.LATER, f"written, but not read back: {error}", retry_after)
+        return self.pushed(PushOutcome.LATER, f"written, but not read back: {error}", retry_after)
 
-    def pushed(self, outcome: Outcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
+    def pushed(self, outcome: PushOutcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
         """The result in the contract's form."""
         return Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
 
@@ -155,8 +155,8 @@ class Plan:
 def failed(update: Update, error: CrmError) -> Pushed:
     """The result of an update that an error stopped: to be tried later, gone, or refused."""
     if isinstance(error, CrmUnavailable):
-        return Pushed(key=update.key, outcome=Outcome.LATER, reason=str(error), retry_after=error.retry_after)
-    outcome = Outcome.GONE if isinstance(error, RecordGone) else Outcome.REFUSED
+        return Pushed(key=update.key, outcome=PushOutcome.LATER, reason=str(error), retry_after=error.retry_after)
+    outcome = PushOutcome.GONE if isinstance(error, RecordGone) else PushOutcome.REFUSED
     return Pushed(key=update.key, outcome=outcome, reason=str(error))
 
 

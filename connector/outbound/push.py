@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from connector.adapter_kit.contract import Api, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Api, Pushed, PushOutcome, Update
 from connector.core.calendar import local_day
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
@@ -200,7 +200,7 @@ class Pusher:
         except CrmUnavailable as error:
             pushed = [later(update, str(error), error.retry_after) for update in updates]
         except CrmError as error:
-            pushed = [Pushed(key=one.key, outcome=Outcome.REFUSED, reason=str(error)) for one in updates]
+            pushed = [Pushed(key=one.key, outcome=PushOutcome.REFUSED, reason=str(error)) for one in updates]
         except Exception as error:
             log.exception("push failed", connection=connected.name)
             pushed = [later(update, f"{type(error).__name__}: {error}", None) for update in updates]
@@ -224,7 +224,7 @@ class Pusher:
                 finished.append({**common, "ended": end})
         outbox.finish(connection, finished)
         outbox.postpone(connection, postponed)
-        gone = {one.record["id"] for one in sending if result_of(one, results).outcome is Outcome.GONE}
+        gone = {one.record["id"] for one in sending if result_of(one, results).outcome is PushOutcome.GONE}
         if gone:
             outbox.note_gone(connection, gone, now)
         outbox.note_shown(
@@ -232,7 +232,7 @@ class Pusher:
             [
                 {"of": one.record["id"], "was": one.record["stage"], "now_in": stage}
                 for one in sending
-                if result_of(one, results).outcome is Outcome.DONE
+                if result_of(one, results).outcome is PushOutcome.DONE
                 and (stage := dict(echoed(one.update, connected)).get("stage")) is not None
             ],
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from connector.adapter_kit.contract import EMPTIED_STAGE, Outcome, Pushed, Update
+from connector.adapter_kit.contract import EMPTIED_STAGE, Pushed, PushOutcome, Update
 from connector.runtime.connections import Connected
 from connector.store.database import new_id
 from connector.store.rows import Row
@@ -34,9 +34,9 @@ def end_of(row: Row, pushed: Pushed, now: datetime, *, give_up: timedelta) -> st
 
     `give_up`: how long it may fail by nobody's refusal.
     """
-    if pushed.outcome in {Outcome.DONE, Outcome.GONE}:
+    if pushed.outcome in {PushOutcome.DONE, PushOutcome.GONE}:
         return pushed.outcome.value
-    if pushed.outcome is Outcome.REFUSED:
+    if pushed.outcome is PushOutcome.REFUSED:
         return "dead" if refusals_of(row, pushed) >= REFUSALS else None
     since = row["failing_since"] or now
     return "dead" if now - since >= give_up else None
@@ -44,19 +44,19 @@ def end_of(row: Row, pushed: Pushed, now: datetime, *, give_up: timedelta) -> st
 
 def refusals_of(row: Row, pushed: Pushed) -> int:
     """How often this revision was refused, this time included: tries on which nobody answered do not count."""
-    return int((row["payload"] or {}).get(REFUSED, 0)) + (pushed.outcome is Outcome.REFUSED)
+    return int((row["payload"] or {}).get(REFUSED, 0)) + (pushed.outcome is PushOutcome.REFUSED)
 
 
 def later(update: Update, reason: str, retry_after: float | None) -> Pushed:
     """The update is to be tried again, in `retry_after` seconds where that is known."""
-    return Pushed(key=update.key, outcome=Outcome.LATER, reason=reason, retry_after=retry_after)
+    return Pushed(key=update.key, outcome=PushOutcome.LATER, reason=reason, retry_after=retry_after)
 
 
 def result_of(one: Sending, results: Mapping[str, Pushed]) -> Pushed:
     """What became of it, by the keys of the updates."""
     if one.update is None:
-        return Pushed(key="", outcome=Outcome.DONE, reason="nothing to send")
-    missing = Pushed(key=one.update.key, outcome=Outcome.LATER, reason="the adapter gave no result")
+        return Pushed(key="", outcome=PushOutcome.DONE, reason="nothing to send")
+    missing = Pushed(key=one.update.key, outcome=PushOutcome.LATER, reason="the adapter gave no result")
     return results.get(one.update.key, missing)
 
 

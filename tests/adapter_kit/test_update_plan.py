@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.update_plan import Failure, Plan, RecordGone, chunks, differences, failed, is_same
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import RecordRef
@@ -86,7 +86,7 @@ def test_an_owner_whom_nobody_or_several_may_be_is_refused_and_the_rest_is_writt
     reason = f"owner: {count} active user has the e-mail {EMAIL}"
     assert plan == Plan(update=_update(), wanted={"stage": "won"}, refusals=(reason,))
     assert plan.shown({"stage": "new"}) == plan.pushed(
-        Outcome.REFUSED, f"stage shows 'new' in place of 'won'; {reason}"
+        PushOutcome.REFUSED, f"stage shows 'new' in place of 'won'; {reason}"
     )
 
 
@@ -98,10 +98,10 @@ def test_an_update_without_an_owner_leaves_the_owner_alone(update: Update) -> No
 def test_a_plan_is_done_when_its_record_shows_it_and_waits_when_it_is_not_shown() -> None:
     plan = Plan(update=_update(), wanted={"stage": "won"})
     assert (plan.id, plan.name) == ("7", "deal:7")
-    assert plan.shown({"stage": "won"}) == Pushed(key="u1", outcome=Outcome.DONE)
-    assert plan.shown(None).outcome is Outcome.LATER
+    assert plan.shown({"stage": "won"}) == Pushed(key="u1", outcome=PushOutcome.DONE)
+    assert plan.shown(None).outcome is PushOutcome.LATER
     assert plan.unread(CrmUnavailable("why", 5.0)).retry_after == 5.0
-    assert plan.unread(CrmRefused("why")) == plan.pushed(Outcome.LATER, "written, but not read back: why")
+    assert plan.unread(CrmRefused("why")) == plan.pushed(PushOutcome.LATER, "written, but not read back: why")
     assert plan.shown({}, lacks="none").reason == "stage is not shown: none"
     assert plan.refused("no").refused("never").settled().reason == "no; never"
 
@@ -109,20 +109,20 @@ def test_a_plan_is_done_when_its_record_shows_it_and_waits_when_it_is_not_shown(
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (CrmUnavailable("why", 5.0), Outcome.LATER),
-        (RecordGone("why"), Outcome.GONE),
-        (CrmRefused("why"), Outcome.REFUSED),
+        (CrmUnavailable("why", 5.0), PushOutcome.LATER),
+        (RecordGone("why"), PushOutcome.GONE),
+        (CrmRefused("why"), PushOutcome.REFUSED),
     ],
 )
-def test_an_error_says_what_becomes_of_an_update(error: CrmError, outcome: Outcome) -> None:
-    after = 5.0 if outcome is Outcome.LATER else None
+def test_an_error_says_what_becomes_of_an_update(error: CrmError, outcome: PushOutcome) -> None:
+    after = 5.0 if outcome is PushOutcome.LATER else None
     expected = Pushed(key="u1", outcome=outcome, reason="why", retry_after=after)
     assert expected == failed(_update(), error)
     assert expected == Plan(update=_update()).failed(error)
 
 
-@pytest.mark.parametrize(("outcome", "error"), [(Outcome.LATER, CrmUnavailable), (Outcome.GONE, CrmRefused)])
-def test_what_failed_for_one_record_can_be_raised(outcome: Outcome, error: type[CrmError]) -> None:
+@pytest.mark.parametrize(("outcome", "error"), [(PushOutcome.LATER, CrmUnavailable), (PushOutcome.GONE, CrmRefused)])
+def test_what_failed_for_one_record_can_be_raised(outcome: PushOutcome, error: type[CrmError]) -> None:
     failure = Failure(outcome=outcome, reason="why", retry_after=5.0)
     assert Plan(update=_update()).failed(failure) == Pushed(key="u1", outcome=outcome, reason="why", retry_after=5.0)
     with pytest.raises(error, match="why"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connector.adapter_kit.contract import Adapter, Api, Delivery, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Adapter, Api, Delivery, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Kind, RecordRef
 
@@ -33,7 +33,7 @@ def update_of(
     )
 
 
-def outcomes(pushed: Sequence[Pushed]) -> list[tuple[Outcome, str | None]]:
+def outcomes(pushed: Sequence[Pushed]) -> list[tuple[PushOutcome, str | None]]:
     """Outcome and reason of each."""
     return [(one.outcome, one.reason) for one in pushed]
 

@@ -15,8 +15,8 @@ from connector.adapter_kit.contract import (
     Catalog,
     Delivery,
     Finding,
-    Outcome,
     Pushed,
+    PushOutcome,
     Setting,
     Update,
 )
@@ -40,7 +40,7 @@ push:
 
 
 def done(updates: Sequence[Update]) -> list[Pushed]:
-    return [Pushed(key=update.key, outcome=Outcome.DONE) for update in updates]
+    return [Pushed(key=update.key, outcome=PushOutcome.DONE) for update in updates]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adapters.amis import Amis
 from adapters.amis.records import REVENUE, STAGES
-from connector.adapter_kit.contract import Adapter, Answer, Delivery, Outcome, Person, Reply, Update
+from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, PushOutcome, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.core.status import STATUSES
@@ -444,7 +444,7 @@ def test_inspection_says_what_can_be_read_and_what_is_missing(api: FakeAmis) -> 
 
 def test_an_update_sends_the_least_as_an_array_and_is_done_when_the_record_shows_it(api: FakeAmis) -> None:
     results = AMIS.push([update(owner=LAN, stage="SQL", custom_field2="Project")], api)
-    assert outcomes(results) == [(Outcome.DONE, None)]
+    assert outcomes(results) == [(PushOutcome.DONE, None)]
     body = next(body for line, body in api.calls if line == "PUT /Contacts")
     assert body == [
         {
@@ -466,7 +466,7 @@ def test_many_updates_are_one_array_per_resource(api: FakeAmis) -> None:
         api.add(f"Contacts:{number}", custom_field2=None)
     updates = [update(f"Contacts:{number}", custom_field2="Latent") for number in range(200, 301)]
     results = AMIS.push([*updates, update("Customers:3", custom_field2="Latent")], api)
-    assert set(outcomes(results)) == {(Outcome.DONE, None)}
+    assert set(outcomes(results)) == {(PushOutcome.DONE, None)}
     assert [line for line in api.lines() if line.startswith("PUT")] == ["PUT /Contacts"] * 2 + ["PUT /Customers"]
     assert api.lines().count("GET /Contacts/id") == 3
 
@@ -486,10 +486,10 @@ def test_an_item_that_is_refused_stops_no_other_and_is_said_by_field(api: FakeAm
     results = AMIS.push([update(name, owner="who@example.vn", custom_field2="x") for name in names], api)
     unknown = "owner_name: no entry of the setting owners (<e-mail>=<name>) has the e-mail who@example.vn"
     assert outcomes(results) == [
-        (Outcome.REFUSED, f"email: Đã tồn tại; {unknown}"),
-        (Outcome.REFUSED, f"?: refused; {unknown}"),
-        (Outcome.REFUSED, f"locked; {unknown}"),
-        (Outcome.GONE, "the record does not exist any more"),
+        (PushOutcome.REFUSED, f"email: Đã tồn tại; {unknown}"),
+        (PushOutcome.REFUSED, f"?: refused; {unknown}"),
+        (PushOutcome.REFUSED, f"locked; {unknown}"),
+        (PushOutcome.GONE, "the record does not exist any more"),
     ]
 
 
@@ -497,7 +497,7 @@ def test_an_item_without_a_reason_and_one_too_many_are_borne(api: FakeAmis) -> N
     items = [{"success": False, "validate_infos": "x"}, {"success": False}]
     api.answers["PUT /Contacts"] = [reply({"success": True, "results": items})]
     ((outcome, reason),) = outcomes(AMIS.push([update(custom_field2="x")], api))
-    assert (outcome, reason) == (Outcome.REFUSED, "AMIS refused the record, without a reason")
+    assert (outcome, reason) == (PushOutcome.REFUSED, "AMIS refused the record, without a reason")
 
 
 def test_an_array_that_is_refused_as_a_whole_is_sent_record_by_record(api: FakeAmis) -> None:
@@ -506,44 +506,44 @@ def test_an_array_that_is_refused_as_a_whole_is_sent_record_by_record(api: FakeA
     api.answers["PUT /Contacts"] = [whole, whole]
     results = AMIS.push([update(custom_field9="x"), update("Contacts:18", custom_field2="x")], api)
     assert outcomes(results) == [
-        (Outcome.REFUSED, "PUT /Contacts: answered 200: InvalidParam: custom_field9"),
-        (Outcome.DONE, None),
+        (PushOutcome.REFUSED, "PUT /Contacts: answered 200: InvalidParam: custom_field9"),
+        (PushOutcome.DONE, None),
     ]
 
 
 def test_what_was_reported_and_not_saved_is_refused_with_the_field(api: FakeAmis) -> None:
     api.is_deaf = True
     ((outcome, reason),) = outcomes(AMIS.push([update(custom_field2="Latent", custom_field1="MQL", nothing="")], api))
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert (reason or "").split("; ") == [
         "custom_field2 shows nothing in place of 'Latent'",
         "nothing is not shown: AMIS CRM has no such field, and ignores it",
     ]
-    assert outcomes(AMIS.push([update(custom_field2="")], api)) == [(Outcome.DONE, None)]
+    assert outcomes(AMIS.push([update(custom_field2="")], api)) == [(PushOutcome.DONE, None)]
 
 
 @pytest.mark.parametrize("name", ["SaleOrders:9", "aiMarketing:email:a@b.vn", "Leads:1"])
 def test_what_cannot_be_written_is_refused_without_a_call(api: FakeAmis, name: str) -> None:
     ((outcome, reason),) = outcomes(AMIS.push([update(name, custom_field2="x")], api))
-    assert (outcome, api.calls) == (Outcome.REFUSED, [])
+    assert (outcome, api.calls) == (PushOutcome.REFUSED, [])
     assert reason == f"{name} cannot be written: only customers and contacts of AMIS CRM can"
 
 
 def test_an_update_of_nothing_but_a_known_owner_or_of_nothing(api: FakeAmis) -> None:
     results = AMIS.push([update(owner="minh@x.vn"), update("Customers:3")], api)
-    assert outcomes(results) == [(Outcome.DONE, None)] * 2
+    assert outcomes(results) == [(PushOutcome.DONE, None)] * 2
     assert api.rows["Contacts:17"]["owner_name"] == "Lê Minh"
 
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (CrmUnavailable("away", 7.0), Outcome.LATER),
-        (reply({"success": False, "ErrorCode": "DBAmisNotConnectDBACT"}), Outcome.LATER),
-        (CrmRefused("PUT: the request cannot be sent"), Outcome.REFUSED),
+        (CrmUnavailable("away", 7.0), PushOutcome.LATER),
+        (reply({"success": False, "ErrorCode": "DBAmisNotConnectDBACT"}), PushOutcome.LATER),
+        (CrmRefused("PUT: the request cannot be sent"), PushOutcome.REFUSED),
     ],
 )
-def test_an_array_that_nobody_took_is_tried_again_or_refused(api: FakeAmis, answer: Any, outcome: Outcome) -> None:
+def test_an_array_that_nobody_took_is_tried_again_or_refused(api: FakeAmis, answer: Any, outcome: PushOutcome) -> None:
     api.answers["PUT /Contacts"] = [answer]
     results = AMIS.push([update(custom_field2="x"), update("Customers:3", custom_field2="x")], api)
-    assert [result.outcome for result in results] == [outcome, Outcome.DONE]
+    assert [result.outcome for result in results] == [outcome, PushOutcome.DONE]

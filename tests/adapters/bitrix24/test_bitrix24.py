@@ -16,7 +16,7 @@ from adapters.bitrix24 import Bitrix24
 from adapters.bitrix24.client import Portal, query
 from adapters.bitrix24.records import new_name, old_name
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS
-from connector.adapter_kit.contract import Adapter, Answer, Delivery, Outcome, Person, Pushed, Reply, Update
+from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, Pushed, PushOutcome, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.core.translation import translate
@@ -582,7 +582,7 @@ def test_a_batch_is_written_and_read_back_in_one_request(portal: FakePortal) -> 
     ]
     portal.users = [{**MAREK, "EMAIL": "marek.dvorak@example.com"}]
     results = BITRIX.push(updates, portal)
-    assert results == [Pushed(key=one.key, outcome=Outcome.DONE) for one in updates]
+    assert results == [Pushed(key=one.key, outcome=PushOutcome.DONE) for one in updates]
     assert portal.items["lead:1907"]["stageId"] == "PROCESSED"
     assert portal.items["lead:1907"]["assignedById"] == "14"
     assert portal.sizes == [1, 4]
@@ -602,14 +602,14 @@ def test_a_stage_is_written_as_the_records_pipeline_calls_it(portal: FakePortal)
         ],
         portal,
     )
-    assert [result.outcome for result in results] == [Outcome.DONE] * 3
+    assert [result.outcome for result in results] == [PushOutcome.DONE] * 3
     stages = [portal.items[name]["stageId"] for name in ("deal:4821", "deal:1", "dynamic_1044:77")]
     assert stages == ["C5:WON", "WON", "DT1044_12:SUCCESS"]
     assert [result.outcome for result in BITRIX.push([update("deal:4821", STAGE_ID="C5:LOSE")], portal)] == [
-        Outcome.DONE
+        PushOutcome.DONE
     ]
     assert [result.outcome for result in BITRIX.push([update("deal:1", STAGE_ID="NEW", CATEGORY_ID=5)], portal)] == [
-        Outcome.DONE
+        PushOutcome.DONE
     ]
     assert portal.items["deal:1"]["stageId"] == "C5:NEW"
 
@@ -619,7 +619,7 @@ def test_a_write_that_changed_nothing_is_refused_with_what_the_field_shows(porta
     results = BITRIX.push([update(STATUS_ID="JUNK", UF_CRM_UNKNOWN="x")], portal)
     assert outcomes(results) == [
         (
-            Outcome.REFUSED,
+            PushOutcome.REFUSED,
             f"STATUS_ID shows 'IN_PROCESS' in place of 'JUNK'; {NO_FIELD}",
         )
     ]
@@ -628,23 +628,23 @@ def test_a_write_that_changed_nothing_is_refused_with_what_the_field_shows(porta
 @pytest.mark.parametrize(
     ("code", "text", "outcome"),
     [
-        ("NOT_FOUND", "Element not found", Outcome.GONE),
-        ("", "Not found", Outcome.GONE),
-        ("", "not found.", Outcome.GONE),
-        ("QUERY_LIMIT_EXCEEDED", "Too many requests", Outcome.LATER),
-        ("internal_server_error", "", Outcome.LATER),
-        ("CRM_FIELD_ERROR_REQUIRED", "Fill in the amount", Outcome.REFUSED),
-        ("Status is not found.", "", Outcome.REFUSED),
-        (100, "Bad parameter", Outcome.REFUSED),
+        ("NOT_FOUND", "Element not found", PushOutcome.GONE),
+        ("", "Not found", PushOutcome.GONE),
+        ("", "not found.", PushOutcome.GONE),
+        ("QUERY_LIMIT_EXCEEDED", "Too many requests", PushOutcome.LATER),
+        ("internal_server_error", "", PushOutcome.LATER),
+        ("CRM_FIELD_ERROR_REQUIRED", "Fill in the amount", PushOutcome.REFUSED),
+        ("Status is not found.", "", PushOutcome.REFUSED),
+        (100, "Bad parameter", PushOutcome.REFUSED),
     ],
 )
 def test_an_error_of_one_record_is_decided_by_code_and_text(
-    portal: FakePortal, code: Any, text: str, outcome: Outcome
+    portal: FakePortal, code: Any, text: str, outcome: PushOutcome
 ) -> None:
     portal.add("lead:5", stageId="NEW")
     portal.errors = {"crm.item.update 5": (code, text)}
     results = BITRIX.push([update("lead:5", STATUS_ID="JUNK"), update(STATUS_ID="JUNK")], portal)
-    assert [result.outcome for result in results] == [outcome, Outcome.DONE]
+    assert [result.outcome for result in results] == [outcome, PushOutcome.DONE]
     assert results[0].reason == ": ".join(part for part in ("crm.item.update", str(code), text) if part)
 
 
@@ -667,9 +667,9 @@ def test_an_unknown_owner_is_refused_and_the_rest_is_written(portal: FakePortal)
         portal,
     )
     assert outcomes(results) == [
-        (Outcome.REFUSED, "ASSIGNED_BY_ID: no active employee of the portal has the e-mail gone@example.com"),
-        (Outcome.REFUSED, "ASSIGNED_BY_ID: no active employee of the portal has the e-mail nobody@example.com"),
-        (Outcome.DONE, None),
+        (PushOutcome.REFUSED, "ASSIGNED_BY_ID: no active employee of the portal has the e-mail gone@example.com"),
+        (PushOutcome.REFUSED, "ASSIGNED_BY_ID: no active employee of the portal has the e-mail nobody@example.com"),
+        (PushOutcome.DONE, None),
     ]
     assert portal.items["lead:1907"]["stageId"] == "JUNK"
 
@@ -682,14 +682,14 @@ def test_without_the_scope_for_users_a_push_with_an_owner_says_so(portal: FakePo
 
 def test_an_object_that_cannot_be_written_is_refused(portal: FakePortal) -> None:
     results = BITRIX.push([update("company:3", TITLE="x")], portal)
-    assert outcomes(results) == [(Outcome.REFUSED, "records of the object 'company' cannot be written")]
+    assert outcomes(results) == [(PushOutcome.REFUSED, "records of the object 'company' cannot be written")]
     assert portal.urls == []
 
 
 def test_a_failed_read_back_is_tried_again(portal: FakePortal) -> None:
     portal.errors = {"crm.item.list": ("QUERY_LIMIT_EXCEEDED", "Too many requests")}
     results = BITRIX.push([update(STATUS_ID="JUNK")], portal)
-    assert outcomes(results) == [(Outcome.LATER, "written, but the record was not shown afterwards")]
+    assert outcomes(results) == [(PushOutcome.LATER, "written, but the record was not shown afterwards")]
 
 
 def test_record_by_record_half_of_a_batch_reads_back(portal: FakePortal) -> None:
@@ -697,7 +697,7 @@ def test_record_by_record_half_of_a_batch_reads_back(portal: FakePortal) -> None
         portal.add(f"lead:{number}", stageId="NEW")
     single = replace(BITRIX, read_by="get", batch=4)
     results = single.push([update(f"lead:{number}", STATUS_ID="JUNK") for number in range(1, 6)], portal)
-    assert [result.outcome for result in results] == [Outcome.DONE] * 5
+    assert [result.outcome for result in results] == [PushOutcome.DONE] * 5
     assert portal.sizes == [4, 4, 2]
 
 
@@ -708,8 +708,8 @@ def test_when_the_portal_goes_away_in_the_middle_the_rest_comes_later(portal: Fa
     portal.answers = [reply({"result": written}), CrmUnavailable("busy", 7.0)]
     results = small.push(updates, portal)
     assert results == [
-        Pushed(key="key of lead:1907", outcome=Outcome.DONE),
-        Pushed(key="key of deal:4821", outcome=Outcome.LATER, reason="busy", retry_after=7.0),
+        Pushed(key="key of lead:1907", outcome=PushOutcome.DONE),
+        Pushed(key="key of deal:4821", outcome=PushOutcome.LATER, reason="busy", retry_after=7.0),
     ]
     portal.answers = [CrmUnavailable("busy", 7.0)]
     with pytest.raises(CrmUnavailable):
@@ -741,7 +741,7 @@ def test_one_value_may_be_written_in_several_ways(
     portal.is_deaf = True
     portal.items["lead:1907"]["UF_CRM_ABM_STATUS"] = shown
     [result] = BITRIX.push([update(UF_CRM_ABM_STATUS=wanted)], portal)
-    assert (result.outcome is Outcome.DONE) is is_done
+    assert (result.outcome is PushOutcome.DONE) is is_done
 
 
 # Catalogue
@@ -874,7 +874,7 @@ def test_a_command_without_an_answer_is_tried_again(portal: FakePortal) -> None:
     portal.answers = [reply({"result": {"result": [], "result_error": []}})]
     [failure] = Portal(api=portal, url=URL).batch([("profile", {})])
     assert (failure.outcome, failure.reason) == (
-        Outcome.LATER,
+        PushOutcome.LATER,
         "profile: the portal left the command out of its answer",
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.bitrix24 import Bitrix24
 from adapters.bitrix24.application import events_for
-from connector.adapter_kit.contract import Answer, Delivery, Finding, Outcome
+from connector.adapter_kit.contract import Answer, Delivery, Finding, PushOutcome
 from connector.core.errors import BadSignature, CrmRefused, CrmUnavailable
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.records import Refused
@@ -287,7 +287,7 @@ def test_without_the_setting_or_the_application_the_queue_is_left_alone(bench: B
 # Triggers that are fired
 
 
-def _push(adapter: Bitrix24, api: Process, **fields: Any) -> tuple[Outcome, str | None]:
+def _push(adapter: Bitrix24, api: Process, **fields: Any) -> tuple[PushOutcome, str | None]:
     name = fields.pop("name", "lead:1")
     (result,) = adapter.push([update(name, **fields)], api)
     return result.outcome, result.reason
@@ -297,12 +297,12 @@ def test_a_push_fires_the_trigger_once_for_a_status(bench: Bench) -> None:
     bench.portal.add(Entity.LEAD, {"title": "x"}, by=1)
     bench.portal.triggers["abm-hot"] = (Entity.LEAD, "IN_PROCESS")
     api, fields = bench.process(), {"TRIGGER": "abm-hot", "UF_CRM_ABM_STATUS": "Explicit"}
-    assert _push(bench.by_webhook, api, **fields) == (Outcome.DONE, None)
+    assert _push(bench.by_webhook, api, **fields) == (PushOutcome.DONE, None)
     assert bench.portal.stage_of(Entity.LEAD, 1) == "IN_PROCESS"
     bench.portal.move(Entity.LEAD, 1, "PROCESSED", by=1)
-    assert _push(bench.by_webhook, api, **fields) == (Outcome.DONE, None)
+    assert _push(bench.by_webhook, api, **fields) == (PushOutcome.DONE, None)
     assert bench.portal.stage_of(Entity.LEAD, 1) == "PROCESSED"
-    assert _push(bench.adapter, api, TRIGGER="abm-hot") == (Outcome.DONE, None)
+    assert _push(bench.adapter, api, TRIGGER="abm-hot") == (PushOutcome.DONE, None)
     assert bench.tally["rest.calls.crm.automation.trigger"] == 2
 
 
@@ -311,15 +311,15 @@ def test_a_trigger_that_fails_keeps_the_rest_back_and_stops_no_other(bench: Benc
     api = bench.process()
     bench.faults.blocked = frozenset({"crm.automation.trigger"})
     outcome, reason = _push(bench.by_webhook, api, TRIGGER="abm-hot", UF_CRM_ABM_STATUS="Explicit")
-    assert (outcome, "OPERATION_TIME_LIMIT" in (reason or "")) == (Outcome.LATER, True)
+    assert (outcome, "OPERATION_TIME_LIMIT" in (reason or "")) == (PushOutcome.LATER, True)
     assert bench.portal.find(Entity.LEAD, 1).get("UF_CRM_ABM_STATUS") is None
     bench.faults.blocked = frozenset()
     gone, there = bench.by_webhook.push(
         [update("lead:9", TRIGGER="abm-hot", UF_CRM_ABM_STATUS="x"), update("lead:1", UF_CRM_ABM_STATUS="x")], api
     )
-    assert (gone.outcome, there.outcome) == (Outcome.GONE, Outcome.DONE)
+    assert (gone.outcome, there.outcome) == (PushOutcome.GONE, PushOutcome.DONE)
     outcome, reason = _push(bench.by_webhook, api, name="contact:1", TRIGGER="abm-hot")
-    assert (outcome, reason) == (Outcome.REFUSED, "TRIGGER: only lead and deal have triggers that can be fired")
+    assert (outcome, reason) == (PushOutcome.REFUSED, "TRIGGER: only lead and deal have triggers that can be fired")
 
 
 # Inspection

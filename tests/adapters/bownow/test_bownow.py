@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from adapters.bownow import FAR, BowNow
 from adapters.bownow.client import pairs, rows_in
-from connector.adapter_kit.contract import Adapter, Answer, Delivery, Outcome, Person, Update
+from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, PushOutcome, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Kind
 from tests.adapters.bownow.fake import FakeBowNow, reply
@@ -205,7 +205,7 @@ def test_other_keys_and_calls_are_settings(api: FakeBowNow) -> None:
     events = read(notice({"sid": "sid_1"}), api, other)
     assert (events[1].stage, events[-1].data["status_id"]) == ("4", 2)
     api.answers["PUT /leads/sid_1"] = [reply({})]
-    assert outcomes(other.push([update(status_id="4")], api)) == [(Outcome.DONE, None)]
+    assert outcomes(other.push([update(status_id="4")], api)) == [(PushOutcome.DONE, None)]
     assert api.calls[-2][:2] == ("PUT /leads/sid_1", {"lead": {"lead_status": 4}})
 
 
@@ -278,14 +278,14 @@ def test_without_a_call_for_accounts_owners_have_no_email_and_statuses_are_there
     assert BOW.catalog(api).owners == ()
     assert read(notice({"sid": "sid_1"}), api)[2].owner_email is None
     ((outcome, reason),) = outcomes(BOW.push([update(owner="hana.mori@example.co.jp", status_id=3)], api))
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert "give their ids by the setting `accounts`" in (reason or "")
     assert api.leads["sid_1"]["status_id"] == 3
 
 
 def test_accounts_of_the_settings_need_no_call(api: FakeBowNow) -> None:
     known = replace(BOW, accounts=("Ken@example.co.jp=502",))
-    assert outcomes(known.push([update(owner="ken@example.co.jp")], api)) == [(Outcome.DONE, None)]
+    assert outcomes(known.push([update(owner="ken@example.co.jp")], api)) == [(PushOutcome.DONE, None)]
     assert api.leads["sid_1"]["staff_ids"] == [502]
     assert "POST /accounts/search" not in api.lines()
 
@@ -305,22 +305,24 @@ def test_inspection_says_what_works(api: FakeBowNow) -> None:
 
 def test_an_update_is_done_when_the_read_back_shows_every_field(api: FakeBowNow) -> None:
     results = BOW.push([update(status_id="5", free_item1="Latent"), update("sid_2", status_id=2)], api)
-    assert outcomes(results) == [(Outcome.DONE, None)] * 2
+    assert outcomes(results) == [(PushOutcome.DONE, None)] * 2
     assert api.leads["sid_1"]["status_id"] == 5
     assert api.lines()[-3:] == ["PATCH /leads/sid_1", "PATCH /leads/sid_2", "POST /leads/search"]
 
 
 def test_a_new_owner_takes_the_first_place_and_the_others_stay(api: FakeBowNow) -> None:
     api.accounts = [HANA, {**KEN, "email": "ken@example.co.jp"}, {"id": 503, "email": "eve@example.co.jp"}]
-    assert outcomes(BOW.push([update(owner="eve@example.co.jp")], api)) == [(Outcome.DONE, None)]
+    assert outcomes(BOW.push([update(owner="eve@example.co.jp")], api)) == [(PushOutcome.DONE, None)]
     assert api.leads["sid_1"]["staff_ids"] == [503, 502]
-    assert outcomes(BOW.push([update(owner="ken@example.co.jp", status_id=2)], api)) == [(Outcome.DONE, None)]
+    assert outcomes(BOW.push([update(owner="ken@example.co.jp", status_id=2)], api)) == [(PushOutcome.DONE, None)]
     assert api.leads["sid_1"]["staff_ids"] == [502]
 
 
 def test_tags_are_added_to_those_that_are_there(api: FakeBowNow) -> None:
     api.leads["sid_1"]["tag_ids"] = [3]
-    assert outcomes(BOW.push([update(tag_ids=["7"]), update("sid_2", tag_ids=8)], api)) == [(Outcome.DONE, None)] * 2
+    assert (
+        outcomes(BOW.push([update(tag_ids=["7"]), update("sid_2", tag_ids=8)], api)) == [(PushOutcome.DONE, None)] * 2
+    )
     assert (api.leads["sid_1"]["tag_ids"], api.leads["sid_2"]["tag_ids"]) == ([7, 3], [8])
 
 
@@ -329,7 +331,7 @@ def test_an_unknown_owner_is_refused_after_the_directory_was_asked_anew_and_the_
 ) -> None:
     results = BOW.push([update(owner="who@example.com", status_id=4), update("sid_2", owner="who@example.com")], api)
     reason = "staff_ids: no account of BowNow has the e-mail who@example.com"
-    assert outcomes(results) == [(Outcome.REFUSED, reason)] * 2
+    assert outcomes(results) == [(PushOutcome.REFUSED, reason)] * 2
     assert api.leads["sid_1"]["status_id"] == 4
     assert api.lines().count("POST /accounts/search") == 2
 
@@ -338,7 +340,7 @@ def test_what_was_reported_and_not_saved_is_refused_with_the_field(api: FakeBowN
     api.is_deaf = True
     results = BOW.push([update(status_id=5, free_item1="Latent", nothing="", staff_ids=[502, 501])], api)
     ((outcome, reason),) = outcomes(results)
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert (reason or "").split("; ") == [
         "status_id shows 2 in place of 5",
         "free_item1 shows nothing in place of 'Latent'",
@@ -350,7 +352,7 @@ def test_what_was_reported_and_not_saved_is_refused_with_the_field(api: FakeBowN
 
 def test_an_empty_value_is_shown_by_nothing_and_a_status_by_its_object(api: FakeBowNow) -> None:
     api.is_deaf = True
-    assert outcomes(BOW.push([update("sid_2", status_id=5, free_item1="")], api)) == [(Outcome.DONE, None)]
+    assert outcomes(BOW.push([update("sid_2", status_id=5, free_item1="")], api)) == [(PushOutcome.DONE, None)]
 
 
 def test_gone_busy_refused_and_foreign_records_stop_no_other(api: FakeBowNow) -> None:
@@ -369,13 +371,13 @@ def test_gone_busy_refused_and_foreign_records_stop_no_other(api: FakeBowNow) ->
     ]
     said = outcomes(BOW.push(updates, api))
     assert [outcome for outcome, _ in said] == [
-        Outcome.GONE,
-        Outcome.GONE,
-        Outcome.LATER,
-        Outcome.REFUSED,
-        Outcome.REFUSED,
-        Outcome.DONE,
-        Outcome.DONE,
+        PushOutcome.GONE,
+        PushOutcome.GONE,
+        PushOutcome.LATER,
+        PushOutcome.REFUSED,
+        PushOutcome.REFUSED,
+        PushOutcome.DONE,
+        PushOutcome.DONE,
     ]
     assert said[3][1] == 'PATCH /leads/{sid}: answered 422: {"errors": [{"message": "unknown items: x"}]}'
     assert said[4][1] == "records of the object 'company' cannot be written; BowNow has leads"
@@ -383,16 +385,20 @@ def test_gone_busy_refused_and_foreign_records_stop_no_other(api: FakeBowNow) ->
 
 def test_a_lead_that_goes_while_it_is_written_is_gone(api: FakeBowNow) -> None:
     api.answers["PATCH /leads/sid_9"] = [reply({})]
-    assert outcomes(BOW.push([update("sid_9", status_id=4)], api))[0][0] is Outcome.GONE
+    assert outcomes(BOW.push([update("sid_9", status_id=4)], api))[0][0] is PushOutcome.GONE
 
 
 def test_one_failure_stops_no_other_but_a_daily_limit_stops_all(api: FakeBowNow) -> None:
     updates = [update(status_id=4), update("sid_2", status_id=4), update("sid_9", of="x")]
     api.answers["PATCH /leads/sid_1"] = [UNAVAILABLE]
-    assert [one for one, _ in outcomes(BOW.push(updates, api))] == [Outcome.LATER, Outcome.DONE, Outcome.REFUSED]
+    assert [one for one, _ in outcomes(BOW.push(updates, api))] == [
+        PushOutcome.LATER,
+        PushOutcome.DONE,
+        PushOutcome.REFUSED,
+    ]
     api.answers["PATCH /leads/sid_1"] = [CrmUnavailable("daily limit", 3600.0)]
     results = BOW.push(updates, api)
-    assert outcomes(results)[:2] == [(Outcome.LATER, "daily limit")] * 2
+    assert outcomes(results)[:2] == [(PushOutcome.LATER, "daily limit")] * 2
     assert [result.retry_after for result in results] == [3600.0, 3600.0, None]
 
 
@@ -400,7 +406,7 @@ def test_one_failure_stops_no_other_but_a_daily_limit_stops_all(api: FakeBowNow)
 def test_what_cannot_be_read_back_is_tried_again(api: FakeBowNow, error: Any) -> None:
     api.answers["POST /leads/search"] = [error]
     ((outcome, reason),) = outcomes(BOW.push([update(status_id=4)], api))
-    assert outcome is Outcome.LATER
+    assert outcome is PushOutcome.LATER
     assert (reason or "").startswith("written, but not read back: ")
 
 
@@ -478,4 +484,4 @@ def test_a_fresh_token_that_is_refused_ends_it(api: FakeBowNow) -> None:
 
 def test_an_update_that_the_credentials_no_longer_allow_is_refused(api: FakeBowNow) -> None:
     api.answers["PATCH /leads/sid_1"] = [reply({}, 401), reply({}, 401)]
-    assert outcomes(BOW.push([update(status_id=4)], api))[0][0] is Outcome.REFUSED
+    assert outcomes(BOW.push([update(status_id=4)], api))[0][0] is PushOutcome.REFUSED

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.generic import Generic
-from connector.adapter_kit.contract import Answer, Delivery, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Answer, Delivery, Pushed, PushOutcome, Update
 from connector.adapter_kit.signatures import sign_webhook
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
@@ -300,14 +300,14 @@ def push(api: FakeApi, update: Update = UPDATE, **settings: Any) -> Pushed:
 
 def sent(**settings: Any) -> Any:
     api = FakeApi(answers=[answer(200)])
-    assert push(api, **settings).outcome is Outcome.DONE
+    assert push(api, **settings).outcome is PushOutcome.DONE
     return json.loads(api.calls[0]["data"])
 
 
 def test_an_update_is_one_request_with_the_mapping_s_fields() -> None:
     api = FakeApi(answers=[answer(204)])
     assert push(api, headers=("Accept: application/json",)) == Pushed(
-        key="u1", outcome=Outcome.DONE, reason="not read back"
+        key="u1", outcome=PushOutcome.DONE, reason="not read back"
     )
     (call,) = api.calls
     assert (call["method"], call["url"]) == ("PATCH", "https://crm.example/v1/lead/a%2F1")
@@ -339,11 +339,13 @@ def test_an_owner_is_written_by_the_id_that_the_connection_knows() -> None:
     api = FakeApi(answers=[answer(200)])
     refused = push(api, owner_ids=("18=ken@example.com",))
     assert (refused.outcome, refused.reason) == (
-        Outcome.REFUSED,
+        PushOutcome.REFUSED,
         "owner: hana@example.com is not in the setting `owner_ids` (ken@example.com)",
     )
     assert json.loads(api.calls[0]["data"]) == {"stage": "B", "abm": "Visited", "n": 3}
-    assert push(FakeApi(answers=[]), replace(UPDATE, fields={}), owner_ids=("18=k@e.jp",)).outcome is Outcome.REFUSED
+    assert (
+        push(FakeApi(answers=[]), replace(UPDATE, fields={}), owner_ids=("18=k@e.jp",)).outcome is PushOutcome.REFUSED
+    )
     assert "owner" not in json.loads(_only(replace(UPDATE, owner_field=None))["data"])
 
 
@@ -357,7 +359,7 @@ def test_an_update_is_done_when_every_field_is_shown() -> None:
     shown = {"stage": "B", "abm": " Visited", "n": "3", "owner": "hana@example.com", "more": [1]}
     body = json.dumps({"lead": shown}).encode()
     api = FakeApi(answers=[answer(200), answer(200, body)])
-    assert push(api, read_url=URL, read="lead") == Pushed(key="u1", outcome=Outcome.DONE)
+    assert push(api, read_url=URL, read="lead") == Pushed(key="u1", outcome=PushOutcome.DONE)
     assert api.calls[1]["method"] == "GET"
     assert api.calls[1]["headers"] == {"Authorization": "Bearer tok-5e6f7a8b"}
 
@@ -367,7 +369,7 @@ def test_a_field_that_shows_another_value_refuses_the_update_and_is_named() -> N
     shown = {"stage": "Bearer tok-5e6f7a8b", "is_vip": "False", "tags": ["b"], "empty": None}
     api = FakeApi(answers=[answer(200), answer(200, json.dumps(shown).encode())])
     pushed = push(api, replace(UPDATE, fields=fields, owner=None), read_url=URL)
-    assert pushed.outcome is Outcome.REFUSED
+    assert pushed.outcome is PushOutcome.REFUSED
     assert pushed.reason == (
         "stage shows '***' in place of 'B'; is_vip shows 'False' in place of 'True'; "
         "tags shows \"['b']\" in place of \"['a']\""
@@ -377,22 +379,22 @@ def test_a_field_that_shows_another_value_refuses_the_update_and_is_named() -> N
 @pytest.mark.parametrize(
     ("answers", "settings", "outcome", "reason"),
     [
-        ([answer(404)], {}, Outcome.GONE, "answered 404"),
-        ([answer(409, b"busy")], {}, Outcome.LATER, "answered 409: busy"),
-        ([answer(422, b"no Bearer tok-5e6f7a8b")], {}, Outcome.REFUSED, "answered 422: no ***"),
-        ([answer(301)], {}, Outcome.REFUSED, "answered 301"),
-        ([CrmUnavailable("away", 7)], {}, Outcome.LATER, "away"),
-        ([answer(200), answer(410)], {"read_url": URL}, Outcome.GONE, "answered 410"),
-        ([answer(200), answer(200, b"<html>")], {"read_url": URL}, Outcome.LATER, "not JSON"),
-        ([answer(200), answer(200, b"[]")], {"read_url": URL}, Outcome.REFUSED, "finds no record"),
-        ([answer(200), answer(200, b"{}")], {"read_url": URL, "read": "a["}, Outcome.REFUSED, "`read` ('a[')"),
-        ([], {"template": "{"}, Outcome.REFUSED, "`template` is not JSON"),
-        ([], {"method": "GET"}, Outcome.REFUSED, "`method` is 'GET'"),
-        ([], {"url": ""}, Outcome.REFUSED, "set the connection's setting `url`"),
+        ([answer(404)], {}, PushOutcome.GONE, "answered 404"),
+        ([answer(409, b"busy")], {}, PushOutcome.LATER, "answered 409: busy"),
+        ([answer(422, b"no Bearer tok-5e6f7a8b")], {}, PushOutcome.REFUSED, "answered 422: no ***"),
+        ([answer(301)], {}, PushOutcome.REFUSED, "answered 301"),
+        ([CrmUnavailable("away", 7)], {}, PushOutcome.LATER, "away"),
+        ([answer(200), answer(410)], {"read_url": URL}, PushOutcome.GONE, "answered 410"),
+        ([answer(200), answer(200, b"<html>")], {"read_url": URL}, PushOutcome.LATER, "not JSON"),
+        ([answer(200), answer(200, b"[]")], {"read_url": URL}, PushOutcome.REFUSED, "finds no record"),
+        ([answer(200), answer(200, b"{}")], {"read_url": URL, "read": "a["}, PushOutcome.REFUSED, "`read` ('a[')"),
+        ([], {"template": "{"}, PushOutcome.REFUSED, "`template` is not JSON"),
+        ([], {"method": "GET"}, PushOutcome.REFUSED, "`method` is 'GET'"),
+        ([], {"url": ""}, PushOutcome.REFUSED, "set the connection's setting `url`"),
     ],
 )
 def test_every_answer_has_its_outcome(
-    answers: list[Answer | Exception], settings: dict[str, Any], outcome: Outcome, reason: str
+    answers: list[Answer | Exception], settings: dict[str, Any], outcome: PushOutcome, reason: str
 ) -> None:
     pushed = push(FakeApi(answers=answers), **settings)
     assert pushed.outcome is outcome

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.hubspot import HubSpot
 from adapters.hubspot.signature import TIMESTAMP, V3, decoded, sign_old, sign_request, verify_request
-from connector.adapter_kit.contract import Delivery, Finding, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Delivery, Finding, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind
 from connector.emulators.hubspot.crm import PORTAL, PUBLIC_URL, REFRESH_TOKEN, SECRET, HubSpotCrm
@@ -357,7 +357,7 @@ def test_a_record_that_cannot_be_read_does_not_end_reconciliation(account: Accou
 def test_an_update_is_done_when_the_record_shows_it(account: Account) -> None:
     record = account.crm.add("a@x.example")
     pushed = account.push(record, NOOR.upper(), lifecyclestage="customer", abm_status="Explicit")
-    assert pushed == Pushed(key=f"key of contact:{record}", outcome=Outcome.DONE)
+    assert pushed == Pushed(key=f"key of contact:{record}", outcome=PushOutcome.DONE)
     assert account.crm.owner_of(record) == "61844311"
     assert [change.after.get("lifecyclestage") for change in account.crm.shelf.changes] == ["subscriber", "customer"]
 
@@ -377,7 +377,7 @@ def test_a_lifecycle_stage_is_emptied_before_it_goes_anywhere_but_forward(
 ) -> None:
     record = account.crm.add("a@x.example")
     account.crm.shelf.change("contact", record, {"lifecyclestage": shows})
-    assert account.push(record, lifecyclestage=wanted).outcome is Outcome.DONE
+    assert account.push(record, lifecyclestage=wanted).outcome is PushOutcome.DONE
     emptied = [
         change
         for change in account.crm.shelf.changes
@@ -390,10 +390,10 @@ def test_a_lifecycle_stage_is_emptied_before_it_goes_anywhere_but_forward(
 def test_an_unknown_owner_is_refused_and_the_rest_is_written(account: Account) -> None:
     record = account.crm.add("a@x.example")
     pushed = account.push(record, "former@example.com", abm_status="Explicit")
-    assert pushed.outcome is Outcome.REFUSED
+    assert pushed.outcome is PushOutcome.REFUSED
     assert pushed.reason == "hubspot_owner_id: no active owner in HubSpot has the e-mail former@example.com"
     assert account.crm.status_of(record) == "Explicit"
-    assert account.push(record, "nobody@x.example").outcome is Outcome.REFUSED
+    assert account.push(record, "nobody@x.example").outcome is PushOutcome.REFUSED
 
 
 def test_one_bad_value_refuses_its_own_record_only(account: Account) -> None:
@@ -401,7 +401,7 @@ def test_one_bad_value_refuses_its_own_record_only(account: Account) -> None:
     updates = [update(one, abm_status="Explicit") for one in records]
     updates[3] = update(records[3], hs_lead_status="NO_SUCH")
     pushed = account.adapter.push(updates, account.api)
-    assert [one.outcome for one in pushed] == [Outcome.DONE] * 3 + [Outcome.REFUSED] + [Outcome.DONE]
+    assert [one.outcome for one in pushed] == [PushOutcome.DONE] * 3 + [PushOutcome.REFUSED] + [PushOutcome.DONE]
     assert "INVALID_OPTION" in (pushed[3].reason or "")
 
 
@@ -417,9 +417,9 @@ def test_deleted_and_merged_records_are_gone(account: Account) -> None:
     account.crm.delete(gone)
     pushed = account.adapter.push([update(one, abm_status="E") for one in (first, gone, survivor)], account.api)
     assert [(one.outcome, one.reason) for one in pushed] == [
-        (Outcome.GONE, f"the record was merged into {survivor}"),
-        (Outcome.GONE, "the record was deleted in HubSpot"),
-        (Outcome.DONE, None),
+        (PushOutcome.GONE, f"the record was merged into {survivor}"),
+        (PushOutcome.GONE, "the record was deleted in HubSpot"),
+        (PushOutcome.DONE, None),
     ]
 
 
@@ -431,26 +431,30 @@ UPDATE = "contacts/batch/update"
     [
         (
             body(207, {"results": [], "errors": [{"message": "locked", "context": {"ids": ["%"]}}]}),
-            Outcome.REFUSED,
+            PushOutcome.REFUSED,
             "locked",
         ),
-        (body(207, {"results": [], "errors": [{"category": "NO"}]}), Outcome.REFUSED, "HubSpot: NO"),
-        (body(207, {"results": []}), Outcome.LATER, "left the record out"),
-        (body(207, {"errors": [{"category": "OBJECT_NOT_FOUND"}]}), Outcome.LATER, "did not find the record at first"),
-        (body(404, {}), Outcome.LATER, "did not find the record at first"),
+        (body(207, {"results": [], "errors": [{"category": "NO"}]}), PushOutcome.REFUSED, "HubSpot: NO"),
+        (body(207, {"results": []}), PushOutcome.LATER, "left the record out"),
+        (
+            body(207, {"errors": [{"category": "OBJECT_NOT_FOUND"}]}),
+            PushOutcome.LATER,
+            "did not find the record at first",
+        ),
+        (body(404, {}), PushOutcome.LATER, "did not find the record at first"),
         (
             body(409, {"message": "conflict", "errors": [{"message": "why"}]}),
-            Outcome.REFUSED,
+            PushOutcome.REFUSED,
             "answered 409: conflict; why",
         ),
-        (body(400), Outcome.REFUSED, "answered 400: nothing readable"),
-        (body(423), Outcome.LATER, "answered 423"),
-        (body(477, None, {"Retry-After": "7200"}), Outcome.LATER, "answered 477"),
-        (CrmUnavailable('answered 429: {"policyName":"DAILY"}'), Outcome.LATER, "DAILY"),
+        (body(400), PushOutcome.REFUSED, "answered 400: nothing readable"),
+        (body(423), PushOutcome.LATER, "answered 423"),
+        (body(477, None, {"Retry-After": "7200"}), PushOutcome.LATER, "answered 477"),
+        (CrmUnavailable('answered 429: {"policyName":"DAILY"}'), PushOutcome.LATER, "DAILY"),
     ],
 )
 def test_what_hubspot_answers_to_a_write_becomes_an_outcome(
-    account: Account, answer: Any, outcome: Outcome, reason: str
+    account: Account, answer: Any, outcome: PushOutcome, reason: str
 ) -> None:
     record = account.crm.add("a@x.example")
     if not isinstance(answer, Exception):
@@ -485,7 +489,7 @@ def test_a_missing_scope_refuses_the_records_of_its_object_only_and_says_what_to
     account.api.instead["deals/batch/update"] = [body(403, {"message": "This app hasn't been granted all scopes"})]
     updates = [update(deal, of="deal", abm_status="Explicit"), update(contact, abm_status="Explicit")]
     refused, done = account.adapter.push(updates, account.api)
-    assert (refused.outcome, done.outcome) == (Outcome.REFUSED, Outcome.DONE)
+    assert (refused.outcome, done.outcome) == (PushOutcome.REFUSED, PushOutcome.DONE)
     assert "crm.objects.deals" in (refused.reason or "")
 
 
@@ -518,7 +522,7 @@ def test_one_value_may_be_written_in_several_ways(account: Account, shows: str, 
     row = {"id": record, "properties": {"abm_status": shows}}
     account.api.instead[UPDATE] = [body(200, {"results": [row]})]
     account.api.instead["contacts/batch/read"] = [body(200, {"results": [row]})]
-    assert (account.push(record, abm_status=wanted).outcome is Outcome.DONE) is is_done
+    assert (account.push(record, abm_status=wanted).outcome is PushOutcome.DONE) is is_done
 
 
 # --- tokens, settings, catalogue, inspection
@@ -526,10 +530,10 @@ def test_one_value_may_be_written_in_several_ways(account: Account, shows: str, 
 
 def test_an_expired_access_token_is_renewed_once_and_kept_for_every_process(account: Account) -> None:
     record = account.crm.add("a@x.example")
-    assert account.push(record, abm_status="Explicit").outcome is Outcome.DONE
+    assert account.push(record, abm_status="Explicit").outcome is PushOutcome.DONE
     before = account.api.keeps["access_token"]
     account.clock.forward(hours=1)
-    assert account.push(record, abm_status="Latent").outcome is Outcome.DONE
+    assert account.push(record, abm_status="Latent").outcome is PushOutcome.DONE
     assert account.api.keeps["access_token"] != before
     assert account.api.calls.count("POST /oauth/2026-09/token") == 2
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.jira import Jira
-from connector.adapter_kit.contract import Delivery, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Delivery, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from tests.adapters.builders import update_of
@@ -43,7 +43,7 @@ def _update(number: str = "10482", owner: str | None = None, **fields: Any) -> U
     return update_of(f"issue:{number}", fields, since=NOW, owner=owner, owner_field=field)
 
 
-def _push(api: FakeJira, *updates: Update, **settings: Any) -> list[tuple[Outcome, str | None]]:
+def _push(api: FakeJira, *updates: Update, **settings: Any) -> list[tuple[PushOutcome, str | None]]:
     pushed: Sequence[Pushed] = jira(**settings).push(updates, api)
     assert [one.key for one in pushed] == [update.key for update in updates]
     return [(one.outcome, one.reason) for one in pushed]
@@ -203,7 +203,7 @@ def test_from_the_beginning_of_time_can_be_asked_too() -> None:
 def test_fields_transition_and_assignee_are_written_and_read_back() -> None:
     api = FakeJira(issues={"10482": issue()})
     update = _update(owner="k.sato@example.com", status="in progress", customfield_10050="Order", summary=None)
-    assert _push(api, update) == [(Outcome.DONE, None)]
+    assert _push(api, update) == [(PushOutcome.DONE, None)]
     assert api.writes() == [
         ("PUT /issue/10482", {"fields": {"customfield_10050": "Order", "summary": None}}),
         ("POST /issue/10482/transitions", {"transition": {"id": "11"}}),
@@ -212,14 +212,14 @@ def test_fields_transition_and_assignee_are_written_and_read_back() -> None:
     assert {json.dumps(one) for one in api.headers} == {
         json.dumps({"Authorization": "Basic Ym90QGV4YW1wbGUuY29tOnQwa2Vu", "Accept": "application/json"})
     }
-    assert _push(api, _update(status="In Progress")) == [(Outcome.DONE, None)]
-    assert _push(FakeJira(issues={"10482": issue()}), _update(status="3"), stages_by="id") == [(Outcome.DONE, None)]
+    assert _push(api, _update(status="In Progress")) == [(PushOutcome.DONE, None)]
+    assert _push(FakeJira(issues={"10482": issue()}), _update(status="3"), stages_by="id") == [(PushOutcome.DONE, None)]
 
 
 def test_a_status_that_no_transition_leads_to_is_refused_with_those_that_can_be_reached() -> None:
     api = FakeJira(issues={"10482": issue()})
     assert _push(api, _update(status="Done", customfield_10050="Order")) == [
-        (Outcome.REFUSED, "status: no transition leads from 'To Do' to 'Done'; from there one gets to In Progress")
+        (PushOutcome.REFUSED, "status: no transition leads from 'To Do' to 'Done'; from there one gets to In Progress")
     ]
     assert api.issues["10482"]["fields"]["customfield_10050"] == "Order"
     api.on["/transitions"] = lambda _: {"transitions": []}
@@ -241,7 +241,7 @@ def test_what_jira_refuses_is_named_and_the_rest_is_written() -> None:
     api.on["/assignee"] = lambda _: refusal(403)
     update = _update(owner="k.sato@example.com", status="In Progress", customfield_1="x", customfield_10050="Order")
     ((outcome, reason),) = _push(api, update)
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert reason == (
         "customfield_1: It is not on the appropriate screen, or unknown.; "
         "status: the transition 'Start' answered 400: A resolution is needed.; "
@@ -251,23 +251,30 @@ def test_what_jira_refuses_is_named_and_the_rest_is_written() -> None:
     ((_, reason),) = _push(api, _update(customfield_1="x"))
     assert reason == "customfield_1: It is not on the appropriate screen, or unknown."
     api.on = {"PUT /issue/10482": lambda _: refusal(400, "no")}
-    assert _push(api, _update(summary="x", labels=["a"])) == [(Outcome.REFUSED, "summary, labels: answered 400: no")]
+    assert _push(api, _update(summary="x", labels=["a"])) == [
+        (PushOutcome.REFUSED, "summary, labels: answered 400: no")
+    ]
 
 
 def test_owners_are_found_by_e_mail_the_setting_or_as_the_only_one_who_hides_it() -> None:
     api = FakeJira(issues={"10482": issue()})
     assert _push(api, _update(owner="k.mori@example.com")) == [
-        (Outcome.REFUSED, "assignee: no active user of Jira shows the e-mail k.mori@example.com; name it in `people`")
+        (
+            PushOutcome.REFUSED,
+            "assignee: no active user of Jira shows the e-mail k.mori@example.com; name it in `people`",
+        )
     ]
-    assert _push(api, _update(owner="Shy@example.com"), people=(f"shy@example.com={SHY}",)) == [(Outcome.DONE, None)]
+    assert _push(api, _update(owner="Shy@example.com"), people=(f"shy@example.com={SHY}",)) == [
+        (PushOutcome.DONE, None)
+    ]
     assert not [name for name, _ in api.calls if name == "GET /user/search"][1:]
     api.on["/user/search"] = lambda _: [{"accountId": SHY, "active": True}]
     for _ in range(2):
-        assert _push(api, _update(owner="other@example.com")) == [(Outcome.DONE, None)]
+        assert _push(api, _update(owner="other@example.com")) == [(PushOutcome.DONE, None)]
     assert len([name for name, _ in api.calls if name == "GET /user/search"]) == 2
     assert api.memo[f"e-mail of {SHY}"] == "other@example.com"
     api.on["/user/search"] = lambda _: [{"accountId": SHY}, {"accountId": MORI}]
-    assert _push(api, _update(owner="third@example.com"))[0][0] is Outcome.REFUSED
+    assert _push(api, _update(owner="third@example.com"))[0][0] is PushOutcome.REFUSED
 
 
 def test_a_write_that_saved_nothing_is_refused_with_what_is_shown() -> None:
@@ -277,7 +284,7 @@ def test_a_write_that_saved_nothing_is_refused_with_what_is_shown() -> None:
     same: dict[str, Any] = {"customfield_10060": {"value": "A"}, "labels": ["a"], "customfield_10070": "5"}
     update = _update(owner="k.sato@example.com", status="In Progress", customfield_10050="Order", **same)
     ((outcome, reason),) = _push(api, update)
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert reason == (
         "customfield_10050 shows nothing in place of 'Order'; status shows 'To Do' in place of 'In Progress'; "
         f"assignee shows nothing in place of '{SATO}'"
@@ -287,32 +294,32 @@ def test_a_write_that_saved_nothing_is_refused_with_what_is_shown() -> None:
 def test_one_issues_failure_stops_no_other() -> None:
     api = FakeJira(issues={number: issue(number) for number in ("1", "2")}, on={"PUT /issue/1": busy})
     assert [(one.outcome, one.retry_after) for one in jira().push([_update(of, summary="x") for of in "123"], api)] == [
-        (Outcome.LATER, 7.0),
-        (Outcome.DONE, None),
-        (Outcome.GONE, None),
+        (PushOutcome.LATER, 7.0),
+        (PushOutcome.DONE, None),
+        (PushOutcome.GONE, None),
     ]
     strange = [
         replace(_update(), record=RecordRef(object=of, id=at)) for of, at in (("deal", "1"), ("issue", "LEAD-1"))
     ]
-    assert [outcome for outcome, _ in _push(api, *strange)] == [Outcome.REFUSED] * 2
-    assert _push(api, _update("2")) == [(Outcome.DONE, None)]
+    assert [outcome for outcome, _ in _push(api, *strange)] == [PushOutcome.REFUSED] * 2
+    assert _push(api, _update("2")) == [(PushOutcome.DONE, None)]
 
 
 @pytest.mark.parametrize("end", ["PUT /issue/1", "POST /issue/1/transitions", "PUT /issue/1/assignee"])
 def test_an_issue_that_goes_while_it_is_written_is_gone(end: str) -> None:
     api = FakeJira(issues={"1": issue("1")}, on={end: lambda _: refusal(404)})
     update = _update("1", owner="k.sato@example.com", status="In Progress", summary="x")
-    assert [outcome for outcome, _ in _push(api, update)] == [Outcome.GONE]
+    assert [outcome for outcome, _ in _push(api, update)] == [PushOutcome.GONE]
 
 
 def test_locked_issues_and_unreadable_ones_are_tried_later() -> None:
     api = FakeJira(issues={"1": issue("1")}, on={"PUT /issue/1": lambda _: refusal(409, "locked")})
-    assert _push(api, _update("1", summary="x")) == [(Outcome.LATER, "answered 409: locked")]
+    assert _push(api, _update("1", summary="x")) == [(PushOutcome.LATER, "answered 409: locked")]
     assert [found for found, _ in _push(FakeJira(on={"GET /issue/1": busy}), _update("1", summary="x"))] == [
-        Outcome.LATER
+        PushOutcome.LATER
     ]
     refused = FakeJira(on={"GET /issue/1": lambda _: refusal(403)})
-    assert [found for found, _ in _push(refused, _update("1", summary="x"))] == [Outcome.REFUSED]
+    assert [found for found, _ in _push(refused, _update("1", summary="x"))] == [PushOutcome.REFUSED]
 
     def away(_body: Any) -> Any:
         api.on = {"/bulkfetch": busy}
@@ -320,14 +327,14 @@ def test_locked_issues_and_unreadable_ones_are_tried_later() -> None:
 
     api.on = {"PUT /issue/1": away}
     ((outcome, reason),) = _push(api, _update("1", summary="x"))
-    assert (outcome, str(reason)[:28]) == (Outcome.LATER, "written, but not read back: ")
+    assert (outcome, str(reason)[:28]) == (PushOutcome.LATER, "written, but not read back: ")
 
     def deleted(_body: Any) -> Any:
         del api.issues["1"]
         return {}
 
     api.on = {"PUT /issue/1": deleted}
-    assert [found for found, _ in _push(api, _update("1", summary="x"))] == [Outcome.GONE]
+    assert [found for found, _ in _push(api, _update("1", summary="x"))] == [PushOutcome.GONE]
 
 
 @pytest.mark.parametrize(

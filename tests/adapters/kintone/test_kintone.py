@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.kintone import Kintone
-from connector.adapter_kit.contract import Delivery, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Delivery, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from tests.adapters.builders import update_of
@@ -40,7 +40,7 @@ def _stage(stage: str, number: str = "345", owner: str | None = None, **fields: 
     return _update(number, owner, **{"$stage": stage}, **fields)
 
 
-def _push(api: FakeKintone, *updates: Update, **settings: Any) -> list[tuple[Outcome, str | None]]:
+def _push(api: FakeKintone, *updates: Update, **settings: Any) -> list[tuple[PushOutcome, str | None]]:
     pushed: Sequence[Pushed] = kintone(**settings).push(updates, api)
     assert [one.key for one in pushed] == [update.key for update in updates]
     return [(one.outcome, one.reason) for one in pushed]
@@ -204,7 +204,7 @@ def test_an_app_without_updated_time_cannot_be_reconciled() -> None:
 def test_one_record_is_written_by_the_calls_for_one_action_first_each_with_the_newest_revision() -> None:
     api = FakeKintone(records={345: record()})
     update = _stage("商談中", owner="k.sato@example.com", 会社名="新", 見込金額="1250000.0")
-    assert _push(api, update) == [(Outcome.DONE, None)]
+    assert _push(api, update) == [(PushOutcome.DONE, None)]
     values = {"会社名": {"value": "新"}, "見込金額": {"value": "1250000.0"}}
     assert api.writes() == [
         ("record/status.json", {"app": 0, "id": 345, "action": "始める", "revision": 8, "assignee": "k.sato"}),
@@ -216,7 +216,7 @@ def test_one_record_is_written_by_the_calls_for_one_action_first_each_with_the_n
 def test_several_records_are_written_by_the_calls_for_many() -> None:
     taken = record(2, 5, 作業者=("STATUS_ASSIGNEE", [{"code": "k.sato", "name": ""}]))
     api = FakeKintone(records={1: record(1), 2: taken, 3: record(3, stage="商談中")})
-    assert _push(api, *(_stage("商談中", of, 会社名="新") for of in ("1", "2", "3"))) == [(Outcome.DONE, None)] * 3
+    assert _push(api, *(_stage("商談中", of, 会社名="新") for of in ("1", "2", "3"))) == [(PushOutcome.DONE, None)] * 3
     moved = [
         {"id": 1, "action": "始める", "revision": 8},
         {"id": 2, "action": "始める", "revision": 5, "assignee": "k.sato"},
@@ -230,8 +230,8 @@ def test_several_records_are_written_by_the_calls_for_many() -> None:
 def test_a_state_that_no_action_leads_to_is_refused_with_those_that_can_be_reached() -> None:
     api = FakeKintone(records={345: record(), 346: record(346, stage="受注")})
     assert _push(api, _stage("受注", 会社名="新"), _stage("未処理", "346")) == [
-        (Outcome.REFUSED, "$stage: no action leads from '未処理' to '受注'; from there one gets to 商談中"),
-        (Outcome.REFUSED, "$stage: no action leads from '受注' to '未処理'; from there one gets to no other state"),
+        (PushOutcome.REFUSED, "$stage: no action leads from '未処理' to '受注'; from there one gets to 商談中"),
+        (PushOutcome.REFUSED, "$stage: no action leads from '受注' to '未処理'; from there one gets to no other state"),
     ]
     assert api.records[345]["会社名"]["value"] == "新"
 
@@ -239,18 +239,20 @@ def test_a_state_that_no_action_leads_to_is_refused_with_those_that_can_be_reach
 def test_fields_may_stand_for_stage_and_owner() -> None:
     api = FakeKintone(records={345: record()})
     settings = {"stage_field": "確度", "owner_field": "営業担当"}
-    assert _push(api, _stage("A", owner="k.sato@example.com", 関心=["x", "y"]), **settings) == [(Outcome.DONE, None)]
+    assert _push(api, _stage("A", owner="k.sato@example.com", 関心=["x", "y"]), **settings) == [
+        (PushOutcome.DONE, None)
+    ]
     ((path, body),) = api.writes()
     assert (path, body["record"]["営業担当"]) == ("record.json", {"value": [{"code": "k.sato"}]})
     assert body["record"]["確度"] == {"value": "A"}
-    assert _push(api, _update(関心=None, 営業担当="", 会社名=None)) == [(Outcome.DONE, None)]
+    assert _push(api, _update(関心=None, 営業担当="", 会社名=None)) == [(PushOutcome.DONE, None)]
 
 
 def test_what_cannot_be_written_is_named_and_the_rest_is_written() -> None:
     without = {code: field for code, field in record().items() if code not in {"ステータス", "作業者"}}
     api = FakeKintone(records={345: without})
     ((outcome, reason),) = _push(api, _stage("A", owner="k.sato@example.com", nowhere="1", 会社名="新"))
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert reason is not None
     assert "nowhere: the app has no field with this code" in reason
     assert "$stage: the process is off, and `stage_field` is not set" in reason
@@ -260,13 +262,13 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_written() -> None:
 
 def test_an_owner_whom_nobody_knows_is_looked_for_once_more() -> None:
     api = FakeKintone(records={345: record()}, memo={"people": []})
-    assert _push(api, _update(owner="k.sato@example.com")) == [(Outcome.DONE, None)]
+    assert _push(api, _update(owner="k.sato@example.com")) == [(PushOutcome.DONE, None)]
     assert _push(api, _update(owner="left@example.com")) == [
-        (Outcome.REFUSED, "$owner: no active user of kintone has the e-mail left@example.com")
+        (PushOutcome.REFUSED, "$owner: no active user of kintone has the e-mail left@example.com")
     ]
     api.memo.clear()
     token = {"login": "", "password": (), "api_token": ("t",)}
-    assert _push(api, _update(owner="k.sato@example.com"), **token)[0][0] is Outcome.REFUSED
+    assert _push(api, _update(owner="k.sato@example.com"), **token)[0][0] is PushOutcome.REFUSED
     assert api.calls[-1]["headers"] == {"X-Cybozu-API-Token": "t", "X-HTTP-Method-Override": "GET"}
 
 
@@ -275,7 +277,7 @@ def test_a_write_that_saved_nothing_is_refused_with_what_is_shown() -> None:
     api = FakeKintone(records={345: record()}, on=dict(silent))
     api.on["record.json"] = lambda body: {"revision": "9"} if "record" in body else {}
     ((outcome, reason),) = _push(api, _stage("商談中", owner="k.sato@example.com", 会社名="新", 営業担当="x"))
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert reason == (
         "$stage shows '未処理' in place of '商談中'; the assignee shows nothing in place of 'k.sato'; "
         "会社名 shows 'ミナモト' in place of '新'; 営業担当 shows [] in place of [{'code': 'x'}]"
@@ -297,10 +299,10 @@ def test_one_records_failure_stops_no_other() -> None:
     api.on = {"records.json": many}
     api.on["record.json"] = lambda body: picky(body) if "record" in body else refusal("GAIA_RE01", 404)
     assert _push(api, *(_update(of, 会社名="新") for of in ("1", "2", "3", "4"))) == [
-        (Outcome.DONE, None),
-        (Outcome.REFUSED, "CB_VA01: 入力内容が正しくありません。; record.会社名.value: 長すぎます。"),
-        (Outcome.DONE, None),
-        (Outcome.GONE, None),
+        (PushOutcome.DONE, None),
+        (PushOutcome.REFUSED, "CB_VA01: 入力内容が正しくありません。; record.会社名.value: 長すぎます。"),
+        (PushOutcome.DONE, None),
+        (PushOutcome.GONE, None),
     ]
 
 
@@ -315,29 +317,29 @@ def test_a_record_that_somebody_changed_meanwhile_is_written_later_the_others_no
 
     api.on["records.json"] = changed
     found = _push(api, _update("1", 会社名="新"), _update("2", 会社名="新"))
-    assert found == [(Outcome.DONE, None), (Outcome.LATER, "GAIA_CO02: no")]
+    assert found == [(PushOutcome.DONE, None), (PushOutcome.LATER, "GAIA_CO02: no")]
 
 
 def test_a_busy_domain_is_tried_later_and_a_short_answer_too() -> None:
     api = FakeKintone(records={1: record(1), 2: record(2)}, on={"record/status.json": busy})
     (pushed,) = kintone().push([_stage("商談中", "1")], api)
-    assert (pushed.outcome, pushed.retry_after) == (Outcome.LATER, 7.0)
+    assert (pushed.outcome, pushed.retry_after) == (PushOutcome.LATER, 7.0)
     api.on = {"records/status.json": lambda _: {"records": [{"id": "1", "revision": "10"}]}}
     found = _push(api, _stage("商談中", "1"), _stage("商談中", "2"))
-    assert found[1] == (Outcome.LATER, "kintone left the record out of its answer")
+    assert found[1] == (PushOutcome.LATER, "kintone left the record out of its answer")
     unread = FakeKintone(on={"record.json": busy})
-    assert [outcome for outcome, _ in _push(unread, _update(会社名="x"))] == [Outcome.LATER]
+    assert [outcome for outcome, _ in _push(unread, _update(会社名="x"))] == [PushOutcome.LATER]
 
 
 @pytest.mark.parametrize(
     ("then", "outcome"),
     [
-        ({"records.json": busy}, Outcome.LATER),
-        ({"records.json": lambda _: {"records": []}}, Outcome.GONE),
-        ({"records.json": lambda _: {"records": []}, "record.json": busy}, Outcome.LATER),
+        ({"records.json": busy}, PushOutcome.LATER),
+        ({"records.json": lambda _: {"records": []}}, PushOutcome.GONE),
+        ({"records.json": lambda _: {"records": []}, "record.json": busy}, PushOutcome.LATER),
     ],
 )
-def test_what_was_written_and_not_read_back_is_tried_later_or_gone(then: dict[str, Any], outcome: Outcome) -> None:
+def test_what_was_written_and_not_read_back_is_tried_later_or_gone(then: dict[str, Any], outcome: PushOutcome) -> None:
     api = FakeKintone(records={345: record()})
 
     def written(_body: Any) -> Any:
@@ -350,7 +352,7 @@ def test_what_was_written_and_not_read_back_is_tried_later_or_gone(then: dict[st
 
 def test_nothing_to_write_is_done_and_records_of_others_are_refused() -> None:
     api = FakeKintone(records={345: record()})
-    assert _push(api, _stage("未処理")) == [(Outcome.DONE, None)]
+    assert _push(api, _stage("未処理")) == [(PushOutcome.DONE, None)]
     assert api.writes() == []
     strange = [replace(_update(), record=RecordRef(object=of, id=at)) for of, at in (("deal", "1"), ("record", "x"))]
     assert [reason for _, reason in _push(api, *strange)] == [

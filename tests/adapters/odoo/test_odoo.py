@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.odoo import Odoo
-from connector.adapter_kit.contract import Answer, Delivery, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Answer, Delivery, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from tests.adapters.builders import update_of
@@ -34,7 +34,7 @@ def _update(lead_id: str = "77", owner: str | None = None, **fields: Any) -> Upd
     return update_of(f"lead:{lead_id}", fields, since=NOW, owner=owner, owner_field=field)
 
 
-def _push(api: FakeOdoo, *updates: Update, **settings: Any) -> list[tuple[Outcome, str | None]]:
+def _push(api: FakeOdoo, *updates: Update, **settings: Any) -> list[tuple[PushOutcome, str | None]]:
     pushed: Sequence[Pushed] = odoo(**settings).push(updates, api)
     assert [one.key for one in pushed] == [update.key for update in updates]
     return [(one.outcome, one.reason) for one in pushed]
@@ -107,7 +107,7 @@ def test_stages_may_be_called_by_their_ids() -> None:
     adapter, delivery, api = odoo(stages_by="id"), _told(), FakeOdoo(leads={77: lead()})
     assert _stages(adapter.parse(delivery, adapter.fetch([delivery], api)))[0] == ("1", False)
     assert adapter.catalog(api).stages["lead"][""]["6"] == "Proposition"
-    assert _push(api, _update(stage_id="6"), stages_by="id") == [(Outcome.DONE, None)]
+    assert _push(api, _update(stage_id="6"), stages_by="id") == [(PushOutcome.DONE, None)]
     assert api.leads[77]["stage_id"] == [6, "Proposition"]
 
 
@@ -172,7 +172,7 @@ def test_records_that_get_the_same_are_written_together_and_read_back() -> None:
     api = FakeOdoo(leads={77: lead(), 78: lead(78, team_id=False), 79: lead(79, team_id=[9, "Other"])})
     same = {"stage_id": "Proposition", "x_abm_status": "Project", "name": None}
     updates = [_update(of, owner="k.mori@example.com", **same) for of in ("77", "78", "79")]
-    assert _push(api, *updates) == [(Outcome.DONE, None)] * 3
+    assert _push(api, *updates) == [(PushOutcome.DONE, None)] * 3
     writes = [(body["ids"], body["vals"]["stage_id"]) for name, body in api.asked if name == "crm.lead.write"]
     assert writes == [([77], 6), ([78, 79], 3)]
     assert [api.leads[of]["user_id"][0] for of in (77, 78, 79)] == [11, 11, 11]
@@ -180,11 +180,11 @@ def test_records_that_get_the_same_are_written_together_and_read_back() -> None:
 
 def test_lost_is_set_with_its_reason_once_and_a_stage_brings_the_record_back() -> None:
     api = FakeOdoo(leads={77: lead()})
-    assert _push(api, _update(stage_id="lost", lost_reason_id=2)) == [(Outcome.DONE, None)]
+    assert _push(api, _update(stage_id="lost", lost_reason_id=2)) == [(PushOutcome.DONE, None)]
     assert api.asked[-2] == ("crm.lead.action_set_lost", api.asked[-2][1] | {"ids": [77], "lost_reason_id": 2})
-    assert _push(api, _update(stage_id="lost")) == [(Outcome.DONE, None)]
+    assert _push(api, _update(stage_id="lost")) == [(PushOutcome.DONE, None)]
     assert api.methods() == ["crm.lead.action_set_lost"]
-    assert _push(api, _update(stage_id="New")) == [(Outcome.DONE, None)]
+    assert _push(api, _update(stage_id="New")) == [(PushOutcome.DONE, None)]
     assert api.methods()[1:] == ["crm.lead.write", "crm.lead.action_unarchive"]
 
 
@@ -193,20 +193,20 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_written() -> None:
     ((outcome, reason),) = _push(
         api, _update(owner="left@example.com", stage_id="Propposition", x_typo="1", x_abm_status="Project")
     )
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert reason is not None
     assert "x_typo: crm.lead has no such field" in reason
     assert "user_id: no active internal user of Odoo has the e-mail left@example.com" in reason
     assert "there is no stage 'Propposition'; there are New, Proposition" in reason
     assert api.leads[77]["x_abm_status"] == "Project"
     ((outcome, reason),) = _push(api, _update(stage_id="archived"))
-    assert (outcome, reason) == (Outcome.REFUSED, "stage_id: archived can be read only; write lost")
+    assert (outcome, reason) == (PushOutcome.REFUSED, "stage_id: archived can be read only; write lost")
 
 
 def test_a_user_who_came_since_is_found_in_a_fresh_list_and_asked_for_once() -> None:
     api = FakeOdoo(leads={77: lead(), 78: lead(78)}, memo={"users": []})
     found = _push(api, _update(owner="k.sato@example.com"), _update("78", owner="nobody@example.com"))
-    assert [outcome for outcome, _ in found] == [Outcome.DONE, Outcome.REFUSED]
+    assert [outcome for outcome, _ in found] == [PushOutcome.DONE, PushOutcome.REFUSED]
     assert len([name for name, _ in api.asked if name == "res.users.search_read"]) == 2
 
 
@@ -214,7 +214,7 @@ def test_a_write_that_saved_nothing_or_something_else_is_refused() -> None:
     api = FakeOdoo(leads={77: lead(x_abm_since="2026-03-01")}, on={"crm.lead.write": lambda _: True})
     updated = _update(stage_id="Proposition", x_abm_status="Project", x_abm_since="", user_id=9)
     ((outcome, reason),) = _push(api, updated)
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert reason == (
         "stage_id shows 'New' in place of 'Proposition'; x_abm_status shows nothing in place of 'Project'; "
         "x_abm_since shows '2026-03-01' in place of ''; user_id shows nothing in place of 9"
@@ -224,7 +224,7 @@ def test_a_write_that_saved_nothing_or_something_else_is_refused() -> None:
 def test_values_are_the_same_however_odoo_writes_them() -> None:
     shown: dict[str, Any] = {"date_closed": "2026-03-04 00:00:00", "probability": 42.5, "active": True}
     api = FakeOdoo(leads={77: lead(**shown)}, on={"crm.lead.write": lambda _: True})
-    assert _push(api, _update(date_closed="2026-03-04", probability="42.50")) == [(Outcome.DONE, None)]
+    assert _push(api, _update(date_closed="2026-03-04", probability="42.50")) == [(PushOutcome.DONE, None)]
     ((_, reason),) = _push(api, _update(active=1))
     assert reason == "active shows True in place of 1"
 
@@ -238,21 +238,21 @@ def test_one_records_failure_stops_no_other() -> None:
     )
     updates = [_update(of, x_abm_status="P") for of in ("77", "78", "79", "80")]
     assert _push(api, *updates) == [
-        (Outcome.DONE, None),
-        (Outcome.REFUSED, "crm.lead.write: ValidationError: Not this one"),
-        (Outcome.DONE, None),
-        (Outcome.GONE, None),
+        (PushOutcome.DONE, None),
+        (PushOutcome.REFUSED, "crm.lead.write: ValidationError: Not this one"),
+        (PushOutcome.DONE, None),
+        (PushOutcome.GONE, None),
     ]
 
 
 def test_locked_records_and_a_busy_server_are_tried_later() -> None:
     locked = FakeOdoo(leads={77: lead()}, on={"crm.lead.write": lambda _: refusal("LockError", "locked", 409)})
-    assert _push(locked, _update(name="x")) == [(Outcome.LATER, "crm.lead.write: LockError: locked")]
+    assert _push(locked, _update(name="x")) == [(PushOutcome.LATER, "crm.lead.write: LockError: locked")]
     away = FakeOdoo(leads={77: lead()}, on={"crm.lead.write": busy})
     (pushed,) = odoo().push([_update(name="x")], away)
-    assert (pushed.outcome, pushed.retry_after) == (Outcome.LATER, 7.0)
+    assert (pushed.outcome, pushed.retry_after) == (PushOutcome.LATER, 7.0)
     unread = FakeOdoo(on={"crm.lead.read": busy})
-    assert [outcome for outcome, _ in _push(unread, _update(name="x"))] == [Outcome.LATER]
+    assert [outcome for outcome, _ in _push(unread, _update(name="x"))] == [PushOutcome.LATER]
 
 
 def test_what_was_written_and_not_read_back_is_tried_later_or_gone() -> None:
@@ -264,8 +264,8 @@ def test_what_was_written_and_not_read_back_is_tried_later_or_gone() -> None:
 
     api.on["crm.lead.write"] = away
     ((outcome, reason),) = _push(api, _update(name="x"))
-    assert (outcome, str(reason)[:28]) == (Outcome.LATER, "written, but not read back: ")
-    for answered, outcome in ((None, Outcome.GONE), (busy, Outcome.LATER)):
+    assert (outcome, str(reason)[:28]) == (PushOutcome.LATER, "written, but not read back: ")
+    for answered, outcome in ((None, PushOutcome.GONE), (busy, PushOutcome.LATER)):
         fake = FakeOdoo(leads={77: lead()})
         fake.on["crm.lead.write"] = lambda _, fake=fake: fake.leads.clear() or True  # type: ignore[misc]
         if answered:
@@ -276,8 +276,8 @@ def test_what_was_written_and_not_read_back_is_tried_later_or_gone() -> None:
 def test_records_that_are_none_of_odoos_are_refused() -> None:
     updates = [replace(_update(), record=RecordRef(object=of, id=at)) for of, at in (("deal", "1"), ("lead", "x"))]
     assert _push(FakeOdoo(), *updates) == [
-        (Outcome.REFUSED, "there is no record deal:1 in Odoo's CRM"),
-        (Outcome.REFUSED, "there is no record lead:x in Odoo's CRM"),
+        (PushOutcome.REFUSED, "there is no record deal:1 in Odoo's CRM"),
+        (PushOutcome.REFUSED, "there is no record lead:x in Odoo's CRM"),
     ]
 
 
@@ -285,12 +285,12 @@ def test_older_versions_are_asked_by_json_answering() -> None:
     settings = {"protocol": "jsonrpc", "database": "prod", "login": "bot"}
     api = FakeOdoo(leads={77: lead()})
     update = _update(stage_id="Proposition", x_abm_status="Project")
-    assert _push(api, update, **settings) == [(Outcome.DONE, None)]
+    assert _push(api, update, **settings) == [(PushOutcome.DONE, None)]
     assert {call["url"] for call in api.calls} == {f"{URL}/jsonrpc"}
     assert [call["json"]["params"]["method"] for call in api.calls].count("authenticate") == 1
     api.on["crm.lead.write"] = lambda _: refusal("AccessError", "You may not", 403)
     ((outcome, reason),) = _push(api, _update(name="x"), **settings)
-    assert (outcome, str(reason)[:44]) == (Outcome.REFUSED, "crm.lead.write: AccessError: You may not: gi")
+    assert (outcome, str(reason)[:44]) == (PushOutcome.REFUSED, "crm.lead.write: AccessError: You may not: gi")
     with pytest.raises(CrmRefused, match="knows no user 'bot' with this key"):
         odoo(**settings, api_key=("wrong",)).push([update], FakeOdoo())
 

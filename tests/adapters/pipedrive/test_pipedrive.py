@@ -10,7 +10,7 @@ import pytest
 
 from adapters.pipedrive import Pipedrive
 from adapters.pipedrive.records import data_of, identities_of, time_of
-from connector.adapter_kit.contract import Answer, Delivery, Finding, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Answer, Delivery, Finding, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.emulators.pipedrive.crm import PASSWORD, TOKEN, PipedriveCrm
@@ -241,12 +241,12 @@ def test_a_record_that_cannot_be_read_and_a_repeated_page_do_not_end_reconciliat
 def test_a_stage_takes_its_pipeline_along_and_opens_the_deal_only_where_that_is_asked_for(company: Company) -> None:
     deal = company.crm.add("a@x.example")
     company.crm.close(deal, "lost")
-    assert company.push(deal, KEN.upper(), stage_id="21", **{ABM_STATUS: "Explicit"}).outcome is Outcome.DONE
+    assert company.push(deal, KEN.upper(), stage_id="21", **{ABM_STATUS: "Explicit"}).outcome is PushOutcome.DONE
     fields = company.crm.record(deal).fields
     assert [fields[name] for name in ("stage_id", "pipeline_id", "status", "owner_id")] == [21, 4, "lost", 18230055]
-    assert company.push(deal, stage_id="15", status="open").outcome is Outcome.DONE
+    assert company.push(deal, stage_id="15", status="open").outcome is PushOutcome.DONE
     assert [fields[name] for name in ("stage_id", "pipeline_id", "status")] == [15, 3, "open"]
-    assert company.push(deal, status="lost", lost_reason="price").outcome is Outcome.DONE
+    assert company.push(deal, status="lost", lost_reason="price").outcome is PushOutcome.DONE
     assert "does not exist" not in (company.push(deal, stage_id="99").reason or "")
 
 
@@ -259,7 +259,7 @@ def test_each_object_is_written_and_read_back_in_its_own_way(company: Company) -
         update(person, HANA, "person", **{ABM_STATUS: "E"}),
         update(lead, KEN, "lead", is_archived="true", **{ABM_STATUS: "E"}),
     ]
-    assert {one.outcome for one in company.adapter.push(updates, company.api)} == {Outcome.DONE}
+    assert {one.outcome for one in company.adapter.push(updates, company.api)} == {PushOutcome.DONE}
     assert company.api.calls.count("GET /api/v2/deals") == 1
 
 
@@ -273,12 +273,12 @@ def test_what_cannot_be_written_is_refused_and_the_rest_is_written(company: Comp
         update(f"{other}"),
     ]
     pushed = company.adapter.push(updates[:4], company.api)
-    assert [one.outcome for one in pushed] == [Outcome.REFUSED] * 3 + [Outcome.GONE]
+    assert [one.outcome for one in pushed] == [PushOutcome.REFUSED] * 3 + [PushOutcome.GONE]
     assert pushed[0].reason == "owner_id: no active user of Pipedrive has the e-mail yuki.abe@example.com"
     assert pushed[1].reason == "records of the object 'company' cannot be written"
     assert "'no_such' is not allowed" in (pushed[2].reason or "")
     assert company.crm.status_of(deal) == "E"
-    assert company.adapter.push(updates[4:], company.api)[0].outcome is Outcome.DONE
+    assert company.adapter.push(updates[4:], company.api)[0].outcome is PushOutcome.DONE
 
 
 def test_a_write_that_is_not_saved_is_refused_with_the_field(company: Company) -> None:
@@ -292,7 +292,7 @@ def test_an_outage_leaves_the_rest_for_later_and_keeps_what_was_done(company: Co
     company.api.instead[f"PATCH /api/v2/deals/{deals[1]}"] = [CrmUnavailable("answered 429", 2.0)]
     updates = [update(deal, **{ABM_STATUS: "E"}) for deal in deals]
     pushed = company.adapter.push([*updates, update("9")], company.api)
-    assert [one.outcome for one in pushed] == [Outcome.DONE, Outcome.LATER, Outcome.LATER, Outcome.DONE]
+    assert [one.outcome for one in pushed] == [PushOutcome.DONE, PushOutcome.LATER, PushOutcome.LATER, PushOutcome.DONE]
     assert pushed[1].retry_after == 2.0
     company.api.instead["GET /api/v2/deals"] = [CrmUnavailable("no answer"), body(200, {"data": None})]
     assert company.push(deals[0], title="x").reason == "no answer"
@@ -312,7 +312,7 @@ def test_what_refuses_an_update_is_told_with_what_to_do(company: Company, answer
     first, second = (company.crm.add(f"{who}@x.example") for who in "ab")
     company.api.instead[f"deals/{second}"] = [answer]
     done, refused = company.adapter.push([update(first, title="x"), update(second, title="x")], company.api)
-    assert (done.outcome, refused.outcome) == (Outcome.DONE, Outcome.REFUSED)
+    assert (done.outcome, refused.outcome) == (PushOutcome.DONE, PushOutcome.REFUSED)
     assert match in (refused.reason or "")
 
 
@@ -341,7 +341,7 @@ def test_one_value_may_be_written_in_several_ways(
     row: Mapping[str, Any] = {"id": 1, name: shows}
     company.api.instead["PATCH /api/v2/deals/1"] = [body(200, {"data": row})]
     company.api.instead["GET /api/v2/deals"] = [body(200, {"data": [row]})]
-    assert (company.push("1", **{name: wanted}).outcome is Outcome.DONE) is is_done
+    assert (company.push("1", **{name: wanted}).outcome is PushOutcome.DONE) is is_done
 
 
 # --- tokens, settings, catalogue, webhooks

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adapters.salesforce import Salesforce
 from adapters.salesforce.client import failure_of
 from adapters.salesforce.webhook import long_id
-from connector.adapter_kit.contract import Delivery, Outcome, Update
+from connector.adapter_kit.contract import Delivery, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, Kind
 from connector.emulators.salesforce.state import INTEGRATION, ORGANIZATION, USERS, make_id
@@ -66,7 +66,7 @@ def _update(record_id: str, record_object: str = "Lead", *, owner: str | None = 
     return update_of(f"{record_object}:{record_id}", fields, since=NOW, owner=owner, owner_field=field)
 
 
-def _push(org: FakeOrg, *updates: Update) -> list[tuple[Outcome, str | None]]:
+def _push(org: FakeOrg, *updates: Update) -> list[tuple[PushOutcome, str | None]]:
     return [(one.outcome, one.reason) for one in connection().push(updates, org)]
 
 
@@ -415,7 +415,7 @@ def test_further_fields_are_read_of_the_object_they_belong_to(org: FakeOrg) -> N
 def test_updates_are_collections_read_back_with_assignment_rules_off(org: FakeOrg) -> None:
     leads = [org.crm.add(f"p{number}@example.com", owner=HANA.id) for number in range(201)]
     updates = [_update(lead, owner=KEN.email, ABM_Status__c="Explicit") for lead in leads]
-    assert set(_push(org, *updates)) == {(Outcome.DONE, None)}
+    assert set(_push(org, *updates)) == {(PushOutcome.DONE, None)}
     assert {org.crm.owner_of(lead) for lead in leads} == {KEN.id}
     assert [call for call in org.calls if call.startswith("PATCH")] == ["PATCH composite/sobjects"] * 2
     assert all(headers.get("Sforce-Auto-Assign") == "FALSE" for headers in org.headers if "Authorization" in headers)
@@ -450,7 +450,7 @@ def test_where_nothing_was_written_nothing_is_read_back(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com")
     org.crm.rest.locked.add(lead)
     [(outcome, reason)] = _push(org, _update(lead, Status="Working - Contacted"))
-    assert outcome is Outcome.LATER
+    assert outcome is PushOutcome.LATER
     assert (reason or "").startswith("UNABLE_TO_LOCK_ROW: unable to obtain exclusive access")
     assert not any("query" in call for call in org.calls)
 
@@ -460,7 +460,7 @@ def test_a_collection_refused_as_a_whole_is_halved_until_the_culprit_stands_alon
     updates = [_update(lead, ABM_Status__c="Explicit") for lead in leads]
     updates[3] = _update(leads[3], Nonsense__c="x")
     pushed = _push(org, *updates)
-    assert [outcome for outcome, _ in pushed] == [*[Outcome.DONE] * 3, Outcome.REFUSED, Outcome.DONE]
+    assert [outcome for outcome, _ in pushed] == [*[PushOutcome.DONE] * 3, PushOutcome.REFUSED, PushOutcome.DONE]
     assert "No such column 'Nonsense__c'" in (pushed[3][1] or "")
 
 
@@ -468,22 +468,22 @@ def test_an_owner_that_nobody_or_several_are_is_refused_and_the_rest_written(org
     lead = org.crm.add("ann@example.com", owner=HANA.id)
     for email, said in (("x'y@example.jp", "no active user has"), (YUKI.email, "no active user has")):
         [(outcome, reason)] = _push(org, _update(lead, owner=email, ABM_Status__c=email))
-        assert (outcome, reason) == (Outcome.REFUSED, f"OwnerId: {said} the e-mail {email}")
+        assert (outcome, reason) == (PushOutcome.REFUSED, f"OwnerId: {said} the e-mail {email}")
         assert org.crm.status_of(lead) == email
     org.memo["users by e-mail"] = {KEN.email: [KEN.id, HANA.id]}
     [(outcome, reason)] = _push(org, _update(lead, owner=KEN.email))
-    assert (outcome, reason) == (Outcome.REFUSED, f"OwnerId: more than one active user has the e-mail {KEN.email}")
+    assert (outcome, reason) == (PushOutcome.REFUSED, f"OwnerId: more than one active user has the e-mail {KEN.email}")
 
 
 def test_an_update_of_nothing_is_done(org: FakeOrg) -> None:
-    assert _push(org, _update(UNSEEN)) == [(Outcome.DONE, None)]
+    assert _push(org, _update(UNSEEN)) == [(PushOutcome.DONE, None)]
 
 
 def test_a_system_that_reports_what_it_did_not_save_is_found_out(org: FakeOrg) -> None:
     org.crm.faults.lying = 1.0
     lead = org.crm.add("ann@example.com")
     [(outcome, reason)] = _push(org, _update(lead, ABM_Status__c="Explicit", ABM_Since__c="2026-01-01"))
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert (
         reason
         == "ABM_Status__c shows nothing in place of 'Explicit'; ABM_Since__c shows nothing in place of '2026-01-01'"
@@ -512,7 +512,7 @@ def test_a_value_is_the_same_in_any_form_that_salesforce_gives_it(
     org.crm.faults.lying = 1.0
     org.crm.record(lead).fields["ABM_Status__c"] = shown
     [(outcome, _)] = _push(org, _update(lead, ABM_Status__c=wanted))
-    assert (outcome is Outcome.DONE) is is_same
+    assert (outcome is PushOutcome.DONE) is is_same
 
 
 def test_what_passes_by_itself_is_tried_later(org: FakeOrg) -> None:
@@ -522,30 +522,30 @@ def test_what_passes_by_itself_is_tried_later(org: FakeOrg) -> None:
     limit = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]
     org.answers = [body(403, limit)]
     [pushed] = connection().push([update], org)
-    assert (pushed.outcome, pushed.retry_after) == (Outcome.LATER, 900.0)
+    assert (pushed.outcome, pushed.retry_after) == (PushOutcome.LATER, 900.0)
     org.answers = [CrmUnavailable("no answer", 7.0)]
     [pushed] = connection().push([update], org)
-    assert (pushed.outcome, pushed.retry_after) == (Outcome.LATER, 7.0)
+    assert (pushed.outcome, pushed.retry_after) == (PushOutcome.LATER, 7.0)
     org.answers = [body(200, {"odd": 1})]
-    assert _push(org, update)[0][0] is Outcome.LATER
+    assert _push(org, update)[0][0] is PushOutcome.LATER
     org.answers = [body(200, [{"success": True}]), CrmUnavailable("no answer")]
-    assert _push(org, update) == [(Outcome.LATER, "written, but not read back: no answer")]
+    assert _push(org, update) == [(PushOutcome.LATER, "written, but not read back: no answer")]
     org.answers = [body(200, [{"success": True}]), body(200, {"records": []})]
-    assert _push(org, update) == [(Outcome.LATER, "written, but the record was not shown afterwards")]
+    assert _push(org, update) == [(PushOutcome.LATER, "written, but the record was not shown afterwards")]
 
 
 @pytest.mark.parametrize(
     ("errors", "outcome"),
     [
-        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed: UNABLE_TO_LOCK_ROW: x"}], Outcome.LATER),
-        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed"}], Outcome.REFUSED),
-        ([{"statusCode": "UNABLE_TO_LOCK_ROW"}], Outcome.LATER),
-        ([{"errorCode": "NOT_FOUND"}], Outcome.GONE),
-        ([7], Outcome.REFUSED),
-        ({}, Outcome.REFUSED),
+        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed: UNABLE_TO_LOCK_ROW: x"}], PushOutcome.LATER),
+        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed"}], PushOutcome.REFUSED),
+        ([{"statusCode": "UNABLE_TO_LOCK_ROW"}], PushOutcome.LATER),
+        ([{"errorCode": "NOT_FOUND"}], PushOutcome.GONE),
+        ([7], PushOutcome.REFUSED),
+        ({}, PushOutcome.REFUSED),
     ],
 )
-def test_an_error_is_judged_by_its_code(errors: Any, outcome: Outcome) -> None:
+def test_an_error_is_judged_by_its_code(errors: Any, outcome: PushOutcome) -> None:
     assert failure_of(errors).outcome is outcome
 
 

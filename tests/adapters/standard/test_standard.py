@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.standard import Standard
-from connector.adapter_kit.contract import Adapter, Answer, Catalog, Delivery, Outcome, Pushed, Update
+from connector.adapter_kit.contract import Adapter, Answer, Catalog, Delivery, Pushed, PushOutcome, Update
 from connector.adapter_kit.signatures import verify_webhook
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Identity, RecordRef
@@ -275,7 +275,7 @@ def _push(
 
 def test_an_update_is_one_request() -> None:
     pushed, [call] = _push(replace(OUT, auth_value=("Bearer new", "Bearer old")), answer(204))
-    assert pushed == Pushed(key="u1.3", outcome=Outcome.DONE, reason="not read back")
+    assert pushed == Pushed(key="u1.3", outcome=PushOutcome.DONE, reason="not read back")
     assert (call["method"], call["url"]) == ("POST", "https://crm.example/leads/L%201%2F2")
     assert call["headers"] == {
         "Content-Type": "application/json",
@@ -335,7 +335,7 @@ def test_an_update_is_signed_by_each_secret_at_the_time_of_the_attempt() -> None
 def test_a_setting_that_is_wrong_refuses_the_update_and_is_named(
     adapter: Standard, update: Update, reason: str
 ) -> None:
-    assert _push(adapter, update=update) == (Pushed(key="u1.3", outcome=Outcome.REFUSED, reason=reason), [])
+    assert _push(adapter, update=update) == (Pushed(key="u1.3", outcome=PushOutcome.REFUSED, reason=reason), [])
 
 
 @pytest.mark.parametrize("method", ["put", "PATCH"])
@@ -347,25 +347,30 @@ def test_the_method_is_a_setting(method: str) -> None:
 @pytest.mark.parametrize(
     ("given_answer", "outcome", "reason", "retry_after"),
     [
-        (answer(404, b"no such lead"), Outcome.GONE, "answered 404: no such lead", None),
-        (answer(410), Outcome.GONE, "answered 410", None),
-        (answer(409), Outcome.LATER, "answered 409", None),
-        (answer(423, b"locked"), Outcome.LATER, "answered 423: locked", None),
-        (answer(429), Outcome.LATER, "answered 429", None),
-        (CrmUnavailable("POST crm.example: answered 503", 7.0), Outcome.LATER, "POST crm.example: answered 503", 7.0),
-        (CrmRefused("POST: the request cannot be sent"), Outcome.REFUSED, "POST: the request cannot be sent", None),
-        (answer(301), Outcome.REFUSED, "answered 301", None),
+        (answer(404, b"no such lead"), PushOutcome.GONE, "answered 404: no such lead", None),
+        (answer(410), PushOutcome.GONE, "answered 410", None),
+        (answer(409), PushOutcome.LATER, "answered 409", None),
+        (answer(423, b"locked"), PushOutcome.LATER, "answered 423: locked", None),
+        (answer(429), PushOutcome.LATER, "answered 429", None),
+        (
+            CrmUnavailable("POST crm.example: answered 503", 7.0),
+            PushOutcome.LATER,
+            "POST crm.example: answered 503",
+            7.0,
+        ),
+        (CrmRefused("POST: the request cannot be sent"), PushOutcome.REFUSED, "POST: the request cannot be sent", None),
+        (answer(301), PushOutcome.REFUSED, "answered 301", None),
         (
             answer(422, b'{"error":\n "no \xff\x00 s3cret of Bearer s3cret"}'),
-            Outcome.REFUSED,
+            PushOutcome.REFUSED,
             'answered 422: {"error": "no \ufffd *** of ***"}',
             None,
         ),
-        (answer(400, b"x" * 10_000), Outcome.REFUSED, f"answered 400: {'x' * 200}", None),
+        (answer(400, b"x" * 10_000), PushOutcome.REFUSED, f"answered 400: {'x' * 200}", None),
     ],
 )
 def test_what_became_of_an_update_is_said_by_the_answer(
-    given_answer: Answer | Exception, outcome: Outcome, reason: str, retry_after: float | None
+    given_answer: Answer | Exception, outcome: PushOutcome, reason: str, retry_after: float | None
 ) -> None:
     pushed, _ = _push(replace(OUT, auth_value=("Bearer s3cret",)), given_answer)
     assert pushed == Pushed(key="u1.3", outcome=outcome, reason=reason, retry_after=retry_after)
@@ -378,7 +383,7 @@ READ: Final = replace(
 
 def test_an_update_is_done_when_the_record_shows_it() -> None:
     pushed, [_, call] = _push(READ, answer(200), answer(200, b'{"data":{"abm":[{"status":"explicit"}]}}'))
-    assert pushed == Pushed(key="u1.3", outcome=Outcome.DONE)
+    assert pushed == Pushed(key="u1.3", outcome=PushOutcome.DONE)
     assert call == {"method": "GET", "url": "https://crm.example/leads/L%201%2F2/now", "headers": {"X-Key": "k"}}
 
 
@@ -387,17 +392,17 @@ def test_an_update_is_done_when_the_record_shows_it() -> None:
     [
         (
             answer(200, b'{"data":{"abm":[{"status":"latent"}]}}'),
-            Outcome.REFUSED,
+            PushOutcome.REFUSED,
             "answered 204 but shows 'latent' in place of 'explicit'",
         ),
-        (answer(200, b"{}"), Outcome.REFUSED, "answered 204 but shows 'None' in place of 'explicit'"),
-        (answer(403, b"no"), Outcome.REFUSED, "answered 403: no"),
-        (answer(200, b"<html>"), Outcome.LATER, "the answer with status 200 is not JSON"),
-        (CrmUnavailable("GET crm.example: no answer"), Outcome.LATER, "GET crm.example: no answer"),
+        (answer(200, b"{}"), PushOutcome.REFUSED, "answered 204 but shows 'None' in place of 'explicit'"),
+        (answer(403, b"no"), PushOutcome.REFUSED, "answered 403: no"),
+        (answer(200, b"<html>"), PushOutcome.LATER, "the answer with status 200 is not JSON"),
+        (CrmUnavailable("GET crm.example: no answer"), PushOutcome.LATER, "GET crm.example: no answer"),
     ],
 )
 def test_an_update_that_the_record_does_not_show_is_not_done(
-    given_answer: Answer | Exception, outcome: Outcome, reason: str
+    given_answer: Answer | Exception, outcome: PushOutcome, reason: str
 ) -> None:
     pushed, _ = _push(READ, answer(204), given_answer)
     assert pushed == Pushed(key="u1.3", outcome=outcome, reason=reason)
@@ -406,7 +411,7 @@ def test_an_update_that_the_record_does_not_show_is_not_done(
 @pytest.mark.parametrize("expression", ["data[", "", "abs(data)"])
 def test_a_read_back_expression_that_cannot_be_used_is_named(expression: str) -> None:
     pushed, _ = _push(replace(READ, read_status=expression), answer(200), answer(200, b'{"data":"x"}'))
-    assert pushed.outcome is Outcome.REFUSED
+    assert pushed.outcome is PushOutcome.REFUSED
     assert str(pushed.reason).startswith(f"the connection's setting `read_status` ({expression!r}) cannot be used: ")
 
 
@@ -414,9 +419,9 @@ def test_each_update_of_a_batch_has_its_own_outcome_in_order() -> None:
     updates = [replace(UPDATE, key=key) for key in ("a", "b", "c")]
     pushed = OUT.push(updates, FakeApi(answers=[answer(200), CrmUnavailable("away"), answer(404)]))
     assert [(one.key, one.outcome) for one in pushed] == [
-        ("a", Outcome.DONE),
-        ("b", Outcome.LATER),
-        ("c", Outcome.GONE),
+        ("a", PushOutcome.DONE),
+        ("b", PushOutcome.LATER),
+        ("c", PushOutcome.GONE),
     ]
 
 

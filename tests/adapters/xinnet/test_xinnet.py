@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.xinnet import Xinnet
-from connector.adapter_kit.contract import Answer, Delivery, Outcome, Update
+from connector.adapter_kit.contract import Answer, Delivery, PushOutcome, Update
 from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, FieldValue, Kind, RecordRef
 from connector.core.translation import translate
@@ -44,7 +44,7 @@ def _update(owner: str | None = None, **fields: Any) -> Update:
     return Update(**shown, fields=fields, owner=owner, owner_field="负责人" if owner else None)
 
 
-def _push(answers: list[Answer | Exception], update: Update, adapter: Xinnet = OUT) -> tuple[Outcome, str | None]:
+def _push(answers: list[Answer | Exception], update: Update, adapter: Xinnet = OUT) -> tuple[PushOutcome, str | None]:
     api = FakeApi(answers=answers)
     (pushed,) = adapter.push([update], api)
     return pushed.outcome, pushed.reason
@@ -59,7 +59,7 @@ HANDLED = _update(状态="已处理")
 
 def test_a_stage_is_written_with_the_lead_s_number_and_read_back() -> None:
     api = FakeApi(answers=[answer(200), _shown("已处理")])
-    assert OUT.push([HANDLED], api)[0].outcome is Outcome.DONE
+    assert OUT.push([HANDLED], api)[0].outcome is PushOutcome.DONE
     assert [(call["method"], call["url"]) for call in api.calls] == [
         ("PUT", "https://x.example/leads/XS%201"),
         ("GET", "https://x.example/r/XS%201"),
@@ -71,24 +71,24 @@ def test_a_stage_is_written_with_the_lead_s_number_and_read_back() -> None:
 @pytest.mark.parametrize(
     ("answers", "update", "outcome", "reason"),
     [
-        ([answer(200), _shown("全部线索")], HANDLED, Outcome.REFUSED, "状态 shows '全部线索' in place of '已处理'"),
-        ([answer(200), answer(200, b"[]")], HANDLED, Outcome.REFUSED, "状态 shows 'None'"),
-        ([answer(422, b"no key here")], HANDLED, Outcome.REFUSED, "answered 422: no *** here"),
-        ([answer(404)], HANDLED, Outcome.GONE, "answered 404"),
-        ([answer(409, b"locked")], HANDLED, Outcome.LATER, "answered 409: locked"),
-        ([CrmUnavailable("away", 3.0)], HANDLED, Outcome.LATER, "away"),
-        ([], _update(状态="全部线索"), Outcome.REFUSED, "allowed: 已处理, 已回复, 已转为客户"),
-        ([], _update("a@example.cn"), Outcome.REFUSED, "no person in charge"),
+        ([answer(200), _shown("全部线索")], HANDLED, PushOutcome.REFUSED, "状态 shows '全部线索' in place of '已处理'"),
+        ([answer(200), answer(200, b"[]")], HANDLED, PushOutcome.REFUSED, "状态 shows 'None'"),
+        ([answer(422, b"no key here")], HANDLED, PushOutcome.REFUSED, "answered 422: no *** here"),
+        ([answer(404)], HANDLED, PushOutcome.GONE, "answered 404"),
+        ([answer(409, b"locked")], HANDLED, PushOutcome.LATER, "answered 409: locked"),
+        ([CrmUnavailable("away", 3.0)], HANDLED, PushOutcome.LATER, "away"),
+        ([], _update(状态="全部线索"), PushOutcome.REFUSED, "allowed: 已处理, 已回复, 已转为客户"),
+        ([], _update("a@example.cn"), PushOutcome.REFUSED, "no person in charge"),
         (
             [answer(200), _shown("已处理")],
             _update("a@example.cn", 状态="已处理"),
-            Outcome.REFUSED,
+            PushOutcome.REFUSED,
             "no person in charge",
         ),
     ],
 )
 def test_what_is_not_shown_is_refused_tried_later_or_gone(
-    answers: list[Answer | Exception], update: Update, outcome: Outcome, reason: str
+    answers: list[Answer | Exception], update: Update, outcome: PushOutcome, reason: str
 ) -> None:
     found, why = _push(answers, update)
     assert found is outcome
@@ -97,7 +97,7 @@ def test_what_is_not_shown_is_refused_tried_later_or_gone(
 
 def test_without_an_address_to_read_from_nothing_is_read_back() -> None:
     blind = Xinnet(url="https://x.example/{id}")
-    assert _push([answer(204)], HANDLED, blind) == (Outcome.DONE, "not read back")
+    assert _push([answer(204)], HANDLED, blind) == (PushOutcome.DONE, "not read back")
     assert [Xinnet().takes_updates, blind.takes_updates] == [False, True]
 
 

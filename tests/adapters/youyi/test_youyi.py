@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.youyi import Youyi
-from connector.adapter_kit.contract import Answer, Outcome, Update
+from connector.adapter_kit.contract import Answer, PushOutcome, Update
 from connector.core.errors import CrmUnavailable
 from connector.core.event import RecordRef
 from tests.adapters.support import FakeApi, answer
@@ -33,14 +33,14 @@ TOKEN = _said({"token": "t1"})
 MISSING = _said(code=2005, status=404)
 
 
-def _push(api: FakeApi, adapter: Youyi = BOUND, **fields: Any) -> tuple[Outcome, str | None]:
+def _push(api: FakeApi, adapter: Youyi = BOUND, **fields: Any) -> tuple[PushOutcome, str | None]:
     (pushed,) = adapter.push([_update(**fields)], api)
     return pushed.outcome, pushed.reason
 
 
 def test_a_lead_is_bound_for_looked_for_made_and_read_back() -> None:
     api = FakeApi(answers=[TOKEN, MISSING, _said({"id": "1"}), _said(LEAD)])
-    assert _push(api) == (Outcome.DONE, None)
+    assert _push(api) == (PushOutcome.DONE, None)
     assert [(call["method"], call["url"]) for call in api.calls] == [
         ("POST", "https://youyi.example/openapi/bind"),
         ("GET", "https://youyi.example/openapi/lead-pool/leads/S1"),
@@ -55,38 +55,38 @@ def test_a_lead_is_bound_for_looked_for_made_and_read_back() -> None:
 
 def test_a_lead_that_is_there_already_is_not_made_again() -> None:
     api = FakeApi(answers=[_said(LEAD)], keeps={"access_token": "t0"})
-    assert _push(api) == (Outcome.DONE, None)
+    assert _push(api) == (PushOutcome.DONE, None)
 
 
 def test_a_token_that_is_not_known_any_more_is_replaced() -> None:
     api = FakeApi(answers=[_said(code=1002, status=401), TOKEN, _said(LEAD)], keeps={"access_token": "t0"})
-    assert _push(api) == (Outcome.DONE, None)
+    assert _push(api) == (PushOutcome.DONE, None)
     assert api.keeps == {"access_token": "t1"}
 
 
 def test_without_a_call_to_ask_for_a_lead_it_is_not_read_back() -> None:
     blind = Youyi(url="https://y.example", company="c", account="a", password=("p",), find_path="")
     api = FakeApi(answers=[TOKEN, _said()])
-    assert _push(api, blind) == (Outcome.DONE, "not read back")
+    assert _push(api, blind) == (PushOutcome.DONE, "not read back")
 
 
 @pytest.mark.parametrize(
     ("answers", "outcome", "reason"),
     [
-        ([MISSING, _said(), MISSING], Outcome.REFUSED, "is not in the lead pool"),
-        ([MISSING, _said(), _said({**LEAD, "name": "x"})], Outcome.REFUSED, "name shows 'x' in place of '佐藤'"),
-        ([_said("no lead"), _said(), _said("none")], Outcome.REFUSED, "is not in the lead pool"),
-        ([MISSING, _said(code=2002, message="未知字段: secret")], Outcome.REFUSED, "code 2002: 未知字段: ***"),
-        ([answer(200, b"[]")], Outcome.REFUSED, "answered 200, code None: []"),
-        ([answer(200, b"<html>")], Outcome.LATER, "not JSON"),
-        ([CrmUnavailable("away", 7.0)], Outcome.LATER, "away"),
-        ([_said(status=401), _said(code=1001, message="密码不正确")], Outcome.REFUSED, "code 1001: 密码不正确"),
-        ([_said(status=401), _said()], Outcome.REFUSED, "without a token"),
-        ([_said(status=401), _said({"token": ""})], Outcome.REFUSED, "without a token"),
+        ([MISSING, _said(), MISSING], PushOutcome.REFUSED, "is not in the lead pool"),
+        ([MISSING, _said(), _said({**LEAD, "name": "x"})], PushOutcome.REFUSED, "name shows 'x' in place of '佐藤'"),
+        ([_said("no lead"), _said(), _said("none")], PushOutcome.REFUSED, "is not in the lead pool"),
+        ([MISSING, _said(code=2002, message="未知字段: secret")], PushOutcome.REFUSED, "code 2002: 未知字段: ***"),
+        ([answer(200, b"[]")], PushOutcome.REFUSED, "answered 200, code None: []"),
+        ([answer(200, b"<html>")], PushOutcome.LATER, "not JSON"),
+        ([CrmUnavailable("away", 7.0)], PushOutcome.LATER, "away"),
+        ([_said(status=401), _said(code=1001, message="密码不正确")], PushOutcome.REFUSED, "code 1001: 密码不正确"),
+        ([_said(status=401), _said()], PushOutcome.REFUSED, "without a token"),
+        ([_said(status=401), _said({"token": ""})], PushOutcome.REFUSED, "without a token"),
     ],
 )
 def test_what_does_not_end_in_the_pool_is_refused_or_tried_later(
-    answers: list[Answer | Exception], outcome: Outcome, reason: str
+    answers: list[Answer | Exception], outcome: PushOutcome, reason: str
 ) -> None:
     found, why = _push(FakeApi(answers=answers, keeps={"access_token": "t"}))
     assert found is outcome

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.zoho import Zoho
 from adapters.zoho.client import failure_of, is_address
-from connector.adapter_kit.contract import Delivery, Outcome, Update
+from connector.adapter_kit.contract import Delivery, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, Kind
 from connector.emulators.zoho.crm import FIRST_CHANNEL, TOKEN
@@ -62,7 +62,7 @@ def _update(record_id: str, module: str = "Leads", *, owner: str | None = None, 
     return update_of(f"{module}:{record_id}", fields, since=NOW, owner=owner, owner_field=field)
 
 
-def _push(account: FakeAccount, *updates: Update, **more: Any) -> list[tuple[Outcome, str | None]]:
+def _push(account: FakeAccount, *updates: Update, **more: Any) -> list[tuple[PushOutcome, str | None]]:
     return [(one.outcome, one.reason) for one in connection(**more).push(updates, account)]
 
 
@@ -283,7 +283,7 @@ def test_reconciliation_gives_the_stages_in_between_and_of_one_second_only_the_l
 def test_updates_are_batches_of_a_hundred_without_the_customer_s_rules(account: FakeAccount) -> None:
     leads = [account.crm.add(f"p{number}@example.com", owner=KEIKO.id) for number in range(101)]
     updates = [_update(lead, owner=REN.email, ABM_Status="Explicit") for lead in leads]
-    assert set(_push(account, *updates)) == {(Outcome.DONE, None)}
+    assert set(_push(account, *updates)) == {(PushOutcome.DONE, None)}
     assert {account.crm.owner_of(lead) for lead in leads} == {REN.id}
     assert account.calls.count("PUT Leads") == 2
     assert account.crm.rest.triggered == 0
@@ -335,7 +335,7 @@ def test_a_stage_under_a_blueprint_is_reached_by_its_transition_and_the_rest_is_
 def test_a_stage_that_a_blueprint_holds_and_that_is_there_already_is_done(account: FakeAccount) -> None:
     account.crm.rest.blueprints = {"Leads": {"Not Contacted": ("Contacted",)}}
     lead = account.crm.add("ann@example.com")
-    assert _push(account, _update(lead, Lead_Status="Not Contacted")) == [(Outcome.DONE, None)]
+    assert _push(account, _update(lead, Lead_Status="Not Contacted")) == [(PushOutcome.DONE, None)]
 
 
 def test_a_blueprint_that_cannot_be_asked_is_tried_later(account: FakeAccount) -> None:
@@ -345,14 +345,14 @@ def test_a_blueprint_that_cannot_be_asked_is_tried_later(account: FakeAccount) -
     said = {"data": [{"code": "RECORD_IN_BLUEPRINT", "details": {}}]}
     account.answers = [body(400, said), CrmUnavailable("busy", 3.0)]
     [pushed] = connection().push([_update(lead, Lead_Status="Contacted")], account)
-    assert (pushed.outcome, pushed.reason, pushed.retry_after) == (Outcome.LATER, "busy", 3.0)
+    assert (pushed.outcome, pushed.reason, pushed.retry_after) == (PushOutcome.LATER, "busy", 3.0)
 
 
 def test_an_owner_that_nobody_or_several_are_is_refused_and_the_rest_written(account: FakeAccount) -> None:
     lead = account.crm.add("ann@example.com", owner=KEIKO.id)
     for email in ("nobody@example.jp", MIO.email):
         [(outcome, reason)] = _push(account, _update(lead, owner=email, ABM_Status=email))
-        assert (outcome, reason) == (Outcome.REFUSED, f"Owner: no active user has the e-mail {email}")
+        assert (outcome, reason) == (PushOutcome.REFUSED, f"Owner: no active user has the e-mail {email}")
         assert account.crm.status_of(lead) == email
     account.memo["users"] = [{"id": str(place), "email": "a@b.c", "status": "active"} for place in (1, 2)]
     assert _push(account, _update(lead, owner="a@b.c"))[0][1] == "Owner: more than one active user has the e-mail a@b.c"
@@ -362,7 +362,7 @@ def test_a_system_that_reports_what_it_did_not_save_is_found_out(account: FakeAc
     account.crm.faults.lying = 1.0
     lead = account.crm.add("ann@example.com", owner=KEIKO.id)
     [(outcome, reason)] = _push(account, _update(lead, owner=REN.email, ABM_Status="Explicit"))
-    assert outcome is Outcome.REFUSED
+    assert outcome is PushOutcome.REFUSED
     assert reason == f"ABM_Status shows nothing in place of 'Explicit'; Owner shows '{KEIKO.id}' in place of '{REN.id}'"
 
 
@@ -384,7 +384,7 @@ def test_a_value_is_the_same_in_any_form_that_zoho_gives_it(
 ) -> None:
     lead = account.crm.add("ann@example.com", ABM_Status=shown)
     account.crm.faults.lying = 1.0
-    assert (_push(account, _update(lead, ABM_Status=wanted))[0][0] is Outcome.DONE) is is_same
+    assert (_push(account, _update(lead, ABM_Status=wanted))[0][0] is PushOutcome.DONE) is is_same
 
 
 def test_what_passes_by_itself_is_tried_later(account: FakeAccount) -> None:
@@ -401,19 +401,19 @@ def test_what_passes_by_itself_is_tried_later(account: FakeAccount) -> None:
     ):
         account.answers = [*answers]
         [pushed] = connection().push([update], account)
-        assert (pushed.outcome, pushed.reason, pushed.retry_after) == (Outcome.LATER, reason, pause)
+        assert (pushed.outcome, pushed.reason, pushed.retry_after) == (PushOutcome.LATER, reason, pause)
     other = account.crm.add("bob@example.com")
     account.answers = [
         body(207, {"data": [{"code": "SUCCESS"}, {"code": "NOT_ALLOWED"}]}),
         CrmUnavailable("no answer"),
     ]
     outcomes = [one.outcome for one in connection().push([update, _update(other, ABM_Status="x")], account)]
-    assert outcomes == [Outcome.LATER, Outcome.REFUSED]
+    assert outcomes == [PushOutcome.LATER, PushOutcome.REFUSED]
 
 
 def test_an_error_is_judged_by_its_code() -> None:
-    assert failure_of({"code": "RECORD_LOCKED"}).outcome is Outcome.LATER
-    assert failure_of({"code": "INVALID_DATA", "details": {"api_name": "id"}}).outcome is Outcome.GONE
+    assert failure_of({"code": "RECORD_LOCKED"}).outcome is PushOutcome.LATER
+    assert failure_of({"code": "INVALID_DATA", "details": {"api_name": "id"}}).outcome is PushOutcome.GONE
     assert failure_of(7).reason == "no error code"
     assert isinstance(failure_of({"code": "INTERNAL_ERROR"}).error(), CrmUnavailable)
     assert isinstance(failure_of({"code": "NO_PERMISSION", "details": 7}).error(), CrmRefused)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector.adapter_kit.contract import Outcome, Pushed, Update
+from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.outbound.push import LEFT_ALONE
 from connector.outbound.sending import BACKOFF, BACKOFF_MOST
@@ -24,7 +24,7 @@ from tests.flow.store_queries import subject_of, updates
 Answer = Callable[[Sequence[Update]], Sequence[Pushed]]
 
 
-def _answers(outcome: Outcome, **more: Any) -> Answer:
+def _answers(outcome: PushOutcome, **more: Any) -> Answer:
     return lambda updates: [Pushed(key=update.key, outcome=outcome, **more) for update in updates]
 
 
@@ -194,13 +194,13 @@ def test_a_refusal_is_tried_three_times_then_dead_with_its_reason_until_somebody
     runtime: Runtime, strings: Strings, clock: Clock
 ) -> None:
     Lead(runtime).moves("new")
-    strings.takes = _answers(Outcome.REFUSED, reason="no such field\0")
+    strings.takes = _answers(PushOutcome.REFUSED, reason="no such field\0")
     for number in range(1, 5):
         assert _push(runtime) == (1 if number < 4 else 0)
         clock.forward(hours=1)
     dead = _entry(runtime)
     assert (dead["outcome"], dead["attempts"], dead["error"]) == ("dead", 3, "no such field\ufffd")
-    strings.takes = _answers(Outcome.REFUSED, reason="still none")
+    strings.takes = _answers(PushOutcome.REFUSED, reason="still none")
     with runtime.database.write() as connection:
         assert outbox.retry(connection, clock()) == [dead["id"]]
     for _ in range(2):
@@ -216,7 +216,7 @@ def test_an_outage_before_it_does_not_make_the_first_refusal_the_last(
     runtime: Runtime, strings: Strings, clock: Clock
 ) -> None:
     Lead(runtime).moves("new")
-    for answer in ([_answers(Outcome.LATER)] * 5) + ([_answers(Outcome.REFUSED, reason="a lie")] * 2):
+    for answer in ([_answers(PushOutcome.LATER)] * 5) + ([_answers(PushOutcome.REFUSED, reason="a lie")] * 2):
         strings.takes = answer
         assert _push(runtime) == 1
         assert _entry(runtime)["outcome"] == outbox.WAITING
@@ -231,7 +231,7 @@ def test_a_newer_state_has_its_own_tries_and_wakes_what_was_dead(
 ) -> None:
     lead = Lead(runtime)
     lead.moves("new")
-    strings.takes = _answers(Outcome.REFUSED, reason="no")
+    strings.takes = _answers(PushOutcome.REFUSED, reason="no")
     for _ in range(2):
         _push(runtime)
         clock.forward(hours=1)
@@ -263,7 +263,7 @@ def test_later_without_a_time_backs_off_twice_as_long_each_time_with_jitter(
     runtime: Runtime, strings: Strings, clock: Clock
 ) -> None:
     Lead(runtime).moves("new")
-    strings.takes = _answers(Outcome.LATER, reason="busy")
+    strings.takes = _answers(PushOutcome.LATER, reason="busy")
     for number in range(12):
         _push(runtime)
         pause, most = _entry(runtime)["next_attempt_at"] - clock(), min(BACKOFF * 2**number, BACKOFF_MOST)
@@ -297,7 +297,7 @@ def test_a_refusal_of_the_whole_batch_counts_for_each_of_its_updates(runtime: Ru
 def test_a_record_that_is_gone_is_marked_and_asked_for_no_more(runtime: Runtime, strings: Strings) -> None:
     lead = Lead(runtime)
     lead.moves("new")
-    strings.takes = _answers(Outcome.GONE, reason="answered 404")
+    strings.takes = _answers(PushOutcome.GONE, reason="answered 404")
     _push(runtime)
     assert (_entry(runtime)["outcome"], _entry(runtime)["error"]) == ("gone", "answered 404")
     lead.moves("meeting")
@@ -308,7 +308,7 @@ def test_a_record_that_is_gone_is_marked_and_asked_for_no_more(runtime: Runtime,
 def test_each_update_of_a_batch_ends_by_its_own_answer_and_one_without_an_answer_is_tried_again(
     runtime: Runtime, strings: Strings, clock: Clock
 ) -> None:
-    words = {"A": Outcome.DONE, "B": Outcome.LATER, "C": Outcome.REFUSED, "D": Outcome.GONE}
+    words = {"A": PushOutcome.DONE, "B": PushOutcome.LATER, "C": PushOutcome.REFUSED, "D": PushOutcome.GONE}
     for record in (*words, "E"):
         Lead(runtime, record=record).moves("new")
     strings.takes = lambda updates: [
