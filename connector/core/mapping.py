@@ -16,7 +16,7 @@ Goal: TypeAlias = str | tuple[str, ...]
 Reader: TypeAlias = Callable[[Mapping[str, Any]], Any]
 """A compiled expression over an event's data. It never raises; what it cannot read is None."""
 Template: TypeAlias = Callable[[Mapping[str, str]], str]
-"""A compiled text template over `view_of(...)`."""
+"""A compiled text template over `updates.template_names(...)`."""
 
 
 class Backward(StrEnum):

@@ -13,7 +13,7 @@ from connector.core.action import Action
 from connector.core.event import Conflict
 from connector.core.mapping import IGNORE, Backward, Policy
 from connector.core.status import StatusInfo
-from connector.core.views import PERSON_NAMES, PROFILE, VIEW_NAMES
+from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES
 from connector.mapping import expressions, templates
 from connector.mapping.field_types import FieldType
 from connector.mapping.goals import Goals, StatusWord

@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import Final
 
-from connector.core.views import PERSON_NAMES, PROFILE, VIEW_NAMES
+from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES
 from connector.mapping.expressions import BadExpression, Expression
 
 _KNOWN: Final = (*VIEW_NAMES, *PERSON_NAMES)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from sqlalchemy import Connection
 
 from connector.adapter_kit.contract import Api, Pushed, PushOutcome, Update
-from connector.core.calendar import local_day
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, RecordRef
-from connector.core.views import person_of, view_of, wanted_fields
+from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.outbound.sending import (
     REFUSED,
     Sending,
@@ -167,29 +166,27 @@ class Pusher:
     def _update(
         self, row: Row, record: Row, subject: Row, identities: Sequence[tuple[str, str]], connected: Connected
     ) -> Update | None:
-        rule = connected.rules.push.get(record["object"])
-        if rule is None or record["is_gone"]:
-            return None
         status, since = subject["status"], subject["since"]
-        info = self._ruleset.statuses.get(status)
-        label = info.en if info else status
-        day = date.fromordinal(local_day(since, self._ruleset.zone)).isoformat()
-        is_shown = connected.rules.stands_for(record["object"], record["pipeline"], record["stage"] or "", status)
-        profile = (subject["state"] or {}).get("profile", {})
-        view = view_of(status, label, since, day, subject["owner"]) | person_of(profile, dict(reversed(identities)))
-        fields = wanted_fields(rule, view, shows_status=is_shown)
-        owner = subject["owner"] if rule.owner is not None else None
-        if not fields and owner is None and not rule.new_leads:
+        seen = SeenRecord(**{name: record[name] for name in ("object", "pipeline", "stage", "is_gone")})
+        shown = ShownSubject(
+            status=status,
+            since=since,
+            owner=subject["owner"],
+            profile=(subject["state"] or {}).get("profile", {}),
+            identities=identities,
+        )
+        wanted = wanted_update(connected.rules, seen, shown, self._ruleset)
+        if wanted is None or wanted.is_empty:
             return None
         return Update(
             key=f"{row['id']}.{row['revision']}",
             record=RecordRef(object=record["object"], id=record["external_id"]),
             status=status,
-            label=label,
+            label=wanted.label,
             since=since,
-            fields=fields,
-            owner=owner,
-            owner_field=rule.owner,
+            fields=wanted.fields,
+            owner=wanted.owner,
+            owner_field=wanted.owner_field,
             attempted_at=self._clock(),
             identities=tuple(Identity(kind=kind, value=value) for kind, value in identities),
         )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from connector.core.updates import follows_subject
 from connector.runtime.connections import Connected
 from connector.store import outbox
 from connector.store import subjects as queries
@@ -34,7 +35,7 @@ def ask_updates(
         _row(one, record, now)
         for one in moved
         for record in by_subject[one.subject]
-        if _is_pushed(record, connections.get(record["connection"]))
+        if _follows(record, connections.get(record["connection"]))
     ]
     outbox.ask(connection, rows)
     return bool(rows)
@@ -76,10 +77,11 @@ def record_row(key: tuple[str, str, str], now: datetime) -> dict[str, Any]:
     return unknown | known
 
 
-def _is_pushed(record: Row, connected: Connected | None) -> bool:
-    """What was made of a new lead is not written again."""
-    rule = connected.rules.push.get(record["object"]) if connected and connected.adapter.takes_updates else None
-    return rule is not None and not rule.new_leads
+def _follows(record: Row, connected: Connected | None) -> bool:
+    """Whether the record is updated when its subject changes."""
+    return (
+        connected is not None and connected.adapter.takes_updates and follows_subject(connected.rules, record["object"])
+    )
 
 
 def _row(moved: Moved, record: Row, now: datetime) -> Row:

@@ -20,6 +20,7 @@ from connector.core.decision import Decision
 from connector.core.engine import Folded, Ruleset, fold, fold_all
 from connector.core.event import Step
 from connector.core.state import State
+from connector.core.updates import ShownSubject
 from connector.pipeline.decisions import notice_key
 from connector.runtime.parts import Runtime
 from connector.store import histories, subjects
@@ -88,7 +89,7 @@ class Comparison:
             proposal.template or self._present.template, proposal.settings or self._present.settings
         )
         self._since: Final = day_start(since.toordinal(), self._present.zone) if since else None
-        self._pushable: Final = Pushable(runtime.connections.all(), proposal.mappings)
+        self._pushable: Final = Pushable(runtime.connections.all(), proposal.mappings, self._proposed)
         self._each: Final = each
         self._day: Final = local_day(self._now, self._proposed.zone)
         self._midnight: Final = day_start(self._day, self._proposed.zone)
@@ -177,8 +178,19 @@ class Comparison:
                 undone=undone,
                 made=made,
                 mails=() if self._is_silent else self._mails(connection, one.id, undone, made),
-                pushes=self._pushable.pushes(after["status"], after["owner"], records[one.id]) if is_told else (),
+                pushes=self._pushable.pushes(self._as_shown(one, names[one.id]), records[one.id]) if is_told else (),
             )
+
+    def _as_shown(self, one: _Other, identities: Sequence[tuple[str, str]]) -> ShownSubject:
+        """What the records of a subject would show of it; of one that nothing has happened to any more, from now on."""
+        after = shown(one.folded.state if one.folded else None)
+        return ShownSubject(
+            status=after["status"],
+            since=one.folded.state.since if one.folded else self._now,
+            owner=after["owner"],
+            profile=after["profile"],
+            identities=identities,
+        )
 
     def _mails(
         self, connection: Connection, of: str, undone: Sequence[Decision], made: Sequence[Decision]

@@ -9,7 +9,9 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.adapter_kit.contract import EMPTIED_STAGE
-from connector.core.mapping import MappingRules, PushRule
+from connector.core.mapping import MappingRules
+from connector.core.ruleset import Ruleset
+from connector.core.updates import SeenRecord, ShownSubject, follows_subject, wanted_update
 from connector.runtime.connections import Connected
 from connector.store import catalogs
 from connector.store.rows import Row
@@ -22,7 +24,10 @@ STAGE_WORDS: Final = frozenset({"stage", EMPTIED_STAGE})
 class Pushable:
     """Looks through the push sections in force, those of `drafts` in place of their connections' own."""
 
-    def __init__(self, connections: Mapping[str, Connected], drafts: Mapping[str, MappingRules]) -> None:
+    def __init__(
+        self, connections: Mapping[str, Connected], drafts: Mapping[str, MappingRules], ruleset: Ruleset
+    ) -> None:
+        self._ruleset: Final = ruleset
         self._connections: Final = {
             name: replace(one, rules=drafts.get(name, one.rules))
             for name, one in connections.items()
@@ -37,27 +42,28 @@ class Pushable:
             if newest is not None:
                 self._stages[name] = newest["content"].get("stages", {})
 
-    def pushes(self, status: str, owner: str | None, records: Iterable[Row]) -> tuple[Push, ...]:
-        """The updates of a subject's records (those that are not gone) for a status and an owner."""
+    def pushes(self, subject: ShownSubject, records: Iterable[Row]) -> tuple[Push, ...]:
+        """The updates of a subject's records (those that are not gone), had it changed to what is given."""
         return tuple(
             push
             for record in records
             if (one := self._connections.get(record["connection"])) is not None
-            and (rule := one.rules.push.get(record["object"])) is not None
-            and not rule.new_leads
-            and (push := self._push(one, rule, record, status, owner)) is not None
+            and follows_subject(one.rules, record["object"])
+            and (push := self._push(one, record, subject)) is not None
         )
 
-    def _push(self, one: Connected, rule: PushRule, record: Row, status: str, owner: str | None) -> Push | None:
+    def _push(self, one: Connected, record: Row, subject: ShownSubject) -> Push | None:
         """None: nothing is to be sent."""
-        is_shown = one.rules.stands_for(record["object"], record["pipeline"], record["stage"] or "", status)
-        values: Mapping[str, Any] = {} if is_shown else rule.status.get(status, {})
+        seen = SeenRecord(**{name: record[name] for name in ("object", "pipeline", "stage", "is_gone")})
+        wanted = wanted_update(one.rules, seen, subject, self._ruleset)
+        if wanted is None:
+            return None
         wrong = None
-        if rule.status and not is_shown and status not in rule.status:
-            wrong = f"no push value for the status {status}"
-        elif stage := self._missing_stage(one, record, values):
+        if wanted.status is None:
+            wrong = f"no push value for the status {subject.status}"
+        elif stage := self._missing_stage(one, record, wanted.status):
             wrong = f"the system has no stage {stage}"
-        elif not values and not rule.fields and (owner is None or rule.owner is None):
+        elif wanted.is_empty:
             return None
         return Push(connection=one.name, object=record["object"], record=record["external_id"], wrong=wrong)
 

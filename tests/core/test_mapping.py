@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 from connector.core.action import BIT
 from connector.core.errors import Unmapped
 from connector.core.event import Conflict, Event, FieldValue, Kind, RecordRef, Step
-from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule, TriggerRule
+from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, TriggerRule
 from connector.core.translation import translate
-from connector.core.views import VIEW_NAMES, person_of, view_of, wanted_fields
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEAD = RecordRef(object="lead", id="1")
@@ -193,31 +191,6 @@ def test_identities_tags_and_deletions_need_no_entry() -> None:
     assert translate(event(Kind.DELETED, record=LEAD), RULES) == ()
 
 
-def view(code: str = "explicit") -> dict[str, str]:
-    return view_of(code, "顕在化", AT, "2026-03-01", None)
-
-
-def test_a_template_sees_the_names_that_are_documented() -> None:
-    assert tuple(view()) == VIEW_NAMES
-    assert list(view().values()) == ["explicit", "顕在化", "2026-03-01", "2026-03-01T12:00:00+00:00", ""]
-    assert view_of("explicit", "", AT, "", "hana@example.com")["owner"] == "hana@example.com"
-
-
-@pytest.mark.parametrize(
-    ("code", "shows_status", "expected"),
-    [
-        ("explicit", False, {"STATUS_ID": "WARM", "ABM": "顕在化"}),
-        ("explicit", True, {"ABM": "顕在化"}),
-        ("latent", False, {"ABM": "顕在化"}),
-    ],
-)
-def test_a_record_should_show_the_fields_of_its_status_and_the_texts(
-    *, code: str, shows_status: bool, expected: Mapping[str, str]
-) -> None:
-    rule = PushRule(status={"explicit": {"STATUS_ID": "WARM"}}, fields={"ABM": lambda seen: seen["status.label"]})
-    assert wanted_fields(rule, view(code), shows_status=shows_status) == expected
-
-
 WORDS = st.sampled_from(["", "NEW", "WON", "form", "webinar", "mail_click", "login", "0", "17", "odd"])
 EVENTS = st.builds(
     Event,
@@ -284,17 +257,3 @@ def test_a_whole_record_says_who_it_is_its_fields_its_owner_and_its_stage() -> N
     ]
     bare = Event(key="c:2", at=AT, kind=Kind.RECORD)
     assert [step.kind for step in translate(bare, rules)] == [Kind.IDENTIFY]
-
-
-def test_a_person_is_shown_by_the_profile_and_else_by_what_finds_them() -> None:
-    profile = {"company": "Example", "custom.tags": ["a", "b"], "custom.big": True, "custom.size": 12, "email": None}
-    shown = person_of(profile, {"email": "a@example.com", "visitor": "v"})
-    assert shown == {
-        "email": "a@example.com",
-        "phone": "",
-        "profile.company": "Example",
-        "profile.custom.tags": "a, b",
-        "profile.custom.big": "true",
-        "profile.custom.size": "12",
-        "profile.email": "",
-    }

@@ -15,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.core.engine import Ruleset
 from connector.core.errors import NotFound, SalesOpsError, Unmapped
 from connector.core.event import Conflict, Event, FieldValue, Kind, Step
 from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule
+from connector.core.rules import BASIC_2, Settings
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
 from connector.core.translation import translate
-from connector.core.views import person_of, view_of, wanted_fields
+from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.mapping import BadMapping, check_mapping, load_mapping, parse_mapping
 from connector.mapping.expressions import BadExpression
 from connector.mapping.expressions import path as path_of
@@ -247,8 +249,10 @@ def test_an_expression_finds_what_jmespath_says_and_never_fails(expression: str,
 
 
 def test_a_record_shows_values_and_texts() -> None:
-    view = view_of("appointment_prospect", "アポ見込み", AT, "2026-03-01", None)
-    assert wanted_fields(whole().push["lead"], view, shows_status=False) == {
+    subject = ShownSubject(status="appointment_prospect", since=AT, owner=None, profile={}, identities=())
+    wanted = wanted_update(whole(), SeenRecord(object="lead"), subject, Ruleset(BASIC_2, Settings()))
+    assert wanted is not None
+    assert wanted.fields == {
         "STATUS_ID": "IN_PROCESS",
         "FLAG": True,
         "COUNT": 7,
@@ -256,7 +260,7 @@ def test_a_record_shows_values_and_texts() -> None:
         "T": "0123",
         "L": ["a", 1],
         "O": {"x": None},
-        "UF_CRM_ABM_STATUS": "アポ見込み {since} 2026-03-01",
+        "UF_CRM_ABM_STATUS": "Appointment prospect {since} 2026-03-01",
         "UF_CRM_ABM_FIXED": "abm",
     }
 
@@ -539,8 +543,8 @@ def test_new_leads_and_what_is_known_of_a_person_can_be_pushed_and_are_written_a
     rules = parse_mapping(text, "a.yaml")
     assert rules.push["lead"].new_leads
     assert parse_mapping(write_mapping(rules), "a.yaml") == rules
-    view = person_of({"company": "Example"}, {"email": "a@example.com"})
-    assert rules.push["lead"].fields["company"](view) == "Example , a@example.com"
+    names = {"profile.company": "Example", "email": "a@example.com"}
+    assert rules.push["lead"].fields["company"](names) == "Example , a@example.com"
     assert told('adapter: a\npush: {lead: {fields: {x: "{profile.Company}"}}}') == [
         (
             "2:27: {profile.Company} is not known; allowed: {status.code}, {status.label}, {since.date}, {since.iso}, "
