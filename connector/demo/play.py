@@ -17,11 +17,12 @@ import requests
 
 from adapters import ADAPTERS
 from connector.adapter_kit.signatures import sign_webhook
-from connector.demo.life import lives, title_of
+from connector.demo.life import Arrived, Behaved, DealMoved, DealOpened, Handed, Happening, LeadMoved, lives, title_of
 from connector.demo.outcome import Outcome, compare
-from connector.demo.player import Player
 from connector.demo.stage import repair, say, settle, tell_account
-from connector.emulators.bitrix24.running import RunningPortal
+from connector.emulators.bitrix24.crm import Bitrix24Crm
+from connector.emulators.bitrix24.fields import Entity
+from connector.emulators.bitrix24.state import Portal
 from connector.emulators.engine.faults import Faults
 from connector.operations import connection_changes
 from connector.operations.connection_settings import Draft
@@ -42,7 +43,7 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
     runtime = Runtime(config)
     now = datetime.now(UTC)
     base = reachable(config.host, config.port)
-    with RunningPortal(faults=Faults(seed=seed, query_limit=0.04, lost=0.08, doubled=0.05, late=0.15)) as portal:
+    with Bitrix24Crm(faults=Faults(seed=seed, query_limit=0.04, lost=0.08, doubled=0.05, late=0.15)) as portal:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         _connect(runtime, portal, secret)
         portal.subscribe(f"{base}/webhooks/{PORTAL}")
@@ -50,7 +51,7 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
         player = Player(portal.portal)
         lines = [line for happening in lives(now, seed, leads) if (line := player.play(happening))]
         _send(f"{base}/webhooks/{SITE}", lines, secret)
-        settle(runtime, [portal.sender.drain], PATIENCE)
+        settle(runtime, [portal.drain], PATIENCE)
         _repair(runtime, portal, now)
         outcomes = compare(runtime, PORTAL, player.leads, portal.portal)
         is_right = _report(runtime, portal, outcomes)
@@ -62,9 +63,9 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
     return 0 if is_right else 1
 
 
-def _connect(runtime: Runtime, portal: RunningPortal, secret: str) -> None:
+def _connect(runtime: Runtime, portal: Bitrix24Crm, secret: str) -> None:
     """Add the two connections as `connector connection add` does."""
-    tokens = {"webhook_url": (portal.webhook_url,), "application_tokens": (portal.application_token,)}
+    tokens = {key: tuple(values) for key, values in portal.connection()[1].items()}
     for name, adapter, settings, hidden in (
         (PORTAL, "bitrix24", {"rate": 10}, tokens),
         (SITE, "standard", {}, {"secret": (secret,)}),
@@ -87,13 +88,13 @@ def _send(url: str, lines: Sequence[Mapping[str, Any]], secret: str) -> None:
                 time.sleep(0.2)
 
 
-def _repair(runtime: Runtime, portal: RunningPortal, now: datetime) -> None:
+def _repair(runtime: Runtime, portal: Bitrix24Crm, now: datetime) -> None:
     """Until nothing changes any more."""
     while repair(runtime, [PORTAL], now - timedelta(days=200)):
-        settle(runtime, [portal.sender.drain], PATIENCE)
+        settle(runtime, [portal.drain], PATIENCE)
 
 
-def _report(runtime: Runtime, portal: RunningPortal, outcomes: Sequence[Outcome]) -> bool:
+def _report(runtime: Runtime, portal: Bitrix24Crm, outcomes: Sequence[Outcome]) -> bool:
     for one in outcomes:
         mark = "ok" if one.is_right else "WRONG"
         say(
@@ -109,6 +110,63 @@ def _report(runtime: Runtime, portal: RunningPortal, outcomes: Sequence[Outcome]
         f"the account {'balances' if is_balanced_all else 'DOES NOT BALANCE'}"
     )
     return is_balanced_all and not wrong
+
+
+class Player:
+    """Plays happenings in the order they are given. `leads` and `deals`: who → record id, as far as played."""
+
+    def __init__(self, portal: Portal) -> None:
+        self.portal = portal
+        self.leads: dict[str, int] = {}
+        self.deals: dict[str, int] = {}
+
+    def play(self, happening: Happening) -> Mapping[str, Any] | None:
+        """Does it; what was done on the site is given back as a line for a connection of the adapter `standard`."""
+        at, who, what = happening.at, happening.who, happening.what
+        match what:
+            case Behaved():
+                return what.line
+            case Arrived():
+                self.leads[who] = self._arrive(happening, what)
+            case LeadMoved():
+                self.portal.change(Entity.LEAD, self.leads[who], {"stageId": what.stage}, by=what.by, at=at)
+            case Handed():
+                self.portal.change(Entity.LEAD, self.leads[who], {"assignedById": what.owner}, by=what.by, at=at)
+            case DealOpened():
+                self.deals[who] = self._open_deal(happening, what)
+            case DealMoved():
+                category = self.portal.find(Entity.DEAL, self.deals[who]).get("categoryId")
+                stage = f"C{category}:{what.stage}" if category else what.stage
+                self.portal.change(Entity.DEAL, self.deals[who], {"stageId": stage}, by=what.by, at=at)
+        return None
+
+    def _arrive(self, happening: Happening, what: Arrived) -> int:
+        values = {
+            "title": f"{what.company}: {what.name} {what.last_name}",
+            "name": what.name,
+            "lastName": what.last_name,
+            "companyTitle": what.company,
+            "sourceId": "WEBFORM",
+            "assignedById": what.owner,
+        }
+        return self.portal.add(Entity.LEAD, values, by=what.owner, email=what.email, at=happening.at)
+
+    def _open_deal(self, happening: Happening, what: DealOpened) -> int:
+        lead_id = self.leads[happening.who]
+        lead = self.portal.find(Entity.LEAD, lead_id)
+        owner, email = lead.get("assignedById"), lead.first("EMAIL")
+        person = {"name": lead.get("name"), "lastName": lead.get("lastName"), "leadId": lead_id, "assignedById": owner}
+        contact = self.portal.add(Entity.CONTACT, person, by=what.by, email=email, at=happening.at)
+        values = {
+            "title": f"Deal with {lead.get('companyTitle')}",
+            "categoryId": what.category,
+            "leadId": lead_id,
+            "contactId": contact,
+            "contactIds": [contact],
+            "opportunity": what.amount,
+            "assignedById": owner,
+        }
+        return self.portal.add(Entity.DEAL, values, by=what.by, at=happening.at)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from connector.core.action import Action
 from connector.demo.life import KEY_PAGES, STORIES, Arrived, Behaved, LeadMoved, lives, title_of
-from connector.demo.player import Player
+from connector.demo.play import Player
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.state import Portal
 from tests.emulators.conftest import Clock

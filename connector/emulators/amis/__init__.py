@@ -1,1 +1,1 @@
-"""The emulated amis."""
+"""An emulated Amis: its people, its REST interface and its webhooks."""

@@ -1,1 +1,1 @@
-"""The emulated bitrix24."""
+"""An emulated Bitrix24: `state` is what it knows, `rest` answers, `webhooks` tells, `crm` is all of it on loopback."""

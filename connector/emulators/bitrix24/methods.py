@@ -18,9 +18,9 @@ from connector.emulators.bitrix24.events import (
 )
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.items import Call, Found, item_add, item_fields, item_get, item_list, item_update
-from connector.emulators.bitrix24.log import Move
 from connector.emulators.bitrix24.php import as_array
 from connector.emulators.bitrix24.records import Refused, as_old, show
+from connector.emulators.bitrix24.state import Move
 
 
 def _old_get(entity: Entity) -> Callable[[Call], Found]:

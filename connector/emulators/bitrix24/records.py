@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from connector.emulators.bitrix24.fields import FIELDS, OLD_KEYS, Entity, custom_item_name, item_name
-from connector.emulators.bitrix24.multis import Multi
+from connector.emulators.bitrix24.php import as_array
 
 _NUMBERS: Final = frozenset(
     {"integer", "user", "crm_company", "crm_contact", "crm_lead", "crm_category", "crm_quote", "location"}
 )
 _EMPTY_TEXT: Final = frozenset({"BIRTHDATE", "DATE_CLOSED", "BEGINDATE", "CLOSEDATE"})
-
-
-class Refused(Exception):
-    """An error body of the portal: `code` may be empty, `status` is the HTTP status outside a batch."""
-
-    def __init__(self, *, code: str, text: str, status: int = 400) -> None:
-        super().__init__(text)
-        self.code, self.text, self.status = code, text, status
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +35,32 @@ class Record:
         return next(
             (it.value for it in self.multis if it.type_id == type_id and value_type in {None, it.value_type}), ""
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class Multi:
+    """One value of a multi-field; `type_id` is EMAIL or PHONE."""
+
+    id: int
+    type_id: str
+    value: str
+    value_type: str = "WORK"
+
+
+def write_multis(old_values: list[Multi], written: Any, next_id: Iterator[int]) -> list[Multi]:
+    """The values after a write of `fm`: `n0` adds, an id changes, an empty value deletes, no `typeId` does nothing."""
+    kept = {str(it.id): it for it in old_values}
+    for key, row in as_array(written).items():
+        entry = as_array(row)
+        type_id, value = str(entry.get("typeId") or ""), str(entry.get("value") or "")
+        if not type_id:
+            continue
+        old = kept.pop(str(entry.get("id") or key), None)
+        if value:
+            number = old.id if old else next(next_id)
+            value_type = str(entry.get("valueType") or "WORK")
+            kept[str(number)] = Multi(id=number, type_id=type_id, value=value, value_type=value_type)
+    return sorted(kept.values(), key=lambda it: it.id)
 
 
 def read_value(type_name: str, name: str, value: Any, zone: tzinfo) -> Any:
@@ -76,6 +94,14 @@ def _read_members(name: str, value: Any, zone: tzinfo) -> tuple[Any, ...]:
         raise Refused(code="100", text=text)
     members = value.values() if isinstance(value, dict) else value
     return tuple(read_value("integer", name, member, zone) for member in members)
+
+
+class Refused(Exception):
+    """An error body of the portal: `code` may be empty, `status` is the HTTP status outside a batch."""
+
+    def __init__(self, *, code: str, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.code, self.text, self.status = code, text, status
 
 
 def bad_value(*, name: str) -> Refused:

@@ -5,18 +5,43 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from connector.emulators.bitrix24.directory import CUSTOM_FIELDS, FUNNELS, STAGES, USERS, Stage, User, directory_of
 from connector.emulators.bitrix24.fields import Entity
-from connector.emulators.bitrix24.log import Move, Write
-from connector.emulators.bitrix24.multis import Multi, write_multis
-from connector.emulators.bitrix24.records import Record, Refused, bad_value, read_values
+from connector.emulators.bitrix24.records import Multi, Record, Refused, bad_value, read_values, write_multis
 
 MOVED_FUNNEL: Final = "ONCRMDEALMOVETOCATEGORY"
 CREATED, MOVED, CLOSED, CHANGED_FUNNEL = 1, 2, 3, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One row of the stage history; `type` is 1 created, 2 moved, 3 closed, 5 other funnel."""
+
+    id: int
+    type: int
+    entity: Entity
+    owner: int
+    at: datetime
+    category: int
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One saved change of a record: `origin` is `people` or `rest`, `before` and `after` hold what differs."""
+
+    entity: Entity
+    id: int
+    at: datetime
+    by: int
+    origin: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
 
 class Portal:

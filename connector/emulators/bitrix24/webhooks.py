@@ -56,11 +56,6 @@ class Sender:
         self._now, self._tally, self._others = now, tally, others
         self._seen = Counter[tuple[str, int]]()
 
-    @property
-    def answers(self) -> Counter[int]:
-        """What the handlers answered, by status."""
-        return self.courier.answers
-
     def announce(self, event: str, entity: Entity, record_id: int) -> None:
         """Sends the event to every handler that asked for it; faults are drawn per handler, record and change."""
         self._seen[event, record_id] += 1
@@ -81,10 +76,6 @@ class Sender:
         self._tally.add("webhooks.robots")
         address = f"{url}?{urlencode(query)}" if query else url
         self._send(address, "robot", build_query({"document_id": document, "auth": auth}), is_sure=True)
-
-    def drain(self, timeout: float = 30.0) -> bool:
-        """Waits until everything queued has been sent, late ones too; False when the time is up before."""
-        return self.courier.drain(timeout)
 
     def close(self) -> None:
         """Stops sending; what is still queued is dropped."""

@@ -1,1 +1,1 @@
-"""The emulated bownow."""
+"""An emulated BowNow: its people, its REST interface with tokens, and its webhooks."""

@@ -1,1 +1,1 @@
-"""The emulated cocoar."""
+"""An emulated COCOAR page, which only tells."""

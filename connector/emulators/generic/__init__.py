@@ -1,1 +1,1 @@
-"""The emulated generic."""
+"""An emulated CRM of the kind that the adapter `generic` speaks to by settings."""

@@ -1,1 +1,1 @@
-"""The emulated hubspot."""
+"""An emulated HubSpot account: its people, its REST interface and its signed batches of events."""

@@ -14,9 +14,8 @@ from connector.adapter_kit.contract import Delivery
 from connector.emulators.engine.courier import Content, Message
 from connector.emulators.engine.emulator import CrmEmulator
 from connector.emulators.engine.shelf import Change
-from connector.emulators.hubspot.answers import problem
 from connector.emulators.hubspot.directory import OWNERS
-from connector.emulators.hubspot.rest import HubSpotRest
+from connector.emulators.hubspot.rest import HubSpotRest, problem
 
 SECRET: Final = "6f1d2c5a-0b7e-4c1e-9d43-2a8e5b90c7f1"  # noqa: S105 - of an account that is not real
 REFRESH_TOKEN: Final = "na1-2f6c-9d01-refresh"  # noqa: S105 - of an account that is not real

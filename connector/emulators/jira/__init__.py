@@ -1,1 +1,1 @@
-"""The emulated jira."""
+"""An emulated Jira site: its people, its issues, its REST interface and its webhooks."""

@@ -1,1 +1,1 @@
-"""The emulated matomo."""
+"""An emulated site that Matomo watches: visits for the reporting interface, which sends nothing by itself."""

@@ -1,1 +1,1 @@
-"""The emulated odoo."""
+"""An emulated Odoo: its people, its models, its JSON interface and its webhooks."""

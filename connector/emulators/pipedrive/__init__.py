@@ -1,1 +1,1 @@
-"""The emulated pipedrive."""
+"""An emulated Pipedrive company: its people, its REST interface and its webhooks."""

@@ -1,1 +1,1 @@
-"""The emulated posthog."""
+"""An emulated site that PostHog watches and tells of."""

@@ -1,1 +1,1 @@
-"""The emulated rudderstack."""
+"""An emulated site whose events RudderStack sends on."""

@@ -1,1 +1,1 @@
-"""The emulated salesforce."""
+"""An emulated Salesforce organization: its people, its REST interface and its messages."""

@@ -1,1 +1,1 @@
-"""The emulated segment."""
+"""An emulated site whose events Segment sends on."""

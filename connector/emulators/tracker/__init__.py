@@ -1,1 +1,1 @@
-"""The emulated tracker."""
+"""An emulated site with the connector's own tracker."""

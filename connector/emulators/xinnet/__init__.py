@@ -1,1 +1,1 @@
-"""The emulated xinnet."""
+"""An emulated Xinnet: leads that its people make and change."""

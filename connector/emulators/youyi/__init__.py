@@ -1,1 +1,1 @@
-"""The emulated youyi."""
+"""An emulated Youyi, which only takes new leads."""

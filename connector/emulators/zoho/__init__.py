@@ -1,1 +1,1 @@
-"""The emulated zoho."""
+"""An emulated Zoho CRM: its people, its REST interface and its notification channels."""

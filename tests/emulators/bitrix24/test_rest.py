@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from connector.emulators.bitrix24.fields import Entity, custom_item_name
-from connector.emulators.bitrix24.log import older_after_newer
 from tests.emulators.conftest import SECRET, Bench, payload
 
 LEAD = {"title": "Demo request: Halden & Sons", "name": "Ingrid", "stageId": "NEW", "assignedById": 11}
@@ -363,8 +362,9 @@ def test_an_older_write_after_a_newer_one_shows_in_the_log(bench: Bench) -> None
             useOriginalUfNames="Y",
             fields={"UF_CRM_ABM_SINCE": since},
         )
-    (found,) = older_after_newer(bench.portal.writes, "UF_CRM_ABM_SINCE")
-    assert (found.before, found.after) == ({"UF_CRM_ABM_SINCE": "2026-03-05"}, {"UF_CRM_ABM_SINCE": "2026-03-02"})
+    last = bench.portal.writes[-1]
+    assert last.origin == "rest"
+    assert (last.before, last.after) == ({"UF_CRM_ABM_SINCE": "2026-03-05"}, {"UF_CRM_ABM_SINCE": "2026-03-02"})
 
 
 def test_a_person_hands_a_record_over_in_the_past(bench: Bench) -> None:

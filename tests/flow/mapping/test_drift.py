@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.bitrix24 import Bitrix24
-from connector.core.errors import CrmUnavailable
+from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.directory import Stage
 from connector.emulators.bitrix24.fields import Entity
-from connector.emulators.bitrix24.running import RunningPortal
 from connector.emulators.engine.faults import Faults
 from connector.operations import catalogs as operations
 from connector.operations import doctor
@@ -32,23 +30,22 @@ MAPPING = SHIPPED.replace("PREPAYMENT_INVOICE: project, ", "").replace(", APOLOG
 
 
 @pytest.fixture
-def portal(clock: Clock) -> Iterator[RunningPortal]:
-    with RunningPortal(now=clock, faults=Faults(seed=1)) as running:
+def portal(clock: Clock) -> Iterator[Bitrix24Crm]:
+    with Bitrix24Crm(now=clock, faults=Faults(seed=1)) as running:
         yield running
 
 
 @pytest.fixture
-def tokyo(runtime: Runtime, portal: RunningPortal, monkeypatch: pytest.MonkeyPatch) -> Connected:
+def tokyo(runtime: Runtime, portal: Bitrix24Crm) -> Connected:
     """A connection to the portal, whose mapping fits it."""
-    monkeypatch.setattr(Bitrix24, "RATE", (500, 1))
     secrets = {"webhook_url": [portal.webhook_url], "application_tokens": ["t" * 32]}
-    add_connection(runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING)
+    add_connection(runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING, rate=500)
     found = runtime.connections.get("tokyo")
     assert found is not None
     return found
 
 
-def change(portal: RunningPortal) -> None:
+def change(portal: Bitrix24Crm) -> None:
     """The stage IN_PROCESS goes and CALLED comes; a text field goes and another comes."""
     stages = portal.portal.stages
     lead = [stage for stage in stages["STATUS"] if stage.status_id != "IN_PROCESS"]
@@ -70,7 +67,7 @@ def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, cloc
 
 
 def test_what_is_gone_and_what_is_new_is_told_and_warned_of(
-    runtime: Runtime, tokyo: Connected, portal: RunningPortal, clock: Clock
+    runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, clock: Clock
 ) -> None:
     look(runtime, tokyo)
     change(portal)
@@ -92,7 +89,7 @@ def test_what_is_gone_and_what_is_new_is_told_and_warned_of(
 
 
 def test_the_doctor_names_the_connections_that_do_not_fit(
-    runtime: Runtime, tokyo: Connected, portal: RunningPortal, clock: Clock
+    runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, clock: Clock
 ) -> None:
     look(runtime, tokyo)
     clock.forward(days=1)
@@ -105,7 +102,7 @@ def test_the_doctor_names_the_connections_that_do_not_fit(
 
 
 def test_a_file_is_checked_against_the_system_with_line_and_column(
-    runtime: Runtime, tokyo: Connected, portal: RunningPortal, tmp_path: Path, clock: Clock
+    runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, tmp_path: Path, clock: Clock
 ) -> None:
     file = tmp_path / "tokyo.yaml"
     file.write_text(MAPPING)
@@ -123,29 +120,25 @@ def test_a_file_is_checked_against_the_system_with_line_and_column(
 
 
 def test_a_system_that_fails_stops_no_other_and_a_paused_one_is_not_asked(
-    runtime: Runtime, tokyo: Connected, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm
 ) -> None:
-    def away(_self: Bitrix24, _api: object) -> None:
-        message = "it is away"
-        raise CrmUnavailable(message)
-
-    monkeypatch.setattr(Bitrix24, "catalog", away)
+    portal.faults.server_error = 1.0
+    page = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
+    away = f"POST 127.0.0.1: answered 502: {page}"
     add_connection(runtime, "other")
     with runtime.database.write() as connection:
         now = runtime.clock()
         catalogs.keep(connection, "other", {"stages": {}, "owners": [], "fields": {}}, now)
     with capture_logs() as logs:
         watch(runtime)
-    assert [(one["event"], one["connection"], one["error"]) for one in logs] == [
-        ("catalogue not read", "tokyo", "it is away")
-    ]
+    assert [(one["event"], one["connection"], one["error"]) for one in logs] == [("catalogue not read", "tokyo", away)]
     asked = operations.drift(runtime)
-    assert [(one.connection, one.error) for one in asked] == [("other", None), ("tokyo", "it is away")]
+    assert [(one.connection, one.error) for one in asked] == [("other", None), ("tokyo", away)]
     assert [one.error for one in operations.drift(runtime, asks=False)] == [None, None]
     assert tokyo.name == "tokyo"
 
 
-def test_many_differences_are_warned_of_in_one_line(runtime: Runtime, tokyo: Connected, portal: RunningPortal) -> None:
+def test_many_differences_are_warned_of_in_one_line(runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm) -> None:
     stages = portal.portal.stages
     more = (replace(stages["STATUS"][0], id=900 + number, status_id=f"S{number}") for number in range(25))
     stages["STATUS"] = (*stages["STATUS"], *more)

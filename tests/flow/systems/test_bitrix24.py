@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from werkzeug.serving import make_server
 
-from adapters.bitrix24 import Bitrix24
+from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
-from connector.emulators.bitrix24.running import RunningPortal
 from connector.emulators.engine.faults import Faults
 from connector.operations.doctor import balance, is_balanced
 from connector.pipeline.reconcile import reconcile
@@ -37,7 +36,6 @@ push:
     fields: {UF_CRM_ABM_STATUS: "{status.label}", UF_CRM_ABM_SINCE: "{since.date}"}
     owner: ASSIGNED_BY_ID
 """
-TOKEN = "k4w8zq1n6t0x5p2v9c7h3j1m8b5r6y0d"
 
 
 @pytest.fixture
@@ -46,17 +44,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def portal(clock: Clock) -> Iterator[RunningPortal]:
-    with RunningPortal(now=clock, application_token=TOKEN, faults=Faults(seed=1)) as running:
+def portal(clock: Clock) -> Iterator[Bitrix24Crm]:
+    with Bitrix24Crm(now=clock, faults=Faults(seed=1)) as running:
         yield running
 
 
 @pytest.fixture
-def connected(runtime: Runtime, portal: RunningPortal, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningPortal]:
+def connected(runtime: Runtime, portal: Bitrix24Crm) -> Iterator[Bitrix24Crm]:
     """The portal with a connection to it, and its webhooks coming in over loopback."""
-    monkeypatch.setattr(Bitrix24, "RATE", (500, 1))
-    secrets = {"webhook_url": [portal.webhook_url], "application_tokens": [TOKEN]}
-    add_connection(runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING)
+    _, secrets = portal.connection()
+    add_connection(runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING, rate=500)
     server = make_server("127.0.0.1", 0, create_app(runtime.config, runtime), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -66,15 +63,15 @@ def connected(runtime: Runtime, portal: RunningPortal, monkeypatch: pytest.Monke
     thread.join(5)
 
 
-def _settle(runtime: Runtime, portal: RunningPortal) -> None:
+def _settle(runtime: Runtime, portal: Bitrix24Crm) -> None:
     """Until nothing moves any more: webhooks arrive, are processed, and what they cause is pushed."""
     before = -1
     while before != (now := sum(book["accepted"] for book in balance(runtime).values())):
         before = now
-        assert portal.sender.drain(10)
+        assert portal.drain(10)
         drain(runtime)
         runtime.pusher.drain(lambda: True)
-        assert portal.sender.drain(10)
+        assert portal.drain(10)
     assert all(map(is_balanced, balance(runtime).values()))
 
 
@@ -85,7 +82,7 @@ def _only(runtime: Runtime) -> dict[str, object]:
 
 
 def test_a_lead_moved_by_people_gets_its_status_fields_and_the_echo_is_not_applied(
-    runtime: Runtime, connected: RunningPortal, clock: Clock
+    runtime: Runtime, connected: Bitrix24Crm, clock: Clock
 ) -> None:
     lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
     _settle(runtime, connected)
@@ -104,7 +101,7 @@ def test_a_lead_moved_by_people_gets_its_status_fields_and_the_echo_is_not_appli
 
 
 def test_a_status_that_time_changes_is_written_back_once_and_its_echo_is_told_apart(
-    runtime: Runtime, connected: RunningPortal, clock: Clock
+    runtime: Runtime, connected: Bitrix24Crm, clock: Clock
 ) -> None:
     clock.now -= timedelta(days=100)
     lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
@@ -121,7 +118,7 @@ def test_a_status_that_time_changes_is_written_back_once_and_its_echo_is_told_ap
 
 
 def test_an_owner_set_here_is_written_there_and_one_set_there_is_taken_here(
-    runtime: Runtime, connected: RunningPortal, clock: Clock
+    runtime: Runtime, connected: Bitrix24Crm, clock: Clock
 ) -> None:
     lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
     _settle(runtime, connected)
@@ -133,9 +130,7 @@ def test_an_owner_set_here_is_written_there_and_one_set_there_is_taken_here(
     assert first != _only(runtime)["owner"] == other.email
 
 
-def test_what_webhooks_lost_is_found_by_reconciliation(
-    runtime: Runtime, connected: RunningPortal, clock: Clock
-) -> None:
+def test_what_webhooks_lost_is_found_by_reconciliation(runtime: Runtime, connected: Bitrix24Crm, clock: Clock) -> None:
     connected.faults.lost = 1.0
     lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
     clock.forward(minutes=5)
@@ -156,7 +151,7 @@ def test_what_webhooks_lost_is_found_by_reconciliation(
 
 
 def test_a_portal_that_lies_is_refused_with_the_reason_and_a_retry_by_hand_ends_it(
-    runtime: Runtime, connected: RunningPortal, clock: Clock
+    runtime: Runtime, connected: Bitrix24Crm, clock: Clock
 ) -> None:
     connected.faults.lying = 1.0
     connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")

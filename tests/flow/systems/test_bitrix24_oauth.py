@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from adapters.bitrix24 import Bitrix24
+from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
-from connector.emulators.bitrix24.running import RunningPortal
 from connector.emulators.engine.loopback import Loopback
 from connector.operations import connection_changes
 from connector.operations.inspections import inspect
@@ -29,29 +29,39 @@ push: {lead: {fields: {UF_CRM_ABM_STATUS: "{status.label}"}}}
 
 
 @pytest.fixture
-def portal(runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningPortal]:
+def portal(runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bitrix24Crm]:
     """The portal with its application, a connection to it, and our web server at the public address."""
-    monkeypatch.setattr(Bitrix24, "RATE", (500, 1))
     monkeypatch.setattr(jobs, "runtime", lambda: runtime)
-    with RunningPortal(now=clock) as running, Loopback(create_app(runtime.config, runtime)) as web:
+    with Bitrix24Crm(now=clock) as running, Loopback(create_app(runtime.config, runtime)) as web:
         object.__setattr__(runtime, "config", replace(runtime.config, public_url=web.url))
         secrets = {
             "client_secret": [running.application.client_secret],
             "refresh_token": [running.install(f"{web.url}/webhooks/tokyo?token=r0b0t")],
             "robot_token": ["r0b0t"],
         }
-        settings = {"client_id": running.application.client_id, "portal_url": running.url, "oauth_server": running.url}
+        settings: dict[str, Any] = {
+            "client_id": running.application.client_id,
+            "portal_url": running.url,
+            "oauth_server": running.url,
+        }
         add_connection(
-            runtime, "tokyo", adapter="bitrix24", secrets=secrets, mapping=MAPPING, offline_events=True, **settings
+            runtime,
+            "tokyo",
+            adapter="bitrix24",
+            secrets=secrets,
+            mapping=MAPPING,
+            rate=500,
+            offline_events=True,
+            **settings,
         )
-        assert running.sender.drain(10)
+        assert running.drain(10)
         runtime.connections.forget()  # the event of the installation may have been looked up before there was one
         yield running
 
 
-def _settle(runtime: Runtime, portal: RunningPortal) -> None:
+def _settle(runtime: Runtime, portal: Bitrix24Crm) -> None:
     for _ in range(3):
-        assert portal.sender.drain(10)
+        assert portal.drain(10)
         drain(runtime)
         runtime.pusher.drain(lambda: True)
 
@@ -63,7 +73,7 @@ def _reconcile(runtime: Runtime) -> dict[str, int]:
 
 
 def test_events_are_registered_come_in_and_go_out_and_a_deletion_that_nobody_told_is_found(
-    runtime: Runtime, portal: RunningPortal, clock: Clock
+    runtime: Runtime, portal: Bitrix24Crm, clock: Clock
 ) -> None:
     jobs.subscribe()
     lead = portal.portal.add(Entity.LEAD, {"title": "x"}, by=1, email="a@customer.example")
@@ -89,7 +99,7 @@ def test_events_are_registered_come_in_and_go_out_and_a_deletion_that_nobody_tol
 
 
 def test_a_refresh_token_that_was_rotated_outlives_a_change_of_other_settings(
-    runtime: Runtime, portal: RunningPortal, clock: Clock
+    runtime: Runtime, portal: Bitrix24Crm, clock: Clock
 ) -> None:
     jobs.subscribe()
     handlers = len(portal.application.handlers)
