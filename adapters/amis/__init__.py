@@ -18,7 +18,8 @@ from adapters.amis.records import Reading, deleted_event
 from adapters.amis.settings import ALL, FOUND_BY, SETTINGS, URL
 from adapters.amis.webhook import Notice, events_in, first_name, is_pair, key_of, keys_of, read_notices
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.payload import read_json
 from connector.adapter_kit.signatures import check_hmac, check_token
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
@@ -77,18 +78,17 @@ class Amis:
         if self.signing_secret:
             check_hmac(delivery.headers.get(self.signature_header.lower()), delivery.body, self.signing_secret)
 
-    def key(self, delivery: Delivery) -> str:
-        """The body's hash where it has a time in it, so that a repetition is one; else with the time of receipt."""
-        return key_of(delivery, keys_of(self.keys))
+    def receive(self, delivery: Delivery) -> Received:
+        """By the body's hash, with the receipt where no time is in it; always 200, as all else is sent again for ever.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The first record."""
-        return first_name(delivery, keys_of(self.keys))
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """200: anything else would be sent again and again."""
-        key_of(delivery, keys_of(self.keys))
-        return Reply(status=200, body=b'{"success": true}')
+        The lane is the first record.
+        """
+        keys, body = keys_of(self.keys), read_json(delivery.body)
+        return Received(
+            key=key_of(body, delivery, keys),
+            lane=first_name(body, keys),
+            reply=Reply(status=200, body=b'{"success": true}'),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, by name (`Contacts:17`), each once; None: gone."""
@@ -101,7 +101,7 @@ class Amis:
         Also raises `CrmUnavailable` for a record that was not read.
         """
         found: list[Event | BadPayload] = []
-        for notice in read_notices(delivery, keys_of(self.keys)):
+        for notice in read_notices(read_json(delivery.body), keys_of(self.keys)):
             try:
                 found += self._events(notice, delivery, fetched)
             except BadPayload as error:
@@ -150,7 +150,7 @@ class Amis:
 
     def _told(self, delivery: Delivery) -> list[Notice]:
         try:
-            return read_notices(delivery, keys_of(self.keys))
+            return read_notices(read_json(delivery.body), keys_of(self.keys))
         except (BadPayload, UnknownEvent):
             return []  # `parse` tells
 

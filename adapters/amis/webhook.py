@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from adapters.amis.records import CODES, CONTACTS, CUSTOMERS, MARKETING, ORDERS, Reading
 from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 
@@ -80,24 +80,22 @@ class Notice:
         return f"{self.resource}:{self.id}" if self.id else ""
 
 
-def read_notices(delivery: Delivery, keys: Keys) -> list[Notice]:
-    """What a webhook tells; nothing: it is ignored. Raises `BadPayload`, and `UnknownEvent` for a word never seen."""
-    root = read_json(delivery.body)
+def read_notices(root: Part, keys: Keys) -> list[Notice]:
+    """What a body tells; nothing: it is ignored. Raises `BadPayload`, and `UnknownEvent` for a word never seen."""
     entries = root.items() if isinstance(root.value, list) else [root]
     return [one for entry in entries for one in _entry(entry, keys)]
 
 
-def first_name(delivery: Delivery, keys: Keys) -> str:
+def first_name(root: Part, keys: Keys) -> str:
     """The first record, or nothing; raises nothing."""
     try:
-        return next((one.name for one in read_notices(delivery, keys)), "")
+        return next((one.name for one in read_notices(root, keys)), "")
     except (BadPayload, UnknownEvent):
         return ""
 
 
-def key_of(delivery: Delivery, keys: Keys) -> str:
+def key_of(root: Part, delivery: Delivery, keys: Keys) -> str:
     """The hash of the body; one without a time in it also has the time of receipt. Raises `BadPayload`."""
-    root = read_json(delivery.body)
     if not isinstance(root.value, dict | list):
         root.refuse("an object or a list")
     digest = hashlib.sha256(delivery.body).hexdigest()

@@ -22,7 +22,7 @@ from adapters.bitrix24.records import deleted_event, events_of, name_of, object_
 from adapters.bitrix24.settings import SETTINGS
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_notice, trigger_event, word_at
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
 from connector.adapter_kit.payload import Part, read_form
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
@@ -92,25 +92,20 @@ class Bitrix24:
             message = f"the delivery carries no readable token: {error}"
             raise BadSignature(message) from error
 
-    def key(self, delivery: Delivery) -> str:
-        """With the time of receipt: nothing tells two changes in one second apart, and the portal repeats nothing."""
-        form, notice = read_form(delivery.body), read_notice(delivery)
-        about = name_of(notice.record) if notice.record else "-"
+    def receive(self, delivery: Delivery) -> Received:
+        """With the time of receipt in the key: nothing else tells two changes in one second apart.
+
+        The portal repeats nothing. The lane is the record. 202 at once, as it slows down for slow handlers.
+        """
+        form = read_form(delivery.body)
+        notice = read_notice(form, delivery)
+        name = name_of(notice.record) if notice.record else ""
         sent = f"{word_at(form, 'auth', 'member_id')}:{word_at(form, 'ts')}"
-        return f"{notice.word}:{about}:{sent}:{delivery.received_at.isoformat()}"
-
-    def lane(self, delivery: Delivery) -> str:
-        """The record."""
-        try:
-            record = read_notice(delivery).record
-        except BadPayload:
-            return ""
-        return name_of(record) if record else ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202: the portal waits for it and slows down for slow handlers."""
-        read_notice(delivery)
-        return Reply(status=202, body=b'{"accepted": 1}')
+        return Received(
+            key=f"{notice.word}:{name or '-'}:{sent}:{delivery.received_at.isoformat()}",
+            lane=name,
+            reply=Reply(status=202, body=b'{"accepted": 1}'),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, by name (`lead:1907`), with contacts and users; None: gone."""
@@ -122,7 +117,7 @@ class Bitrix24:
 
         Also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
         """
-        notice = read_notice(delivery)
+        notice = read_notice(read_form(delivery.body), delivery)
         if notice.record is None:
             if notice.word in IGNORED:
                 return []
@@ -192,7 +187,7 @@ class Bitrix24:
 
     def _wanted(self, delivery: Delivery) -> str | None:
         try:
-            notice = read_notice(delivery)
+            notice = read_notice(read_form(delivery.body), delivery)
         except BadPayload:
             return None
         is_read = notice.record is not None and notice.record.object in self._objects() and not notice.is_deleted

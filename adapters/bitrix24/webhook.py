@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from adapters.bitrix24.records import name_of, object_of
 from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.payload import Part, read_form, read_pairs
+from connector.adapter_kit.payload import Part, read_pairs
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Kind, RecordRef
 
@@ -70,9 +70,8 @@ class Notice:
     trigger: str | None = None
 
 
-def read_notice(delivery: Delivery) -> Notice:
-    """What the delivery is about. Raises `BadPayload`."""
-    form = read_form(delivery.body)
+def read_notice(form: Part, delivery: Delivery) -> Notice:
+    """What the delivery with that form is about. Raises `BadPayload`."""
     if form["event"].exists:
         return read_event(form)
     parts = form["document_id"].items()

@@ -17,9 +17,9 @@ from adapters.bownow.push import push
 from adapters.bownow.read import Reader
 from adapters.bownow.records import KEYS, Reading, deleted_event
 from adapters.bownow.settings import SETTINGS, SID_KEYS, TAGS, URL
-from adapters.bownow.webhook import first_sid, read_sids
+from adapters.bownow.webhook import read_sids
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event
@@ -69,18 +69,17 @@ class BowNow:
         del now
         check_token(delivery.parameter("token"), self.webhook_token)
 
-    def key(self, delivery: Delivery) -> str:
-        """With the time of receipt: a notice has no id and no values, so that two real changes look the same."""
-        read_sids(delivery, self.sid_keys)
-        return f"{hashlib.sha256(delivery.body).hexdigest()}:{delivery.received_at.isoformat()}"
+    def receive(self, delivery: Delivery) -> Received:
+        """With the time of receipt in the key: without an id and values, two real changes look the same.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The first lead."""
-        return first_sid(delivery, self.sid_keys)
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 with the number of leads."""
-        return Reply(status=202, body=b'{"accepted": %d}' % len(read_sids(delivery, self.sid_keys)))
+        The lane is the first lead; 202 with the number of leads.
+        """
+        sids = read_sids(delivery, self.sid_keys)
+        return Received(
+            key=f"{hashlib.sha256(delivery.body).hexdigest()}:{delivery.received_at.isoformat()}",
+            lane=next(iter(sids), ""),
+            reply=Reply(status=202, body=b'{"accepted": %d}' % len(sids)),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The leads as they are now by sid, each read once; for notices without sids those that changed lately."""

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator
 
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_form, read_json
-from connector.core.errors import BadPayload
 
 
 def read_sids(delivery: Delivery, keys: Collection[str]) -> list[str]:
@@ -18,14 +17,6 @@ def read_sids(delivery: Delivery, keys: Collection[str]) -> list[str]:
     is_json = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
     root = read_json(body) if is_json else read_form(body)
     return list(dict.fromkeys(_found(root, frozenset(keys), is_sid=False)))
-
-
-def first_sid(delivery: Delivery, keys: Collection[str]) -> str:
-    """The first sid, or nothing; raises nothing."""
-    try:
-        return next(iter(read_sids(delivery, keys)), "")
-    except BadPayload:
-        return ""
 
 
 def _found(part: Part, keys: frozenset[str], *, is_sid: bool) -> Iterator[str]:

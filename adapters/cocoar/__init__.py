@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Final
 
 from adapters.cocoar.webhook import Keys, Reading, events_in, is_dated, parts_of
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Reply, Setting
+from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Received, Reply, Setting
+from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_hmac, check_token
 from connector.core.action import Action
 from connector.core.errors import BadPayload, BadSignature
@@ -84,24 +85,20 @@ class Cocoar:
             message = f"the connection's setting proof is {self.proof!r}; it must be token or hmac"
             raise BadSignature(message)
 
-    def key(self, delivery: Delivery) -> str:
-        """The body's hash where each inflow has an id or a time, so that a repetition is one; else with the receipt."""
+    def receive(self, delivery: Delivery) -> Received:
+        """By the body's hash; with the receipt where an inflow has neither id nor time, by which a repetition is known.
+
+        The lane is the first visitor; 202 with the number of inflows.
+        """
+        parts = parts_of(delivery.body, self.list_key)
         digest = hashlib.sha256(delivery.body).hexdigest()
         keys = self._keys()
-        is_own = all(is_dated(part, keys) for part in parts_of(delivery.body, self.list_key))
-        return digest if is_own else f"{digest}:{delivery.received_at.isoformat()}"
-
-    def lane(self, delivery: Delivery) -> str:
-        """The first visitor."""
-        try:
-            first = next(iter(parts_of(delivery.body, self.list_key)))
-            return f"visitor:{first[self.visitor_key].identifier()}"
-        except (BadPayload, StopIteration):
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 with the number of inflows."""
-        return Reply(status=202, body=b'{"accepted": %d}' % len(parts_of(delivery.body, self.list_key)))
+        is_own = all(is_dated(part, keys) for part in parts)
+        return Received(
+            key=digest if is_own else f"{digest}:{delivery.received_at.isoformat()}",
+            lane=self._first_visitor(parts),
+            reply=Reply(status=202, body=b'{"accepted": %d}' % len(parts)),
+        )
 
     fetch = defaults.fetch
 
@@ -130,6 +127,12 @@ class Cocoar:
         return [Finding(topic="webhooks", is_good=is_good, text=text)]
 
     subscribe = defaults.subscribe
+
+    def _first_visitor(self, parts: Sequence[Part]) -> str:
+        try:
+            return f"visitor:{next(iter(parts))[self.visitor_key].identifier()}"
+        except (BadPayload, StopIteration):
+            return ""
 
     def _keys(self) -> Keys:
         return Keys(

@@ -19,9 +19,9 @@ from adapters.generic.proof import Proof
 from adapters.generic.push import FIELDS, Writing
 from adapters.generic.read import Changes
 from adapters.generic.settings import PATHS, SETTINGS
-from adapters.generic.webhook import WORDS, Naming, about_of, events_of
+from adapters.generic.webhook import WORDS, Naming, events_of, first_name
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import Api, Delivery, Finding, Pushed, Received, Reply, Setting, Update
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event
 
@@ -104,30 +104,21 @@ class Generic:
         """By the proof that is set."""
         self._proof().verify(delivery, now)
 
-    def key(self, delivery: Delivery) -> str:
-        """The ids of its events; the receipt too, where they have neither ids nor times."""
+    def receive(self, delivery: Delivery) -> Received:
+        """By the ids of its events, which have the receipt in them where they have neither ids nor times.
+
+        The lane is the record or the person that the first event names; 202 with the number of events. With settings
+        that cannot be used the delivery is taken all the same, and held.
+        """
         try:
-            ids = [item.id() for item in self._paths().items(delivery)]
+            items = self._paths().items(delivery)
         except UnknownEvent:
-            return f"{hashlib.sha256(delivery.body).hexdigest()}@{delivery.received_at.isoformat()}"
+            key = f"{hashlib.sha256(delivery.body).hexdigest()}@{delivery.received_at.isoformat()}"
+            return Received(key=key, lane="", reply=_accepted(0))
+        ids = [item.id() for item in items]
         is_short = len(ids) == 1 and len(ids[0]) <= _LONGEST_KEY and ids[0].isprintable()
-        return ids[0] if is_short else hashlib.sha256("\n".join(ids).encode("utf-8", "replace")).hexdigest()
-
-    def lane(self, delivery: Delivery) -> str:
-        """The record or the person that the first event names."""
-        try:
-            item = self._paths().items(delivery)[0]
-            return about_of(item, self._naming()).name
-        except (BadPayload, UnknownEvent):
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 with the number of events."""
-        try:
-            count = len(self._paths().items(delivery))
-        except UnknownEvent:
-            count = 0
-        return Reply(status=202, body=orjson.dumps({"accepted": count}))
+        key = ids[0] if is_short else hashlib.sha256("\n".join(ids).encode("utf-8", "replace")).hexdigest()
+        return Received(key=key, lane=first_name(items, self._naming()), reply=_accepted(len(items)))
 
     fetch = defaults.fetch
 
@@ -216,6 +207,10 @@ class Generic:
 
     def _secrets(self) -> tuple[str, ...]:
         return (*self.auth_value, *self.secret)
+
+
+def _accepted(count: int) -> Reply:
+    return Reply(status=202, body=orjson.dumps({"accepted": count}))
 
 
 def _read(item: Item, naming: Naming) -> Sequence[Event | BadPayload]:

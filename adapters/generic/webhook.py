@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -98,6 +98,14 @@ def about_of(item: Item, naming: Naming) -> _About:
         message = "names nobody: the connection's settings record, email, phone and visitor find nothing in it"
         raise BadPayload(message, item.part.path)
     return _About(record=record, identities=tuple(identities))
+
+
+def first_name(items: Sequence[Item], naming: Naming) -> str:
+    """The record or the person that the first event names, or nothing; raises nothing."""
+    try:
+        return about_of(items[0], naming).name
+    except BadPayload:
+        return ""
 
 
 def _stage(item: Item, about: _About, own: str, common: Mapping[str, Any]) -> list[Event]:

@@ -6,6 +6,7 @@ https://developers.hubspot.com/docs/api-reference/latest/webhooks/guide
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -27,10 +28,12 @@ from connector.adapter_kit.contract import (
     Delivery,
     Finding,
     Pushed,
+    Received,
     Reply,
     Setting,
     Update,
 )
+from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event
 
@@ -78,24 +81,25 @@ class HubSpot:
         """By the newest kind of signature that the request carries, v3, v2 or v1."""
         verify_request(delivery, self.webhook_url, self.client_secret, now)
 
-    def key(self, delivery: Delivery) -> str:
-        """What the events say, without the number of the attempt; HubSpot's own event ids are not unique."""
-        return key_of(delivery)
+    def receive(self, delivery: Delivery) -> Received:
+        """By what the events say, without the number of the attempt: HubSpot's own event ids are not unique.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The first record."""
-        return next((name_of(notice.record) for notice in self._read(delivery) if notice.record), "")
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 within the five seconds that HubSpot waits."""
-        return Reply(status=202, body=b'{"accepted": %d}' % len(parts_of(delivery)))
+        The lane is the first record; 202 within the five seconds that HubSpot waits.
+        """
+        parts = parts_of(delivery)
+        records = (notice.record for notice in self._messages_in(parts, delivery) if notice.record)
+        return Received(
+            key=key_of(parts, delivery),
+            lane=next((name_of(record) for record in records), ""),
+            reply=Reply(status=202, body=b'{"accepted": %d}' % len(parts)),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, with the history of stage and owner; None: gone."""
         names = dict.fromkeys(
             name_of(notice.record)
             for delivery in deliveries
-            for notice in self._read(delivery)
+            for notice in self._messages(delivery)
             if notice.record and not notice.is_deleted
         )
         return self._reader(api).records(names) if names else {}
@@ -141,18 +145,19 @@ class HubSpot:
 
     subscribe = defaults.subscribe
 
-    def _read(self, delivery: Delivery) -> list[Notice]:
+    def _messages_in(self, parts: Sequence[Part], delivery: Delivery) -> Iterator[Notice]:
         """The events that can be read and are of this account; raises nothing."""
-        notices = []
+        for part in parts:
+            with suppress(BadPayload, UnknownEvent):
+                notice = read_notice(part, delivery)
+                if self._is_read(notice):
+                    yield notice
+
+    def _messages(self, delivery: Delivery) -> list[Notice]:
         try:
-            for part in parts_of(delivery):
-                try:
-                    notices.append(read_notice(part, delivery))
-                except (BadPayload, UnknownEvent):
-                    continue
+            return list(self._messages_in(parts_of(delivery), delivery))
         except BadPayload:
-            return []
-        return [notice for notice in notices if self._is_read(notice)]
+            return []  # `parse` says what is wrong
 
     def _is_read(self, notice: Notice) -> bool:
         is_ours = not self.portal_id or not notice.portal or notice.portal == self.portal_id

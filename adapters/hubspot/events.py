@@ -56,6 +56,6 @@ def _action(notice: Notice, like: Event, delivery: Delivery, events: list[Event]
     """What a workflow tells: its word is in the address, beside whatever else a mapping may ask for."""
     data = next(event.data for event in events if event.kind is Kind.PROFILE)
     told = {**data, "body": parts_of(delivery)[0].object(), **dict(delivery.query)}
-    key = f"{like.key.rpartition(':')[0]}:{notice.trigger}"[:150] + f":{key_of(delivery)}"
+    key = f"{like.key.rpartition(':')[0]}:{notice.trigger}"[:150] + f":{key_of(parts_of(delivery), delivery)}"
     page = delivery.parameter("page")
     return replace(like, key=key, at=notice.at, kind=Kind.ACTION, name=notice.trigger, page=page, data=told)

@@ -89,9 +89,8 @@ def read_notice(part: Part, delivery: Delivery) -> Notice:
     return notice if word in IGNORED or not family else _filled(notice, part, family, what)
 
 
-def key_of(delivery: Delivery) -> str:
-    """What the delivery says, as a hash: the same on every attempt, another for another change."""
-    parts = parts_of(delivery)
+def key_of(parts: Sequence[Part], delivery: Delivery) -> str:
+    """What the delivery with those parts says, as a hash: the same on every attempt, another for another change."""
     if is_workflow(delivery):
         told = [parts[0].value, delivery.query, _said_when(parts[0]) or delivery.received_at.isoformat()]
     else:

@@ -18,7 +18,18 @@ from adapters.jira.push import push
 from adapters.jira.read import Reader
 from adapters.jira.records import ASSIGNEE, OBJECT, STATUS, Change, Issue, Shape, deleted_event
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    RATE_SETTING,
+    Api,
+    Catalog,
+    Delivery,
+    Finding,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.signatures import check_hmac
 from connector.core.errors import BadPayload, CrmRefused, UnknownEvent
@@ -85,29 +96,20 @@ class Jira:
         del now
         check_hmac(delivery.headers.get("x-hub-signature"), delivery.body, self.webhook_secret, prefix="sha256=")
 
-    def key(self, delivery: Delivery) -> str:
-        """The identifier that is the same on every retry; without one the event, issue, time and changelog."""
-        given = delivery.headers.get(IDENTIFIER, "")
-        if given and given.isprintable():
-            return given[:255]
+    def receive(self, delivery: Delivery) -> Received:
+        """By the identifier that is the same on every retry; without one by event, issue, time and changelog.
+
+        The lane is the issue. 202 to all that is JSON: what Jira is answered with a 4xx, it never sends again.
+        """
         body = read_json(delivery.body)
-        parts = [delivery.received_at.isoformat()]
+        number = ""
         with suppress(BadPayload):
-            parts = [body["webhookEvent"].text(100), body["timestamp"].identifier(30), _number(body)]
-            parts.append(body["changelog"]["id"].identifier(30) if body["changelog"].exists else "-")
-        return ":".join(parts)[:255]
-
-    def lane(self, delivery: Delivery) -> str:
-        """The issue."""
-        try:
-            return f"{OBJECT}:{_number(read_json(delivery.body))}"
-        except BadPayload:
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 to all that is JSON: what Jira is answered with a 4xx, it never sends again."""
-        read_json(delivery.body)
-        return Reply(status=202, body=b'{"accepted": 1}')
+            number = _number(body)
+        return Received(
+            key=_key(body, number, delivery),
+            lane=f"{OBJECT}:{number}" if number else "",
+            reply=Reply(status=202, body=b'{"accepted": 1}'),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The e-mails of assignees, which webhooks leave out."""
@@ -174,6 +176,18 @@ class Jira:
         known = {email.strip().casefold(): account.strip() for email, _, account in pairs}
         site = Site(api=api, url=self.url, login=self.login, token=self.api_token[0])
         return Reader(site=site, shape=self._shape(), known=known, projects=self.projects)
+
+
+def _key(body: Part, number: str, delivery: Delivery) -> str:
+    given = delivery.headers.get(IDENTIFIER, "")
+    if given and given.isprintable():
+        return given[:255]
+    parts = [delivery.received_at.isoformat()]
+    with suppress(BadPayload):
+        if number:
+            parts = [body["webhookEvent"].text(100), body["timestamp"].identifier(30), number]
+            parts.append(body["changelog"]["id"].identifier(30) if body["changelog"].exists else "-")
+    return ":".join(parts)[:255]
 
 
 def _number(body: Part) -> str:

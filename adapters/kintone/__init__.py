@@ -19,7 +19,18 @@ from adapters.kintone.read import Reader, error_of
 from adapters.kintone.records import OWNER, STAGE, Shape, deleted_event, events_of, name_of
 from adapters.kintone.webhook import DELETED, IGNORED, TOLD, number_in, told
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    RATE_SETTING,
+    Api,
+    Catalog,
+    Delivery,
+    Finding,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
@@ -90,27 +101,20 @@ class Kintone:
         """By the token in the address, and the app: kintone signs nothing and sends no header of ours."""
         del now
         check_token(delivery.parameter("token"), self.webhook_token)
-        with suppress(BadPayload):  # what cannot be read is refused as such by `key`
+        with suppress(BadPayload):  # what cannot be read is refused as such by `receive`
             app = read_json(delivery.body)["app"]["id"].identifier()
             if self.app and app != str(self.app):
                 message = f"the delivery comes from app {app[:20]}; this connection is that of app {self.app}"
                 raise BadSignature(message)
 
-    def key(self, delivery: Delivery) -> str:
-        """The notification's id."""
-        return read_json(delivery.body)["id"].identifier()
-
-    def lane(self, delivery: Delivery) -> str:
-        """The record."""
-        try:
-            return name_of(number_in(read_json(delivery.body)))
-        except BadPayload:
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202."""
-        read_json(delivery.body)["type"].text(100)
-        return Reply(status=202, body=b'{"accepted": 1}')
+    def receive(self, delivery: Delivery) -> Received:
+        """By the notification's id; the lane is the record."""
+        body = read_json(delivery.body)
+        key, lane = body["id"].identifier(), ""
+        body["type"].text(100)
+        with suppress(BadPayload):
+            lane = name_of(number_in(body))
+        return Received(key=key, lane=lane, reply=Reply(status=202, body=b'{"accepted": 1}'))
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The e-mails of owners; where a field is the stage, also updated records as they are now."""

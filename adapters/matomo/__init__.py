@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final, NoReturn
+from typing import ClassVar, Final
 
 from adapters.matomo.read import Log
 from adapters.matomo.records import Reading
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Reply, Setting
+from connector.adapter_kit.contract import RATE_SETTING, Api, Finding, Setting
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
-from connector.core.errors import BadPayload, BadSignature, CrmRefused
+from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 
 EMAIL_CAMPAIGNS: Final = ("email", "e-mail", "newsletter")
@@ -66,31 +66,10 @@ class Matomo:
     takes_updates = property(defaults.takes_updates)
     greet = defaults.greet
 
-    def verify(self, delivery: Delivery, now: datetime) -> None:
-        """Refuses everything: Matomo sends nothing, so this is somebody else."""
-        del delivery, now
-        message = "Matomo sends no webhooks; the connector asks it"
-        raise BadSignature(message)
-
-    def key(self, delivery: Delivery) -> str:
-        """Raises `BadPayload`: nothing is read that was sent."""
-        _refuse(delivery)
-
-    def lane(self, delivery: Delivery) -> str:
-        """Nothing is read that was sent."""
-        del delivery
-        return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """Raises `BadPayload`: nothing is read that was sent."""
-        _refuse(delivery)
-
+    verify = defaults.verify
+    receive = defaults.receive
     fetch = defaults.fetch
-
-    def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Raises `BadPayload`: nothing is read that was sent."""
-        del fetched
-        _refuse(delivery)
+    parse = defaults.parse
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
         """All actions of the visits whose last action is not before `since`; a visit that goes on comes again."""
@@ -130,9 +109,3 @@ class Matomo:
             message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
             raise CrmRefused(message)
         return Log(api=api, url=self.url, token=self.token[0], size=self.batch)
-
-
-def _refuse(delivery: Delivery) -> NoReturn:
-    del delivery
-    message = "Matomo sends nothing, so nothing is read"
-    raise BadPayload(message)

@@ -17,7 +17,18 @@ from adapters.odoo.push import push
 from adapters.odoo.read import Reader, error_of
 from adapters.odoo.records import MODEL, OBJECT, deleted_event, events_of
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    RATE_SETTING,
+    Api,
+    Catalog,
+    Delivery,
+    Finding,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.payload import read_json
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
@@ -80,23 +91,18 @@ class Odoo:
         del now
         check_token(delivery.parameter("token"), self.webhook_token)
 
-    def key(self, delivery: Delivery) -> str:
-        """With the time of receipt: Odoo sends once, and may send nothing that tells two changes apart."""
+    def receive(self, delivery: Delivery) -> Received:
+        """With the time of receipt in the key: Odoo sends once, and may send nothing that tells two changes apart.
+
+        The lane is the record. 202, for which Odoo waits one second.
+        """
         model, lead = _notice(delivery)
         word = (delivery.parameter("event") or "-")[:40]
-        return f"{model}:{lead}:{word}:{delivery.received_at.isoformat()}"
-
-    def lane(self, delivery: Delivery) -> str:
-        """The record."""
-        try:
-            return f"{OBJECT}:{_notice(delivery)[1]}"
-        except BadPayload:
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202: Odoo waits one second for it."""
-        _notice(delivery)
-        return Reply(status=202, body=b'{"accepted": 1}')
+        return Received(
+            key=f"{model}:{lead}:{word}:{delivery.received_at.isoformat()}",
+            lane=f"{OBJECT}:{lead}",
+            reply=Reply(status=202, body=b'{"accepted": 1}'),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, by name (`lead:77`; None: gone), and the salespersons' e-mails."""

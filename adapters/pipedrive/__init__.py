@@ -20,7 +20,19 @@ from adapters.pipedrive.read import Reader
 from adapters.pipedrive.records import deleted_event, events_of, name_of
 from adapters.pipedrive.webhook import EVENTS, Notice, key_of, read_notice
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    RATE_SETTING,
+    Api,
+    Catalog,
+    Delivery,
+    Finding,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
+from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
@@ -89,23 +101,22 @@ class Pipedrive:
         check_token(password, self.http_password)
         check_token(user, (self.http_user,))
 
-    def key(self, delivery: Delivery) -> str:
-        """The event's id, which a retry keeps."""
-        return key_of(delivery)
+    def receive(self, delivery: Delivery) -> Received:
+        """By the event's id, which a retry keeps; the lane is the record.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The record."""
-        notice = self._read(delivery)
-        return name_of(notice.record) if notice and notice.record else ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 at once: ten first attempts that fail ban a webhook for half an hour, and what happens then is lost."""
-        del delivery
-        return Reply(status=202, body=b'{"accepted": 1}')
+        202 at once: ten first attempts that fail ban a webhook for half an hour, and what happens then is lost.
+        """
+        body = read_json(delivery.body)
+        notice = self._message_in(body)
+        return Received(
+            key=key_of(body),
+            lane=name_of(notice.record) if notice and notice.record else "",
+            reply=Reply(status=202, body=b'{"accepted": 1}'),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The persons of deals and leads, the owners' e-mails, and the records of old webhooks, in batch calls."""
-        notices = [notice for each in deliveries if (notice := self._read(each)) and not notice.is_deleted]
+        notices = [notice for each in deliveries if (notice := self._message(each)) and not notice.is_deleted]
         records = [notice.data for notice in notices if notice.data is not None]
         names = dict.fromkeys(name_of(one.record) for one in notices if one.record and one.data is None)
         return self._reader(api).needed(records, names) if notices and self.takes_updates else {}
@@ -115,7 +126,7 @@ class Pipedrive:
 
         Also raises `CrmUnavailable` where an old webhook's record was not read.
         """
-        notice = read_notice(delivery)
+        notice = read_notice(read_json(delivery.body))
         ref = notice.record
         if ref is None or not self._is_read(notice):
             return []
@@ -154,10 +165,16 @@ class Pipedrive:
         account = (self.http_user, next(iter(self.http_password), ""))
         return subscribe(self._reader(api).company, self._objects(), url, now, account)
 
-    def _read(self, delivery: Delivery) -> Notice | None:
+    def _message(self, delivery: Delivery) -> Notice | None:
+        try:
+            return self._message_in(read_json(delivery.body))
+        except BadPayload:
+            return None  # `parse` says what is wrong
+
+    def _message_in(self, body: Part) -> Notice | None:
         """The notice, where it can be read and is to be read; raises nothing."""
         try:
-            notice = read_notice(delivery)
+            notice = read_notice(body)
         except (BadPayload, UnknownEvent):
             return None
         return notice if self._is_read(notice) else None

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.pipedrive.client import OBJECTS
-from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.payload import Part
 from connector.core.errors import UnknownEvent
 from connector.core.event import RecordRef
 
@@ -64,9 +63,8 @@ class Notice:
         return self.word.endswith(".delete") or (self.data or {}).get("status") == "deleted"
 
 
-def read_notice(delivery: Delivery) -> Notice:
-    """The change in a delivery. Raises `BadPayload` and `UnknownEvent`."""
-    body = read_json(delivery.body)
+def read_notice(body: Part) -> Notice:
+    """The change in a body. Raises `BadPayload` and `UnknownEvent`."""
     meta = body["meta"]
     is_old = not meta["version"].exists
     entity = meta["object" if is_old else "entity"].text(100)
@@ -95,9 +93,9 @@ def read_notice(delivery: Delivery) -> Notice:
     )
 
 
-def key_of(delivery: Delivery) -> str:
+def key_of(body: Part) -> str:
     """The event's id, which a retry keeps; for users and v1, whose id is the record's, with what was done and when."""
-    meta = read_json(delivery.body)["meta"]
+    meta = body["meta"]
     number = meta["id"].identifier(100)
     if meta["version"].exists and meta["entity"].value != "user":
         return number

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from adapters.posthog.webhook import IGNORED, KNOWN, Reading, first_identity
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Delivery, Reply, Setting
+from connector.adapter_kit.contract import RATE_SETTING, Delivery, Received, Reply, Setting
 from connector.adapter_kit.payload import read_json
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS, check_sender
 from connector.core.errors import BadPayload
@@ -61,19 +61,15 @@ class PostHog:
         del now
         check_sender(delivery, self.header, self.token)
 
-    def key(self, delivery: Delivery) -> str:
-        """The event's uuid, the same on every retry."""
-        return read_json(delivery.body)["event"]["uuid"].text(150)
-
-    def lane(self, delivery: Delivery) -> str:
-        """The event's distinct_id."""
-        identity = first_identity(delivery)
-        return f"{identity.kind}:{identity.value}" if identity else ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202: anything below 300 is taken as done."""
-        read_json(delivery.body)["event"].object()
-        return Reply(status=202, body=b'{"accepted": 1}')
+    def receive(self, delivery: Delivery) -> Received:
+        """By the event's uuid, the same on every retry; the lane is its distinct_id. All below 300 is taken as done."""
+        body = read_json(delivery.body)
+        identity = first_identity(body)
+        return Received(
+            key=body["event"]["uuid"].text(150),
+            lane=f"{identity.kind}:{identity.value}" if identity else "",
+            reply=Reply(status=202, body=b'{"accepted": 1}'),
+        )
 
     fetch = defaults.fetch
 

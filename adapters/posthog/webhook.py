@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.payload import Part
 from connector.adapter_kit.tracking import address, distinct, person, reached, under, words
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, Kind
@@ -89,10 +88,10 @@ class Reading:
         return reached(given, url, campaign, self.email_marks, self.cocoar_marks)
 
 
-def first_identity(delivery: Delivery) -> Identity | None:
+def first_identity(body: Part) -> Identity | None:
     """Whom the event's `distinct_id` names; None: nobody; raises nothing."""
     try:
-        return person(under(read_json(delivery.body), "event", "distinct_id"))
+        return person(under(body, "event", "distinct_id"))
     except BadPayload:
         return None
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-import orjson
-
-from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Delivery, Reply, Setting
-from connector.adapter_kit.segment_spec import OWN_EMAIL, TYPES, SpecReader, key_of, lane_of, messages
+from connector.adapter_kit import defaults, segment_spec
+from connector.adapter_kit.contract import RATE_SETTING, Delivery, Received, Setting
+from connector.adapter_kit.segment_spec import OWN_EMAIL, TYPES, SpecReader
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS, check_sender
 from connector.core.errors import BadPayload
 from connector.core.event import Event
@@ -65,17 +63,12 @@ class RudderStack:
         del now
         check_sender(delivery, self.header, self.token)
 
-    def key(self, delivery: Delivery) -> str:
-        """The message's id, or those of all messages of a batch."""
-        return key_of(delivery)
+    def receive(self, delivery: Delivery) -> Received:
+        """By the message's id, or those of all messages of a batch; the lane is the first message's visitor.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The first message's visitor."""
-        return lane_of(delivery)
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 with the number of messages: any 2xx is taken as done."""
-        return Reply(status=202, body=orjson.dumps({"accepted": len(messages(delivery))}))
+        202 with the number of messages.
+        """
+        return segment_spec.receive(delivery)
 
     fetch = defaults.fetch
 

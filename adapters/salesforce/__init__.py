@@ -21,7 +21,7 @@ from adapters.salesforce.settings import SETTINGS, by_object, mistakes
 from adapters.salesforce.soap import ACK
 from adapters.salesforce.webhook import DELETED, EVENTS, Notice, is_xml, key_of, long_id, organization_of, read_notices
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
@@ -67,29 +67,23 @@ class Salesforce:
         try:
             organization = organization_of(delivery)
         except BadPayload:
-            return  # the key cannot be read either, and the answer then says what is wrong with the body
+            return  # `receive` cannot read it either, and the answer then says what is wrong with the body
         if self.organization_id and organization and organization != long_id(self.organization_id.strip()):
             message = f"the delivery comes from another organization: {organization}"
             raise BadSignature(message)
 
-    def key(self, delivery: Delivery) -> str:
-        """The notification's, change's or callout's own id, which stays when it is sent again; of several a hash."""
-        return key_of(delivery)
+    def receive(self, delivery: Delivery) -> Received:
+        """By the notification's, change's or callout's own id, which stays when it is sent again; of several a hash.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The first record."""
-        try:
-            records = (one.record for one in read_notices(delivery) if isinstance(one, Notice) and one.record)
-            return name_of(record) if (record := next(records, None)) else ""
-        except BadPayload:
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """The SOAP Ack for outbound messages, which stops their retries; for all else 202."""
-        read_notices(delivery)
+        The lane is the first record. Outbound messages get the SOAP Ack, which stops their retries; all else 202.
+        """
+        notices = read_notices(delivery)
+        records = (one.record for one in notices if isinstance(one, Notice) and one.record)
+        reply = Reply(status=202, body=b'{"accepted": 1}')
         if is_xml(delivery):
-            return Reply(status=200, body=ACK, content_type="text/xml; charset=utf-8")
-        return Reply(status=202, body=b'{"accepted": 1}')
+            reply = Reply(status=200, body=ACK, content_type="text/xml; charset=utf-8")
+        lane = next((name_of(record) for record in records), "")
+        return Received(key=key_of(notices, delivery.body), lane=lane, reply=reply)
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, by name (`Lead:00Q…`); None: not to be seen by the app's user."""

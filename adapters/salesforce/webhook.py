@@ -83,14 +83,13 @@ def read_notices(delivery: Delivery) -> Parts:
     return [one for part in (_some(body) if isinstance(body.value, list) else [body]) for one in _json_notices(part)]
 
 
-def key_of(delivery: Delivery) -> str:
-    """The delivery's identity: the sender's id of its only notice, else a hash of them all. Raises `BadPayload`."""
-    notices = read_notices(delivery)
+def key_of(notices: Parts, body: bytes) -> str:
+    """The delivery's identity: the sender's id of its only notice, else a hash of them all."""
     marks = sorted({notice.mark for notice in notices if isinstance(notice, Notice)})
     if len(marks) == 1 and len(marks[0]) <= 200 and not any(isinstance(one, BadPayload) for one in notices):  # noqa: PLR2004 - room below 255
         return marks[0]
     is_whole = not any(isinstance(one, BadPayload) for one in notices)
-    content = "\n".join(marks).encode() if is_whole else delivery.body
+    content = "\n".join(marks).encode() if is_whole else body
     return hashlib.sha256(content).hexdigest()
 
 

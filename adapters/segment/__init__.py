@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-import orjson
-
-from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Delivery, Reply, Setting
-from connector.adapter_kit.segment_spec import OWN_EMAIL, TYPES, SpecReader, key_of, lane_of, messages
+from connector.adapter_kit import defaults, segment_spec
+from connector.adapter_kit.contract import RATE_SETTING, Delivery, Received, Setting
+from connector.adapter_kit.segment_spec import OWN_EMAIL, TYPES, SpecReader
 from connector.adapter_kit.signatures import check_hmac, check_token
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
 from connector.core.errors import BadPayload, BadSignature
@@ -69,17 +67,12 @@ class Segment:
         content = _first(delivery.body) if is_batch else delivery.body
         check_hmac(delivery.headers.get("x-signature"), content, self.secret, digest="sha1")
 
-    def key(self, delivery: Delivery) -> str:
-        """The message's id, or those of all messages of a batch."""
-        return key_of(delivery)
+    def receive(self, delivery: Delivery) -> Received:
+        """By the message's id, or those of all messages of a batch; the lane is the first message's visitor.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The first message's visitor."""
-        return lane_of(delivery)
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 with the number of messages."""
-        return Reply(status=202, body=orjson.dumps({"accepted": len(messages(delivery))}))
+        202 with the number of messages.
+        """
+        return segment_spec.receive(delivery)
 
     fetch = defaults.fetch
 

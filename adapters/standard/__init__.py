@@ -15,7 +15,7 @@ import orjson
 
 from adapters.standard.webhook import TYPES, first_identity, read_lines
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Pushed, Received, Reply, Setting, Update
 from connector.adapter_kit.rest import (
     NOT_READ_BACK,
     check_taken,
@@ -76,24 +76,24 @@ class Standard:
         """By the signature over id, timestamp and body; a timestamp may be 300 seconds old or ahead."""
         verify_webhook(delivery.headers, delivery.body, self.secret, now)
 
-    def key(self, delivery: Delivery) -> str:
-        """The message's id, which is the same on every retry."""
+    def receive(self, delivery: Delivery) -> Received:
+        """By the message's id, which is the same on every retry; the lane is the first identity of the first line.
+
+        202 with what is wrong in which line: `{"accepted": 1, "refused": [{"line", "path", "id", "errors"}]}`.
+        """
         message_id = delivery.headers.get("webhook-id") or delivery.headers.get("svix-id", "")
         if not message_id.isprintable() or not 1 <= len(message_id) <= 255:  # noqa: PLR2004 - the contract's length
             message = "must be 1 to 255 printable characters"
             raise BadPayload(message, "header webhook-id")
-        return message_id
-
-    def lane(self, delivery: Delivery) -> str:
-        """The first identity of the first line."""
-        identity = first_identity(delivery)
-        return f"{identity.kind}:{identity.value}" if identity else ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202 with what is wrong in which line: `{"accepted": 1, "refused": [{"line", "path", "id", "errors"}]}`."""
         lines = read_lines(delivery)
+        identity = first_identity(lines)
         refused = [line.report() for line in lines if line.event is None]
-        return Reply(status=202, body=orjson.dumps({"accepted": len(lines) - len(refused), "refused": refused}))
+        report = {"accepted": len(lines) - len(refused), "refused": refused}
+        return Received(
+            key=message_id,
+            lane=f"{identity.kind}:{identity.value}" if identity else "",
+            reply=Reply(status=202, body=orjson.dumps(report)),
+        )
 
     fetch = defaults.fetch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
@@ -98,13 +98,14 @@ def read_lines(delivery: Delivery) -> list[Line]:
     return [_read(place, part, body) for place, part in enumerate(parts)]
 
 
-def first_identity(delivery: Delivery) -> Identity | None:
-    """The first identity of the first line, or None; raises nothing."""
-    try:
-        line = read_json(delivery.body, keeps_nul=True)["events"].items()[0]
-        return _identities(line, _attempt(line, _object, []) or LEAD, [])[0]
-    except (BadPayload, IndexError):
+def first_identity(lines: Sequence[Line]) -> Identity | None:
+    """The first identity of the first line, which may have mistakes, or None; raises nothing."""
+    first = lines[0]
+    if first.event is not None:
+        return first.event.identities[0]
+    if not isinstance(first.part.value, dict):
         return None
+    return next(iter(_identities(first.part, _attempt(first.part, _object, []) or LEAD, [])), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

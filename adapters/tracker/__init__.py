@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Final
 from adapters.tracker.connect import look
 from adapters.tracker.webhook import TYPES, Batch, Reading, read_batch, read_event
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Reply, Setting
-from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Received, Reply, Setting
+from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_token
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
 from connector.core.errors import BadPayload, BadSignature
@@ -105,22 +105,13 @@ class Tracker:
             message = f"the page's origin {origin[:100]!r} is none of the connection's `sites`"
             raise BadSignature(message)
 
-    def key(self, delivery: Delivery) -> str:
-        """The visitor and the batch, which is the same whenever the script sends it again."""
+    def receive(self, delivery: Delivery) -> Received:
+        """By visitor and batch, which are the same whenever the script sends it again; the lane is the visitor.
+
+        204: a page reads nothing.
+        """
         batch = read_batch(delivery)
-        return f"{batch.visitor}:{batch.id}"
-
-    def lane(self, delivery: Delivery) -> str:
-        """The visitor."""
-        try:
-            return f"visitor:{read_json(delivery.body)['visitor'].text(64)}"
-        except BadPayload:
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """204: a page reads nothing."""
-        read_batch(delivery)
-        return Reply(status=204)
+        return Received(key=f"{batch.visitor}:{batch.id}", lane=f"visitor:{batch.visitor}", reply=Reply(status=204))
 
     fetch = defaults.fetch
 

@@ -32,7 +32,18 @@ from adapters.xinnet.records import (
 )
 from connector.adapter_kit import defaults
 from connector.adapter_kit.answers import named
-from connector.adapter_kit.contract import RATE_SETTING, Answer, Api, Catalog, Delivery, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    RATE_SETTING,
+    Answer,
+    Api,
+    Catalog,
+    Delivery,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.rest import NOT_READ_BACK, check_taken, differences, send_each
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, CrmRefused
@@ -96,20 +107,15 @@ class Xinnet:
         del now
         check_token(delivery.parameter("token") or delivery.headers.get("x-token"), self.token)
 
-    def key(self, delivery: Delivery) -> str:
-        """The first lead's 单号 and what was told."""
-        return key_of(leads_in(delivery), delivery.body)
-
-    def lane(self, delivery: Delivery) -> str:
-        """The first lead."""
-        try:
-            return f"lead:{number_of(leads_in(delivery)[0])}"
-        except BadPayload:
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """200 with the number of leads."""
-        return Reply(status=200, body=orjson.dumps({"code": 0, "accepted": len(leads_in(delivery))}))
+    def receive(self, delivery: Delivery) -> Received:
+        """By the first lead's 单号 and what was told; the lane is that lead. 200 with the number of leads."""
+        leads = leads_in(delivery)
+        number = number_of(leads[0])
+        return Received(
+            key=key_of(number, delivery.body),
+            lane=f"lead:{number}",
+            reply=Reply(status=200, body=orjson.dumps({"code": 0, "accepted": len(leads)})),
+        )
 
     fetch = defaults.fetch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import blake2b
 from typing import Any, Final
@@ -95,11 +95,10 @@ def word_of(lead: Part) -> str:
     return word
 
 
-def key_of(leads: Sequence[Part], body: bytes) -> str:
-    """What tells a delivery from others: its first lead, what happened, when, and what was told."""
-    first = leads[0]
-    told = blake2b(body, digest_size=12).hexdigest()
-    return f"{number_of(first)[:100]}:{told}"
+def key_of(number: str, body: bytes) -> str:
+    """What tells a delivery from others: the 单号 of its first lead, and a hash of all that it says."""
+    digest = blake2b(body, digest_size=12).hexdigest()
+    return f"{number[:100]}:{digest}"
 
 
 def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Event]:

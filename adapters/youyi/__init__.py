@@ -70,9 +70,7 @@ class Youyi:
 
     greet = defaults.greet
     verify = defaults.verify
-    key = defaults.key
-    lane = defaults.lane
-    accept = defaults.accept
+    receive = defaults.receive
     fetch = defaults.fetch
     parse = defaults.parse
     changes = defaults.changes

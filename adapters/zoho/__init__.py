@@ -19,7 +19,7 @@ from adapters.zoho.records import data_of, deleted_event, events_of, identities_
 from adapters.zoho.settings import SETTINGS, by_module, ids_of, mistakes
 from adapters.zoho.webhook import EVENTS, WEBHOOK, Notice, body_of, is_callback, key_of, read_notice, secret_of
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Reply, Setting, Update
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
@@ -80,22 +80,18 @@ class Zoho:
             message = f"the delivery carries no readable token: {error}"
             raise BadSignature(message) from error
 
-    def key(self, delivery: Delivery) -> str:
-        """Channel, module, operation, ids and time of a callback; what a webhook is about, its time and a hash."""
-        return key_of(self._notice(delivery))
+    def receive(self, delivery: Delivery) -> Received:
+        """By channel, module, operation, ids and time of a callback; by what a webhook is about, its time and a hash.
 
-    def lane(self, delivery: Delivery) -> str:
-        """The first record."""
-        try:
-            records = (one for one in self._notice(delivery).records if isinstance(one, RecordRef))
-            return name_of(record) if (record := next(records, None)) else ""
-        except BadPayload:
-            return ""
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """202: what a callback expects is not documented."""
-        self._notice(delivery)
-        return Reply(status=202, body=b'{"accepted": 1}')
+        The lane is the first record. 202: what a callback expects is not documented.
+        """
+        notice = self._notice(delivery)
+        records = (one for one in notice.records if isinstance(one, RecordRef))
+        return Received(
+            key=key_of(notice),
+            lane=next((name_of(record) for record in records), ""),
+            reply=Reply(status=202, body=b'{"accepted": 1}'),
+        )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, by name (`Leads:4876…`); None: not there any more."""

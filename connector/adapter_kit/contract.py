@@ -38,6 +38,20 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What intake needs to know of a delivery.
+
+    `key`: its identity for de-duplication, of 1 to 255 characters: the sender's id where there is one, else what tells
+    two real changes apart. `lane`: what it is about, as cheap as can be said (a record, a visitor), or `""`.
+    `reply`: the acknowledgement that the sender expects.
+    """
+
+    key: str
+    lane: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the external system answered to a call: any status below 500 but 429 (those raise `CrmUnavailable`)."""
 
@@ -241,16 +255,11 @@ class Adapter(Protocol):
         """Raises `BadSignature` on any doubt, and nothing else; constant time; closed when unconfigured."""
         ...
 
-    def key(self, delivery: Delivery) -> str:
-        """The delivery's identity for de-duplication; at most 255 characters. Raises `BadPayload`."""
-        ...
+    def receive(self, delivery: Delivery) -> Received:
+        """The delivery's key, lane and acknowledgement, out of one reading of the body.
 
-    def lane(self, delivery: Delivery) -> str:
-        """What the delivery is about, as cheap as can be said (a record, a visitor), or `""`; raises nothing."""
-        ...
-
-    def accept(self, delivery: Delivery) -> Reply:
-        """The acknowledgement that the sender expects. Raises `BadPayload` when nothing in the body can be read."""
+        Raises `BadPayload` when nothing in it can be read. A delivery without a readable subject has the lane `""`.
+        """
         ...
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:

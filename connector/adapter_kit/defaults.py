@@ -1,6 +1,6 @@
 """The methods of the contract for what a system does not have; an adapter takes them in place of its own.
 
-`push = absent.push` in an adapter's class says that the system takes no updates, and so on.
+`push = defaults.push` in an adapter's class says that the system takes no updates, and so on.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, PushOutcome, Reply, Update
+from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, PushOutcome, Received, Reply, Update
 from connector.core.errors import BadPayload, BadSignature
 
 _DEAF = "this system sends nothing"
 
 
 def takes_updates(_self: object) -> bool:
-    """No updates are asked for; used as `takes_updates = property(absent.takes_updates)`."""
+    """No updates are asked for; used as `takes_updates = property(defaults.takes_updates)`."""
     return False
 
 
@@ -69,19 +69,7 @@ def verify(_self: object, delivery: Delivery, now: datetime) -> None:
     raise BadSignature(_DEAF)
 
 
-def key(_self: object, delivery: Delivery) -> str:
-    """Always raises `BadPayload`: the system sends nothing."""
-    del delivery
-    raise BadPayload(_DEAF)
-
-
-def lane(_self: object, delivery: Delivery) -> str:
-    """Nothing: the system sends nothing."""
-    del delivery
-    return ""
-
-
-def accept(_self: object, delivery: Delivery) -> Reply:
+def receive(_self: object, delivery: Delivery) -> Received:
     """Always raises `BadPayload`: the system sends nothing."""
     del delivery
     raise BadPayload(_DEAF)

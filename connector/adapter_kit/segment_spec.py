@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from connector.adapter_kit.contract import Delivery
+import orjson
+
+from connector.adapter_kit.contract import Delivery, Received, Reply
 from connector.adapter_kit.payload import Part, read_json, refuse_nul
 from connector.adapter_kit.tracking import address, distinct, person, reached, under, visitor, words
 from connector.core.errors import BadPayload, UnknownEvent
@@ -40,9 +42,18 @@ def messages(delivery: Delivery) -> list[Part]:
     return parts
 
 
-def key_of(delivery: Delivery) -> str:
-    """The message's id; of a batch all of them, for it may be cut in another way when it is sent again."""
+def receive(delivery: Delivery) -> Received:
+    """By the message's id, or those of all messages of a batch; the lane is the visitor or user of the first of them.
+
+    202 with the number of messages. Raises `BadPayload`.
+    """
     parts = messages(delivery)
+    reply = Reply(status=202, body=orjson.dumps({"accepted": len(parts)}))
+    return Received(key=_key(parts), lane=_lane(parts[0]), reply=reply)
+
+
+def _key(parts: Sequence[Part]) -> str:
+    """The message's id; of a batch a hash of all, for it may be cut in another way when it is sent again."""
     if parts[0].path == "$":
         return parts[0]["messageId"].identifier(LONGEST_ID)
     ids = [words(under(part, "messageId")) or "" for part in parts]
@@ -51,11 +62,9 @@ def key_of(delivery: Delivery) -> str:
     return f"batch:{hashlib.sha256(chr(10).join(ids).encode()).hexdigest()}"
 
 
-def lane_of(delivery: Delivery) -> str:
-    """The visitor or user of the first message; raises nothing."""
+def _lane(part: Part) -> str:
     try:
-        first = messages(delivery)[0]
-        found = distinct(visitor(under(first, "anonymousId")), person(under(first, "userId")))
+        found = distinct(visitor(under(part, "anonymousId")), person(under(part, "userId")))
     except BadPayload:
         return ""
     return f"{found[0].kind}:{found[0].value}" if found else ""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 import structlog
 
-from connector.adapter_kit.contract import Delivery, Reply
+from connector.adapter_kit.contract import Adapter, Delivery, Received, Reply
 from connector.adapter_kit.redaction import mask_text, redact
 from connector.core.errors import BadPayload, BadSignature, NotFound, SenderError, WrongSetting
 from connector.intake.group_commit import NotStored, Writer, said
@@ -71,12 +72,12 @@ class Intake:
             raise Paused(message)
         return connected
 
-    def receive(self, name: str, delivery: Delivery) -> Reply:
-        """The answer to a request, after it was committed.
+    def receive(self, connected: Connected, delivery: Delivery, admit: Callable[[str], None] = lambda _: None) -> Reply:
+        """The answer to a request to a connection (see `find`), after it was committed.
 
-        Raises `NotFound`, `Paused`, `WrongMethod`, `WrongContentType`, `BadSignature`, `BadPayload`, `NotStored`.
+        `admit` is given the lane of a delivery that is verified and read, before that is stored; what it raises is
+        raised. Raises `WrongMethod`, `WrongContentType`, `BadSignature`, `BadPayload`, `NotStored`.
         """
-        connected = self.find(name)
         adapter = connected.adapter
         greeting = adapter.greet(delivery)
         if greeting is not None:
@@ -86,16 +87,16 @@ class Intake:
             raise WrongMethod(message)
         _check_content_type(connected, delivery)
         try:
-            adapter.verify(delivery, delivery.received_at)
-            key, reply = adapter.key(delivery), adapter.accept(delivery)
+            received = _verified(adapter, delivery)
         except (BadSignature, BadPayload) as error:
             # It may quote a token, which belongs neither into the quarantine's list nor into the answer.
             error.args = (mask_text(str(error), connected.secrets),)
             self._writer.write(quarantine_row(self._vault, connected.name, delivery, error), is_quarantined=True)
             raise
-        self._writer.write(self._row(connected, delivery, key))
-        metrics.count_accepted(name)
-        return reply
+        admit(received.lane)
+        self._writer.write(self._row(connected, delivery, received))
+        metrics.count_accepted(connected.name)
+        return received.reply
 
     def verify_again(self, name: str, database: Database, now: datetime) -> int:
         """Take quarantined deliveries of a connection that verify now, after its secret was corrected; how many.
@@ -118,23 +119,21 @@ class Intake:
     def _take(self, connected: Connected, row: Row, now: datetime) -> bool:
         try:
             delivery = unseal(self._vault, row["sealed"])
-            connected.adapter.verify(delivery, delivery.received_at)
-            key = connected.adapter.key(delivery)
-            connected.adapter.accept(delivery)
+            received = _verified(connected.adapter, delivery)
         except (BadSignature, BadPayload, WrongSetting) as error:
             log.info("a delivery stays in the quarantine", delivery=row["id"], reason=error.reason)
             return False
-        self._writer.write({**self._row(connected, delivery, key), "next_attempt_at": now})
+        self._writer.write({**self._row(connected, delivery, received), "next_attempt_at": now})
         metrics.count_accepted(connected.name)
         return True
 
-    def _row(self, connected: Connected, delivery: Delivery, key: str) -> Row:
-        about = f"{connected.name}:{connected.adapter.lane(delivery)}"
+    def _row(self, connected: Connected, delivery: Delivery, received: Received) -> Row:
+        about = f"{connected.name}:{received.lane}"
         masked = redact(delivery, connected.adapter.SECRET_KEYS, connected.secrets)
         return {
             "id": new_id(delivery.received_at),
             "connection": connected.name,
-            "key": _fitting(storable(key)),
+            "key": _fitting(storable(received.key)),
             "received_at": delivery.received_at,
             "lane": zlib.crc32(about.encode("utf-8", "replace")) % self._lanes,
             "outcome": queries.PENDING,
@@ -146,6 +145,12 @@ class Intake:
             "headers": {storable(name): storable(value) for name, value in masked.headers.items()},
             "body": masked.body,
         }
+
+
+def _verified(adapter: Adapter, delivery: Delivery) -> Received:
+    """What a delivery is, once it is proved. Raises `BadSignature` and `BadPayload`."""
+    adapter.verify(delivery, delivery.received_at)
+    return adapter.receive(delivery)
 
 
 def _check_content_type(connected: Connected, delivery: Delivery) -> None:

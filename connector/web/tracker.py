@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Final
@@ -18,6 +19,7 @@ from connector.adapter_kit.contract import Delivery
 from connector.core.errors import ConnectorError, NotFound
 from connector.intake.receive import Intake
 from connector.runtime import metrics
+from connector.runtime.connections import Connected
 from connector.web.bodies import read_body
 from connector.web.problems import TooMany, from_error
 
@@ -51,16 +53,16 @@ def collecting(intake: Intake, clock: Callable[[], datetime], max_body_bytes: in
         return response
 
     def collect(connection: str) -> Response:
-        adapter = None
+        site = None
         try:
-            adapter = _find(intake, connection)
+            site = _find(intake, connection)
             if request.method == "OPTIONS":
-                return _readable(Response(status=204), adapter, is_preflight=True)
-            response = _take(intake, connection, adapter, _delivery(clock(), most), bound)
+                return _readable(Response(status=204), site.tracker, is_preflight=True)
+            response = _take(intake, site, _delivery(clock(), most), bound)
         except ConnectorError as error:
-            metrics.count_refused(connection if adapter else None, error.reason)
+            metrics.count_refused(connection if site else None, error.reason)
             response = from_error(error)
-        return _readable(response, adapter)
+        return _readable(response, site.tracker if site else None)
 
     blueprint.add_url_rule("/tracker.js", "script", show_script)
     blueprint.add_url_rule(
@@ -77,39 +79,44 @@ class Bound:
         self._turn = threading.Lock()
         self._minute, self._counts = 0, Counter[str]()
 
-    def takes(self, connection: str, visitor: str, most: int) -> bool:
-        """Count one; False when the connection or the visitor has had its share of this minute."""
+    def take(self, name: str, most: int) -> None:
+        """Count one of that name. Raises `TooMany` when it has had its share of this minute."""
         with self._turn:
             minute = int(self._clock().timestamp()) // 60
             if minute != self._minute:
                 self._minute, self._counts = minute, Counter()
-            if self._counts[connection] >= most:
-                return False
-            self._counts[connection] += 1
-            if not visitor:
-                return True
-            self._counts[f"{connection}/{visitor}"] += 1
-            return self._counts[f"{connection}/{visitor}"] <= VISITOR_PER_MINUTE
+            if self._counts[name] >= most:
+                message = f"{name}: more deliveries than it takes in a minute"
+                raise TooMany(message)
+            self._counts[name] += 1
 
 
-def _find(intake: Intake, connection: str) -> Collecting:
-    adapter = intake.find(connection).adapter
-    if not isinstance(adapter, Collecting):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Site:
+    """A connection that pages post to; `tracker` is its adapter."""
+
+    connected: Connected
+    tracker: Collecting
+
+
+def _find(intake: Intake, connection: str) -> _Site:
+    connected = intake.find(connection)
+    if not isinstance(connected.adapter, Collecting):
         message = f"the connection {connection!r} is no tracker; its webhooks are sent to /webhooks/{connection}"
         raise NotFound(message)
-    return adapter
+    return _Site(connected=connected, tracker=connected.adapter)
 
 
-def _take(intake: Intake, connection: str, adapter: Collecting, delivery: Delivery, bound: Bound) -> Response:
+def _take(intake: Intake, site: _Site, delivery: Delivery, bound: Bound) -> Response:
     """204 once it is committed, and for what is not wanted: a page has no use for the difference."""
-    if not adapter.wants(delivery):
-        metrics.count_refused(connection, "unwanted")
+    name = site.connected.name
+    if not site.tracker.wants(delivery):
+        metrics.count_refused(name, "unwanted")
         return Response(status=204)
-    lane = intake.find(connection).adapter.lane(delivery)
-    if not bound.takes(connection, lane, adapter.per_minute):
-        message = f"{connection}: more deliveries than it takes in a minute"
-        raise TooMany(message)
-    reply = intake.receive(connection, delivery)
+    bound.take(name, site.tracker.per_minute)
+    reply = intake.receive(
+        site.connected, delivery, lambda visitor: bound.take(f"{name}/{visitor}", VISITOR_PER_MINUTE)
+    )
     return Response(reply.body, reply.status)
 
 

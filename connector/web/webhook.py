@@ -33,7 +33,7 @@ def webhooks(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int)
             if isinstance(found.adapter, Collecting):
                 message = f"browsers post to /collect/{known}; this connection takes no webhooks"
                 raise NotFound(message)
-            reply = intake.receive(connection, _delivery(clock(), max_body_bytes))
+            reply = intake.receive(found, _delivery(clock(), max_body_bytes))
         except ConnectorError as error:
             # What the path says becomes a metric's label only where such a connection exists.
             metrics.count_refused(connection if isinstance(error, Paused) else known, error.reason)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.segment_spec import OWN_EMAIL, SpecReader, key_of, lane_of, messages
+from connector.adapter_kit.segment_spec import OWN_EMAIL, SpecReader, messages, receive
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, Identity
@@ -148,22 +148,27 @@ def test_a_single_message_of_an_unknown_type_is_held() -> None:
 def test_what_is_no_message_is_refused(content: Any) -> None:
     with pytest.raises(BadPayload):
         messages(_delivery(content))
-    assert lane_of(_delivery(content)) == ""
+    with pytest.raises(BadPayload):
+        receive(_delivery(content))
 
 
 def test_a_delivery_is_known_by_the_ids_of_its_messages() -> None:
-    assert key_of(_delivery(_message())) == "m1"
-    keys = [key_of(_delivery([_message(messageId=one) for one in ids])) for ids in (["m1"], ["m1", "m2"], ["m1", None])]
+    assert receive(_delivery(_message())).key == "m1"
+    keys = [
+        receive(_delivery([_message(messageId=one) for one in ids])).key for ids in (["m1"], ["m1", "m2"], ["m1", None])
+    ]
     assert len({*keys, "m1"}) == 4
     for content in ([1], _message(messageId="")):
         with pytest.raises(BadPayload):
-            key_of(_delivery(content))
+            receive(_delivery(content))
 
 
 def test_the_lane_is_the_first_visitor_or_user() -> None:
-    assert lane_of(_delivery([_message(), _message(anonymousId="x")])) == f"visitor:{ANONYMOUS}"
-    assert lane_of(_delivery(_message(anonymousId=None, userId="u_1"))) == "record:user:u_1"
-    assert lane_of(_delivery(_message(anonymousId=None))) == lane_of(_delivery(_message(anonymousId=[]))) == ""
+    assert receive(_delivery([_message(), _message(anonymousId="x")])).lane == f"visitor:{ANONYMOUS}"
+    assert receive(_delivery(_message(anonymousId=None, userId="u_1"))).lane == "record:user:u_1"
+    assert (
+        receive(_delivery(_message(anonymousId=None))).lane == receive(_delivery(_message(anonymousId=[]))).lane == ""
+    )
 
 
 @settings(max_examples=60)

@@ -18,9 +18,10 @@ def test_a_captured_request_is_verified_and_becomes_its_events(case: Case) -> No
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.system}/{case.name}")
 def test_a_captured_request_has_a_key_a_lane_and_an_acknowledgement(case: Case) -> None:
     adapter, delivery = case.adapter(), case.delivery()
-    assert 1 <= len(adapter.key(delivery)) <= 255
-    assert isinstance(adapter.lane(delivery), str)
-    assert 200 <= adapter.accept(delivery).status < 300
+    received = adapter.receive(delivery)
+    assert 1 <= len(received.key) <= 255
+    assert isinstance(received.lane, str)
+    assert 200 <= received.reply.status < 300
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.system}/{case.name}")

@@ -217,11 +217,11 @@ def _read(signing: Signing, delivery: Delivery) -> None:
     """All that is done to a delivery, with no other errors than the contract's."""
     adapter = _open(signing)
     adapter.greet(delivery)
-    assert isinstance(adapter.lane(delivery), str)
-    key = _attempt(lambda: adapter.key(delivery), BadPayload)
-    assert key is None or 1 <= len(key) <= 255
-    reply = _attempt(lambda: adapter.accept(delivery), BadPayload)
-    assert reply is None or 200 <= reply.status < 300
+    received = _attempt(lambda: adapter.receive(delivery), BadPayload)
+    if received is not None:
+        assert 1 <= len(received.key) <= 255
+        assert isinstance(received.lane, str)
+        assert 200 <= received.reply.status < 300
     events = _attempt(lambda: adapter.parse(delivery, {}), BadPayload, UnknownEvent)
     assert all(isinstance(event, Event | BadPayload) for event in events or ())
 

@@ -20,7 +20,7 @@ from rq import Queue
 from sqlalchemy import event, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.contract import Delivery, Reply
 from connector.adapter_kit.signatures import sign_webhook
 from connector.core.errors import BadPayload, BadSignature, NotFound
 from connector.intake.group_commit import Writer, said
@@ -50,6 +50,10 @@ def delivery(key: str = "msg_1", body: bytes | None = None, secret: str = SECRET
     content = lines(line()) if body is None else body
     headers = {"content-type": "application/json", **sign_webhook(key, content, [secret], NOW)}
     return Delivery(method="POST", query=(), headers=headers, body=content, received_at=NOW)
+
+
+def receive(runtime: Runtime, sent: Delivery, name: str = SHOP) -> Reply:
+    return runtime.intake.receive(runtime.intake.find(name), sent)
 
 
 def stored(runtime: Runtime) -> list[dict[str, Any]]:
@@ -93,7 +97,7 @@ def all_at_once(work: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
 def test_what_is_acknowledged_is_committed_and_to_be_seen_by_others(shop: Runtime) -> None:
     other = Database(shop.config.database_url)
     for number in range(5):
-        assert shop.intake.receive(SHOP, delivery(f"msg_{number}")).status == 202
+        assert receive(shop, delivery(f"msg_{number}")).status == 202
         with other.read() as connection:
             assert len(deliveries.listed(connection)) == number + 1
     other.close()
@@ -108,9 +112,9 @@ def test_what_arrives_during_a_commit_is_committed_together(shop: Runtime) -> No
             wait_for(lambda: waiting.qsize() == 39, "39 waiting deliveries")
 
     with commits_counted(shop.database, hold) as counted, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(shop.intake.receive, SHOP, delivery("first"))
+        first = pool.submit(receive, shop, delivery("first"))
         wait_for(is_held.is_set, "the first commit")
-        rest = all_at_once(lambda number: shop.intake.receive(SHOP, delivery(f"msg_{number}")), range(39))
+        rest = all_at_once(lambda number: receive(shop, delivery(f"msg_{number}")), range(39))
         assert {reply.status for reply in (first.result(), *rest)} == {202}
     assert counted == [2]
     assert len(stored(shop)) == 40
@@ -146,10 +150,10 @@ def test_a_row_that_cannot_be_stored_does_not_fail_its_neighbours(database: Data
 
 def test_a_duplicate_is_answered_the_same_counted_and_wakes_its_lane_again(shop: Runtime) -> None:
     queue = Queue("process", connection=shop.redis)
-    first = shop.intake.receive(SHOP, delivery())
+    first = receive(shop, delivery())
     wait_for(lambda: queue.count == 1, "the lane's job")
     shop.redis.flushall()
-    assert shop.intake.receive(SHOP, delivery()) == first
+    assert receive(shop, delivery()) == first
     wait_for(lambda: queue.count == 1, "the lane's job again")
     assert [one["duplicates"] for one in stored(shop)] == [1]
     assert balance(shop)[SHOP]["duplicate"] == 1
@@ -160,7 +164,7 @@ def test_800_requests_of_8_senders_with_duplicates_balance_at_every_moment(shop:
 
     def send(seed: int) -> None:
         for number in range(100):
-            shop.intake.receive(SHOP, delivery(f"msg_{(seed * 37 + number) % 250}"))
+            receive(shop, delivery(f"msg_{(seed * 37 + number) % 250}"))
 
     def watch() -> list[int]:
         seen = []
@@ -188,8 +192,8 @@ def test_a_key_that_is_too_long_keeps_to_itself(runtime: Runtime) -> None:
         body = form(event="\u0390" * 59 + ending, **{"auth[member_id]": None, "ts": "1" * 60})
         headers = {"content-type": "application/x-www-form-urlencoded"}
         long = Delivery(method="POST", query=(), headers=headers, body=body, received_at=NOW)
-        assert runtime.intake.receive(PORTAL, long).status == 202
-        runtime.intake.receive(PORTAL, long)
+        assert receive(runtime, long, PORTAL).status == 202
+        receive(runtime, long, PORTAL)
     keys = [one["key"] for one in stored(runtime)]
     assert len(set(keys)) == len(keys) == 2
     assert max(map(len, keys)) <= 255
@@ -202,7 +206,7 @@ def test_unknown_and_paused_connections_are_told_apart(shop: Runtime) -> None:
         connections.change(connection, SHOP, is_paused=True)
     shop.connections.forget()
     with pytest.raises(Paused, match="send again later"):
-        shop.intake.receive(SHOP, delivery())
+        receive(shop, delivery())
     assert stored(shop) == []
 
 
@@ -212,7 +216,7 @@ def test_unknown_and_paused_connections_are_told_apart(shop: Runtime) -> None:
 def test_a_delivery_with_a_bad_signature_is_sealed_and_nothing_else(shop: Runtime) -> None:
     wrong = delivery(secret=OTHER_SECRET)
     with pytest.raises(BadSignature):
-        shop.intake.receive(SHOP, wrong)
+        receive(shop, wrong)
     assert stored(shop) == []
     (kept,) = quarantined(shop)
     assert (kept["reason"], kept["error"], kept["size"]) == ("bad_signature", "no signature matches", len(wrong.body))
@@ -223,18 +227,18 @@ def test_a_delivery_with_a_bad_signature_is_sealed_and_nothing_else(shop: Runtim
 
 def test_a_signed_delivery_that_cannot_be_read_is_quarantined(shop: Runtime) -> None:
     with pytest.raises(BadPayload):
-        shop.intake.receive(SHOP, delivery(body=b"hello"))
+        receive(shop, delivery(body=b"hello"))
     assert [one["reason"] for one in quarantined(shop)] == ["bad_payload"]
 
 
 def test_a_corrected_secret_takes_what_was_quarantined(shop: Runtime, clock: Clock) -> None:
     for number in range(70):
         with pytest.raises(BadSignature):
-            shop.intake.receive(SHOP, replace(delivery(f"msg_{number}", secret=OTHER_SECRET)))
+            receive(shop, replace(delivery(f"msg_{number}", secret=OTHER_SECRET)))
     with pytest.raises(BadPayload):
-        shop.intake.receive(SHOP, delivery(body=b"hello"))
+        receive(shop, delivery(body=b"hello"))
     with pytest.raises(BadSignature):
-        shop.intake.receive(SHOP, delivery("msg_x", secret="whsec_" + "A" * 40))
+        receive(shop, delivery("msg_x", secret="whsec_" + "A" * 40))
     clock.forward(days=2)
     assert shop.intake.verify_again(SHOP, shop.database, clock()) == 0
     sealed = shop.vault.encrypt(orjson.dumps({"secret": [OTHER_SECRET, SECRET]}).decode())
@@ -269,7 +273,7 @@ def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, plac
     else:
         wrong = replace(wrong, headers={**wrong.headers, "x-large": large})
     with pytest.raises(BadSignature):
-        shop.intake.receive(SHOP, wrong)
+        receive(shop, wrong)
     (kept,) = quarantined(shop)
     assert (kept["sealed"], kept["size"]) == ("", len(wrong.body))
     assert shop.intake.verify_again(SHOP, shop.database, NOW) == 0
@@ -280,7 +284,7 @@ def test_the_quarantine_is_bounded_in_number(shop: Runtime, clock: Clock) -> Non
     shop.intake._writer = writer
     for number in range(8):
         with pytest.raises(BadSignature):
-            shop.intake.receive(SHOP, replace(delivery(f"msg_{number}", secret=OTHER_SECRET), received_at=clock()))
+            receive(shop, replace(delivery(f"msg_{number}", secret=OTHER_SECRET), received_at=clock()))
         clock.forward(seconds=1)
     kept = [unseal(shop.vault, one["sealed"]).headers["webhook-id"] for one in quarantined(shop)]
     assert kept == ["msg_5", "msg_6", "msg_7"]
@@ -292,7 +296,7 @@ def test_an_error_that_quotes_a_token_is_masked(runtime: Runtime) -> None:
     body = form(**{"auth[application_token]": f"{ROBOT_TOKEN}\0"})
     quoting = Delivery(method="POST", query=(), headers=headers, body=body, received_at=NOW)
     with pytest.raises(BadSignature) as caught:
-        runtime.intake.receive(PORTAL, quoting)
+        receive(runtime, quoting, PORTAL)
     assert ROBOT_TOKEN not in str(caught.value)
     assert "***" in quarantined(runtime)[0]["error"]
 
@@ -304,7 +308,7 @@ def test_what_no_database_takes_is_made_storable(runtime: Runtime) -> None:
     odd = Delivery(
         method="POST", query=query, headers=headers, body=robot("crm", "CCrmDocumentLead", "LEAD_1"), received_at=NOW
     )
-    assert runtime.intake.receive(PORTAL, odd).status == 202
+    assert receive(runtime, odd, PORTAL).status == 202
     with runtime.database.read() as connection:
         found = deliveries.get(connection, stored(runtime)[0]["id"])
     assert found is not None
@@ -312,7 +316,7 @@ def test_what_no_database_takes_is_made_storable(runtime: Runtime) -> None:
     assert found["query"] == [["token", "***"], ["a\ufffd", "?"]]
     refused = replace(odd, query=query[1:])
     with pytest.raises(BadSignature):
-        runtime.intake.receive(PORTAL, refused)
+        receive(runtime, refused, PORTAL)
     assert unseal(runtime.vault, quarantined(runtime)[0]["sealed"]) == refused
 
 
@@ -354,29 +358,29 @@ def test_a_sqlite_that_cannot_be_written_acknowledges_nothing_and_recovers(
 ) -> None:
     large = lines(line(fields={"text": "x" * 30_000}))
     set_pragma(on_sqlite, pragma)
-    results = all_at_once(lambda number: on_sqlite.intake.receive(SHOP, delivery(f"msg_{number}", large)), range(8))
+    results = all_at_once(lambda number: receive(on_sqlite, delivery(f"msg_{number}", large)), range(8))
     assert {type(result) for result in results} == {NotStored}
     with pytest.raises(NotStored):
-        on_sqlite.intake.receive(SHOP, delivery(secret=OTHER_SECRET, body=large))
+        receive(on_sqlite, delivery(secret=OTHER_SECRET, body=large))
     set_pragma(on_sqlite, mended)
     assert stored(on_sqlite) == quarantined(on_sqlite) == []
     assert balance(on_sqlite) == {}
-    assert on_sqlite.intake.receive(SHOP, delivery("msg_1", large)).status == 202
+    assert receive(on_sqlite, delivery("msg_1", large)).status == 202
 
 
 def test_a_sqlite_file_that_was_replaced_gets_what_comes_after(on_sqlite: Runtime, tmp_path: Path) -> None:
     runtime = on_sqlite
-    runtime.intake.receive(SHOP, delivery("before"))
+    receive(runtime, delivery("before"))
     runtime.database.close()
     file = tmp_path / "connector.sqlite"
     backup = file.read_bytes()
-    runtime.intake.receive(SHOP, delivery("lost with the old file"))
+    receive(runtime, delivery("lost with the old file"))
     restored = tmp_path / "restored.sqlite"
     restored.write_bytes(backup)
     for ending in ("-wal", "-shm"):
         Path(f"{file}{ending}").unlink()
     restored.replace(file)
-    assert runtime.intake.receive(SHOP, delivery("after")).status == 202
+    assert receive(runtime, delivery("after")).status == 202
     again = Database(runtime.config.database_url)
     with again.read() as connection:
         assert {one["key"] for one in deliveries.listed(connection)} == {"after", "before"}
@@ -385,10 +389,10 @@ def test_a_sqlite_file_that_was_replaced_gets_what_comes_after(on_sqlite: Runtim
 
 def test_a_sqlite_file_that_was_deleted_acknowledges_nothing(on_sqlite: Runtime, tmp_path: Path) -> None:
     runtime = on_sqlite
-    runtime.intake.receive(SHOP, delivery("before"))
+    receive(runtime, delivery("before"))
     (tmp_path / "connector.sqlite").unlink()
     with pytest.raises(NotStored):
-        runtime.intake.receive(SHOP, delivery("after"))
+        receive(runtime, delivery("after"))
     assert not (tmp_path / "connector.sqlite").exists()
 
 
@@ -405,7 +409,7 @@ def test_a_postgresql_that_ends_its_connections_is_reached_again(postgres: Datab
 
     def send(number: int) -> str | None:
         try:
-            runtime.intake.receive(SHOP, delivery(f"msg_{number}"))
+            receive(runtime, delivery(f"msg_{number}"))
         except NotStored:
             return None
         return f"msg_{number}"
@@ -424,7 +428,7 @@ def test_a_postgresql_that_ends_its_connections_is_reached_again(postgres: Datab
 
 def test_a_postgresql_that_is_gone_acknowledges_nothing(postgres: Database, on_postgresql: Runtime) -> None:
     runtime = on_postgresql
-    runtime.intake.receive(SHOP, delivery("before"))
+    receive(runtime, delivery("before"))
     name = str(runtime.database.url.database)
     rename(postgres, name, f"{name}_away")
     try:
@@ -432,10 +436,10 @@ def test_a_postgresql_that_is_gone_acknowledges_nothing(postgres: Database, on_p
             runtime.intake._writer.write(row("after"))
         runtime.connections.forget()
         with pytest.raises(NotStored):
-            runtime.intake.receive(SHOP, delivery("after"))
+            receive(runtime, delivery("after"))
     finally:
         rename(postgres, f"{name}_away", name)
-    assert runtime.intake.receive(SHOP, delivery("after")).status == 202
+    assert receive(runtime, delivery("after")).status == 202
     assert {one["key"] for one in stored(runtime)} == {"after", "before"}
 
 
@@ -474,10 +478,10 @@ def test_a_commit_that_takes_too_long_acknowledges_nothing_and_stores_nothing_la
 
 def test_without_redis_deliveries_are_stored_and_acknowledged_without_delay(shop: Runtime) -> None:
     shop.__dict__["redis"] = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    shop.intake.receive(SHOP, delivery("first"))
+    receive(shop, delivery("first"))
     started = time.monotonic()
     for number in range(20):
-        shop.intake.receive(SHOP, delivery(f"msg_{number}"))
+        receive(shop, delivery(f"msg_{number}"))
     assert (time.monotonic() - started) / 20 < 0.1
     assert len(stored(shop)) == 21
 

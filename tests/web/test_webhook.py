@@ -17,7 +17,7 @@ from sqlalchemy import inspect, text
 from werkzeug.test import TestResponse
 
 from adapters.standard import Standard
-from connector.adapter_kit.contract import Delivery, Reply
+from connector.adapter_kit.contract import Delivery, Received, Reply
 from connector.runtime import metrics
 from connector.runtime.connections import Connections
 from connector.runtime.log import configure_log
@@ -168,7 +168,7 @@ class Greeting(Standard):
         challenge = delivery.parameter("challenge")
         return Reply(status=200, body=challenge.encode(), content_type="text/plain") if challenge else None
 
-    def lane(self, delivery: Delivery) -> str:
+    def receive(self, delivery: Delivery) -> Received:
         del delivery
         message = f"a mistake that quotes {SECRET}"
         raise RuntimeError(message)

@@ -54,7 +54,7 @@ def test_it_keeps_the_contract_of_a_system_that_only_tells() -> None:
     api = FakeApi(answers=[])
     assert (COCOAR.catalog(api), list(COCOAR.changes(NOW, api))) == (Catalog(), [])
     assert COCOAR.greet(posted({})) is None
-    assert COCOAR.accept(posted(SCAN)) == Reply(status=202, body=b'{"accepted": 1}')
+    assert COCOAR.receive(posted(SCAN)).reply == Reply(status=202, body=b'{"accepted": 1}')
 
 
 def test_an_inflow_counts_in_both_sets_of_target_actions() -> None:
@@ -135,7 +135,7 @@ def test_an_email_makes_the_visitor_known() -> None:
 
 def test_a_form_says_the_same_as_json() -> None:
     assert read(urlencode({**SCAN, "email": "", "url": ""}).encode())[0].key == "scan-1"
-    assert COCOAR.lane(posted(urlencode(SCAN).encode())) == f"visitor:{VISITOR}"
+    assert COCOAR.receive(posted(urlencode(SCAN).encode())).lane == f"visitor:{VISITOR}"
 
 
 def test_many_inflows_come_as_a_list_and_a_bad_one_stops_no_other() -> None:
@@ -146,7 +146,7 @@ def test_many_inflows_come_as_a_list_and_a_bad_one_stops_no_other() -> None:
         assert isinstance(wrong, BadPayload)
         assert nobody.path.endswith("[1].visitor_id")
         assert "or email an e-mail address" in str(nobody)
-        assert COCOAR.accept(posted(body)).body == b'{"accepted": 3}'
+        assert COCOAR.receive(posted(body)).reply.body == b'{"accepted": 3}'
 
 
 def test_an_id_that_is_everybodys_names_nobody() -> None:
@@ -203,23 +203,20 @@ def test_a_repetition_is_known_by_id_or_time_and_without_both_each_delivery_is_i
     bare: list[Any] = [{"visitor_id": 1, "time": ""}, [SCAN, {"visitor_id": 1}], ["x"]]
     for body in own:
         one = posted(body)
-        assert COCOAR.key(one) == COCOAR.key(replace(one, received_at=LATER))
+        assert COCOAR.receive(one).key == COCOAR.receive(replace(one, received_at=LATER)).key
     for body in bare:
         one = posted(body)
-        assert COCOAR.key(one) != COCOAR.key(replace(one, received_at=LATER))
+        assert COCOAR.receive(one).key != COCOAR.receive(replace(one, received_at=LATER)).key
 
 
-@pytest.mark.parametrize(
-    ("body", "lane"), [([], ""), ({}, ""), (b"{", ""), ([3], ""), ({"visitor_id": 7}, "visitor:7")]
-)
+@pytest.mark.parametrize(("body", "lane"), [([], ""), ({}, ""), ([3], ""), ({"visitor_id": 7}, "visitor:7")])
 def test_the_lane_is_the_visitor(body: Any, lane: str) -> None:
-    assert COCOAR.lane(posted(body)) == lane
+    assert COCOAR.receive(posted(body)).lane == lane
 
 
 @given(st.binary(max_size=200))
 def test_whatever_the_bytes_only_the_contracts_errors_are_raised(body: bytes) -> None:
-    assert isinstance(COCOAR.lane(posted(body)), str)
-    for method in (COCOAR.key, COCOAR.accept, lambda one: COCOAR.parse(one, {})):
+    for method in (COCOAR.receive, lambda one: COCOAR.parse(one, {})):
         try:
             method(posted(body))
         except BadPayload:

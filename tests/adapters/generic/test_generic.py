@@ -193,14 +193,14 @@ def test_a_time_that_is_none_is_refused_with_its_place(written: Any) -> None:
 def test_without_an_id_the_content_tells_events_apart_and_without_a_time_the_receipt_too() -> None:
     whole = {name: value for name, value in LEAD.items() if name != "event_id"}
     adapter = Generic()
-    assert adapter.key(deliver(whole)) == adapter.key(deliver(dict(reversed(whole.items()))))
-    assert adapter.key(deliver(whole)) != adapter.key(deliver({**whole, "stage": "new"}))
+    assert adapter.receive(deliver(whole)).key == adapter.receive(deliver(dict(reversed(whole.items())))).key
+    assert adapter.receive(deliver(whole)).key != adapter.receive(deliver({**whole, "stage": "new"})).key
     timeless = {"record": 12}
     later = replace(deliver(timeless), received_at=datetime(2026, 3, 5, tzinfo=UTC))
-    assert adapter.key(deliver(timeless)) != adapter.key(later)
-    assert adapter.key(deliver(timeless, webhook_id="msg_1")) == "msg_1:0"
-    assert adapter.key(deliver(LEAD)) == "e1"
-    assert len(adapter.key(deliver([LEAD, {**LEAD, "event_id": "e2"}]))) == 64
+    assert adapter.receive(deliver(timeless)).key != adapter.receive(later).key
+    assert adapter.receive(deliver(timeless, webhook_id="msg_1")).key == "msg_1:0"
+    assert adapter.receive(deliver(LEAD)).key == "e1"
+    assert len(adapter.receive(deliver([LEAD, {**LEAD, "event_id": "e2"}])).key) == 64
     assert len(one("owner", {**LEAD, "event_id": "e" * 200, "record": "r" * 190, "owner": ""}).key) == 64
 
 
@@ -217,7 +217,7 @@ def test_a_form_is_read_as_a_body_of_json_is() -> None:
     body = b"contact%5Bid%5D=7&contact%5Bmail%5D=A%40example.com&deleted="
     events = read(adapter, body)
     assert [event.record for event in events if isinstance(event, Event)] == [RecordRef(object="lead", id="7")] * 2
-    assert adapter.lane(deliver(body)) == "lead:7"
+    assert adapter.receive(deliver(body)).lane == "lead:7"
 
 
 @pytest.mark.parametrize(
@@ -234,14 +234,14 @@ def test_an_event_that_cannot_be_read_is_named_by_its_place(content: Any, settin
     assert mistake(content, **settings).startswith(path)
 
 
-def test_a_body_without_events_is_refused_and_its_lane_is_nothing() -> None:
+def test_a_body_without_events_is_refused() -> None:
     adapter = Generic(events="data.items")
     for count in (0, 501):
         with pytest.raises(BadPayload, match="1 to 500 events"):
-            adapter.accept(deliver({"data": {"items": [{"record": 1}] * count}}))
+            adapter.receive(deliver({"data": {"items": [{"record": 1}] * count}}))
     assert mistake({}, events="data.items") == "$.data.items: is missing; it must be an object"
-    assert adapter.lane(deliver({"data": {"items": []}})) == ""
-    assert json.loads(adapter.accept(deliver({"data": {"items": [LEAD]}})).body) == {"accepted": 1}
+    assert adapter.receive(deliver({"data": {"items": [{}]}})).lane == ""
+    assert json.loads(adapter.receive(deliver({"data": {"items": [LEAD]}})).reply.body) == {"accepted": 1}
 
 
 @pytest.mark.parametrize("wrong", [{"stage": "a["}, {"body": "xml"}, {"utc_offset": "JST"}])
@@ -249,9 +249,9 @@ def test_settings_that_cannot_be_used_hold_the_delivery_and_say_so(wrong: dict[s
     adapter, delivery = Generic(**wrong), deliver(LEAD)
     with pytest.raises(UnknownEvent, match=f"the connection's setting `{next(iter(wrong))}`"):
         adapter.parse(delivery, {})
-    assert adapter.key(delivery).endswith(RECEIVED.isoformat())
-    assert json.loads(adapter.accept(delivery).body) == {"accepted": 0}
-    assert adapter.lane(delivery) == ""
+    assert adapter.receive(delivery).key.endswith(RECEIVED.isoformat())
+    assert json.loads(adapter.receive(delivery).reply.body) == {"accepted": 0}
+    assert adapter.receive(delivery).lane == ""
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda part: st.lists(part, max_size=3)))

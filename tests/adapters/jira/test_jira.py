@@ -117,19 +117,19 @@ def test_what_is_json_is_never_answered_with_a_refusal() -> None:
     bodies: list[Any] = [{}, [], {"webhookEvent": 7}, {"issue": "x"}]
     for body in [*bodies, {"webhookEvent": "x", "timestamp": 1, "issue": {"id": "1"}}]:
         delivery = _delivery(body)
-        assert jira().accept(delivery).status == 202
-        assert 1 <= len(jira().key(delivery)) <= 255
+        assert jira().receive(delivery).reply.status == 202
+        assert 1 <= len(jira().receive(delivery).key) <= 255
     with pytest.raises(BadPayload):
-        jira().accept(_delivery(b"<html>"))
+        jira().receive(_delivery(b"<html>"))
 
 
 def test_the_key_is_the_identifier_else_what_tells_two_changes_apart() -> None:
     told = _told("jira:issue_updated", MOVED)
-    assert jira().key(replace(told, headers={"x-atlassian-webhook-identifier": "abc"})) == "abc"
-    assert jira().key(told) == f"jira:issue_updated:{STAMP}:10482:20931"
-    assert jira().key(_told("jira:issue_created")) == f"jira:issue_created:{STAMP}:10482:-"
-    assert jira().key(_delivery({})) == NOW.isoformat()
-    assert (jira().lane(told), jira().lane(_delivery({}))) == ("issue:10482", "")
+    assert jira().receive(replace(told, headers={"x-atlassian-webhook-identifier": "abc"})).key == "abc"
+    assert jira().receive(told).key == f"jira:issue_updated:{STAMP}:10482:20931"
+    assert jira().receive(_told("jira:issue_created")).key == f"jira:issue_created:{STAMP}:10482:-"
+    assert jira().receive(_delivery({})).key == NOW.isoformat()
+    assert (jira().receive(told).lane, jira().receive(_delivery({})).lane) == ("issue:10482", "")
 
 
 @pytest.mark.parametrize("stamp", [-1, 10**15, "soon", None])

@@ -174,8 +174,10 @@ def test_a_record_that_cannot_be_read_names_the_path(shown: dict[str, Any], path
 
 def test_the_key_is_the_notifications_id_and_the_lane_the_record() -> None:
     told, deleted = _told("ADD_RECORD", record()), _told("DELETE_RECORD", recordId="345")
-    assert (kintone().key(told), kintone().lane(told), kintone().lane(deleted)) == ("n1", "record:345", "record:345")
-    assert kintone().lane(_delivery([])) == ""
+    for delivery in (told, deleted):
+        received = kintone().receive(delivery)
+        assert (received.key, received.lane) == ("n1", "record:345")
+    assert kintone().receive(_delivery({"id": "n1", "type": "ADD_RECORD"})).lane == ""
 
 
 def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_record(monkeypatch: Any) -> None:

@@ -140,17 +140,15 @@ def test_other_models_and_other_words_in_the_address_are_held() -> None:
 )
 def test_a_body_without_record_is_refused_with_the_path(body: Any, path: str) -> None:
     delivery = _delivery(body)
-    for read in (odoo().key, odoo().accept):
-        with pytest.raises(BadPayload) as caught:
-            read(delivery)
-        assert caught.value.path == path
-    assert odoo().lane(delivery) == ""
+    with pytest.raises(BadPayload) as caught:
+        odoo().receive(delivery)
+    assert caught.value.path == path
 
 
 def test_two_deliveries_of_one_record_have_keys_of_their_own_and_one_lane() -> None:
     first, second = _told(), replace(_told(), received_at=NOW.replace(second=9))
-    assert odoo().key(first) != odoo().key(second)
-    assert odoo().lane(first) == odoo().lane(second) == "lead:77"
+    assert odoo().receive(first).key != odoo().receive(second).key
+    assert odoo().receive(first).lane == odoo().receive(second).lane == "lead:77"
 
 
 def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_record(monkeypatch: Any) -> None:

@@ -134,12 +134,14 @@ def test_what_is_no_event_of_posthog_s_template_is_refused_by_its_path() -> None
 
 
 def test_a_delivery_is_known_by_its_event() -> None:
-    assert OPEN.key(SENT) == "019cb8a3-15c8-7f04-b9d1-6a2e7c0f8b35"
-    assert OPEN.lane(SENT) == f"visitor:{ANONYMOUS}"
-    assert OPEN.lane(_delivery("x", distinct_id=None)) == OPEN.lane(_delivery("x", distinct_id=[])) == ""
-    assert OPEN.accept(SENT).status == 202
+    assert OPEN.receive(SENT).key == "019cb8a3-15c8-7f04-b9d1-6a2e7c0f8b35"
+    assert OPEN.receive(SENT).lane == f"visitor:{ANONYMOUS}"
+    assert (
+        OPEN.receive(_delivery("x", distinct_id=None)).lane == OPEN.receive(_delivery("x", distinct_id=[])).lane == ""
+    )
+    assert OPEN.receive(SENT).reply.status == 202
     with pytest.raises(BadPayload):
-        OPEN.accept(replace(SENT, body=b'{"event": "x"}'))
+        OPEN.receive(replace(SENT, body=b'{"event": "x"}'))
 
 
 def test_posthog_is_told_nothing_and_cannot_be_asked() -> None:

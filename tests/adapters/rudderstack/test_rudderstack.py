@@ -55,11 +55,11 @@ def test_traits_of_an_identify_are_those_of_its_context() -> None:
 
 
 def test_a_delivery_is_known_by_its_message_and_says_how_many_it_took() -> None:
-    assert OPEN.key(SIGNING.delivery) == "m-1"
-    assert OPEN.lane(SIGNING.delivery) == "visitor:4c7e1b90-3d58-4f2a-86c1-a5b0e9d27f34"
-    assert OPEN.accept(SIGNING.delivery).body == b'{"accepted":1}'
+    assert OPEN.receive(SIGNING.delivery).key == "m-1"
+    assert OPEN.receive(SIGNING.delivery).lane == "visitor:4c7e1b90-3d58-4f2a-86c1-a5b0e9d27f34"
+    assert OPEN.receive(SIGNING.delivery).reply.body == b'{"accepted":1}'
     with pytest.raises(BadPayload):
-        OPEN.accept(replace(SIGNING.delivery, body=b"[]"))
+        OPEN.receive(replace(SIGNING.delivery, body=b"[]"))
 
 
 def test_rudderstack_is_told_nothing_and_cannot_be_asked() -> None:

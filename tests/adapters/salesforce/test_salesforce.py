@@ -123,10 +123,9 @@ HOSTILE: Final = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_xml_is_refused_and_never_acknowledged(name: str) -> None:
     delivery = replace(SIGNING.delivery, body=HOSTILE[name])
-    for read in (connection().key, connection().accept, lambda one: connection().parse(one, {})):
+    for read in (connection().receive, lambda one: connection().parse(one, {})):
         with pytest.raises(BadPayload):
             read(delivery)
-    assert connection().lane(delivery) == ""
     assert connection().fetch([delivery], FakeOrg()) == {}
 
 
@@ -161,7 +160,7 @@ def test_a_message_of_a_hundred_notifications_is_read_by_one_query_and_acknowled
     events = adapter.parse(delivery, adapter.fetch([delivery, delivery], org))
     assert {event.record.id for event in events if isinstance(event, Event) and event.record} == set(leads)
     assert sum(call.startswith("GET queryAll") for call in org.calls) == 1
-    reply = adapter.accept(delivery)
+    reply = adapter.receive(delivery).reply
     assert (reply.status, reply.content_type, b"<Ack>true</Ack>" in reply.body) == (
         200,
         "text/xml; charset=utf-8",
@@ -174,27 +173,27 @@ def test_a_notification_without_record_or_id_is_a_mistake_of_its_own() -> None:
     [error] = connection().parse(replace(SIGNING.delivery, body=body), {})
     assert isinstance(error, BadPayload)
     assert error.path.endswith("Notification[0].sObject")
-    assert len(connection().key(replace(SIGNING.delivery, body=body))) == 64
+    assert len(connection().receive(replace(SIGNING.delivery, body=body)).key) == 64
 
 
 def test_the_key_is_that_of_the_only_notice_and_the_same_in_any_order_of_several() -> None:
     one, two = ("Lead", UNSEEN), ("Lead", "00Q5g00000KpQrSEAV")
     adapter = connection()
-    assert adapter.key(_message(one)) == make_id("Notification", 0)
-    assert len(adapter.key(_message(one, two))) == 64
-    assert adapter.key(_message(one, two)) != adapter.key(_message(one))
-    assert adapter.key(_json(_change("UPDATE", UNSEEN))) == "0005e7a1:1:Lead"
-    assert adapter.key(_json(_callout(UNSEEN, eventId=7))) == "7"
+    assert adapter.receive(_message(one)).key == make_id("Notification", 0)
+    assert len(adapter.receive(_message(one, two)).key) == 64
+    assert adapter.receive(_message(one, two)).key != adapter.receive(_message(one)).key
+    assert adapter.receive(_json(_change("UPDATE", UNSEEN))).key == "0005e7a1:1:Lead"
+    assert adapter.receive(_json(_callout(UNSEEN, eventId=7))).key == "7"
     same = [_change("UPDATE", UNSEEN, sequenceNumber=place) for place in (1, 2)]
-    assert adapter.key(_json(*same)) == adapter.key(_json(*reversed(same)))
-    assert adapter.lane(_json(*same)) == f"Lead:{UNSEEN}"
-    assert adapter.lane(_json(_change("GAP_OVERFLOW"))) == ""
+    assert adapter.receive(_json(*same)).key == adapter.receive(_json(*reversed(same))).key
+    assert adapter.receive(_json(*same)).lane == f"Lead:{UNSEEN}"
+    assert adapter.receive(_json(_change("GAP_OVERFLOW"))).lane == ""
     assert adapter.fetch([_json(_change("GAP_OVERFLOW"))], FakeOrg()) == {}
 
 
 def test_a_callout_without_an_id_is_told_apart_by_its_time_and_needs_one_of_both() -> None:
     adapter, given = connection(), {"object": "Lead", "recordId": UNSEEN}
-    key = adapter.key(_json({**given, "occurredAt": "2026-01-01T12:00:00.000+0000"}))
+    key = adapter.receive(_json({**given, "occurredAt": "2026-01-01T12:00:00.000+0000"})).key
     assert key == f"Lead:{UNSEEN}:@2026-01-01 12:00:00+00:00"
     [error] = adapter.parse(_json(given), {})
     assert isinstance(error, BadPayload)

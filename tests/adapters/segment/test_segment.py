@@ -64,12 +64,12 @@ def test_a_batch_whose_first_message_cannot_be_read_is_refused(body: bytes) -> N
 
 def test_a_delivery_is_known_by_its_message_and_says_how_many_it_took() -> None:
     batch = _batch(b"[" + FIRST + b"," + SECOND + b"]")
-    assert OPEN.key(SIGNING.delivery) == "node-next-1"
-    assert OPEN.key(batch).startswith("batch:")
-    assert OPEN.lane(batch) == "visitor:8b1f3d5e-0c72-4a96-bb41-6d2e90f7a853"
-    assert OPEN.accept(batch).body == b'{"accepted":2}'
+    assert OPEN.receive(SIGNING.delivery).key == "node-next-1"
+    assert OPEN.receive(batch).key.startswith("batch:")
+    assert OPEN.receive(batch).lane == "visitor:8b1f3d5e-0c72-4a96-bb41-6d2e90f7a853"
+    assert OPEN.receive(batch).reply.body == b'{"accepted":2}'
     with pytest.raises(BadPayload):
-        OPEN.accept(replace(batch, body=b"[]"))
+        OPEN.receive(replace(batch, body=b"[]"))
 
 
 def test_a_message_is_the_same_event_alone_and_in_any_batch() -> None:

@@ -245,5 +245,6 @@ def test_a_look_says_what_cannot_work_and_gives_the_tag_for_the_pages() -> None:
 
 
 def test_the_lane_is_the_visitor() -> None:
-    assert ADAPTER.lane(SIGNING.delivery) == f"visitor:{VISITOR}"
-    assert ADAPTER.lane(replace(SIGNING.delivery, body=b"[]")) == ""
+    assert ADAPTER.receive(SIGNING.delivery).lane == f"visitor:{VISITOR}"
+    with pytest.raises(BadPayload):
+        ADAPTER.receive(replace(SIGNING.delivery, body=b"[]"))

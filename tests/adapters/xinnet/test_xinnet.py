@@ -122,7 +122,8 @@ def test_words_and_times_that_are_not_known_are_told() -> None:
     assert "from 1970 to 2199" in str(mistake)
     with pytest.raises(BadPayload, match="a list of 1 to 200 leads"):
         _events({"leads": []})
-    assert OUT.lane(_delivery({"leads": []})) == ""
+    with pytest.raises(BadPayload, match="a list of 1 to 200 leads"):
+        OUT.receive(_delivery({"leads": []}))
 
 
 def _type_of(**lead: Any) -> Any:
