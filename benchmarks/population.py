@@ -13,9 +13,8 @@ from benchmarks.places import NAME
 from connector.core.calendar import local_day
 from connector.core.engine import Ruleset, due_day, fold
 from connector.core.event import Event, Identity, Kind, RecordRef, Step
-from connector.core.mapping import MappingRules
+from connector.core.mapping import MappingRules, translate
 from connector.core.state import State
-from connector.core.translation import translate
 from connector.runtime.parts import Runtime
 from connector.store.database import new_id
 from connector.store.event_json import event_to_json, step_to_json

@@ -17,9 +17,8 @@ from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Received, Reply, Setting
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_hmac, check_token
-from connector.core.action import Action
 from connector.core.errors import BadPayload, BadSignature
-from connector.core.event import Event
+from connector.core.event import Action, Event
 
 BEARER: Final = "Bearer "
 

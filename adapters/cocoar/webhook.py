@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.payload import Part, read_form, read_json
 from connector.adapter_kit.tracking import distinct, visitor, words
-from connector.core.action import Action
 from connector.core.errors import BadPayload
-from connector.core.event import Event, Identity, Kind
+from connector.core.event import Action, Event, Identity, Kind
 
 _MILLISECONDS = 100_000_000_000
 """Above it a number counts milliseconds: as seconds that would be the year 5138."""

@@ -13,8 +13,7 @@ from adapters.tracker.token import email_of
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.tracking import inflow
-from connector.core.action import Action
-from connector.core.event import Event, Identity, Kind
+from connector.core.event import Action, Event, Identity, Kind
 
 MOST_EVENTS: Final = 50
 OLDEST: Final = timedelta(days=7)

@@ -12,9 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_token
-from connector.core.action import Action
 from connector.core.errors import BadPayload
-from connector.core.event import Identity
+from connector.core.event import Action, Identity
 
 EMAIL_MARKS: Final = ("utm_medium=email", "utm_medium=e-mail", "mtm_medium=email", "pk_medium=email", "bownowmail")
 """The default of a tracker's setting `email_marks`. BowNow puts `bownowmail=sid…` into the links of its mails."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from connector.core.action import ALL, KEY_PAGE, LOGIN, TARGET_ACTIONS, VISITS
+from connector.core.event import ALL, KEY_PAGE, LOGIN, TARGET_ACTIONS, VISITS
 from connector.core.rules import ANY, BASIC_1, BASIC_2, Notice, Recipient, Rule, Template
 from connector.core.status import StatusInfo
 from connector.core.terms import OncePerDay, Passed, Seen, Tagged, Term
@@ -89,8 +89,8 @@ def _term(term: Term) -> str:
         case Seen(window=window, at_least=count, days=days):
             text = _SEEN[window.name].format(count=count)
             return text if days is None else f"{text} within {days} days"
-        case Passed(of=of, days=days, until=until):
-            text = f"{days} days passed {'in the status' if of == 'status' else 'since the last action'}"
+        case Passed(start=start, days=days, until=until):
+            text = f"{days} days passed {'in the status' if start == 'status' else 'since the last action'}"
             return text if until is None else f"{text}, fewer than {until}"
         case Tagged(tag=tag):
             return f"the tag `{tag}`"

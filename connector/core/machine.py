@@ -1,25 +1,53 @@
-"""One subject's walk through its steps: the mutable state while a fold runs, and what each kind of step does to it."""
+"""One subject while its steps are folded: the state as it moves, and what each kind of step does to it."""
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from connector.core.calendar import local_day
-from connector.core.claims import OWNER, Claims, claimed, standing
-from connector.core.counters import count
 from connector.core.decision import Decision, Reason
-from connector.core.event import Conflict, Kind, Step
-from connector.core.memory import remember
+from connector.core.event import Conflict, Counting, Kind, Step
 from connector.core.rules import Rule
 from connector.core.ruleset import Ruleset
-from connector.core.state import LEAD, Entry, State
+from connector.core.state import LEAD, OWNER, Claims, Entry, State, claims_after, winning_value
+from connector.core.terms import remember
+
+# Theory of operation
+#
+# A subject's state is a fold: beginning with a new subject, its steps are applied one after the other. A step is what
+# the mapping made of an event. Between the steps run the daily rules, which hold because days have passed and nothing
+# has happened. `SubjectMachine` is the state while it moves, `State` the same at rest; `engine.fold` drives it.
+#
+# Order. Steps are applied in the order of `Step.order`: the time of the event in its own system, then the kind of step
+# (`TIE_ORDER`: who somebody is, before what a CRM or a person sets, before what they did), then the id as text. When a
+# step arrived plays no part. Steps that agree in all three and still differ are put in a fixed order by what they say.
+#
+# Days. The daily rules of a local date run at its start, before all steps of that date: before a step is applied, every
+# date after the last one run up to the step's own has its turn. A daily rule is made of spans of days, so that the
+# first date on which one can hold is computed (`engine.first_day`) and no other date costs anything. One date makes one
+# move at most, and a move wins over the notices of its date.
+#
+# Rules. An action tries the rules of the status held, strongest first, and the first that holds fires; no second rule
+# is tried, not even one of the new status. A jump or a trigger passes over statuses without running their rules; only
+# the rule on entering the status that it leads to fires. What was done and what was refused are both decisions, with
+# the facts that made them so.
+#
+# Why any order of arrival gives the same end:
+# 1. The fold is a pure function of steps and rules: it knows no clock and no chance.
+# 2. The state at rest holds all that a later step can ask for: per window as many entries as a rule can count, each
+#    conflict rule's own value per field, the counters' things. So applying steps one by one to a stored state gives
+#    what folding all of them at once gives.
+# 3. A step that belongs before the state's position, or on a date before the last one whose daily rules ran, is late
+#    (`engine.is_late`): it is never applied on top; the subject is folded anew from all its steps.
+# 4. A step that is delivered again is equal to the first and counts once.
 
 
 @dataclass(slots=True)
-class Walk:
-    """A state that moves; `freeze` gives the value again. `today` is the local day of the step taken or date run."""
+class SubjectMachine:
+    """A state that moves; `freeze` gives the value again. `today`: the local day of the step or of the date run."""
 
     ruleset: Ruleset
     state: State
@@ -40,7 +68,7 @@ class Walk:
     visit: tuple[datetime, datetime] | None = field(init=False)
     counters: dict[str, tuple[str, ...]] = field(init=False)
     claims: dict[str, Claims] = field(init=False)
-    head: tuple[datetime, int, str] = field(init=False)
+    position: tuple[datetime, int, str] = field(init=False)
     last_run: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,21 +77,21 @@ class Walk:
         self.last_action, self.tags, self.owner = state.last_action, set(state.tags), state.owner
         self.since_day = local_day(state.since, zone)
         self.acted_day = local_day(state.acted, zone)
-        self.profile, self.visit, self.head = dict(state.profile), state.visit, state.head
+        self.profile, self.visit, self.position = dict(state.profile), state.visit, state.position
         self.seen = {window: list(entries) for window, entries in state.seen.items()}
         self.noticed, self.noticed_on = set(state.noticed), dict(state.noticed_on)
         self.counters, self.claims = dict(state.counters), dict(state.claims)
         self.last_run = self.today = state.last_run
 
     def freeze(self) -> State:
-        """The state as it is now; the walk ends with it."""
+        """The state as it is now; the machine is not used after it."""
         return State(
             kind=self.kind,
             status=self.status,
             since=self.since,
             created=self.state.created,
             last_run=self.last_run,
-            head=self.head,
+            position=self.position,
             last_action=self.last_action,
             tags=frozenset(self.tags),
             owner=self.owner,
@@ -76,24 +104,24 @@ class Walk:
             claims=self.claims,
         )
 
-    def take(self, step: Step, day: int) -> None:
-        """What a step does on its local day; the daily rules up to that day have run."""
+    def apply(self, step: Step, day: int) -> None:
+        """Apply a step on its local day; the daily rules up to that day have run."""
         self.today = day
-        self.head = step.order
-        _TAKE[step.kind](self, step)
+        self.position = step.order
+        _APPLY[step.kind](self, step)
 
-    def runs(self, rule: Rule) -> bool:
-        """Whether a rule is for this kind of subject, and holds now."""
+    def holds(self, rule: Rule) -> bool:
+        """Whether a rule is for this kind of subject, and all its terms hold now."""
         return rule.is_for(self.kind) and all(term.holds(self) for term in rule.terms)
 
     def fire(self, rule: Rule, at: datetime, step: str | None = None) -> None:
-        """A rule decides: the move or notice with its facts, the tag, and the new stay."""
+        """Decide what a rule says: its move or notice with the facts that made it hold, its tag, and the new stay."""
         facts: dict[str, Any] = {}
         for term in rule.terms:
             facts |= term.facts(self)
-        self._carry_out(rule, rule.id, rule.to or self.status, at=at, step=step, facts=facts)
+        self._decide(rule, rule.id, rule.to or self.status, at=at, step=step, facts=facts)
 
-    def _carry_out(
+    def _decide(
         self, rule: Rule, name: str, after: str, *, at: datetime, step: str | None, facts: dict[str, Any]
     ) -> None:
         notify, reason = self.ruleset.recipients(rule, self.owner)
@@ -118,7 +146,7 @@ class Walk:
         if after != before:
             self._enter(after, at)
 
-    def act(self, step: Step) -> None:
+    def apply_action(self, step: Step) -> None:
         """An action: remember it, then try the sequential rules of the status held, strongest first."""
         bits = self.ruleset.bits(step.action or "", step.page)
         session = f"id {step.session}" if step.session else self._free_session(step.at)
@@ -127,7 +155,7 @@ class Walk:
         self.last_action, self.acted_day = step.at, self.today
         remember(self.seen, self.ruleset.windows, step=step, bits=bits, session=session, day=self.today)
         for rule in self.ruleset.sequential.get(self.status, ()):
-            if rule.on & bits and self.runs(rule):
+            if rule.on & bits and self.holds(rule):
                 self.fire(rule, step.at, step.id)
                 return
 
@@ -140,35 +168,35 @@ class Walk:
 
     def jump(self, step: Step) -> None:
         """A person or a CRM stage sets the status."""
-        to, facts = self._goal(step)
+        to, facts = self._target(step)
         if to == self.status:
             self._refuse(step, "jump", Reason.ALREADY_THERE, to, facts)
         elif step.is_forward_only and self._is_lower(to):
             self._refuse(step, "jump", Reason.BACKWARD, to, facts)
         else:
-            self._leap(step, "jump", to, facts)
+            self._move_to(step, "jump", to, facts)
 
     def fire_trigger(self, step: Step) -> None:
         """A trigger attached to a status: forward only; from off the ladder only when it may reopen."""
         rule = f"trigger:{step.trigger}"
-        to, facts = self._goal(step)
+        to, facts = self._target(step)
         if to == self.status or self._is_lower(to):
             self._refuse(step, rule, Reason.ATTACHED_LOWER, to, facts)
         elif self.status not in self.ruleset.ladder and not step.may_reopen:
             self._refuse(step, rule, Reason.OFF_LADDER, to, facts)
         else:
-            self._leap(step, rule, to, facts)
+            self._move_to(step, rule, to, facts)
 
-    def _goal(self, step: Step) -> tuple[str, dict[str, Any]]:
+    def _target(self, step: Step) -> tuple[str, dict[str, Any]]:
         """The status that a step leads to, and the facts of the count where one decides it."""
-        return (step.to or "", {}) if step.counting is None else count(self.counters, step.counting)
+        return (step.to or "", {}) if step.counting is None else _count(self.counters, step.counting)
 
     def _is_lower(self, to: str) -> bool:
         """Whether both are on the ladder and `to` is below the status held."""
-        here, there = self.ruleset.ladder.get(self.status), self.ruleset.ladder.get(to)
-        return here is not None and there is not None and there < here
+        held, wanted = self.ruleset.ladder.get(self.status), self.ruleset.ladder.get(to)
+        return held is not None and wanted is not None and wanted < held
 
-    def _leap(self, step: Step, rule: str, to: str, counted: dict[str, Any]) -> None:
+    def _move_to(self, step: Step, rule: str, to: str, counted: dict[str, Any]) -> None:
         before = self.status
         skipped = self.ruleset.between(before, to)
         facts = {"by": step.by, **counted} if step.by else counted
@@ -181,9 +209,9 @@ class Walk:
                 self.fire(common, step.at, step.id)
 
     def _refuse(self, step: Step, rule: str, reason: Reason, to: str, counted: dict[str, Any]) -> None:
-        here, facts = self.status, {"to": to, "by": step.by, **counted}
+        held, facts = self.status, {"to": to, "by": step.by, **counted}
         self.decisions.append(
-            Decision(at=step.at, rule=rule, before=here, after=here, reason=reason, step=step.id, facts=facts)
+            Decision(at=step.at, rule=rule, before=held, after=held, reason=reason, step=step.id, facts=facts)
         )
 
     def run_rule(self, step: Step) -> None:
@@ -192,18 +220,18 @@ class Walk:
         It notifies and tags whatever status is held; it moves the subject out of its own status only. The rule on
         entering a status has none of its own: it moves nobody.
         """
-        name, here, facts = f"run:{step.rule}", self.status, {"by": step.by}
+        name, held, facts = f"run:{step.rule}", self.status, {"by": step.by}
         rule = self.ruleset.rules.get(step.rule or "")
         reason = Reason.RULE_OFF if rule is None else self._unrunnable(rule)
         if rule is None or reason is not None:
             self.decisions.append(
-                Decision(at=step.at, rule=name, before=here, after=here, reason=reason, step=step.id, facts=facts)
+                Decision(at=step.at, rule=name, before=held, after=held, reason=reason, step=step.id, facts=facts)
             )
             return
-        if rule.id in self.ruleset.settings.once_per_stay and rule.status == here:
+        if rule.id in self.ruleset.settings.once_per_stay and rule.status == held:
             self.noticed.add(rule.id)
-        after = rule.to if rule.to and rule.status == here else here
-        self._carry_out(rule, name, after, at=step.at, step=step.id, facts=facts)
+        after = rule.to if rule.to and rule.status == held else held
+        self._decide(rule, name, after, at=step.at, step=step.id, facts=facts)
 
     def _unrunnable(self, rule: Rule) -> Reason | None:
         """Why running a rule would do nothing."""
@@ -227,29 +255,46 @@ class Walk:
 
     def set_owner(self, step: Step) -> None:
         """The person in charge is set, as far as the conflict rule allows."""
-        self.owner = self._standing(OWNER, self.owner, step.owner, step.conflict)
+        self.owner = self._winning_value(OWNER, self.owner, step.owner, step.conflict)
 
     def set_profile(self, step: Step) -> None:
         """Profile fields are set, each as far as its conflict rule allows."""
         for name, given in step.fields.items():
-            self.profile[name] = self._standing(name, self.profile.get(name), given.value, given.conflict)
+            self.profile[name] = self._winning_value(name, self.profile.get(name), given.value, given.conflict)
 
-    def _standing(self, name: str, present: Any, value: Any, conflict: Conflict) -> Any:
+    def _winning_value(self, name: str, present: Any, value: Any, conflict: Conflict) -> Any:
         """The value that stays; as long as only `newest` is used, that is the one given."""
         claims = self.claims.get(name)
         if claims is None and conflict is Conflict.NEWEST:
             return value
-        self.claims[name] = claims = claimed(claims, present, value, conflict)
-        return standing(claims)
+        self.claims[name] = claims = claims_after(claims, present, value, conflict)
+        return winning_value(claims)
 
 
-_TAKE: Final = {
-    Kind.ACTION: Walk.act,
-    Kind.JUMP: Walk.jump,
-    Kind.TRIGGER: Walk.fire_trigger,
-    Kind.IDENTIFY: Walk.identify,
-    Kind.TAG: Walk.set_tag,
-    Kind.OWNER: Walk.set_owner,
-    Kind.PROFILE: Walk.set_profile,
-    Kind.RUN: Walk.run_rule,
+def _count(counters: MutableMapping[str, tuple[str, ...]], counting: Counting) -> tuple[str, dict[str, Any]]:
+    """The status that the count gives, and the facts that say which it was.
+
+    A counter remembers as many different things as it has statuses: beyond them the last status stays.
+    """
+    seen = counters.get(counting.counter, ())
+    is_full = len(seen) >= len(counting.statuses)
+    if counting.thing not in seen and not is_full:
+        seen = counters[counting.counter] = (*seen, counting.thing)
+    nth = _ordinal(len(seen))
+    return counting.statuses[len(seen) - 1], {"nth": f"{nth} or later" if is_full else nth, "of": counting.of}
+
+
+def _ordinal(number: int) -> str:
+    return {1: "1st", 2: "2nd", 3: "3rd"}.get(number, f"{number}th")
+
+
+_APPLY: Final = {
+    Kind.ACTION: SubjectMachine.apply_action,
+    Kind.JUMP: SubjectMachine.jump,
+    Kind.TRIGGER: SubjectMachine.fire_trigger,
+    Kind.IDENTIFY: SubjectMachine.identify,
+    Kind.TAG: SubjectMachine.set_tag,
+    Kind.OWNER: SubjectMachine.set_owner,
+    Kind.PROFILE: SubjectMachine.set_profile,
+    Kind.RUN: SubjectMachine.run_rule,
 }

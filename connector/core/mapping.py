@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from connector.core.action import BIT
-from connector.core.event import Conflict
+from connector.core.errors import Unmapped
+from connector.core.event import BIT, Conflict, Counting, Event, FieldValue, Kind, Step
 
 IGNORE: Final = "ignore"
 Goal: TypeAlias = str | tuple[str, ...]
@@ -115,3 +115,142 @@ class MappingRules:
         """Whether a stage stands for a status, alone or among others."""
         goal = self.status_of(record_object, pipeline, stage)
         return status in goal if isinstance(goal, tuple) else goal == status != IGNORE
+
+
+def translate(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """The steps that an event is to the engine; none when it is ignored on purpose. Raises `Unmapped` (held)."""
+    return _TRANSLATE[event.kind](event, rules)
+
+
+def _stage(event: Event, rules: MappingRules, name: str | None = None) -> tuple[Step, ...]:
+    stage_object = event.record.object if event.record else ""
+    stage = event.stage or ""
+    if event.stage == "":
+        return ()  # a field that was emptied says nothing of how far somebody is
+    to = rules.status_of(stage_object, event.pipeline, stage)
+    if to is None:
+        place = f"{stage_object} / {event.pipeline} / {stage}" if event.pipeline else f"{stage_object} / {stage}"
+        return _nothing("stage", place, rules)
+    if to == IGNORE:
+        return ()
+    is_forward_only = rules.backward is Backward.IGNORE
+    goal = _goal(event, to, "stage", stage_object, thing=event.record.id if event.record else "")
+    return (_step(event, Kind.JUMP, name, by="crm", is_forward_only=is_forward_only, **goal),)
+
+
+def _trigger(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    name = event.name or ""
+    attached = [rule for rule in rules.triggers if name in (rule.id, rule.on)]
+    return _fired(event, attached) if attached else _nothing("trigger", name, rules)
+
+
+def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    name = event.name or ""
+    same = name.strip().casefold()
+    attached = [rule for rule in rules.triggers if rule.on.strip().casefold() == same]
+    action = rules.action_of(name)
+    if action is None and not attached:
+        return _nothing("action", name, rules)
+    fired = _fired(event, attached) if attached else ()
+    if action is None or action == IGNORE:
+        return fired
+    return (*fired, _step(event, Kind.ACTION, action=action, page=event.page, session=event.session))
+
+
+def _fired(event: Event, attached: list[TriggerRule]) -> tuple[Step, ...]:
+    return tuple(
+        _step(
+            event,
+            Kind.TRIGGER,
+            name=rule.id,
+            trigger=rule.id,
+            may_reopen=rule.may_reopen,
+            **_goal(event, rule.jump_to, "trigger", rule.id, thing=event.key),
+        )
+        for rule in attached
+        if rule.when is None or rule.when(event.data)
+    )
+
+
+def _goal(event: Event, goal: Goal, what: str, of: str, *, thing: str) -> dict[str, Any]:
+    """Where a step leads. A connection counts for itself; stages of an object with the same statuses count as one."""
+    if isinstance(goal, str):
+        return {"to": goal}
+    connection = event.key.partition(":")[0] if ":" in event.key else ""
+    counter = ":".join((connection, what, of, *goal))
+    return {"counting": Counting(counter=counter, thing=thing, statuses=goal, of=of)}
+
+
+def _owner(event: Event, rules: MappingRules, name: str | None = None) -> tuple[Step, ...]:
+    rule = rules.owner
+    if rule is None:
+        return ()
+    email = event.owner_email if rule.table is None else rule.table.get(event.owner or "")
+    if event.owner is not None and email is None:
+        if rule.unknown is Policy.IGNORE:
+            return ()
+        what = "owner"
+        raise Unmapped(what, event.owner)
+    return (_step(event, Kind.OWNER, name, owner=email, conflict=rule.conflict),)
+
+
+def _profile(event: Event, rules: MappingRules, name: str | None = None) -> tuple[Step, ...]:
+    values = {
+        rule.name: FieldValue(value=value, conflict=rule.conflict)
+        for rule in rules.fields
+        if (value := rule.read(event.data)) is not None
+    }
+    return (_step(event, Kind.PROFILE, name, fields=values),) if values else ()
+
+
+def _record(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """A record as a whole: who it is, its fields, its owner and its stage, as steps of their own names."""
+    return (
+        _step(event, Kind.IDENTIFY),
+        *_profile(event, rules, Kind.PROFILE.value),
+        *(_owner(event, rules, Kind.OWNER.value) if event.owner is not None else ()),
+        *(_stage(event, rules, Kind.STAGE.value) if event.stage is not None else ()),
+    )
+
+
+def _identify(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
+    return (_step(event, Kind.IDENTIFY),)
+
+
+def _tag(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
+    return (_step(event, Kind.TAG, tag=event.tag, is_removed=event.is_removed),)
+
+
+def _ours(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """An adapter tells stages, never statuses and rules; one that says `jump` or `run` all the same is told so."""
+    return _nothing("event", event.kind.value, rules)
+
+
+def _deleted(_event: Event, _rules: MappingRules) -> tuple[Step, ...]:
+    return ()
+
+
+def _nothing(what: str, name: str, rules: MappingRules) -> tuple[Step, ...]:
+    if rules.unmapped is Policy.IGNORE:
+        return ()
+    raise Unmapped(what, name)
+
+
+def _step(event: Event, kind: Kind, name: str | None = None, **values: Any) -> Step:
+    step_id = event.key if name is None else f"{event.key}#{name}"
+    return Step(id=step_id, at=event.at, kind=kind, is_lead=event.is_lead, **values)
+
+
+_TRANSLATE: Final = {
+    Kind.STAGE: _stage,
+    Kind.JUMP: _ours,
+    Kind.RUN: _ours,
+    Kind.TRIGGER: _trigger,
+    Kind.ACTION: _action,
+    Kind.OWNER: _owner,
+    Kind.PROFILE: _profile,
+    Kind.IDENTIFY: _identify,
+    Kind.TAG: _tag,
+    Kind.RECORD: _record,
+    Kind.DELETED: _deleted,
+}

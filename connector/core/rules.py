@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from connector.core.action import ALL, KEY_PAGE, LOGIN, VISITS
+from connector.core.event import ALL, KEY_PAGE, LOGIN, VISITS
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
 from connector.core.terms import OncePerDay, Passed, Seen, Tagged, Term, Window
 

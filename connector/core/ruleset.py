@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from connector.core.action import BIT, KEY_PAGE, Action
 from connector.core.decision import Reason
+from connector.core.event import BIT, KEY_PAGE, Action
 from connector.core.rules import ANY, Recipient, Rule, RuleSetting, Settings, Template
 from connector.core.status import StatusInfo
 from connector.core.terms import Seen, Window
@@ -34,7 +34,7 @@ class Ruleset:
         self.notices: Final = _by_status([rule for rule in enabled if rule.is_daily and not rule.to])
         self.entering: Final = tuple(rule for rule in enabled if rule.status == ANY)
         self.windows: Final = _windows(template)
-        self._looks_at_pages = any(window.of & KEY_PAGE for window, _ in self.windows)
+        self._looks_at_pages = any(window.bits & KEY_PAGE for window, _ in self.windows)
         self._key_pages: dict[str, bool] = {}
 
     def is_key_page(self, page: str) -> bool:

@@ -1,4 +1,4 @@
-"""A subject's state: what the fold knows of it at the end, compact, and its JSON form for the store."""
+"""A subject's state: what the fold knows of it at the end, whose values stay in it, and its JSON form for the store."""
 
 from __future__ import annotations
 
@@ -7,23 +7,49 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from connector.core.claims import Claims
+from connector.core.event import Conflict
 
 LEAD: Final = "lead"
 UNKNOWN: Final = "unknown"
 
 Entry: TypeAlias = tuple[int, str, str | None]
 """One thing seen in a window: local day (ordinal), what tells it from others (step, day or session), the page."""
+Claims: TypeAlias = Mapping[str, Any]
+"""Conflict rule → the value that steps of that rule gave; kept only where a rule other than `newest` was used."""
+OWNER: Final = "@owner"
+"""The name under which the owner's claims are kept, beside those of the profile's fields."""
+_STRONGEST_FIRST: Final = (Conflict.THEIRS, Conflict.NEWEST, Conflict.OURS, Conflict.IF_EMPTY)
+
+
+def claims_after(claims: Claims | None, present: Any, value: Any, conflict: Conflict) -> Claims:
+    """The claims after a step gives `value`; `present` is the value that counted as long as there were no claims.
+
+    Within a rule the newest step counts, an empty value included; of `if_empty` the first that is not empty.
+    """
+    known = ({} if is_empty(present) else {Conflict.NEWEST.value: present}) if claims is None else claims
+    if conflict is Conflict.IF_EMPTY and not is_empty(known.get(conflict.value)):
+        return known
+    return {**known, conflict.value: value}
+
+
+def winning_value(claims: Claims) -> Any:
+    """The value of the strongest rule that has one; None where none has."""
+    return next((value for rule in _STRONGEST_FIRST if not is_empty(value := claims.get(rule.value))), None)
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value says nothing; 0 and false say something."""
+    return value is None or value in ("", [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The state after all steps up to `head` and all daily rules up to `last_run` (a local day, ordinal).
+    """The state after all steps up to `position` and all daily rules up to `last_run` (a local day, ordinal).
 
     Instants are aware UTC. `last_action` is None while the subject never acted. `seen` holds per window, newest first,
     as many entries as a rule can ask for. `noticed` are the list notices decided in this stay, `noticed_on` the day of
     the last once-a-day notice by rule. `visit` is the latest action without a session and the start of its session.
-    `counters` holds what was counted, in order; `claims` per field what each conflict rule gave (`core.claims`).
+    `counters` holds what was counted, in order; `claims` per field what each conflict rule gave.
     """
 
     kind: str
@@ -31,7 +57,7 @@ class State:
     since: datetime
     created: datetime
     last_run: int
-    head: tuple[datetime, int, str]
+    position: tuple[datetime, int, str]
     last_action: datetime | None = None
     tags: frozenset[str] = frozenset()
     owner: str | None = None
@@ -49,7 +75,10 @@ class State:
         return self.last_action or self.created
 
     def to_json(self) -> dict[str, Any]:
-        """The state as JSON values; `from_json` is its inverse. What few subjects have is there only where it is."""
+        """The state as JSON values; `from_json` is its inverse. The position is stored as `head`.
+
+        What few subjects have is there only where it is.
+        """
         rare = {"counters": {name: list(seen) for name, seen in self.counters.items()}, "claims": dict(self.claims)}
         return {
             "kind": self.kind,
@@ -57,7 +86,7 @@ class State:
             "since": self.since.isoformat(),
             "created": self.created.isoformat(),
             "last_run": self.last_run,
-            "head": [self.head[0].isoformat(), self.head[1], self.head[2]],
+            "head": [self.position[0].isoformat(), self.position[1], self.position[2]],
             "last_action": self.last_action.isoformat() if self.last_action else None,
             "tags": sorted(self.tags),
             "owner": self.owner,
@@ -79,7 +108,7 @@ class State:
             since=_instant(raw["since"]),
             created=_instant(raw["created"]),
             last_run=raw["last_run"],
-            head=(_instant(raw["head"][0]), raw["head"][1], raw["head"][2]),
+            position=(_instant(raw["head"][0]), raw["head"][1], raw["head"][2]),
             last_action=_instant(raw["last_action"]) if raw["last_action"] else None,
             tags=frozenset(raw["tags"]),
             owner=raw["owner"],

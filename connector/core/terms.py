@@ -1,17 +1,18 @@
-"""The closed list of terms that rule conditions are made of; each can be tested, shown with its facts, and dated.
+"""The four terms that rule conditions are made of, the windows that they look at, and what a rule can lack.
 
-Each says what it lacks (`missing`), what it asks of anybody (`asks`), and on which days one more action is enough.
+A term says whether it holds, by which facts, what it asks of anybody (`asks`), what is still missing (`missing`), and
+on which days one more action is enough (`days_if_action`). All days are local ordinals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal, Protocol, TypeAlias
 
-from connector.core.days import Days, span
-from connector.core.missing import MissingDay, MissingDays, MissingEntries, MissingTag
+from connector.core.calendar import Days, span
+from connector.core.event import Step
 from connector.core.state import Entry
 
 Enters: TypeAlias = Callable[[int], bool]
@@ -31,11 +32,98 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is remembered for the rules: actions of the set `of` (bits), told apart by step, day or session."""
+    """What is remembered for the rules: actions with one of `bits`, told apart by step, day or session."""
 
     name: str
-    of: int
+    bits: int
     distinct: Literal["step", "day", "session"]
+
+
+def remember(
+    seen: dict[str, list[Entry]],
+    windows: Iterable[tuple[Window, int]],
+    *,
+    step: Step,
+    bits: int,
+    session: str,
+    day: int,
+) -> None:
+    """Put an action (its `bits`, on a local `day`) into every window that it belongs to, and let the oldest go.
+
+    A day is remembered by its first action, a session by its latest; a window never holds more than its size.
+    """
+    for window, size in windows:
+        if not bits & window.bits:
+            continue
+        entries = seen.setdefault(window.name, [])
+        name = step.id
+        if window.distinct == "day":
+            if entries and entries[0][0] == day:
+                continue
+        elif window.distinct == "session":
+            name = session
+            entries[:] = [entry for entry in entries if entry[1] != session]
+        entries.insert(0, (day, name, step.page))
+        del entries[size:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingEntries:
+    """A rule lacks `need` different entries of a window within `days` days (None: ever).
+
+    `counted`: the days of those that count, oldest first. `first`: the first day on which another counts. `by`: the
+    last day on which those of `counted` count, so that the rest must have come by then (None: no limit).
+    """
+
+    window: str
+    need: int
+    days: int | None
+    counted: tuple[int, ...] = ()
+    first: int | None = None
+    by: int | None = None
+
+    @property
+    def left(self) -> int:
+        """How many more are asked for."""
+        return self.need - len(self.counted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingTag:
+    """A rule lacks a tag."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingDays:
+    """A rule lacks `days` days since entering the status or since the last action (`of`), which was on `since`.
+
+    It holds from `first` to `last` (None: it goes on) if nothing happens; `is_over`: that has gone by in this stay.
+    """
+
+    of: str
+    days: int
+    since: int | None = None
+    first: int | None = None
+    last: int | None = None
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingDay:
+    """A rule lacks another day than the one on which it was decided; `first` is the first such day."""
+
+    rule: str
+    first: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingKeyPages:
+    """A rule lacks a setting: the workspace has no key page, so that no view can be one of a key page."""
+
+
+Missing: TypeAlias = MissingEntries | MissingTag | MissingDays | MissingDay | MissingKeyPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +169,11 @@ class Seen:
             days.pop()
         return replace(self.asks(), counted=tuple(reversed(days)), first=first)
 
-    def days_with(self, view: View, enters: Enters) -> Days | None:
+    def days_if_action(self, view: View, enters: Enters) -> Days | None:
         """The days from today on, on one of which it holds if one action comes that day, in a session of its own."""
         days = [entry[0] for entry in view.seen.get(self.window.name, ())]
-        is_held, old = self.holds(view), self.at_least - enters(self.window.of)
-        if len(days) < old or not (is_held or enters(self.window.of)):
+        is_held, old = self.holds(view), self.at_least - enters(self.window.bits)
+        if len(days) < old or not (is_held or enters(self.window.bits)):
             return None
         return span(view.today + (not is_held and self._is_taken(days, view.today)), self._end(days, old))
 
@@ -120,21 +208,21 @@ class Tagged:
         """The tag, where it is not set."""
         return None if self.holds(view) else self.asks()
 
-    def days_with(self, view: View, _enters: Enters) -> Days | None:
+    def days_if_action(self, view: View, _enters: Enters) -> Days | None:
         """From today on, or never: no action sets a tag."""
         return Days(view.today) if self.holds(view) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """`days` days have passed since `of`, and not `until` days; `status` counts from entering the present one."""
+    """`days` days have passed since `start`, and not yet `until` days; `status`: since entering the present one."""
 
-    of: Literal["status", "last_action"]
+    start: Literal["status", "last_action"]
     days: int
     until: int | None = None
 
-    def _start(self, view: View) -> int:
-        return view.since_day if self.of == "status" else view.acted_day
+    def _start_day(self, view: View) -> int:
+        return view.since_day if self.start == "status" else view.acted_day
 
     def holds(self, view: View) -> bool:
         """Whether today is in the span of days."""
@@ -143,16 +231,16 @@ class Passed:
 
     def facts(self, view: View) -> dict[str, Any]:
         """The start, the days passed and the days asked for."""
-        start = self._start(view)
+        start = self._start_day(view)
         return {
-            f"{self.of}_since": date.fromordinal(start).isoformat(),
-            f"{self.of}_days": view.today - start,
-            f"{self.of}_days_asked": self.days,
+            f"{self.start}_since": date.fromordinal(start).isoformat(),
+            f"{self.start}_days": view.today - start,
+            f"{self.start}_days_asked": self.days,
         }
 
     def asks(self) -> MissingDays:
         """The days."""
-        return MissingDays(of=self.of, days=self.days)
+        return MissingDays(of=self.start, days=self.days)
 
     def missing(self, view: View) -> MissingDays | None:
         """When it holds if nothing happens; None: it holds."""
@@ -161,18 +249,18 @@ class Passed:
         first, end = self.span(view)
         last = None if end is None else end - 1
         is_over = last is not None and last < view.today
-        return replace(self.asks(), since=self._start(view), first=first, last=last, is_over=is_over)
+        return replace(self.asks(), since=self._start_day(view), first=first, last=last, is_over=is_over)
 
-    def days_with(self, view: View, _enters: Enters) -> Days | None:
+    def days_if_action(self, view: View, _enters: Enters) -> Days | None:
         """The days of the stay; an action starts the days since the last one anew."""
         first, end = self.span(view)
-        if self.of == "last_action":
+        if self.start == "last_action":
             return None
         return span(max(first, view.today), None if end is None else end - 1)
 
     def span(self, view: View) -> tuple[int, int | None]:
         """The first day (ordinal) on which it holds, and the first on which it does not any more (None: it goes on)."""
-        start = self._start(view)
+        start = self._start_day(view)
         return start + self.days, None if self.until is None else start + self.until
 
 
@@ -198,7 +286,7 @@ class OncePerDay:
         """Tomorrow, where it was decided today."""
         return None if self.holds(view) else replace(self.asks(), first=view.today + 1)
 
-    def days_with(self, view: View, _enters: Enters) -> Days | None:
+    def days_if_action(self, view: View, _enters: Enters) -> Days | None:
         """From today on, or from tomorrow on."""
         return Days(view.today + (not self.holds(view)))
 

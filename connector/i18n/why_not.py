@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from connector.core.calendar import local_day
-from connector.core.days import Days
-from connector.core.explain import Near, Route, WhyNot
-from connector.core.missing import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
-from connector.core.openings import Opening
+from connector.core.calendar import Days, local_day
+from connector.core.explain import ExternalRoute, NearestRule, Route, WhyNot
 from connector.core.rules import ANY, Rule
 from connector.core.ruleset import Ruleset
+from connector.core.terms import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
 from connector.i18n import Words, dated, listed
 
 _SEEN_BY: Final = {
@@ -33,7 +31,7 @@ class Outlook:
     labels: Mapping[str, str]
     ruleset: Ruleset
 
-    def tell(self, answer: WhyNot, found: Sequence[Opening]) -> list[str]:
+    def tell(self, answer: WhyNot, found: Sequence[ExternalRoute]) -> list[str]:
         """A sentence for each rule that leads to the status, nearest first, then for whatever else could set it."""
         if answer.state.status == answer.to:
             since = dated(local_day(answer.state.since, self.ruleset.zone), self.words)
@@ -47,7 +45,7 @@ class Outlook:
         lines += [self.opening(one, answer.to, answer.state.status) for one in found]
         return [*lines, self._say("why_not.person", **values)]
 
-    def opening(self, one: Opening, to: str, held: str) -> str:
+    def opening(self, one: ExternalRoute, to: str, held: str) -> str:
         """A stage or trigger that stands for the status `to`, and why it would not set it now."""
         name = f"{one.pipeline} / {one.name}" if one.pipeline else one.name
         text = self._say(f"opening.{one.kind}", name=name, of=one.of, connection=one.connection, to=self._label(to))
@@ -58,12 +56,12 @@ class Outlook:
         but = self._say(f"reason.{one.reason}", to=self._label(to), after=self._label(held))
         return self._say("sentence.refused", why=text, but=but)
 
-    def near(self, near: Near, today: int) -> str:
+    def near(self, near: NearestRule, today: int) -> str:
         """What a rule of the status held would do, and what it lacks."""
         moves = {"rule": near.rule, "before": self._label(near.before), "to": self._label(near.to)}
         if near.overtaken_by is not None:
             text = self._say("why_not.overtaken", other=near.overtaken_by, **moves)
-        elif near.deed is None and near.days is not None:
+        elif near.action_kind is None and near.days is not None:
             text = self._say("why_not.due", **moves, **{"from": dated(near.days.first, self.words)})
         else:
             text = self._say("why_not.near", **moves)
@@ -91,14 +89,14 @@ class Outlook:
             before = one.to
         return lines
 
-    def _missing(self, near: Near, today: int) -> str:
+    def _missing(self, near: NearestRule, today: int) -> str:
         """What is missing; with common days where one deed is enough, else each with its own."""
         parts = [self._part(one, near.before, has_dates=near.days is None) for one in near.missing]
         seen = {_SEEN_BY[one.window] for one in near.missing if isinstance(one, MissingEntries)}
-        if near.deed is not None and near.deed not in seen:
-            parts.append(self.words[f"deed.{near.deed}"])
+        if near.action_kind is not None and near.action_kind not in seen:
+            parts.append(self.words[f"deed.{near.action_kind}"])
         text = self._all(parts)
-        return self._when(text, near.days, today) if near.deed is not None and near.days is not None else text
+        return self._when(text, near.days, today) if near.action_kind is not None and near.days is not None else text
 
     def _part(self, one: Missing, before: str, *, has_dates: bool = False) -> str:
         match one:

@@ -9,8 +9,7 @@ from typing import Any, Final, TypeVar
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 
-from connector.core.action import Action
-from connector.core.event import Conflict
+from connector.core.event import Action, Conflict
 from connector.core.mapping import IGNORE, Backward, Policy
 from connector.core.status import StatusInfo
 from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES

@@ -11,13 +11,12 @@ from typing import Any, Final
 from connector.core.calendar import local_day
 from connector.core.errors import WrongSetting
 from connector.core.event import Kind
-from connector.core.explain import Near, Route, why_not
-from connector.core.missing import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
-from connector.core.openings import openings
+from connector.core.explain import NearestRule, Route, external_routes, why_not
 from connector.core.rules import ANY, Rule
 from connector.core.ruleset import Ruleset
 from connector.core.state import State
 from connector.core.status import find_status
+from connector.core.terms import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
 from connector.i18n import labels_in, words_in
 from connector.i18n.why_not import Outlook
 from connector.operations.subjects import decision, happen
@@ -76,7 +75,7 @@ def explain_not(runtime: Runtime, who: str, status: str, language: str = "en") -
         own = {record["connection"] for record in queries.records_of(connection, [subject])[subject]}
     answer = why_not(_state(row, today), to, ruleset, today)
     mappings = {name: one.rules for name, one in runtime.connections.all().items() if not one.is_paused}
-    found = [] if answer.state.status == to else openings(answer.state, to, mappings, ruleset)
+    found = [] if answer.state.status == to else external_routes(answer.state, to, mappings, ruleset)
     nearest = sorted(found, key=lambda one: one.connection not in own)
     told = _outlook(ruleset, language)
     return {
@@ -142,7 +141,9 @@ def _state(row: Row, today: int) -> State:
     if row["state"]:
         return State.from_json(row["state"])
     since = row["since"]
-    return State(kind=row["kind"], status="not_set", since=since, created=since, last_run=today, head=(since, 0, ""))
+    return State(
+        kind=row["kind"], status="not_set", since=since, created=since, last_run=today, position=(since, 0, "")
+    )
 
 
 def _passed_over(skipped: Sequence[str], ruleset: Ruleset, told: Outlook) -> dict[str, Any] | None:
@@ -174,14 +175,14 @@ def _route(route: Route) -> dict[str, Any]:
     return {**_near(route.first), "then": then}
 
 
-def _near(near: Near) -> dict[str, Any]:
+def _near(near: NearestRule) -> dict[str, Any]:
     return {
         "rule": near.rule,
         "from": near.before,
         "to": near.to,
         "missing": [_missing(one) for one in near.missing],
         "lacks": near.lacks,
-        "deed": near.deed,
+        "deed": near.action_kind,
         "days": {"first": _iso(near.days.first), "last": _iso(near.days.last)} if near.days else None,
         "overtaken_by": near.overtaken_by,
     }

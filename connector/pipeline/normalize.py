@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from connector.core.errors import BadPayload, Unmapped
 from connector.core.event import Event, Identity
-from connector.core.translation import translate
+from connector.core.mapping import translate
 from connector.pipeline.apply import Incoming
 from connector.pipeline.echo import Ledger
 from connector.pipeline.read import Read

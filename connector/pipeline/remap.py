@@ -17,8 +17,7 @@ import orjson
 from sqlalchemy import Connection
 
 from connector.core.errors import Unmapped
-from connector.core.mapping import MappingRules
-from connector.core.translation import translate
+from connector.core.mapping import MappingRules, translate
 from connector.pipeline.apply import Change, Context, settle
 from connector.pipeline.normalize import ORDER
 from connector.runtime.connections import Connected

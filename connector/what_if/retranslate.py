@@ -10,8 +10,7 @@ import orjson
 
 from connector.core.errors import Unmapped
 from connector.core.event import Step
-from connector.core.mapping import MappingRules
-from connector.core.translation import translate
+from connector.core.mapping import MappingRules, translate
 from connector.store.histories import APPLIED, Stored
 from connector.store.stored import read_event, read_step, says
 from connector.what_if.proposals import with_new_names

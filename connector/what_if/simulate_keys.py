@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connector.core.action import Action
 from connector.core.errors import UnknownStatus
+from connector.core.event import Action
 from connector.core.rules import Template
 from connector.core.state import LEAD, UNKNOWN
 from connector.core.status import find_status

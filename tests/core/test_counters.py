@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from connector.core.decision import Reason
 from connector.core.engine import Folded, Ruleset, fold, fold_all, is_late
 from connector.core.event import Event, Kind, RecordRef, Step
-from connector.core.mapping import Backward, MappingRules, TriggerRule
+from connector.core.mapping import Backward, MappingRules, TriggerRule, translate
 from connector.core.rules import BASIC_2, Settings
 from connector.core.state import State
 from connector.core.status import StatusInfo
-from connector.core.translation import translate
 from connector.store.event_json import step_from_json, step_to_json
 from tests.hypothesis_profile import examples
 

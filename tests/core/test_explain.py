@@ -13,13 +13,12 @@ import pytest
 from connector.core.decision import Reason
 from connector.core.engine import Ruleset, fold_all
 from connector.core.event import Kind, Step
-from connector.core.explain import Near, Route, WhyNot, near, why_not
-from connector.core.machine import Walk
+from connector.core.explain import ExternalRoute, NearestRule, Route, WhyNot, external_routes, nearest_rule, why_not
+from connector.core.machine import SubjectMachine
 from connector.core.mapping import Backward, MappingRules, TriggerRule
-from connector.core.missing import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
-from connector.core.openings import Opening, openings
 from connector.core.rules import BASIC_1, BASIC_2, KeyPage, RuleSetting, Settings
 from connector.core.state import State
+from connector.core.terms import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
 
 PRICING = "https://a.jp/pricing"
 ZONES = ("Asia/Tokyo", "America/New_York")
@@ -69,10 +68,10 @@ def _asked(zone: str, lines: str, to: str, today: str, template: str = "2", **mo
     return why_not(fold_all(_steps(zone, lines), rules).state, to, rules, _day(today))
 
 
-def _told(found: Near) -> tuple[str, list[str], str | None, str | None, str | None]:
+def _told(found: NearestRule) -> tuple[str, list[str], str | None, str | None, str | None]:
     """A rule, what it lacks, the deed, and the first and last day."""
     first, last = (found.days.first, found.days.last) if found.days else (None, None)
-    return (found.rule, [_short(one) for one in found.missing], found.deed, _iso(first), _iso(last))
+    return (found.rule, [_short(one) for one in found.missing], found.action_kind, _iso(first), _iso(last))
 
 
 def _short(one: Missing) -> str:
@@ -279,7 +278,7 @@ def test_a_daily_move_that_comes_first_is_named() -> None:
 def test_a_notice_lacks_something_too() -> None:
     rules = _rules("UTC")
     state = fold_all(_steps("UTC", "2026-03-01 jump visited; 2026-03-02 key a"), rules).state
-    assert _told(near(Walk(rules, state), rules.rules["visited.key_page"])) == (
+    assert _told(nearest_rule(SubjectMachine(rules, state), rules.rules["visited.key_page"])) == (
         "visited.key_page",
         ["not visited.key_page on the day before 2026-03-03"],
         "key_page",
@@ -287,7 +286,7 @@ def test_a_notice_lacks_something_too() -> None:
         None,
     )
     over = fold_all(_steps("UTC", "2026-03-01 jump pending"), rules, _day("2026-05-25")).state
-    remind = near(Walk(rules, over), rules.rules["pending.remind"])
+    remind = nearest_rule(SubjectMachine(rules, over), rules.rules["pending.remind"])
     assert (remind.days, remind.missing[0], remind.lacks) == (
         None,
         MissingDays(
@@ -311,9 +310,9 @@ def test_without_a_key_page_a_rule_that_asks_for_one_says_so() -> None:
 def test_without_a_key_page_only_what_needs_one_says_so() -> None:
     lines = "2026-03-01 jump latent; 2026-03-02 visit"
     surge = _asked("UTC", lines, "explicit", "2026-03-03", key_pages=()).routes[0].first
-    assert (surge.deed, surge.missing[-1], surge.days) == ("visit", MissingKeyPages(), None)
+    assert (surge.action_kind, surge.missing[-1], surge.days) == ("visit", MissingKeyPages(), None)
     warm = _asked("UTC", lines, "quasi_explicit", "2026-03-03", key_pages=()).routes[0].first
-    assert (warm.lacks, warm.deed) == (1, "visit")
+    assert (warm.lacks, warm.action_kind) == (1, "visit")
 
 
 def _way(route: Route) -> list[str]:
@@ -388,7 +387,7 @@ def _standing(status: str) -> State:
 
 
 def _open(status: str, to: str) -> list[tuple[str, str, str | None, int, Reason | None]]:
-    found = openings(_standing(status), to, MAPPINGS, _rules("UTC"))
+    found = external_routes(_standing(status), to, MAPPINGS, _rules("UTC"))
     return [(f"{one.connection}:{one.of}:{one.name}", one.kind, one.pipeline, one.nth, one.reason) for one in found]
 
 
@@ -416,7 +415,7 @@ def test_a_stage_or_trigger_that_would_do_nothing_says_why() -> None:
     assert [row[-1] for row in _open("pending", "latent")] == [None, Reason.OFF_LADDER, None, None]
 
 
-def test_an_opening_says_where_it_stands() -> None:
-    assert openings(_standing("latent"), "project", {"shop": MAPPINGS["shop"]}, _rules("UTC"))[0] == Opening(
-        connection="shop", kind="stage", name="NEW", of="deal", pipeline="0", nth=1
-    )
+def test_a_stage_of_a_connection_says_where_it_stands() -> None:
+    assert external_routes(_standing("latent"), "project", {"shop": MAPPINGS["shop"]}, _rules("UTC"))[
+        0
+    ] == ExternalRoute(connection="shop", kind="stage", name="NEW", of="deal", pipeline="0", nth=1)

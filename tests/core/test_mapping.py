@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.core.action import BIT
 from connector.core.errors import Unmapped
-from connector.core.event import Conflict, Event, FieldValue, Kind, RecordRef, Step
-from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, TriggerRule
-from connector.core.translation import translate
+from connector.core.event import BIT, Conflict, Event, FieldValue, Kind, RecordRef, Step
+from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, TriggerRule, translate
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEAD = RecordRef(object="lead", id="1")

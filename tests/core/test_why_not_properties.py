@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 
 from hypothesis import assume, event, given, settings
 
-from connector.core.action import TARGET_ACTIONS, VISITS, Action
 from connector.core.calendar import day_start, local_day
 from connector.core.decision import Decision
 from connector.core.engine import Ruleset, fold, fold_all
-from connector.core.event import Kind, Step
-from connector.core.explain import Near, WhyNot, why_not
+from connector.core.event import TARGET_ACTIONS, VISITS, Action, Kind, Step
+from connector.core.explain import NearestRule, WhyNot, why_not
 from connector.core.rules import Rule
 from connector.core.state import State
 from tests.core.histories import (
@@ -57,7 +56,7 @@ def _standing(chance: random.Random, template: str) -> tuple[State, Ruleset, int
     return state, ruleset, last_day(lines, ruleset).toordinal() + chance.choice((0, 0, 1, 3, 20, 29, 30))
 
 
-def _nears(state: State, ruleset: Ruleset, today: int) -> list[tuple[WhyNot, Near]]:
+def _nears(state: State, ruleset: Ruleset, today: int) -> list[tuple[WhyNot, NearestRule]]:
     """Every rule that lacks one thing alone, whatever status is asked for."""
     answers = [why_not(state, to, ruleset, today) for to in ruleset.statuses]
     return [(answer, route.first) for answer in answers for route in answer.routes if route.first.days is not None]
@@ -70,24 +69,26 @@ def _answer(chance: random.Random, state: State, ruleset: Ruleset, today: int) -
 def _on(day: int, after: State, ruleset: Ruleset, chance: random.Random) -> datetime:
     """An instant of the day, after all that was folded."""
     start, end = day_start(day, ruleset.zone), day_start(day + 1, ruleset.zone)
-    low = max(start, after.head[0] + timedelta(microseconds=1))
+    low = max(start, after.position[0] + timedelta(microseconds=1))
     assume(low < end)
     return low + (end - low) * chance.choice((0.0, 0.5, 0.999_999))
 
 
-def _page(near: Near, ruleset: Ruleset) -> str | None:
+def _page(near: NearestRule, ruleset: Ruleset) -> str | None:
     """A key page where one is asked for, else none."""
-    return next(page for page in PAGES if page and ruleset.is_key_page(page)) if near.deed == "key_page" else None
+    return (
+        next(page for page in PAGES if page and ruleset.is_key_page(page)) if near.action_kind == "key_page" else None
+    )
 
 
-def _deed(near: Near, answer: WhyNot, ruleset: Ruleset, chance: random.Random) -> Step:
+def _deed(near: NearestRule, answer: WhyNot, ruleset: Ruleset, chance: random.Random) -> Step:
     days = near.days
     assert days is not None
     last = days.first + 400 if days.last is None else days.last
     day = chance.choice((days.first, last, chance.randint(days.first, last)))
     at = _on(day, answer.state, ruleset, chance)
     page = _page(near, ruleset)
-    action = chance.choice(DEEDS[near.deed or ""])
+    action = chance.choice(DEEDS[near.action_kind or ""])
     return Step(id="the one", at=at, kind=Kind.ACTION, action=action, page=page, session="its own")
 
 
@@ -102,7 +103,7 @@ def test_when_the_one_thing_that_is_missing_happens_the_rule_fires_on_it(chance:
     for answer, near in _nears(state, ruleset, today):
         assert near.lacks == 1
         assert near.days is not None
-        if near.deed is None:
+        if near.action_kind is None:
             moves = [
                 row for row in fold(answer.state, (), ruleset, near.days.first).decisions if row.before != row.after
             ]
@@ -113,7 +114,7 @@ def test_when_the_one_thing_that_is_missing_happens_the_rule_fires_on_it(chance:
             folded = fold(answer.state, (step,), ruleset)
             assert _decided_on(folded.decisions, "the one", near.rule) == [near.rule]
             assert folded.state.status == near.to
-        event(f"{near.rule}: {near.deed}")
+        event(f"{near.rule}: {near.action_kind}")
 
 
 @thorough
@@ -127,7 +128,7 @@ def test_the_day_after_the_last_day_is_too_late_and_the_day_before_the_first_too
         first, last = near.days.first, near.days.last
         outside = [first - 1] if first > answer.today else []
         outside += [last + 1] if last is not None else []
-        for day in outside if near.deed else ():
+        for day in outside if near.action_kind else ():
             page = _page(near, ruleset)
             at = _on(day, answer.state, ruleset, chance)
             step = Step(id="the one", at=at, kind=Kind.ACTION, action="site_access", page=page, session="its own")
@@ -142,7 +143,7 @@ def test_where_nothing_leads_no_deeds_and_no_days_move_a_subject_there(chance: r
     answer = _answer(chance, state, ruleset, today)
     assume(answer.to != answer.state.status and not answer.routes)
     event(answer.to)
-    at, steps = max(answer.state.head[0], day_start(answer.today, ruleset.zone)), []
+    at, steps = max(answer.state.position[0], day_start(answer.today, ruleset.zone)), []
     for number in range(chance.randint(1, 8)):
         at += timedelta(days=chance.choice((0, 1, 1, 5, 30, 90)), minutes=chance.choice((1, 31)))
         steps.append(_random_deed(chance, f"s{number}", at))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from connector.core.action import Action
+from connector.core.event import Action
 from connector.demo.life import KEY_PAGES, STORIES, Arrived, Behaved, LeadMoved, lives, title_of
 from connector.demo.play import Player
 from connector.emulators.bitrix24.fields import Entity

@@ -8,16 +8,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connector.core.calendar import day_start
-from connector.core.days import Days
+from connector.core.calendar import Days, day_start
 from connector.core.engine import Ruleset, fold_all
 from connector.core.event import Kind, Step
-from connector.core.explain import DEEDS, Asked, Near, Route, WhyNot, why_not
+from connector.core.explain import (
+    ACTION_KINDS,
+    ExternalRoute,
+    LaterRule,
+    NearestRule,
+    Route,
+    WhyNot,
+    external_routes,
+    why_not,
+)
 from connector.core.mapping import Backward, MappingRules, TriggerRule
-from connector.core.missing import Missing, MissingDay, MissingEntries, MissingKeyPages, MissingTag
-from connector.core.openings import Opening, openings
 from connector.core.rules import BASIC_2, KeyPage, RuleSetting, Settings
 from connector.core.state import State
+from connector.core.terms import Missing, MissingDay, MissingEntries, MissingKeyPages, MissingTag
 from connector.i18n import LANGUAGES, labels_in, words_in
 from connector.i18n.why_not import Outlook
 
@@ -51,7 +58,7 @@ def _state(status: str, *visits: int) -> State:
 
 def _told(state: State, to: str, language: str = "en", rules: Ruleset = RULES) -> list[str]:
     answer = why_not(state, to, rules, TODAY + 5)
-    return _outlook(language, rules).tell(answer, openings(answer.state, to, MAPPINGS, rules))
+    return _outlook(language, rules).tell(answer, external_routes(answer.state, to, MAPPINGS, rules))
 
 
 @pytest.mark.parametrize(
@@ -146,8 +153,8 @@ def test_a_rule_that_is_switched_off_or_for_others_is_named() -> None:
     assert "latent.expire leads to Not set too, but it is not for this kind of subject." in _told(lead, "not_set")
 
 
-def _near(*missing: Missing, **more: object) -> Near:
-    found = Near(rule="latent.warm", before="latent", to="quasi_explicit", missing=missing)
+def _near(*missing: Missing, **more: object) -> NearestRule:
+    found = NearestRule(rule="latent.warm", before="latent", to="quasi_explicit", missing=missing)
     return replace(found, **more)  # type: ignore[arg-type]
 
 
@@ -158,32 +165,32 @@ def _visits(**more: object) -> MissingEntries:
 @pytest.mark.parametrize(
     ("near", "expected"),
     [
-        (_near(_visits(first=TODAY), deed="visit"), "2 different days with a visit within 30 days."),
+        (_near(_visits(first=TODAY), action_kind="visit"), "2 different days with a visit within 30 days."),
         (
-            _near(_visits(need=4, counted=(TODAY,), first=TODAY, by=TODAY + 29), deed="visit"),
+            _near(_visits(need=4, counted=(TODAY,), first=TODAY, by=TODAY + 29), action_kind="visit"),
             "3 different days with a visit (1 of 4 so far) by 31 March 2026, Asia/Tokyo.",
         ),
-        (_near(_visits(need=3, counted=(1, 2), first=TODAY), deed="visit"), "a third day with a visit."),
-        (_near(MissingTag(tag="reactive"), deed="key_page"), "the tag reactive and a key-page view."),
+        (_near(_visits(need=3, counted=(1, 2), first=TODAY), action_kind="visit"), "a third day with a visit."),
+        (_near(MissingTag(tag="reactive"), action_kind="key_page"), "the tag reactive and a key-page view."),
         (
-            _near(MissingEntries(window="key_pages", need=1, days=None), MissingKeyPages(), deed="key_page"),
+            _near(MissingEntries(window="key_pages", need=1, days=None), MissingKeyPages(), action_kind="key_page"),
             "a key-page view and a key page in the workspace's settings.",
         ),
-        (_near(deed="visit", days=Days(TODAY)), "a visit."),
-        (_near(deed="visit", days=Days(TODAY, TODAY)), "a visit on 2 March 2026, Asia/Tokyo."),
-        (_near(deed="visit", days=Days(TODAY, TODAY + 1)), "a visit by 3 March 2026, Asia/Tokyo."),
-        (_near(deed="visit", days=Days(TODAY + 1)), "a visit from 3 March 2026 on, Asia/Tokyo."),
+        (_near(action_kind="visit", days=Days(TODAY)), "a visit."),
+        (_near(action_kind="visit", days=Days(TODAY, TODAY)), "a visit on 2 March 2026, Asia/Tokyo."),
+        (_near(action_kind="visit", days=Days(TODAY, TODAY + 1)), "a visit by 3 March 2026, Asia/Tokyo."),
+        (_near(action_kind="visit", days=Days(TODAY + 1)), "a visit from 3 March 2026 on, Asia/Tokyo."),
         (
-            _near(MissingDay(rule="r", first=TODAY + 1), deed="key_page", days=Days(TODAY + 1)),
+            _near(MissingDay(rule="r", first=TODAY + 1), action_kind="key_page", days=Days(TODAY + 1)),
             ("a day on which the rule has not been decided yet and a key-page view from 3 March 2026 on, Asia/Tokyo."),
         ),
         (
-            _near(deed="visit", days=Days(TODAY + 1, TODAY + 2)),
+            _near(action_kind="visit", days=Days(TODAY + 1, TODAY + 2)),
             "a visit between 3 March 2026 and 4 March 2026, Asia/Tokyo.",
         ),
     ],
 )
-def test_what_is_missing_is_said_in_its_own_way(near: Near, expected: str) -> None:
+def test_what_is_missing_is_said_in_its_own_way(near: NearestRule, expected: str) -> None:
     assert _outlook().near(near, TODAY).partition("Missing: ")[2] == expected
 
 
@@ -210,9 +217,11 @@ def test_everything_can_be_said_in_every_language(language: str) -> None:
     told = _outlook(language)
     days = (None, Days(TODAY), Days(TODAY, TODAY), Days(TODAY + 1), Days(TODAY + 1, TODAY + 3))
     missing = (_visits(first=TODAY), MissingTag(tag="x"), MissingDay(rule="r"), MissingKeyPages())
-    texts = [told.near(_near(*missing, deed=deed.name, days=span), TODAY) for deed in DEEDS for span in days]
+    texts = [
+        told.near(_near(*missing, action_kind=deed.name, days=span), TODAY) for deed in ACTION_KINDS for span in days
+    ]
     then = tuple(
-        Asked(rule=rule.id, to=rule.to or "visited", asks=tuple(term.asks() for term in rule.terms))
+        LaterRule(rule=rule.id, to=rule.to or "visited", asks=tuple(term.asks() for term in rule.terms))
         for rule in RULES.rules.values()
     )
     answer = WhyNot(
@@ -222,7 +231,7 @@ def test_everything_can_be_said_in_every_language(language: str) -> None:
         routes=(Route(first=_near(*missing), then=then),),
         closed=(),
     )
-    nth = Opening(connection="shop", kind="trigger", name="t", of="call", nth=3)
+    nth = ExternalRoute(connection="shop", kind="trigger", name="t", of="call", nth=3)
     texts += told.tell(answer, [nth])
     texts += [told.condition(rule) for rule in RULES.rules.values()]
     assert [text for text in texts if "{" in text or "None" in text] == []

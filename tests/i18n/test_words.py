@@ -6,9 +6,9 @@ from string import Formatter
 
 import pytest
 
-from connector.core.action import TARGET_ACTIONS
 from connector.core.decision import Reason
-from connector.core.explain import DEEDS
+from connector.core.event import TARGET_ACTIONS
+from connector.core.explain import ACTION_KINDS
 from connector.core.rules import TEMPLATES, Rule
 from connector.core.state import Entry
 from connector.core.status import STATUSES, STATUSES_V1
@@ -59,7 +59,7 @@ def test_every_rule_has_a_text_that_names_only_facts_that_the_rule_gives(languag
 
 def test_every_reason_deed_and_window_has_its_text() -> None:
     windows = {term.window.name for rule in RULES for term in rule.terms if isinstance(term, Seen)}
-    wanted = {f"reason.{reason}" for reason in Reason} | {f"deed.{deed.name}" for deed in DEEDS}
+    wanted = {f"reason.{reason}" for reason in Reason} | {f"deed.{deed.name}" for deed in ACTION_KINDS}
     wanted |= {f"lack.{window}.{form}" for window in windows for form in ("any", "nth", "many")}
     wanted |= {f"month.{month}" for month in range(1, 13)}
     assert wanted <= ENGLISH.keys()

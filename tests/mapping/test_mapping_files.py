@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from connector.core.engine import Ruleset
 from connector.core.errors import NotFound, SalesOpsError, Unmapped
 from connector.core.event import Conflict, Event, FieldValue, Kind, Step
-from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule
+from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule, translate
 from connector.core.rules import BASIC_2, Settings
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
-from connector.core.translation import translate
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.mapping import BadMapping, check_mapping, load_mapping, parse_mapping
 from connector.mapping.expressions import BadExpression

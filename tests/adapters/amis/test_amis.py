@@ -19,8 +19,8 @@ from adapters.amis.records import REVENUE, STAGES
 from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, PushOutcome, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
+from connector.core.mapping import translate
 from connector.core.status import STATUSES
-from connector.core.translation import translate
 from connector.mapping import parse_mapping
 from tests.adapters.amis.fake import FakeAmis, good, reply
 from tests.adapters.builders import identities, keys, outcomes, update_of, whole

@@ -19,7 +19,7 @@ from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS
 from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, Pushed, PushOutcome, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, Kind, RecordRef
-from connector.core.translation import translate
+from connector.core.mapping import translate
 from connector.mapping import load_mapping
 from tests.adapters.bitrix24.fake import TIMES, URL, FakePortal, reply
 from tests.adapters.builders import outcomes, update_of, whole

@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from adapters.cocoar import Cocoar
 from connector.adapter_kit.contract import Adapter, Catalog, Delivery, Reply
 from connector.adapter_kit.tracking import inflow
-from connector.core.action import ALL, BIT, VISITS
 from connector.core.errors import BadPayload, BadSignature
-from connector.core.event import Event, Kind
+from connector.core.event import ALL, BIT, VISITS, Event, Kind
+from connector.core.mapping import translate
 from connector.core.status import STATUSES
-from connector.core.translation import translate
 from connector.mapping import parse_mapping
 from tests.adapters.support import FakeApi
 

@@ -14,7 +14,7 @@ from adapters.xinnet import Xinnet
 from connector.adapter_kit.contract import Answer, Delivery, PushOutcome, Update
 from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, FieldValue, Kind, RecordRef
-from connector.core.translation import translate
+from connector.core.mapping import translate
 from connector.mapping import parse_mapping
 from tests.adapters.support import FakeApi, answer
 from tests.adapters.xinnet.signing import SIGNING

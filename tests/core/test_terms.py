@@ -7,11 +7,22 @@ from typing import Any
 
 import pytest
 
-from connector.core.action import ALL, KEY_PAGE, VISITS
-from connector.core.days import Days, span
-from connector.core.missing import Missing, MissingDay, MissingDays, MissingEntries, MissingTag
+from connector.core.calendar import Days, span
+from connector.core.event import ALL, KEY_PAGE, VISITS
 from connector.core.state import Entry
-from connector.core.terms import OncePerDay, Passed, Seen, Tagged, Term, Window
+from connector.core.terms import (
+    Missing,
+    MissingDay,
+    MissingDays,
+    MissingEntries,
+    MissingTag,
+    OncePerDay,
+    Passed,
+    Seen,
+    Tagged,
+    Term,
+    Window,
+)
 
 TODAY = 739_000
 BY_STEP = Window("steps", ALL, "step")
@@ -107,7 +118,7 @@ def test_the_days_on_which_one_more_is_enough(
     enters: bool,  # noqa: FBT001 - a column of the table
     expected: Days | None,
 ) -> None:
-    assert term.days_with(_seen(term.window, *ago), lambda bits: enters and bits == term.window.of) == expected
+    assert term.days_if_action(_seen(term.window, *ago), lambda bits: enters and bits == term.window.bits) == expected
 
 
 @pytest.mark.parametrize(
@@ -140,8 +151,8 @@ def test_the_days_on_which_one_more_is_enough(
 )
 def test_days_that_have_to_pass_have_their_dates(term: Passed, expected: Missing | None, enough: Days | None) -> None:
     assert term.missing(View()) == expected
-    assert term.days_with(View(), lambda _bits: True) == enough
-    assert term.asks() == MissingDays(of=term.of, days=term.days)
+    assert term.days_if_action(View(), lambda _bits: True) == enough
+    assert term.asks() == MissingDays(of=term.start, days=term.days)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +169,7 @@ def test_a_tag_and_a_day_of_its_own_are_there_or_are_not(
     term: Term, view: View, expected: Missing | None, enough: Days | None
 ) -> None:
     assert term.missing(view) == expected
-    assert term.days_with(view, lambda _bits: True) == enough
+    assert term.days_if_action(view, lambda _bits: True) == enough
 
 
 def test_what_a_tag_and_a_day_ask_for_has_no_date() -> None:
