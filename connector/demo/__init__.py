@@ -1,1 +1,1 @@
-"""Emulated portals for flow tests and `connector demo`: state in memory, the vendor's own bodies, faults on demand."""
+"""The stories that `connector demo` plays with emulated systems: half a year of leads, or a busy day, and the check."""

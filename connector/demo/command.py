@@ -27,9 +27,9 @@ from connector.runtime.settings import read_config
 def demo(context: click.Context, *, once: bool, seed: int, leads: int, day: bool, webhooks: int) -> None:
     """Everything, with an emulated Bitrix24 that lives through half a year, in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="connector-demo-") as folder:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
         environ = {
-            **{name: value for name, value in kept.items() if name not in {"DATABASE_URL", "REDIS_URL"}},
+            **{name: value for name, value in inherited.items() if name not in {"DATABASE_URL", "REDIS_URL"}},
             "CONNECTOR_DATA_DIR": str(Path(folder) / "data"),
             "CONNECTOR_PORT": str(_free_port()),
             "CONNECTOR_WEB_PROCESSES": "1",

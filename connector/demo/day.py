@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from adapters import ADAPTERS
+from connector.demo.finish import repair, show, show_account, wait_until_quiet
 from connector.demo.life import SITE
-from connector.demo.stage import repair, say, settle, tell_account
 from connector.emulators.engine.emulator import Crm, Deed, SiteEmulator, clock
 from connector.emulators.engine.faults import Faults, dice
 from connector.emulators.systems import CRMS, SITES
@@ -74,20 +74,18 @@ def main(seed: int, webhooks: int, *, is_once: bool) -> int:
         )
         _connect(runtime, company, reachable(config.host, config.port))
         people = _people(company, max(len(company.crms), webhooks // EACH), seed)
-        say(
-            f"{len(people)} people of {', '.join(one.NAME for one in company.all)}; webhooks get lost, doubled and late"
-        )
+        names = [system.NAME for system in company.all]
+        show(f"{len(people)} people of {', '.join(names)}; webhooks get lost, doubled and late")
         _play(company, people, now, seed)
-        drains = [one.drain for one in company.all]
-        names = [one.NAME for one in company.all]
-        has_settled = settle(runtime, drains, PATIENCE)
+        drains = [system.drain for system in company.all]
+        is_quiet = wait_until_quiet(runtime, drains, PATIENCE)
         for _ in range(6):
             if not repair(runtime, names, now - 2 * DAY):
                 break
-            has_settled = settle(runtime, drains, PATIENCE)
-        sent = sum(one.tally["webhooks.sent"] for one in company.all)
-        say(f"{sent} webhooks were acknowledged; {time.monotonic() - started:.0f} s")
-        is_right = _report(runtime, people) and has_settled
+            is_quiet = wait_until_quiet(runtime, drains, PATIENCE)
+        sent = sum(system.tally["webhooks.sent"] for system in company.all)
+        show(f"{sent} webhooks were acknowledged; {time.monotonic() - started:.0f} s")
+        is_right = _report(runtime, people) and is_quiet
         while not is_once:
             time.sleep(1)
     runtime.close()
@@ -99,13 +97,13 @@ def _faults(seed: int) -> Faults:
 
 
 def _connect(runtime: Runtime, company: Company, base: str) -> None:
-    for one in company.all:
-        settings, secrets = one.connection()
-        kind = ADAPTERS[one.NAME]
+    for system in company.all:
+        settings, secrets = system.connection()
+        kind = ADAPTERS[system.NAME]
         rate = {"rate": RATE} if "rate" in kind.SETTINGS else {}
         given = Draft(settings={**settings, **rate}, secrets={name: tuple(values) for name, values in secrets.items()})
-        connection_changes.add(runtime, one.NAME, kind, given, mapping=None, actor="demo")
-        one.subscribe(f"{base}/webhooks/{one.NAME}")
+        connection_changes.add(runtime, system.NAME, kind, given, mapping=None, actor="demo")
+        system.subscribe(f"{base}/webhooks/{system.NAME}")
 
 
 def _people(company: Company, count: int, seed: int) -> list[Person]:
@@ -133,10 +131,10 @@ def _play(company: Company, people: Sequence[Person], now: datetime, seed: int) 
         at = now - DAY + DAY * (number / total)
         at = at.replace(microsecond=0)
         if number == total // 3:
-            say(f"{failing.NAME} fails")
+            show(f"{failing.NAME} fails")
             failing.faults.server_error = 1.0
         if number == 2 * total // 3:
-            say(f"{failing.NAME} is back")
+            show(f"{failing.NAME} is back")
             failing.faults.server_error = 0.0
         _step(company, person, what, value, at)
 
@@ -179,11 +177,11 @@ def _report(runtime: Runtime, people: Sequence[Person]) -> bool:
         label = runtime.ruleset.statuses[str(row["status"])].en if row else "(no subject)"
         if person.crm.status_of(person.record) != label:
             wrong += 1
-            say(f"WRONG {_key(person)} shows {person.crm.status_of(person.record)!r} in place of {label!r}")
+            show(f"WRONG {_key(person)} shows {person.crm.status_of(person.record)!r} in place of {label!r}")
         shown[label] = shown.get(label, 0) + 1
-    say(", ".join(f"{count} {label}" for label, count in sorted(shown.items())))
-    is_balanced_all = tell_account(runtime)
-    say(
+    show(", ".join(f"{count} {label}" for label, count in sorted(shown.items())))
+    is_balanced_all = show_account(runtime)
+    show(
         f"{len(people) - wrong} of {len(people)} records show the status that the fold gives; "
         f"the account {'balances' if is_balanced_all else 'DOES NOT BALANCE'}"
     )

@@ -17,9 +17,9 @@ import requests
 
 from adapters import ADAPTERS
 from connector.adapter_kit.signatures import sign_webhook
+from connector.demo.comparison import LeadResult, compare
+from connector.demo.finish import repair, show, show_account, wait_until_quiet
 from connector.demo.life import Arrived, Behaved, DealMoved, DealOpened, Handed, Happening, LeadMoved, lives, title_of
-from connector.demo.outcome import Outcome, compare
-from connector.demo.stage import repair, say, settle, tell_account
 from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.state import Portal
@@ -47,16 +47,16 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         _connect(runtime, portal, secret)
         portal.subscribe(f"{base}/webhooks/{PORTAL}")
-        say(f"{leads} leads live through half a year; webhooks get lost, doubled and late, the portal answers 503")
+        show(f"{leads} leads live through half a year; webhooks get lost, doubled and late, the portal answers 503")
         player = Player(portal.portal)
         lines = [line for happening in lives(now, seed, leads) if (line := player.play(happening))]
         _send(f"{base}/webhooks/{SITE}", lines, secret)
-        settle(runtime, [portal.drain], PATIENCE)
+        wait_until_quiet(runtime, [portal.drain], PATIENCE)
         _repair(runtime, portal, now)
-        outcomes = compare(runtime, PORTAL, player.leads, portal.portal)
-        is_right = _report(runtime, portal, outcomes)
+        results = compare(runtime, PORTAL, player.leads, portal.portal)
+        is_right = _report(runtime, portal, results)
         if not is_once:
-            say("the portal stays; Ctrl-C ends everything")
+            show("the portal stays; Ctrl-C ends everything")
             while True:
                 time.sleep(1)
     runtime.close()
@@ -91,22 +91,23 @@ def _send(url: str, lines: Sequence[Mapping[str, Any]], secret: str) -> None:
 def _repair(runtime: Runtime, portal: Bitrix24Crm, now: datetime) -> None:
     """Until nothing changes any more."""
     while repair(runtime, [PORTAL], now - timedelta(days=200)):
-        settle(runtime, [portal.drain], PATIENCE)
+        wait_until_quiet(runtime, [portal.drain], PATIENCE)
 
 
-def _report(runtime: Runtime, portal: Bitrix24Crm, outcomes: Sequence[Outcome]) -> bool:
-    for one in outcomes:
-        mark = "ok" if one.is_right else "WRONG"
-        say(
-            f"{mark:5} lead {one.lead:>3} {title_of(int(one.who[5:]) - 1):24}  {one.status:24} since {one.since}  "
-            f"by {one.rule:28} portal: {one.stage} / {one.shown}"
+def _report(runtime: Runtime, portal: Bitrix24Crm, results: Sequence[LeadResult]) -> bool:
+    for result in results:
+        mark = "ok" if result.is_right else "WRONG"
+        title = title_of(int(result.who[5:]) - 1)
+        show(
+            f"{mark:5} lead {result.lead:>3} {title:24}  {result.status:24} since {result.since}  "
+            f"by {result.rule:28} portal: {result.stage} / {result.shown}"
         )
     for name, count in sorted(portal.report().items()):
-        say(f"portal  {name:40} {count}")
-    is_balanced_all = tell_account(runtime)
-    wrong = [one.lead for one in outcomes if not one.is_right]
-    say(
-        f"{len(outcomes) - len(wrong)} of {len(outcomes)} leads are where the fold puts them; "
+        show(f"portal  {name:40} {count}")
+    is_balanced_all = show_account(runtime)
+    wrong = [result.lead for result in results if not result.is_right]
+    show(
+        f"{len(results) - len(wrong)} of {len(results)} leads are where the fold puts them; "
         f"the account {'balances' if is_balanced_all else 'DOES NOT BALANCE'}"
     )
     return is_balanced_all and not wrong

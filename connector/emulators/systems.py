@@ -36,7 +36,7 @@ _CRMS: Final[tuple[type[Crm], ...]] = (
     SalesforceCrm,
     ZohoCrm,
 )
-CRMS: Final = {one.NAME: one for one in _CRMS}
+CRMS: Final = {emulator.NAME: emulator for emulator in _CRMS}
 _SITES: Final[tuple[type[SiteEmulator], ...]] = (
     CocoarSite,
     MatomoSite,
@@ -45,7 +45,7 @@ _SITES: Final[tuple[type[SiteEmulator], ...]] = (
     SegmentSite,
     TrackerSite,
 )
-SITES: Final = {one.NAME: one for one in _SITES}
+SITES: Final = {emulator.NAME: emulator for emulator in _SITES}
 WITHOUT: Final[dict[str, str]] = {
     "xinnet": "its leads have no persons in charge: connector/emulators/xinnet/crm.py, played by tests/flow/systems/",
     "youyi": "it only takes new leads: connector/emulators/youyi/crm.py, played by tests/flow/systems/",

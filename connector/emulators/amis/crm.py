@@ -146,7 +146,7 @@ class AmisCrm(CrmEmulator):
     def _by_id(self, resource: str) -> Response:
         if refusal := self._refusal(resource):
             return refusal
-        found = [self.shelf.find(resource, one) for one in request.args["ids"].split(",")]
+        found = [self.shelf.find(resource, record_id) for record_id in request.args["ids"].split(",")]
         return jsonify({"success": True, "code": 0, "data": [_shown(row) for row in found if row]})
 
     def _update(self, resource: str) -> Response:

@@ -22,9 +22,9 @@ def listed(call: Call, rows: list[dict[str, Any]]) -> Found:
 def status_list(call: Call) -> Found:
     """`crm.status.list`: the rows of every stage directory; never in pages."""
     rows = [
-        _status(directory, place, it)
+        _status(directory, place, stage)
         for directory, found in call.portal.stages.items()
-        for place, it in enumerate(found, start=1)
+        for place, stage in enumerate(found, start=1)
     ]
     found = listed(call, rows)
     return Found(result=found.result, total=found.total)

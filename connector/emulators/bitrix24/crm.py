@@ -107,7 +107,7 @@ class Bitrix24Crm:
         auth = {"access_token": self.application.access(), "expires_in": "3600", "refresh_token": refresh}
         handler = Handler(url=handler_url, token=self.application.token, number=401, auth=auth)
         data = {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"}
-        self.sender.tell("ONAPPINSTALL", handler, data)
+        self.sender.send_to("ONAPPINSTALL", handler, data)
         return refresh
 
     def robot(self, handler_url: str, entity: Entity, record_id: int, **query: str) -> None:

@@ -90,7 +90,7 @@ def offline_clear(call: Call) -> Found:
     application, process = _application(call), call.old("process_id")
     if not process:
         raise Refused(code="ERROR_ARGUMENT", text="process_id is required")
-    ids = {str(one) for one in as_list(call.old("id"))}
+    ids = {str(row_id) for row_id in as_list(call.old("id"))}
     with application.lock:
         application.queue[:] = [
             row for row in application.queue if row.process != process or (ids and str(row.id) not in ids)

@@ -87,9 +87,11 @@ def item_list(call: Call) -> Found:
 def _candidates(call: Call) -> list[Record]:
     """The records that the filter's ids leave, or all: only a short cut."""
     records, conditions = call.portal.records[call.entity], as_array(call.params.get("filter"))
-    ids = [it for name in ("id", "=id", "@id") for it in as_list(conditions.get(name))]
-    numbers = [int(it) for it in ids if str(it).isdecimal()]
-    return [records[it] for it in sorted(set(numbers)) if it in records] if numbers else list(records.values())
+    ids = [number for name in ("id", "=id", "@id") for number in as_list(conditions.get(name))]
+    numbers = [int(number) for number in ids if str(number).isdecimal()]
+    return (
+        [records[number] for number in sorted(set(numbers)) if number in records] if numbers else list(records.values())
+    )
 
 
 def _selected(row: Mapping[str, Any], select: list[Any], call: Call) -> dict[str, Any]:

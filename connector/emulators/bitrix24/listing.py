@@ -45,7 +45,7 @@ def _holds(row: Row, key: str, value: Any) -> bool:
         raise _bad(what="filter", text=f"field '{name}' is not allowed in filter")
     mine = row[name]
     if sign in {"@", "!@"} or (sign in {"=", "!", "!="} and isinstance(value, list | dict)):
-        return (mine in [_like(mine, name, it) for it in as_list(value)]) is not sign.startswith("!")
+        return (mine in [_like(mine, name, wanted) for wanted in as_list(value)]) is not sign.startswith("!")
     if "%" in sign:
         return (str(value).strip("%").casefold() in str(mine).casefold()) is not sign.startswith("!")
     return _COMPARE[sign](mine, _like(mine, name, value))

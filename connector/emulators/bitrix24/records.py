@@ -33,7 +33,12 @@ class Record:
     def first(self, type_id: str, value_type: str | None = None) -> str:
         """The first value of a multi-field, or empty text."""
         return next(
-            (it.value for it in self.multis if it.type_id == type_id and value_type in {None, it.value_type}), ""
+            (
+                multi.value
+                for multi in self.multis
+                if multi.type_id == type_id and value_type in {None, multi.value_type}
+            ),
+            "",
         )
 
 
@@ -49,18 +54,18 @@ class Multi:
 
 def write_multis(old_values: list[Multi], written: Any, next_id: Iterator[int]) -> list[Multi]:
     """The values after a write of `fm`: `n0` adds, an id changes, an empty value deletes, no `typeId` does nothing."""
-    kept = {str(it.id): it for it in old_values}
+    by_id = {str(multi.id): multi for multi in old_values}
     for key, row in as_array(written).items():
         entry = as_array(row)
         type_id, value = str(entry.get("typeId") or ""), str(entry.get("value") or "")
         if not type_id:
             continue
-        old = kept.pop(str(entry.get("id") or key), None)
+        old = by_id.pop(str(entry.get("id") or key), None)
         if value:
             number = old.id if old else next(next_id)
             value_type = str(entry.get("valueType") or "WORK")
-            kept[str(number)] = Multi(id=number, type_id=type_id, value=value, value_type=value_type)
-    return sorted(kept.values(), key=lambda it: it.id)
+            by_id[str(number)] = Multi(id=number, type_id=type_id, value=value, value_type=value_type)
+    return sorted(by_id.values(), key=lambda multi: multi.id)
 
 
 def read_value(type_name: str, name: str, value: Any, zone: tzinfo) -> Any:
@@ -180,7 +185,8 @@ def _computed(record: Record, semantics: str) -> dict[str, Any]:
         **{f"email{kind.title()}": record.first("EMAIL", kind) for kind in ("HOME", "WORK", "MAILING")},
         **{f"phone{kind.title()}": record.first("PHONE", kind) for kind in ("MOBILE", "WORK", "MAILING")},
         "fm": [
-            {"id": it.id, "valueType": it.value_type, "value": it.value, "typeId": it.type_id} for it in record.multis
+            {"id": multi.id, "valueType": multi.value_type, "value": multi.value, "typeId": multi.type_id}
+            for multi in record.multis
         ],
     }
 
@@ -192,9 +198,9 @@ def as_old(record: Record, semantics: str, customs: Mapping[str, str], zone: tzi
     shown.update({name: item[name] for name in customs})
     for type_id in ("PHONE", "EMAIL"):
         values = [
-            {"ID": str(it.id), "VALUE_TYPE": it.value_type, "VALUE": it.value, "TYPE_ID": type_id}
-            for it in record.multis
-            if it.type_id == type_id
+            {"ID": str(multi.id), "VALUE_TYPE": multi.value_type, "VALUE": multi.value, "TYPE_ID": type_id}
+            for multi in record.multis
+            if multi.type_id == type_id
         ]
         if values:
             shown[type_id] = values

@@ -73,7 +73,7 @@ class Rest:
     def _work(self, user: str | None, secret: str, method: str, hit: set[str]) -> Response:
         params = _parameters()
         caller = self._caller(user, secret, params)
-        if "query_limit" in hit or (self.faults.is_rate_limited and not self._bucket.takes()):
+        if "query_limit" in hit or (self.faults.is_rate_limited and not self._bucket.admit()):
             raise Refused(code="QUERY_LIMIT_EXCEEDED", text="Too many requests", status=503)
         started = self._time()
         if method.lower() == "batch":

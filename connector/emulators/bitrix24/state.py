@@ -113,7 +113,7 @@ class Portal:
             if directory:
                 record.values |= {"movedTime": instant, "movedBy": by}
                 self._remember(record, CREATED, instant)
-            self._tell(f"ONCRM{entity.name}ADD", record)
+            self._announce(f"ONCRM{entity.name}ADD", record)
             return record.id
 
     def change(
@@ -146,7 +146,7 @@ class Portal:
                 record.values |= {"movedTime": instant, "movedBy": by}
                 is_open = self.semantics(record) == "P"
                 self._remember(record, CHANGED_FUNNEL if is_other_funnel else MOVED if is_open else CLOSED, instant)
-            self._tell(MOVED_FUNNEL if is_other_funnel else f"ONCRM{entity.name}UPDATE", record)
+            self._announce(MOVED_FUNNEL if is_other_funnel else f"ONCRM{entity.name}UPDATE", record)
             return True
 
     def move(self, entity: Entity, record_id: int, stage: str, *, by: int, at: datetime | None = None) -> bool:
@@ -163,7 +163,7 @@ class Portal:
             record = self.find(entity, record_id)
             del self.records[entity][record_id]
             self.history = [move for move in self.history if (move.entity, move.owner) != (entity, record_id)]
-            self._tell(f"ONCRM{entity.name}DELETE", record)
+            self._announce(f"ONCRM{entity.name}DELETE", record)
 
     def _instant(self, at: datetime | None) -> datetime:
         return (at or self.now()).astimezone(UTC).replace(microsecond=0)
@@ -211,6 +211,6 @@ class Portal:
             )
         )
 
-    def _tell(self, event: str, record: Record) -> None:
+    def _announce(self, event: str, record: Record) -> None:
         if self.announce:
             self.announce(event, record.entity, record.id)

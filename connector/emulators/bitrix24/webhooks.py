@@ -65,7 +65,7 @@ class Sender:
                 body = self._body(event, {"FIELDS": {"ID": record_id}}, handler)
                 self._send(handler.url, about, body)
 
-    def tell(self, event: str, handler: Handler, data: Mapping[str, Any]) -> None:
+    def send_to(self, event: str, handler: Handler, data: Mapping[str, Any]) -> None:
         """Sends an event about the application itself."""
         self._send(handler.url, event, self._body(event, data, handler), is_sure=True)
 

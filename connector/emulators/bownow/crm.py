@@ -82,7 +82,7 @@ class BowNowCrm(CrmEmulator):
 
     def assign(self, record_id: str, owner: str, *, by: str = "", at: datetime | None = None) -> None:
         """A person makes a colleague the first person in charge."""
-        others = [one for one in self.record(record_id).fields[self.OWNER][1:] if one != int(owner)]
+        others = [staff for staff in self.record(record_id).fields[self.OWNER][1:] if staff != int(owner)]
         self.shelf.change(self.OBJECT, record_id, {self.OWNER: [int(owner), *others]}, by=by, at=at)
 
     def owner_of(self, record_id: str) -> str | None:
@@ -123,7 +123,9 @@ class BowNowCrm(CrmEmulator):
         return jsonify({"statuses": [row for row in rows if wanted is None or row["id"] in wanted]})
 
     def _accounts(self) -> Response:
-        rows = [{"id": int(of), "name": mail.partition("@")[0], "email": mail} for of, mail in self.OWNERS.items()]
+        rows = [
+            {"id": int(staff), "name": mail.partition("@")[0], "email": mail} for staff, mail in self.OWNERS.items()
+        ]
         return jsonify({"accounts": rows})
 
     def _search(self) -> Response:
@@ -152,7 +154,7 @@ class BowNowCrm(CrmEmulator):
             return _refused(422, f"unknown items: {', '.join(unknown)}")
         if values.get("status_id", 1) not in range(1, len(_STATUSES) + 1):
             return _refused(422, "status_id does not exist")
-        if not {str(one) for one in values.get("staff_ids", ())} <= self.OWNERS.keys():
+        if not {str(staff) for staff in values.get("staff_ids", ())} <= self.OWNERS.keys():
             return _refused(422, "staff_ids: no such account")
         if not self.gate.is_lying(f"lead:{sid}"):
             self.shelf.change(self.OBJECT, sid, values, origin="api")

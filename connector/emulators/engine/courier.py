@@ -98,7 +98,7 @@ class Courier:
     def _work(self) -> None:
         with requests.Session() as session:
             session.trust_env = False  # loopback goes by no proxy
-            while waiting := self._take():
+            while waiting := self._next_due():
                 is_taken = self._post(session, waiting)
                 pauses = waiting.message.pauses
                 if not is_taken and waiting.attempt < len(pauses):
@@ -108,7 +108,7 @@ class Courier:
                     self._busy -= 1
                     self._ready.notify_all()
 
-    def _take(self) -> _Waiting | None:
+    def _next_due(self) -> _Waiting | None:
         with self._ready:
             while not self._is_closed:
                 wait = self._heap[0].due - time.monotonic() if self._heap else None
@@ -125,12 +125,12 @@ class Courier:
             answer = session.post(message.url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException:
             self._tally.add("webhooks.failed")
-            status, said = 0, b""
+            status, body = 0, b""
         else:
-            status, said = answer.status_code, answer.content
+            status, body = answer.status_code, answer.content
             with self._ready:
                 self.answers[status] += 1
             self._tally.add("webhooks.sent" if answer.ok else "webhooks.refused")
         if message.answered:
-            message.answered(status, said)
+            message.answered(status, body)
         return 200 <= status < 300  # noqa: PLR2004 - the class of answers that accept

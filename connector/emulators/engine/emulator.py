@@ -201,7 +201,7 @@ class CrmEmulator(Emulator):
         port: int = 0,
     ) -> None:
         super().__init__(now=now, faults=faults, threads=threads, port=port)
-        self.shelf = Shelf(now=now, told=self._changed, first_id=self.FIRST_ID)
+        self.shelf = Shelf(now=now, on_change=self._changed, first_id=self.FIRST_ID)
 
     @abstractmethod
     def messages(self, change: Change, url: str) -> Iterable[Message]:

@@ -74,7 +74,7 @@ class Bucket:
         self._level, self._at = 0.0, now()
         self._lock = threading.Lock()
 
-    def takes(self) -> bool:
+    def admit(self) -> bool:
         """Whether one more request fits; if so it is in."""
         with self._lock:
             now = self._now()

@@ -61,7 +61,7 @@ class Gate:
             return Response(_PAGE, 502)
         if self._faults.has_bad_credentials:
             return self._unauthorized()
-        if "query_limit" in g.hit or (self._faults.is_rate_limited and not self._bucket.takes()):
+        if "query_limit" in g.hit or (self._faults.is_rate_limited and not self._bucket.admit()):
             self._tally.add("rest.faults.too_many")
             return self._too_many()
         return None

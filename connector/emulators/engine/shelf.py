@@ -44,10 +44,12 @@ class Change:
 class Shelf:
     """Records by object and id, safe for threads. `now` (aware UTC) dates what has no `at`; `told` gets each change."""
 
-    def __init__(self, *, now: Callable[[], datetime], told: Callable[[Change], object], first_id: int = 1) -> None:
+    def __init__(
+        self, *, now: Callable[[], datetime], on_change: Callable[[Change], object], first_id: int = 1
+    ) -> None:
         self.lock = threading.RLock()
         self.changes: list[Change] = []
-        self._now, self._told = now, told
+        self._now, self._on_change = now, on_change
         self._records: dict[str, dict[str, Record]] = {}
         self._ids, self._numbers = itertools.count(first_id), itertools.count(1)
 
@@ -87,7 +89,7 @@ class Shelf:
                 modified=instant,
             )
             self._records.setdefault(object_, {})[record.id] = record
-            self._tell(record, "create", instant, origin, by, before={}, after=dict(fields))
+            self._log(record, "create", instant, origin, by, before={}, after=dict(fields))
             return record
 
     def change(
@@ -111,16 +113,16 @@ class Shelf:
             record.fields |= after
             record.modified = max(record.modified, instant)
             record.revision += 1
-            return self._tell(record, "update", instant, origin, by, before=before, after=after)
+            return self._log(record, "update", instant, origin, by, before=before, after=after)
 
     def delete(self, object_: str, record_id: str, *, by: str = "", at: datetime | None = None) -> None:
         """Delete a record. Raises `KeyError` when there is no such record."""
         with self.lock:
             record = self._records.get(object_, {}).pop(record_id)
             instant = (at or self._now()).astimezone(UTC)
-            self._tell(record, "delete", instant, "people", by, before=dict(record.fields), after={})
+            self._log(record, "delete", instant, "people", by, before=dict(record.fields), after={})
 
-    def _tell(
+    def _log(
         self,
         record: Record,
         kind: str,
@@ -144,5 +146,5 @@ class Shelf:
             after=after,
         )
         self.changes.append(change)
-        self._told(change)
+        self._on_change(change)
         return change

@@ -65,8 +65,8 @@ class GenericCrm(CrmEmulator):
 
     def routes(self, app: Flask) -> None:
         """One person, read and written, and who changed."""
-        app.add_url_rule("/v1/people/<of>", "show", self._show, methods=["GET"])
-        app.add_url_rule("/v1/people/<of>", "save", self._save, methods=["PATCH"])
+        app.add_url_rule("/v1/people/<record_id>", "show", self._show, methods=["GET"])
+        app.add_url_rule("/v1/people/<record_id>", "save", self._save, methods=["PATCH"])
         app.add_url_rule("/v1/people", "changed", self._changed_people, methods=["GET"])
 
     def connection(self) -> tuple[Mapping[str, Any], Mapping[str, Sequence[str]]]:
@@ -99,31 +99,33 @@ class GenericCrm(CrmEmulator):
         }
 
     def _since(self, record: Record) -> datetime:
-        own = (one for one in reversed(self.shelf.changes) if one.id == record.id and "phase" in one.after)
-        return next((one.at for one in own), record.created)
+        moves = (
+            change for change in reversed(self.shelf.changes) if change.id == record.id and "phase" in change.after
+        )
+        return next((change.at for change in moves), record.created)
 
-    def _show(self, of: str) -> Response:
+    def _show(self, record_id: str) -> Response:
         if request.headers.get("X-Token") != API_TOKEN:
             return self.unauthorized()
-        record = self.shelf.find(self.OBJECT, of)
+        record = self.shelf.find(self.OBJECT, record_id)
         if record is None:
-            return _failure(404, f"no person {of}")
+            return _failure(404, f"no person {record_id}")
         plain = {"phase": record.fields["phase"], "agent": record.fields.get("agent") or ""}
         return jsonify({"person": {**self._person(record), **plain}})
 
-    def _save(self, of: str) -> Response:
+    def _save(self, record_id: str) -> Response:
         if request.headers.get("X-Token") != API_TOKEN:
             return self.unauthorized()
         body = request.get_json(silent=True)
         values = body.get("person") if isinstance(body, dict) else None
         if not isinstance(values, dict) or set(body or {}) - {"person", "by"}:
             return _failure(400, "send a person")
-        if self.shelf.find(self.OBJECT, of) is None:
-            return _failure(404, f"no person {of}")
+        if self.shelf.find(self.OBJECT, record_id) is None:
+            return _failure(404, f"no person {record_id}")
         if wrong := _mistake(values):
             return _failure(422, wrong)
-        if not self.gate.is_lying(f"{self.OBJECT}:{of}"):
-            self.shelf.change(self.OBJECT, of, values, by="connector", origin="api")
+        if not self.gate.is_lying(f"{self.OBJECT}:{record_id}"):
+            self.shelf.change(self.OBJECT, record_id, values, by="connector", origin="api")
         return jsonify({"ok": True})
 
     def _changed_people(self) -> Response:

@@ -21,7 +21,7 @@ SECRET: Final = "6f1d2c5a-0b7e-4c1e-9d43-2a8e5b90c7f1"  # noqa: S105 - of an acc
 REFRESH_TOKEN: Final = "na1-2f6c-9d01-refresh"  # noqa: S105 - of an account that is not real
 PUBLIC_URL: Final = "https://connector.example.com/webhooks/hubspot"
 PORTAL, APP = 48210377, 9046112
-TOLD: Final = frozenset(
+SUBSCRIBED: Final = frozenset(
     {"lifecyclestage", "hs_lead_status", "hubspot_owner_id", "email", "dealstage", "pipeline", "amount"}
 )
 """The properties that the app is subscribed to."""
@@ -75,13 +75,13 @@ class HubSpotCrm(CrmEmulator):
         values = {"dealname": "Annual licence", "dealstage": stage, "pipeline": pipeline}
         deal = self.shelf.add("deal", values, at=at).id
         self.rest.contacts_of.setdefault(deal, []).append(contact_id)
-        told = {"fromObjectId": int(deal), "toObjectId": int(contact_id), "associationType": "DEAL_TO_CONTACT"}
-        self.tell("deal.associationChange", at or self.now(), told | {"associationRemoved": False})
+        association = {"fromObjectId": int(deal), "toObjectId": int(contact_id), "associationType": "DEAL_TO_CONTACT"}
+        self.send_event("deal.associationChange", at or self.now(), association | {"associationRemoved": False})
         return deal
 
     def merge(self, primary_id: str, other_id: str) -> str:
         """A person merges two contacts; the id of the new record, whom the old ids lead to."""
-        primary, other = (self.shelf.find(self.OBJECT, one) for one in (primary_id, other_id))
+        primary, other = (self.shelf.find(self.OBJECT, record_id) for record_id in (primary_id, other_id))
         if primary is None or other is None:
             raise KeyError(primary_id if primary is None else other_id)
         emails = f"{other.fields.get('email') or ''}"
@@ -94,7 +94,9 @@ class HubSpotCrm(CrmEmulator):
         self.handlers = handlers
         self.rest.moved |= {primary_id: survivor.id, other_id: survivor.id}
         ids = {"primaryObjectId": int(primary_id), "mergedObjectIds": [int(other_id)], "newObjectId": int(survivor.id)}
-        self.tell("contact.merge", self.now(), {"objectId": int(survivor.id), **ids, "numberOfPropertiesMoved": 2})
+        self.send_event(
+            "contact.merge", self.now(), {"objectId": int(survivor.id), **ids, "numberOfPropertiesMoved": 2}
+        )
         return survivor.id
 
     def messages(self, change: Change, url: str) -> Iterable[Message]:
@@ -105,12 +107,12 @@ class HubSpotCrm(CrmEmulator):
         events += [
             self._event(change, f"{change.object}.propertyChange", propertyName=name, propertyValue=value or "")
             for name, value in change.after.items()
-            if name in TOLD and (value or change.kind == "update")
+            if name in SUBSCRIBED and (value or change.kind == "update")
         ]
         if events:
             yield self._message(url, f"{change.object}:{change.id}#{change.number}", events[::-1])
 
-    def tell(self, word: str, at: datetime, more: Mapping[str, Any]) -> None:
+    def send_event(self, word: str, at: datetime, more: Mapping[str, Any]) -> None:
         """Send one event that is no change of a field."""
         number = self.tally.add("hubspot.events")
         event = {**self._common(number, at), "subscriptionType": word, "changeSource": "CRM_UI", **more}

@@ -85,29 +85,31 @@ class HubSpotRest:
 
     def first(self, kind: str) -> Response:
         """The first records of a list."""
-        return shown({"results": [self._row(one, set(), set()) for one in self.shelf.all(KINDS[kind])[:1]]})
+        return shown({"results": [self._row(record, set(), set()) for record in self.shelf.all(KINDS[kind])[:1]]})
 
     def read(self, kind: str, record_id: str) -> Response:
         """One record; the id of a merged one leads to the survivor."""
         record = self.shelf.find(KINDS[kind], self.moved.get(record_id, record_id))
         if record is None:
             return problem(404, "OBJECT_NOT_FOUND", "resource not found")
-        names, told = (set(request.args.get(key, "").split(",")) for key in ("properties", "propertiesWithHistory"))
-        return shown(self._row(record, names, told))
+        names, with_history = (
+            set(request.args.get(key, "").split(",")) for key in ("properties", "propertiesWithHistory")
+        )
+        return shown(self._row(record, names, with_history))
 
     def batch_read(self, kind: str) -> Response:
         """Up to 100 records, with history 50."""
         body = request.get_json()
-        names, told = set(body.get("properties", ())), set(body.get("propertiesWithHistory", ()))
-        ids = [str(one["id"]) for one in body["inputs"]]
-        if len(ids) > (MOST // 2 if told else MOST):
+        names, with_history = set(body.get("properties", ())), set(body.get("propertiesWithHistory", ()))
+        ids = [str(entry["id"]) for entry in body["inputs"]]
+        if len(ids) > (MOST // 2 if with_history else MOST):
             return problem(400, "VALIDATION_ERROR", "too many inputs")
-        found = {of: self.shelf.find(KINDS[kind], of) for of in ids}
-        return batch([self._row(one, names, told) for one in found.values() if one], missing(found))
+        found = {record_id: self.shelf.find(KINDS[kind], record_id) for record_id in ids}
+        return batch([self._row(record, names, with_history) for record in found.values() if record], missing(found))
 
     def batch_update(self, kind: str) -> Response:
         """Up to 100 records; one bad value refuses all of them."""
-        inputs = {str(one["id"]): one["properties"] for one in request.get_json()["inputs"]}
+        inputs = {str(entry["id"]): entry["properties"] for entry in request.get_json()["inputs"]}
         if len(inputs) > MOST:
             return problem(400, "VALIDATION_ERROR", "too many inputs")
         try:
@@ -115,17 +117,17 @@ class HubSpotRest:
                 check(kind, values)
         except InvalidError as error:
             return problem(400, "VALIDATION_ERROR", f"Property values were not valid: {error}")
-        found = {of: self.shelf.find(KINDS[kind], of) for of in inputs}
+        found = {record_id: self.shelf.find(KINDS[kind], record_id) for record_id in inputs}
         rows = []
-        for of, record in found.items():
+        for record_id, record in found.items():
             if record is None:
                 continue
-            values = {name: value for name, value in inputs[of].items() if not is_backward(record, name, value)}
+            values = {name: value for name, value in inputs[record_id].items() if not is_backward(record, name, value)}
             shows = self._row(record, set(values), set())
-            if self.gate.is_lying(f"{record.object}:{of}"):
+            if self.gate.is_lying(f"{record.object}:{record_id}"):
                 rows.append({**shows, "properties": {**shows["properties"], **values}})
                 continue
-            self.shelf.change(record.object, of, values, origin="api")
+            self.shelf.change(record.object, record_id, values, origin="api")
             rows.append(self._row(record, set(values), set()))
         return batch(rows, missing(found))
 
@@ -138,20 +140,23 @@ class HubSpotRest:
             return problem(400, "VALIDATION_ERROR", "There was a problem with the request.")
         since = datetime.fromtimestamp(int(wanted["value"]) / 1000, UTC)
         found = self.shelf.modified_since(KINDS[kind], since)
-        found = [one for one in found if one.modified <= self.now() - INDEXED_AFTER]
+        found = [record for record in found if record.modified <= self.now() - INDEXED_AFTER]
         start = int(body.get("after", 0))
         page = found[start : start + body["limit"]]
         end = start + len(page)
         more = {"paging": {"next": {"after": str(end)}}} if end < len(found) else {}
-        return shown({"total": len(found), "results": [self._row(one, {name}, set()) for one in page]} | more)
+        return shown({"total": len(found), "results": [self._row(record, {name}, set()) for record in page]} | more)
 
     def associations(self) -> Response:
         """The contacts of deals; deals without any are left out."""
-        ids = [str(one["id"]) for one in request.get_json()["inputs"]]
+        ids = [str(entry["id"]) for entry in request.get_json()["inputs"]]
         rows = [
-            {"from": {"id": of}, "to": [{"toObjectId": self.moved.get(to, to)} for to in self.contacts_of[of]]}
-            for of in ids
-            if of in self.contacts_of
+            {
+                "from": {"id": deal},
+                "to": [{"toObjectId": self.moved.get(contact, contact)} for contact in self.contacts_of[deal]],
+            }
+            for deal in ids
+            if deal in self.contacts_of
         ]
         return batch(rows, [])
 
@@ -163,17 +168,21 @@ class HubSpotRest:
             return None
         return problem(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
 
-    def _row(self, record: Record, names: set[str], told: set[str]) -> dict[str, Any]:
+    def _row(self, record: Record, names: set[str], with_history: set[str]) -> dict[str, Any]:
         values = {**record.fields, MODIFIED[record.object]: stamp(record.modified)}
-        kept = {"hs_object_id": record.id, MODIFIED[record.object]: stamp(record.modified)}
+        always = {"hs_object_id": record.id, MODIFIED[record.object]: stamp(record.modified)}
         row = {
             "id": record.id,
-            "properties": {name: values.get(name) for name in sorted(names - {""})} | kept,
+            "properties": {name: values.get(name) for name in sorted(names - {""})} | always,
             "createdAt": stamp(record.created),
             "updatedAt": stamp(record.modified),
             "archived": False,
         }
-        return row | ({"propertiesWithHistory": {name: self._history(record, name) for name in told}} if told else {})
+        return row | (
+            {"propertiesWithHistory": {name: self._history(record, name) for name in with_history}}
+            if with_history
+            else {}
+        )
 
     def _history(self, record: Record, name: str) -> list[dict[str, Any]]:
         rows = [
@@ -234,7 +243,7 @@ def batch(rows: list[dict[str, Any]], errors: list[dict[str, Any]]) -> Response:
 
 def missing(found: Mapping[str, Record | None]) -> list[dict[str, Any]]:
     """The errors of a batch for the records that are not there."""
-    ids = [of for of, record in found.items() if record is None]
+    ids = [record_id for record_id, record in found.items() if record is None]
     message = "Could not get some objects, they may be deleted or not exist. Check that ids are valid."
     error = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": message, "context": {"ids": ids}}
     return [error] if ids else []

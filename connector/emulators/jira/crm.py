@@ -180,15 +180,22 @@ class JiraCrm(CrmEmulator):
         now = STATUSES[self._found(number).fields["status"]]
         return {
             "transitions": [
-                {"id": of, "name": name, "to": {"id": _status(after), "name": after}}
-                for of, (name, before, after) in TRANSITIONS.items()
+                {"id": transition_id, "name": name, "to": {"id": _status(after), "name": after}}
+                for transition_id, (name, before, after) in TRANSITIONS.items()
                 if before == now
             ]
         }
 
     def _act(self, number: str) -> None:
         chosen = _content()["transition"]["id"]
-        to = next((one["to"]["id"] for one in self._transitions(number)["transitions"] if one["id"] == chosen), None)
+        to = next(
+            (
+                transition["to"]["id"]
+                for transition in self._transitions(number)["transitions"]
+                if transition["id"] == chosen
+            ),
+            None,
+        )
         if to is None:
             raise Refused(status=400, text="It seems that you have tried to perform an illegal workflow operation.")
         self._save(number, {"status": to})
@@ -214,7 +221,7 @@ def _content() -> dict[str, Any]:
 
 
 def _statuses() -> list[dict[str, Any]]:
-    return [{"id": of, "name": name} for of, name in STATUSES.items()]
+    return [{"id": status_id, "name": name} for status_id, name in STATUSES.items()]
 
 
 def _users() -> list[dict[str, Any]]:
@@ -222,7 +229,7 @@ def _users() -> list[dict[str, Any]]:
 
 
 def _status(name: str) -> str:
-    return next(of for of, label in STATUSES.items() if label == name)
+    return next(status_id for status_id, label in STATUSES.items() if label == name)
 
 
 def _failure(error: Refused) -> Response:

@@ -98,9 +98,9 @@ def items(change: Change) -> list[dict[str, Any]]:
 def changelog(changes: Sequence[Change]) -> dict[str, Any]:
     """The changes of an issue, the newest first."""
     histories = [
-        {"id": history_id(one), "created": time_text(one.at), "items": items(one)}
-        for one in changes
-        if one.kind == "update"
+        {"id": history_id(change), "created": time_text(change.at), "items": items(change)}
+        for change in changes
+        if change.kind == "update"
     ]
     return {"startAt": 0, "maxResults": len(histories), "total": len(histories), "histories": histories[::-1]}
 
@@ -125,8 +125,8 @@ def is_since(record: Record, local: str) -> bool:
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a write. Raises `Refused` for those that are on no screen."""
-    said = "Field '{}' cannot be set. It is not on the appropriate screen, or unknown."
-    wrong = {name: said.format(name) for name in given if name not in FIELDS}
+    text = "Field '{}' cannot be set. It is not on the appropriate screen, or unknown."
+    wrong = {name: text.format(name) for name in given if name not in FIELDS}
     if wrong:
         raise Refused(status=400, errors=wrong)
     return dict(given)

@@ -117,7 +117,9 @@ def select(records: list[Record], query: str) -> list[Record]:
         records = [record for record in records if record.id in ids]
     if match["since"]:
         since = match["since"]
-        records = [one for one in records if minute(one.modified) >= since and int(one.id) > int(match["first"])]
+        records = [
+            record for record in records if minute(record.modified) >= since and int(record.id) > int(match["first"])
+        ]
     ordered = sorted(records, key=lambda record: int(record.id), reverse=match["order"] != "asc")
     return ordered[: int(match["limit"])]
 
@@ -127,9 +129,9 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     wrong = {f"record.{code}.value": "フィールドコードが間違っています。" for code in given if code not in FORM}
     wrong |= {
         f"record.{code}.value": "数字でなければなりません。"
-        for code, one in given.items()
-        if FORM.get(code) == "NUMBER" and not re.fullmatch(r"-?[0-9.]*", str(one["value"]))
+        for code, content in given.items()
+        if FORM.get(code) == "NUMBER" and not re.fullmatch(r"-?[0-9.]*", str(content["value"]))
     }
     if wrong:
         raise Refused(status=400, code="CB_VA01", text="入力内容が正しくありません。", errors=wrong)
-    return {code: one["value"] for code, one in given.items()}
+    return {code: content["value"] for code, content in given.items()}

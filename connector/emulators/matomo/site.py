@@ -82,12 +82,12 @@ class MatomoSite(SiteEmulator):
                 visit["actionDetails"] += self._actions(deed)
 
     def _visit(self, deed: Deed) -> dict[str, Any]:
-        own = [visit for visit in self._visits if visit["cookie"] == deed.visitor]
+        visits = [visit for visit in self._visits if visit["cookie"] == deed.visitor]
         campaign = _CAMPAIGNS.get(deed.kind)
         least = (deed.at - REST).timestamp()
-        if own and campaign is None and own[-1]["lastActionTimestamp"] > least:
-            return own[-1]
-        made: dict[str, Any] = {
+        if visits and campaign is None and visits[-1]["lastActionTimestamp"] > least:
+            return visits[-1]
+        visit: dict[str, Any] = {
             "idSite": SITE,
             "idVisit": str(90312 + len(self._visits)),
             "cookie": deed.visitor,
@@ -97,10 +97,10 @@ class MatomoSite(SiteEmulator):
             "firstActionTimestamp": int(deed.at.timestamp()),
             "referrerType": "campaign" if campaign else "direct",
             "referrerName": campaign or "",
-            "visitorType": "returning" if own else "new",
+            "visitorType": "returning" if visits else "new",
         }
-        self._visits.append(made)
-        return made
+        self._visits.append(visit)
+        return visit
 
     def _actions(self, deed: Deed) -> list[dict[str, Any]]:
         page_id = str(next(self._ids))

@@ -44,7 +44,9 @@ class OdooCrm(CrmEmulator):
     OWNER: ClassVar[str] = "user_id"
     STATUS: ClassVar[str] = "x_abm_status"
     STAGES: ClassVar[Sequence[str]] = ("New", "Qualified", "Proposition", LOST)
-    OWNERS: ClassVar[Mapping[str, str]] = {str(of): login for of, (login, _) in USERS.items() if of != INTEGRATION}
+    OWNERS: ClassVar[Mapping[str, str]] = {
+        str(user): login for user, (login, _) in USERS.items() if user != INTEGRATION
+    }
     FIRST_ID: ClassVar[int] = 77
 
     protocol = "json2"
@@ -171,26 +173,32 @@ class OdooCrm(CrmEmulator):
             return [row for row in rows if is_all or row["active"]]
         if model == "ir.actions.server":
             return [
-                {"id": of, "name": f"Rule {of}", "state": "webhook", "model_id.model": "crm.lead", "webhook_url": url}
-                for of, url in enumerate(self.handlers, 412)
+                {
+                    "id": number,
+                    "name": f"Rule {number}",
+                    "state": "webhook",
+                    "model_id.model": "crm.lead",
+                    "webhook_url": url,
+                }
+                for number, url in enumerate(self.handlers, 412)
             ]
         return directory(model)
 
     def _act(self, method: str, ids: Sequence[str], body: Mapping[str, Any]) -> Any:
         """A method of `crm.lead` on records: all of them or, where one fails, none."""
-        if missing := [one for one in ids if self.shelf.find(self.OBJECT, one) is None]:
+        if missing := [record_id for record_id in ids if self.shelf.find(self.OBJECT, record_id) is None]:
             raise refused(text=f"Record does not exist: {missing}", kind="MissingError", status=404)
         if method == "read":
-            return [{"id": int(one)} for one in ids]
+            return [{"id": int(record_id)} for record_id in ids]
         written: dict[str, Callable[[], dict[str, Any]]] = {
             "write": lambda: checked(body["vals"]),
             "action_set_lost": lambda: {"active": False, "probability": 0.0, **checked(_reason(body))},
             "action_unarchive": lambda: {"active": True},
         }
         values = written[method]()
-        for one in ids:
-            if not self.gate.is_lying(f"{self.OBJECT}:{one}"):
-                self._save(one, values, by=str(INTEGRATION), at=None, origin="api")
+        for record_id in ids:
+            if not self.gate.is_lying(f"{self.OBJECT}:{record_id}"):
+                self._save(record_id, values, by=str(INTEGRATION), at=None, origin="api")
         return True
 
 
@@ -199,7 +207,7 @@ def _reason(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stage(name: str) -> int:
-    return next(of for of, label in STAGES.items() if label == name)
+    return next(number for number, label in STAGES.items() if label == name)
 
 
 def _row(record: Record) -> dict[str, Any]:

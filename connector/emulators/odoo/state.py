@@ -29,7 +29,7 @@ LEAD_FIELDS: Final = {
 LABELS: Final[Mapping[str, Mapping[int, str]]] = {
     "stage_id": STAGES,
     "lost_reason_id": REASONS,
-    "user_id": {of: name for of, (_, name) in USERS.items()},
+    "user_id": {user: name for user, (_, name) in USERS.items()},
     "team_id": {1: "Sales"},
 }
 FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -82,12 +82,12 @@ def directory(model: str) -> list[dict[str, Any]]:
     """The rows of the models that only look up."""
     if model == "crm.stage":
         return [
-            {"id": of, "name": name, "sequence": of, "is_won": of == WON, "team_id": False}
-            for of, name in STAGES.items()
+            {"id": number, "name": name, "sequence": number, "is_won": number == WON, "team_id": False}
+            for number, name in STAGES.items()
         ]
     return [
-        {"id": of, "login": login, "email": login, "name": name, "active": True, "share": False}
-        for of, (login, name) in USERS.items()
+        {"id": number, "login": login, "email": login, "name": name, "active": True, "share": False}
+        for number, (login, name) in USERS.items()
     ]
 
 

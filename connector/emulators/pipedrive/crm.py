@@ -85,7 +85,7 @@ class PipedriveCrm(CrmEmulator):
 
     def close(self, record_id: str, status: str) -> None:
         """A person wins or loses the deal, or opens it again by `open`."""
-        times = {of: stamp(self.now()) if of == f"{status}_time" else None for of in ("won_time", "lost_time")}
+        times = {field: stamp(self.now()) if field == f"{status}_time" else None for field in ("won_time", "lost_time")}
         self.shelf.change(self.OBJECT, record_id, {"status": status, **times})
 
     def assign(self, record_id: str, owner: str, *, by: str = "", at: datetime | None = None) -> None:

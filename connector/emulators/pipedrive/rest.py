@@ -85,7 +85,7 @@ class PipedriveRest:
     def leads(self) -> Response:
         """Leads, the newest change first."""
         start, most = int(request.args.get("start", 0)), min(int(request.args.get("limit", 100)), self.page)
-        records = sorted(self.shelf.all("lead"), key=lambda one: one.modified, reverse=True)
+        records = sorted(self.shelf.all("lead"), key=lambda record: record.modified, reverse=True)
         more = {"more_items_in_collection": start + most < len(records), "start": start, "limit": most}
         return shown([row_of(record) for record in records[start : start + most]], {"pagination": more})
 
@@ -111,7 +111,7 @@ class PipedriveRest:
         if values.get("stage_id", record.fields.get("stage_id")) != record.fields.get("stage_id"):
             values["stage_change_time"] = stamp(self.now())
         if (status := values.get("status")) and status != record.fields.get("status"):
-            values |= {of: stamp(self.now()) if of == f"{status}_time" else None for of in TIMES[1:]}
+            values |= {field: stamp(self.now()) if field == f"{status}_time" else None for field in TIMES[1:]}
         self.shelf.change(record.object, record_id, values, by=str(BOT), origin="api")
         return shown(row_of(record))
 
@@ -171,13 +171,13 @@ def row_of(record: Record) -> dict[str, Any]:
 
 def stages() -> Response:
     """All stages."""
-    rows = [{"id": of, "pipeline_id": home, "name": name} for of, (home, name) in STAGES.items()]
+    rows = [{"id": stage, "pipeline_id": home, "name": name} for stage, (home, name) in STAGES.items()]
     return shown(rows, {"next_cursor": None})
 
 
 def pipelines() -> Response:
     """All pipelines."""
-    return shown([{"id": of, "name": name} for of, name in PIPELINES.items()], {"next_cursor": None})
+    return shown([{"id": pipeline, "name": name} for pipeline, name in PIPELINES.items()], {"next_cursor": None})
 
 
 def shown(data: Any, additional: Mapping[str, Any] | None = None) -> Response:

@@ -39,8 +39,8 @@ class RudderStackSite(SpecSite):
 
     def sent(self, messages: Sequence[Mapping[str, Any]], url: str) -> Message:
         """One message by itself, several as a list; null values are removed."""
-        told = [_without_nulls(_by_context(message)) for message in messages]
-        body = compact(told[0] if self.batch == 1 else told)
+        events = [_without_nulls(_by_context(message)) for message in messages]
+        body = compact(events[0] if self.batch == 1 else events)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "RudderLabs",
@@ -51,13 +51,13 @@ class RudderStackSite(SpecSite):
 
 def _by_context(message: Mapping[str, Any]) -> dict[str, Any]:
     """The message with its traits where RudderStack has them, and with its own keys besides."""
-    kept = {name: value for name, value in message.items() if name != "traits"}
+    values = {name: value for name, value in message.items() if name != "traits"}
     context = {**message["context"], **({"traits": message["traits"]} if "traits" in message else {})}
     user = {"userId": message["userId"] or ""}
-    return {**kept, **user, "context": context, "channel": "web", "request_ip": "203.0.113.24"}
+    return {**values, **user, "context": context, "channel": "web", "request_ip": "203.0.113.24"}
 
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
     return value

@@ -114,7 +114,7 @@ class Rest:
         del version
         if name not in COLUMNS:
             return error(404, "NOT_FOUND", "The requested resource does not exist")
-        fields = [{"name": one, "label": one} for one in sorted(COLUMNS[name]) if "." not in one]
+        fields = [{"name": field, "label": field} for field in sorted(COLUMNS[name]) if "." not in field]
         return jsonify({"name": name, "fields": fields})
 
     def _collection(self, version: str) -> Response:

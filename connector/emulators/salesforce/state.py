@@ -75,7 +75,7 @@ def make_id(kind: str, number: int) -> str:
     tail = "".join(_DIGITS[number // 62**place % 62] for place in reversed(range(7)))
     short = f"{PREFIXES[kind]}5g{tail:0>10}"
     blocks = (short[at : at + 5][::-1] for at in (0, 5, 10))
-    return short + "".join(_CHECK[int("".join(str(int(one.isupper())) for one in block), 2)] for block in blocks)
+    return short + "".join(_CHECK[int("".join(str(int(letter.isupper())) for letter in block), 2)] for block in blocks)
 
 
 def written(at: datetime) -> str:
@@ -108,7 +108,7 @@ class Tables:
         """The rows of a table of `COLUMNS`."""
         if table in self._rows:
             return list(self._rows[table]())
-        last = {(one.object, one.id): one.by for one in self._shelf.changes}
+        last = {(change.object, change.id): change.by for change in self._shelf.changes}
         rows = [self.row(record, last.get((table, record.id))) for record in self._shelf.all(table)]
         return rows + (list(self._deleted(table)) if with_deleted else [])
 
@@ -136,7 +136,7 @@ class Tables:
                 yield {**change.before, **times, "Id": change.id, "IsDeleted": True}
 
     def _of(self, record_object: str) -> list[Change]:
-        return [one for one in self._shelf.changes if one.object == record_object]
+        return [change for change in self._shelf.changes if change.object == record_object]
 
     def _lead_history(self) -> Iterator[dict[str, Any]]:
         names = {user.id: user.name for user in USERS} | {QUEUE: "Queue"}

@@ -60,13 +60,13 @@ class XinnetLeads(CrmEmulator):
             self._convert(record)
         word = "新线索" if change.kind == "create" else WORDS.get(str(change.after.get("状态")), "lead_updated")
         lead = {name: value for name, value in record.fields.items() if name not in {"应用", ""} and value is not None}
-        told = {
+        notice = {
             "event": word,
             "time": _local(change.at),
             "app": record.fields.get("应用"),
             "lead": {**lead, "单号": record.id},
         }
-        body = json.dumps({name: value for name, value in told.items() if value}, ensure_ascii=False).encode()
+        body = json.dumps({name: value for name, value in notice.items() if value}, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json", "X-Token": TOKEN}
         yield Message(url=url, about=f"{change.id}/{change.number}", make=lambda _: (body, headers), pauses=PAUSES)
 

@@ -38,7 +38,7 @@ class YouyiPool(Emulator):
     ) -> None:
         super().__init__(now=now, faults=faults, threads=threads, port=port)
         self.leads: dict[str, dict[str, str]] = {}
-        self.made = 0
+        self.added = 0
         self._tokens: dict[str, datetime] = {}
         self._numbers = itertools.count(1)
 
@@ -82,7 +82,7 @@ class YouyiPool(Emulator):
             return _answer(200, 2004, "线索已存在")
         if not self.gate.is_lying(f"lead:{lead['external_id']}"):
             self.leads[lead["external_id"]] = lead
-            self.made += 1
+            self.added += 1
         return _answer(200, 0, "成功", {"id": str(next(self._numbers))})
 
     def _show(self, external_id: str) -> Response:

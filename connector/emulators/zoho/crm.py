@@ -12,9 +12,9 @@ from connector.emulators.engine.courier import Message
 from connector.emulators.engine.emulator import CrmEmulator, clock
 from connector.emulators.engine.faults import Faults
 from connector.emulators.engine.shelf import Change
-from connector.emulators.zoho.channels import Channels
 from connector.emulators.zoho.rest import CLIENT, Rest, error
 from connector.emulators.zoho.state import PICKLISTS, USERS, Tables
+from connector.emulators.zoho.webhooks import Channels
 
 TOKEN: Final = "leads.all.notif.7c2f41d9"  # noqa: S105 - of an account that is not real
 FIRST_CHANNEL: Final = 1000000067001

@@ -11,8 +11,8 @@ from flask import Flask, Response, jsonify, request
 
 from connector.emulators.engine.gate import Gate
 from connector.emulators.engine.shelf import Shelf
-from connector.emulators.zoho.channels import Channels
 from connector.emulators.zoho.state import CONNECTOR, FIELDS, PICKLISTS, READ_ONLY, USERS, QueryError, Tables
+from connector.emulators.zoho.webhooks import Channels
 
 CLIENT: Final = {
     "client_id": "1000.EXAMPLECLIENT",
@@ -114,12 +114,12 @@ class Rest:
     def _fields(self) -> Response:
         fields: list[dict[str, Any]] = []
         for name in sorted(FIELDS[request.args["module"]]):
-            values = [{"display_value": one, "actual_value": one} for one in PICKLISTS.get(name, ())]
+            values = [{"display_value": value, "actual_value": value} for value in PICKLISTS.get(name, ())]
             fields.append({"api_name": name, "field_label": name.replace("_", " "), "pick_list_values": values})
         return jsonify({"fields": fields})
 
     def _pipeline(self) -> Response:
-        maps = [{"display_value": one, "actual_value": one} for one in PICKLISTS["Stage"]]
+        maps = [{"display_value": value, "actual_value": value} for value in PICKLISTS["Stage"]]
         return jsonify({"pipeline": [{"display_value": "Standard", "actual_value": "Standard", "maps": maps}]})
 
     def _watch(self) -> Response:
@@ -128,9 +128,9 @@ class Rest:
             more = {"more_records": False}
             return jsonify({"watch": found, "info": more}) if found else Response(status=204)
         is_renewal = request.method == "PUT"
-        said = [self._channels.watch(one, is_renewal=is_renewal) for one in request.get_json()["watch"]]
-        response = jsonify({"watch": said})
-        codes = {one["code"] == "SUCCESS" for one in said}
+        results = [self._channels.watch(wanted, is_renewal=is_renewal) for wanted in request.get_json()["watch"]]
+        response = jsonify({"watch": results})
+        codes = {result["code"] == "SUCCESS" for result in results}
         response.status_code = 207 if len(codes) > 1 else 201 if codes == {True} else 400
         return response
 
@@ -149,9 +149,9 @@ class Rest:
             return error(400, "INVALID_DATA", f"1 to {MOST} records of a module")
         if "trigger" not in body or body["trigger"]:
             self.triggered += 1
-        said = [self._save(module, one) for one in body["data"]]
-        response = jsonify({"data": said})
-        codes = {one["code"] == "SUCCESS" for one in said}
+        results = [self._save(module, row) for row in body["data"]]
+        response = jsonify({"data": results})
+        codes = {result["code"] == "SUCCESS" for result in results}
         response.status_code = 207 if len(codes) > 1 else 200 if codes == {True} else 400
         return response
 
@@ -178,7 +178,9 @@ class Rest:
         for name, value in fields.items():
             if name not in FIELDS[module] or name in READ_ONLY or value not in PICKLISTS.get(name, (value,)):
                 return _error("INVALID_DATA", "invalid data", api_name=name)
-        if "Owner" in fields and fields["Owner"].get("id") not in {one.id for one in USERS if one.status == "active"}:
+        if "Owner" in fields and fields["Owner"].get("id") not in {
+            user.id for user in USERS if user.status == "active"
+        }:
             return _error("INVALID_DATA", "the id given seems to be invalid", api_name="Owner")
         return None
 

@@ -89,13 +89,13 @@ class Tables:
             records = [record for record in records if record.id in ids]
         else:
             since = datetime.fromisoformat(match["since"])
-            records = [one for one in records if one.modified >= since]
-        records.sort(key=lambda one: (one.modified, one.id))
+            records = [record for record in records if record.modified >= since]
+        records.sort(key=lambda record: (record.modified, record.id))
         offset, limit = int(match["offset"] or 0), int(match["limit"] or 200)
         return [self._row(record, fields) for record in records[offset : offset + limit]]
 
     def _row(self, record: Record, fields: list[str]) -> dict[str, Any]:
-        by = next(one.by for one in reversed(self._shelf.changes) if one.id == record.id)
+        by = next(change.by for change in reversed(self._shelf.changes) if change.id == record.id)
         values = {
             **record.fields,
             "id": record.id,

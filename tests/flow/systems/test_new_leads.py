@@ -70,7 +70,7 @@ def test_a_new_lead_goes_into_the_pool_once_whatever_is_told_of_it_later(
     _lead(runtime, clock, "2")
     _tell(runtime, clock, "3", type="stage", object="lead", stage="talking", subject={"email": "sato@example.jp"})
     assert _push(runtime, clock) == [("done", None)]
-    assert pool.made == 1
+    assert pool.added == 1
 
 
 def test_an_unknown_goes_into_the_pool_when_it_becomes_a_lead_and_two_that_are_one_are_one(
@@ -82,7 +82,7 @@ def test_an_unknown_goes_into_the_pool_when_it_becomes_a_lead_and_two_that_are_o
     both = {"visitor": "v", "email": "sato@example.jp", "phone": "+81 90-1111-2222"}
     _tell(runtime, clock, "3", type="identify", kind="lead", subject=both)
     assert _push(runtime, clock) == [("done", None)]
-    assert pool.made == 1
+    assert pool.added == 1
     _tell(runtime, clock, "4", type="action", action="site_access", subject={"visitor": "w"})
     _tell(runtime, clock, "5", type="identify", subject={"visitor": "w", "phone": "+81 90-1111-3333"})
     assert _push(runtime, clock)[0] == ("done", None)
@@ -125,7 +125,7 @@ def test_a_push_that_fails_is_not_lost_and_one_whose_answer_is_lost_makes_no_sec
     _push(runtime, clock, rounds=8)
     pool.faults.lost_answer = 0.0
     assert _push(runtime, clock, rounds=2) == [("done", None)]
-    assert pool.made == 1
+    assert pool.added == 1
 
 
 def test_a_pool_that_lies_is_found_out_and_the_lead_can_be_sent_by_hand(
@@ -138,7 +138,7 @@ def test_a_pool_that_lies_is_found_out_and_the_lead_can_be_sent_by_hand(
     pool.faults.lying = 0.0
     retry(runtime, of="youyi")
     assert _push(runtime, clock) == [("done", None)]
-    assert pool.made == 1
+    assert pool.added == 1
 
 
 def test_a_binding_can_be_tested_and_undone(runtime: Runtime, pool: YouyiPool, clock: Clock) -> None:
@@ -154,6 +154,6 @@ def test_a_binding_can_be_tested_and_undone(runtime: Runtime, pool: YouyiPool, c
     runtime.connections.forget()
     _lead(runtime, clock, "3", email="three@example.jp")
     _push(runtime, clock)
-    assert pool.made == 2
+    assert pool.added == 2
     with runtime.database.read() as connection:
         assert len(subjects.listed(connection)) == 3

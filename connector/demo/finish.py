@@ -1,4 +1,4 @@
-"""What every play of the demonstration does: wait until nothing moves, repair what webhooks lost, tell the account."""
+"""How every play of the demonstration ends: wait until nothing moves, repair what webhooks lost, show the account."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ QUIET: Final = 3
 """So many looks in a row must see nothing."""
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     """A line for whoever watches."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def settle(runtime: Runtime, drains: Sequence[Callable[[float], object]], patience: float) -> bool:
+def wait_until_quiet(runtime: Runtime, drains: Sequence[Callable[[float], object]], patience: float) -> bool:
     """Wait until no webhook is on its way, no delivery pending, no update waiting; False after `patience` seconds."""
     deadline = time.monotonic() + patience
     quiet = 0
@@ -50,22 +50,22 @@ def repair(runtime: Runtime, names: Sequence[str], since: datetime) -> int:
         try:
             counts, _ = reconcile(runtime, connections.connected(runtime, name), since)
         except CrmError as error:
-            say(f"{name} could not be asked: {error}")
+            show(f"{name} could not be asked: {error}")
             missed += 1
             continue
         found = sum(count for outcome, count in counts.items() if outcome not in {"duplicate", "echo", "ignored"})
         if found:
-            say(f"reconciliation found {found} events that the webhooks of {name} had not brought")
+            show(f"reconciliation found {found} events that the webhooks of {name} had not brought")
         missed += found
     swept = runtime.sweep()
     runtime.wake_push()
     return missed + swept.due
 
 
-def tell_account(runtime: Runtime) -> bool:
+def show_account(runtime: Runtime) -> bool:
     """Print the account of every connection; whether all of them balance."""
     books = balance(runtime)
     for name, book in books.items():
         parts = " + ".join(f"{count} {outcome}" for outcome, count in book.items() if outcome != "accepted" and count)
-        say(f"account {name}: {book['accepted']} accepted = {parts}")
+        show(f"account {name}: {book['accepted']} accepted = {parts}")
     return all(map(is_balanced, books.values()))

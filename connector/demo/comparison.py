@@ -16,7 +16,7 @@ from connector.store.event_json import step_from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class LeadResult:
     """A lead at the end: its status by the fold, the rule that set it, and what the portal shows."""
 
     who: str
@@ -29,7 +29,7 @@ class Outcome:
     is_right: bool
 
 
-def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Portal) -> list[Outcome]:
+def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Portal) -> list[LeadResult]:
     """Each lead of the portal, in order; `name` is the portal's connection."""
     connected = runtime.connections.all()[name]
     keys = {("record", f"{name}:lead:{lead}") for lead in leads.values()}
@@ -38,20 +38,20 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
         rows = subjects.states(connection, set(found.values()))
         history = subjects.history(connection, set(found.values()))
         decided = subjects.decided(connection, set(found.values()))
-    outcomes = []
+    results = []
     for who, lead in leads.items():
         subject = found.get(("record", f"{name}:lead:{lead}"))
         if subject is None:
-            outcomes.append(_missing(who, lead, portal))
+            results.append(_missing(who, lead, portal))
             continue
         row = rows[subject]
         steps = [step_from_json(raw) for event in history[subject] for raw in event["steps"]]
         state = fold_all(steps, runtime.ruleset, row["state"]["last_run"]).state
         record = portal.find(Entity.LEAD, lead)
         stage, shown = portal.stage_of(Entity.LEAD, lead), str(record.get("UF_CRM_ABM_STATUS"))
-        moves = [one["rule"] for one in decided[subject] if one["before"] != one["after"]]
-        outcomes.append(
-            Outcome(
+        moves = [decision["rule"] for decision in decided[subject] if decision["before"] != decision["after"]]
+        results.append(
+            LeadResult(
                 who=who,
                 lead=lead,
                 status=state.status,
@@ -64,7 +64,7 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
                 and _stands_for(connected.rules, stage, state.status),
             )
         )
-    return outcomes
+    return results
 
 
 def _stands_for(rules: MappingRules, stage: str, status: str) -> bool:
@@ -73,6 +73,8 @@ def _stands_for(rules: MappingRules, stage: str, status: str) -> bool:
     return stage == pushed or rules.status_of("lead", None, stage) == status
 
 
-def _missing(who: str, lead: int, portal: Portal) -> Outcome:
+def _missing(who: str, lead: int, portal: Portal) -> LeadResult:
     stage = portal.stage_of(Entity.LEAD, lead)
-    return Outcome(who=who, lead=lead, status="(no subject)", since="", rule="", stage=stage, shown="", is_right=False)
+    return LeadResult(
+        who=who, lead=lead, status="(no subject)", since="", rule="", stage=stage, shown="", is_right=False
+    )
