@@ -1,22 +1,26 @@
-"""`connector connection`: add, list, show, change, test, pause, resume, remove; rotate its secrets."""
+"""`connector connection`: add, list, show, change, test, pause, resume, remove; rotate its secrets.
+
+Secrets are read where arguments point to: an environment variable, a file, a prompt; never from an argument itself.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from adapters import ADAPTERS
-from connector.cli.secret_sources import read_pairs, read_secrets
 from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
-from connector.operations import connection_changes as changes
+from connector.mapping import read_text
 from connector.operations import connections as operations
-from connector.operations.connection_settings import draft, find_adapter
+from connector.operations.connection_settings import SECRET_SOURCES, draft, find_adapter
 from connector.operations.inspections import inspect
 
+_LARGEST: Final = 65_536
 _set = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; repeatable.")
 _secret = click.option(
     "--secret",
@@ -50,13 +54,14 @@ def add(
 ) -> None:
     """Add a connection, and publish its first mapping."""
     with opened() as runtime:
-        changes.check_name(name)
+        operations.check_name(name)
         adapter = find_adapter(adapter_name, ADAPTERS)
         mistakes: list[str] = []
         pairs = read_pairs(settings, mistakes)
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
         given = draft(adapter, pairs, read, mistakes=mistakes)
-        added = changes.add(runtime, name, adapter, given, mapping=mapping, actor=actor())
+        text, file = (read_text(mapping), mapping.name) if mapping else (None, "")
+        added = operations.add(runtime, name, adapter, given, actor=actor(), mapping=text, file=file)
         has_address = runtime.config.public_url is not None
     if is_json:
         print_json(added)
@@ -114,7 +119,7 @@ def change(name: str, settings: tuple[str, ...]) -> None:
         mistakes: list[str] = [] if settings else ["nothing to change; give --set KEY=VALUE"]
         pairs = read_pairs(settings, mistakes)
         given = draft(adapter, pairs, {}, mistakes=mistakes, has_secrets=adapter.SETTINGS)
-        changes.change(runtime, name, given.settings, actor=actor())
+        operations.change(runtime, name, given.settings, actor=actor())
     click.echo(f"Changed {', '.join(given.settings)} of {name}.")
 
 
@@ -129,7 +134,7 @@ def rotate(name: str, secrets: tuple[str, ...], *, keep: bool) -> None:
         mistakes: list[str] = [] if secrets else ["no secret given; give --secret KEY=SOURCE"]
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
         given = draft(adapter, (), read, mistakes=mistakes, has_secrets=adapter.SETTINGS)
-        counts = changes.rotate(runtime, name, given.secrets, keeps_old=keep, actor=actor())
+        counts = operations.rotate(runtime, name, given.secrets, keeps_old=keep, actor=actor())
         waiting = operations.show(runtime, name)["quarantined"]
     for key, count in counts.items():
         click.echo(f"{key}: {count} in force")
@@ -160,7 +165,7 @@ def test(context: click.Context, name: str, *, is_json: bool) -> None:
 def pause(name: str) -> None:
     """Take nothing from it and send nothing to it, until it is resumed."""
     with opened() as runtime:
-        is_changed = changes.set_paused(runtime, name, is_paused=True, actor=actor())
+        is_changed = operations.set_paused(runtime, name, is_paused=True, actor=actor())
     click.echo(f"{name} is paused." if is_changed else f"{name} was paused already.")
 
 
@@ -169,7 +174,7 @@ def pause(name: str) -> None:
 def resume(name: str) -> None:
     """Go on with a paused connection."""
     with opened() as runtime:
-        is_changed = changes.set_paused(runtime, name, is_paused=False, actor=actor())
+        is_changed = operations.set_paused(runtime, name, is_paused=False, actor=actor())
         runtime.wake_push()
     click.echo(f"{name} is resumed." if is_changed else f"{name} was not paused.")
 
@@ -179,7 +184,7 @@ def resume(name: str) -> None:
 def remove(name: str) -> None:
     """Remove it and its secrets; deliveries, events and mapping versions stay."""
     with opened() as runtime:
-        changes.remove(runtime, name, actor=actor())
+        operations.remove(runtime, name, actor=actor())
     click.echo(f"Removed {name}. Its history stays; `connector connection add {name}` brings it back.")
 
 
@@ -199,3 +204,70 @@ def _shown(found: dict[str, Any]) -> list[tuple[str, Any]]:
         ("last reconciled", found["reconciled_at"] or "never"),
         ("found by it", f"{found['missed']} events that no webhook brought" if found["missed"] else None),
     ]
+
+
+def read_pairs(given: Iterable[str], mistakes: list[str]) -> list[tuple[str, str]]:
+    """KEY and VALUE of each `KEY=VALUE`."""
+    pairs = []
+    for text in given:
+        key, equals, value = text.partition("=")
+        if equals and key:
+            pairs.append((key.strip(), value))
+        else:
+            mistakes.append(f"--set: found {text[:60]!r}; allowed: KEY=VALUE")
+    return pairs
+
+
+def read_secrets(
+    given: Iterable[str], known: Collection[str], environ: Mapping[str, str], mistakes: list[str]
+) -> dict[str, list[str]]:
+    """The secrets by key, in the order given; a key whose source gave nothing has an empty list and a mistake.
+
+    What was typed may be the secret itself: only a key that is `known`, or that names a source, is ever repeated.
+    """
+    found: dict[str, list[str]] = {}
+    for text in given:
+        key, equals, source = text.partition("=")
+        if not equals or (key not in known and not source.startswith("@")):
+            mistakes.append(f"--secret: found neither a key nor where to read it; allowed: {SECRET_SOURCES}")
+            continue
+        values = found.setdefault(key, [])
+        value = _read(key, source, environ, mistakes)
+        if value:
+            values.append(value)
+    return found
+
+
+def _read(key: str, source: str, environ: Mapping[str, str], mistakes: list[str]) -> str:
+    kind, _, place = source.partition(":")
+    if source == "@prompt":
+        return str(click.prompt(f"{key}", hide_input=True)).strip()
+    if kind == "@env" and place:
+        if not environ.get(place, "").strip():
+            mistakes.append(f"{key}: the environment variable {place} is not set, or empty")
+        return environ.get(place, "").strip()
+    if kind == "@file" and place:
+        return _read_file(key, Path(place), mistakes)
+    ways = SECRET_SOURCES.replace("KEY", key)
+    mistakes.append(
+        f"{key}: a secret is never taken from an argument, which the shell's history and every user of this machine "
+        f"can see; allowed: {ways}"
+    )
+    return ""
+
+
+def _read_file(key: str, path: Path, mistakes: list[str]) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        mistakes.append(f"{key}: the file {path} cannot be read: {error.strerror}")
+        return ""
+    try:
+        text = content.decode().strip()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(content) > _LARGEST:
+        mistakes.append(f"{key}: the file {path} holds no text of 1 to {_LARGEST} bytes in UTF-8")
+        return ""
+    return text

@@ -6,43 +6,42 @@ import sys
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 
 from adapters import ADAPTERS
-from connector.cli import mapping_versions
 from connector.cli.session import configured, opened
 from connector.cli.terminal import actor, json_option, print_json, print_rows
 from connector.core.errors import WrongSetting
 from connector.core.status import StatusInfo
-from connector.mapping import BadMapping, Mistake, load_mapping
+from connector.mapping import BadMapping, Mistake, load_mapping, read_text
 from connector.operations import catalogs, mappings, publishing
 from connector.runtime.parts import Runtime
 
-connection_argument: Final = click.argument("name", metavar="CONNECTION")
-since_option: Final = click.option(
+_connection: Final = click.argument("name", metavar="CONNECTION")
+_since: Final = click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="YYYY-MM-DD",
     help="Events before that local date keep what was made of them.",
 )
-confirm_option: Final = click.option("--confirm", is_flag=True, help="Publish however many subjects it moves.")
+_confirm: Final = click.option("--confirm", is_flag=True, help="Publish however many subjects it moves.")
+_VERSIONS: Final = {
+    "version": "version",
+    "state": "shown",
+    "author": "author",
+    "saved": "created_at",
+    "published": "published_at",
+    "by": "published_by",
+    "based on": "based_on",
+    "comment": "comment",
+}
 
 
 @click.group()
 def mapping() -> None:
     """How a connection's stages, events, fields and persons become ours, and back."""
-
-
-for command in (
-    mapping_versions.draft,
-    mapping_versions.versions,
-    mapping_versions.diff,
-    mapping_versions.export,
-    mapping_versions.show,
-):
-    mapping.add_command(command)
 
 
 @mapping.command()
@@ -69,15 +68,15 @@ def check(context: click.Context, files: tuple[Path, ...], name: str | None, *, 
 
 
 @mapping.command()
-@connection_argument
+@_connection
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--draft", type=int, metavar="VERSION", help="Publish this draft instead of a file.")
 @click.option("--comment", default="", help="What was changed, for the history.")
 @click.option(
     "--based-on", type=int, metavar="VERSION", help="The version it was made of; refused if another is in force."
 )
-@since_option
-@confirm_option
+@_since
+@_confirm
 @json_option
 def publish(
     name: str,
@@ -101,21 +100,23 @@ def publish(
         "actor": actor(),
         "since": _day(since),
         "is_confirmed": confirm,
-        "progress": progress(is_json=is_json),
+        "progress": progress(sys.stderr, is_json=is_json),
     }
     with opened() as runtime:
         if file is not None:
-            done = publishing.publish(runtime, name, file, comment=comment, based_on=based_on, **common)
+            done = publishing.publish(
+                runtime, name, read_text(file), file=file.name, comment=comment, based_on=based_on, **common
+            )
         else:
             done = publishing.publish_draft(runtime, name, draft or 0, **common)
     _print(name, done, is_json=is_json)
 
 
 @mapping.command()
-@connection_argument
+@_connection
 @click.argument("version", type=int)
-@since_option
-@confirm_option
+@_since
+@_confirm
 @json_option
 def rollback(name: str, version: int, *, since: datetime | None, confirm: bool, is_json: bool) -> None:
     """Publish an old version again, as a new one."""
@@ -127,9 +128,101 @@ def rollback(name: str, version: int, *, since: datetime | None, confirm: bool, 
             actor=actor(),
             since=_day(since),
             is_confirmed=confirm,
-            progress=progress(is_json=is_json),
+            progress=progress(sys.stderr, is_json=is_json),
         )
     _print(name, done, is_json=is_json)
+
+
+@mapping.command()
+@_connection
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--comment", default="", help="What was changed, for the history.")
+@click.option(
+    "--based-on", type=int, metavar="VERSION", help="The version it was made of; without it: the one in force."
+)
+@json_option
+def draft(name: str, file: Path, *, comment: str, based_on: int | None, is_json: bool) -> None:
+    """Save a file as a draft, beside those of others; nothing is in force by it."""
+    with opened() as runtime:
+        source, base = mappings.read_file(runtime, name, read_text(file), file.name)
+        base = base if based_on is None else based_on
+        saved = mappings.save_draft(runtime, name, source, actor=actor(), comment=comment, based_on=base)
+    if is_json:
+        print_json({"connection": name, **asdict(saved)})
+        return
+    click.echo(f"Draft {saved.version} of {name} is saved, based on version {saved.based_on or 'none'}.")
+    for one in saved.beside:
+        click.echo(f"Since then: {one}. From theirs to yours:")
+        for difference in one.differences:
+            click.echo(f"  {difference}")
+
+
+@mapping.command()
+@_connection
+@json_option
+def versions(name: str, *, is_json: bool) -> None:
+    """Drafts and published versions, newest first."""
+    with opened() as runtime:
+        rows = list(mappings.listed(runtime, name))
+    shown = rows if is_json else [{**row, "shown": "in force" if row["is_in_force"] else row["state"]} for row in rows]
+    print_rows(shown, is_json=is_json, columns=_VERSIONS, empty="Nothing was saved yet.")
+
+
+@mapping.command()
+@_connection
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--version", "numbers", type=int, multiple=True, metavar="VERSION", help="Given twice: from and to.")
+@json_option
+def diff(name: str, file: Path | None, *, numbers: tuple[int, ...], is_json: bool) -> None:
+    """What differs from the version in force: in a file, in a version, or in the newest draft."""
+    most = 1 if file else 2
+    if len(numbers) > most:
+        message = f"--version was given {len(numbers)} times; allowed: {most} at most{' beside a file' if file else ''}"
+        raise WrongSetting(message)
+    with opened() as runtime:
+        one = mappings.version_of(runtime, name, numbers[0] if numbers and (file or len(numbers) == most) else None)
+        if file is not None:
+            label, after = file.name, mappings.read_file(runtime, name, read_text(file), file.name)[0]
+        else:
+            other = mappings.version_of(runtime, name, numbers[-1]) if numbers else mappings.newest_draft(runtime, name)
+            label, after = f"version {other['version']}", other["source"]
+        found = mappings.compared(runtime, one["source"], after)
+    if is_json:
+        head = {"connection": name, "from": one["version"], "to": label}
+        print_json({**head, "differences": [asdict(difference) for difference in found]})
+        return
+    click.echo(f"From version {one['version']} to {label}:")
+    for line in found or ("nothing that counts",):
+        click.echo(f"  {line}")
+
+
+@mapping.command()
+@_connection
+@click.option("--version", type=int, metavar="VERSION", help="Without it: the version in force.")
+@json_option
+def export(name: str, version: int | None, *, is_json: bool) -> None:
+    """A version's file, to change and publish again; its first line says which version it is."""
+    with opened() as runtime:
+        found = mappings.version_of(runtime, name, version)
+        text = mappings.export(runtime, name, version)
+    if is_json:
+        print_json({"connection": name, "version": found["version"], "source": found["source"]})
+    else:
+        click.echo(text, nl=not text.endswith("\n"))
+
+
+@mapping.command()
+@_connection
+@json_option
+def show(name: str, *, is_json: bool) -> None:
+    """The version in force, as it was published."""
+    with opened() as runtime:
+        found = mappings.show(runtime, name)
+    if is_json:
+        print_json(found)
+        return
+    click.echo(f"# {name}, version {found['version']}, by {found['author']} at {found['published_at']}")
+    click.echo(found["source"], nl=not found["source"].endswith("\n"))
 
 
 @mapping.command()
@@ -166,12 +259,12 @@ def drift(context: click.Context, name: str | None, *, stored: bool, is_json: bo
         context.exit(1)
 
 
-def progress(*, is_json: bool) -> publishing.Progress:
-    """Tells on a terminal how far a long run is, in one line."""
-    if is_json or not sys.stderr.isatty():
+def progress(stream: TextIO, *, is_json: bool) -> publishing.Progress:
+    """Tells on a terminal how far a long run is, in one line; nothing where the stream is none."""
+    if is_json or not stream.isatty():
         return lambda _what, _done, _all: None
     return lambda what, done, total: click.echo(
-        f"\r{what}: {done} of {total} subjects" + ("\n" if done >= total else ""), err=True, nl=False
+        f"\r{what}: {done} of {total} subjects" + ("\n" if done >= total else ""), stream, nl=False
     )
 
 
@@ -183,7 +276,7 @@ def _mistakes(file: Path, name: str | None, statuses: tuple[StatusInfo, ...]) ->
     if name is None:
         return ()
     with opened() as runtime:
-        return tuple(catalogs.check_file(runtime, name, file))
+        return tuple(catalogs.check_text(runtime, name, read_text(file), file.name))
 
 
 def _day(at: datetime | None) -> date | None:

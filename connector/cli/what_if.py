@@ -14,10 +14,16 @@ import click
 from connector.cli.session import opened
 from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
 from connector.core.decision import Decision
+from connector.core.errors import NotFound, WrongSetting
 from connector.core.rules import TEMPLATES
+from connector.mapping import read_text
+from connector.operations.mappings import read_file
+from connector.runtime.parts import Runtime
 from connector.what_if import what_if as operations
 from connector.what_if.forecast import Expected, Forecast
+from connector.what_if.proposal import Asked
 from connector.what_if.report import Difference, WhatIf
+from connector.what_if.simulate import raw_settings
 
 _SHOWN: Final = 20
 _DATE: Final = click.DateTime(["%Y-%m-%d"])
@@ -47,9 +53,12 @@ def what_if(
     """
     shown: list[Difference] = []
     with opened() as runtime:
-        day = since.date() if since else None
-        asked = operations.asked(
-            runtime, draft=draft, of=of, settings=settings, template=template, in_progress=in_progress, since=day
+        asked = Asked(
+            mappings=_drafts(runtime, of, draft),
+            settings=None if settings is None else raw_settings(_content(settings)),
+            template=template,
+            in_progress=in_progress,
+            since=since.date().isoformat() if since else None,
         )
         with _progress("What-if") as progress:
             found = operations.run(runtime, asked, progress=progress, each=_told(shown, is_json=is_json))
@@ -75,6 +84,24 @@ def forecast(days: int, *, is_json: bool) -> None:
         print_json(found.to_json())
     else:
         _print_forecast(found)
+
+
+def _drafts(runtime: Runtime, name: str | None, draft: Path | None) -> dict[str, str]:
+    """The draft's text by its connection; nothing where none is given."""
+    if draft is None and name is None:
+        return {}
+    if draft is None or name is None:
+        message = "a draft of a mapping and --connection belong together: give both, or none"
+        raise WrongSetting(message)
+    return {name: read_file(runtime, name, read_text(draft), draft.name)[0]}
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"the settings file {path} cannot be read: {error.strerror}"
+        raise NotFound(message) from error
 
 
 def _told(shown: list[Any], *, is_json: bool) -> Callable[[Any], None]:

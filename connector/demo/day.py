@@ -19,7 +19,7 @@ from connector.demo.life import SITE
 from connector.emulators.engine.emulator import Crm, Deed, SiteEmulator, clock
 from connector.emulators.engine.faults import Faults, dice
 from connector.emulators.systems import CRMS, SITES
-from connector.operations import connection_changes
+from connector.operations import connections
 from connector.operations.connection_settings import Draft
 from connector.processes.web_server import reachable
 from connector.runtime.parts import Runtime
@@ -102,7 +102,7 @@ def _connect(runtime: Runtime, company: Company, base: str) -> None:
         kind = ADAPTERS[system.NAME]
         rate = {"rate": RATE} if "rate" in kind.SETTINGS else {}
         given = Draft(settings={**settings, **rate}, secrets={name: tuple(values) for name, values in secrets.items()})
-        connection_changes.add(runtime, system.NAME, kind, given, mapping=None, actor="demo")
+        connections.add(runtime, system.NAME, kind, given, actor="demo")
         system.subscribe(f"{base}/webhooks/{system.NAME}")
 
 

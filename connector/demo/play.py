@@ -24,7 +24,7 @@ from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.state import Portal
 from connector.emulators.engine.faults import Faults
-from connector.operations import connection_changes
+from connector.operations import connections
 from connector.operations.connection_settings import Draft
 from connector.processes.web_server import reachable
 from connector.runtime.parts import Runtime
@@ -72,7 +72,7 @@ def _connect(runtime: Runtime, portal: Bitrix24Crm, secret: str) -> None:
     ):
         kind = ADAPTERS[adapter]
         given = Draft(settings=settings, secrets=hidden)
-        connection_changes.add(runtime, name, kind, given, mapping=None, actor="demo")
+        connections.add(runtime, name, kind, given, actor="demo")
 
 
 def _send(url: str, lines: Sequence[Mapping[str, Any]], secret: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from connector.core.errors import NotFound, SalesOpsError
+from connector.core.errors import NotFound, SalesOpsError, WrongSetting
 from connector.core.mapping import MappingRules
 from connector.core.status import STATUSES, StatusInfo
 from connector.mapping.rules import rules_of
@@ -15,7 +15,15 @@ from connector.mapping.schema import mapping_section
 from connector.mapping.source import LARGEST, Found, Unreadable, read
 from connector.mapping.value_fields import Gathering
 
-__all__ = ["BadMapping", "Mistake", "check_mapping", "load_mapping", "parse_mapping"]
+__all__ = [
+    "BadMapping",
+    "Mistake",
+    "check_mapping",
+    "load_mapping",
+    "parse_mapping",
+    "parse_mapping_for",
+    "read_text",
+]
 
 _MOST_TOLD: Final = 500
 
@@ -83,6 +91,20 @@ def load_mapping(
     path: Path, statuses: Iterable[StatusInfo] = STATUSES, adapters: Collection[str] | None = None
 ) -> MappingRules:
     """The rules of a file (UTF-8). Raises `BadMapping`, and `NotFound` when it cannot be opened."""
+    return parse_mapping(read_text(path), path.name, statuses, adapters)
+
+
+def parse_mapping_for(adapter: str, text: str, name: str, statuses: Iterable[StatusInfo]) -> MappingRules:
+    """The rules of a text for a connection with that adapter. Raises `BadMapping`, and `WrongSetting` for another's."""
+    rules = parse_mapping(text, name, statuses)
+    if rules.adapter != adapter:
+        message = f"the mapping {name} is for the adapter {rules.adapter}; the connection's is {adapter}"
+        raise WrongSetting(message)
+    return rules
+
+
+def read_text(path: Path) -> str:
+    """The text of a mapping file (UTF-8). Raises `BadMapping`, and `NotFound` when it cannot be opened."""
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
@@ -90,14 +112,13 @@ def load_mapping(
         message = f"the mapping file {path} cannot be read: {error.strerror}"
         raise NotFound(message) from error
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         if len(raw) <= LARGEST:
             line, start = raw.count(b"\n", 0, error.start) + 1, raw.rfind(b"\n", 0, error.start) + 1
             found = Found(line, error.start - start + 1, "this is no UTF-8 text; save the file as UTF-8")
             raise BadMapping(_mistakes([found], path.name)) from error
-        text = raw.decode("latin-1")
-    return parse_mapping(text, path.name, statuses, adapters)
+        return raw.decode("latin-1")
 
 
 def _mistakes(found: Iterable[Found], name: str) -> tuple[Mistake, ...]:

@@ -1,24 +1,28 @@
-"""What the systems have now, for pick-lists and checks, and where the mappings do not fit them any more."""
+"""What the systems have (stages, owners, fields) as they were asked last, and where the mappings do not fit it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, Final
 
-from connector.adapter_kit.contract import Catalog
+import structlog
+
+from connector.adapter_kit.contract import Catalog, Person
 from connector.core.errors import CrmError
 from connector.mapping import Mistake
 from connector.mapping.known_drift import Drifted, drifted, place_in
 from connector.mapping.source import read
 from connector.operations.connections import connected
-from connector.operations.mapping_versions import read_mapping, read_source
-from connector.operations.watch import drift as kept_drift
-from connector.operations.watch import from_json
-from connector.operations.watch import look as look_at
+from connector.operations.mappings import read_source
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import catalogs
+from connector.store.rows import Row
+
+MOST_TOLD: Final = 20
+log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +34,38 @@ class Checked:
     error: str | None = None
 
 
-def look(runtime: Runtime, name: str) -> Catalog:
-    """Ask the system for its stages, owners and fields, and keep them. Raises `NotFound`, and `CrmError`."""
-    return look_at(runtime, connected(runtime, name))
+def ask(runtime: Runtime, one: Connected) -> Catalog:
+    """What the system has now; kept. Raises `CrmError` when it does not answer."""
+    found = one.adapter.catalog(runtime.api_for(one))
+    with runtime.database.write() as connection:
+        catalogs.keep(connection, one.name, _to_json(found), runtime.clock())
+    return found
+
+
+def watch(runtime: Runtime) -> None:
+    """Look at every system whose connection is not paused, and warn of what does not fit. One that fails stops none."""
+    for one in list(runtime.connections.all().values()):
+        if one.is_paused:
+            continue
+        try:
+            ask(runtime, one)
+        except CrmError as error:
+            log.warning("catalogue not read", connection=one.name, error=str(error))
+            continue
+        found = stored_drift(runtime, one)
+        for difference in found[:MOST_TOLD]:
+            log.warning("mapping and system differ", connection=one.name, what=str(difference))
+        if len(found) > MOST_TOLD:
+            log.warning("mapping and system differ", connection=one.name, more=len(found) - MOST_TOLD)
+
+
+def stored_drift(runtime: Runtime, one: Connected) -> tuple[Drifted, ...]:
+    """Where the mapping in force does not fit the catalogue that was kept last; nothing where there is none."""
+    with runtime.database.read() as connection:
+        kept = catalogs.listed(connection, one.name)
+    if not kept or one.version is None:
+        return ()
+    return drifted(one.rules, _from_json(kept[0]["content"]), _fields_before(kept[1:]))
 
 
 def known(runtime: Runtime, name: str) -> Catalog:
@@ -40,7 +73,7 @@ def known(runtime: Runtime, name: str) -> Catalog:
     one = connected(runtime, name)
     with runtime.database.read() as connection:
         kept = catalogs.newest(connection, name)
-    return from_json(kept["content"]) if kept else look_at(runtime, one)
+    return _from_json(kept["content"]) if kept else ask(runtime, one)
 
 
 def drift(runtime: Runtime, name: str | None = None, *, asks: bool = True) -> Iterator[Checked]:
@@ -56,22 +89,44 @@ def drift(runtime: Runtime, name: str | None = None, *, asks: bool = True) -> It
         yield _checked(runtime, one, asks=asks)
 
 
-def check_file(runtime: Runtime, name: str, path: Path) -> list[Mistake]:
-    """What of a connection's mapping file its system does not have, each with its place.
+def check_text(runtime: Runtime, name: str, text: str, file: str) -> list[Mistake]:
+    """What of a mapping's text for a connection its system does not have, each with its place in the `file`.
 
     Raises `BadMapping`, `NotFound`, `WrongSetting`, and `CrmError` when the system was never asked and does not answer.
     """
-    one = connected(runtime, name)
-    source = read_mapping(runtime, path, one.adapter.NAME)
-    tree = read(source)[0]
-    gone = [found for found in drifted(read_source(runtime, name, source), known(runtime, name)) if found.is_gone]
-    return sorted(Mistake(path.name, *place_in(tree, found.place), str(found)) for found in gone)
+    rules, tree = read_source(runtime, name, text, file), read(text)[0]
+    gone = [found for found in drifted(rules, known(runtime, name)) if found.is_gone]
+    return sorted(Mistake(file, *place_in(tree, found.place), str(found)) for found in gone)
 
 
 def _checked(runtime: Runtime, one: Connected, *, asks: bool) -> Checked:
     try:
         if asks:
-            look_at(runtime, one)
+            ask(runtime, one)
     except CrmError as error:
         return Checked(connection=one.name, error=str(error))
-    return Checked(connection=one.name, found=kept_drift(runtime, one))
+    return Checked(connection=one.name, found=stored_drift(runtime, one))
+
+
+def _fields_before(kept: Iterable[Row]) -> dict[str, frozenset[str]]:
+    """Object → the fields that any of the catalogues has."""
+    fields: dict[str, set[str]] = defaultdict(set)
+    for row in kept:
+        for of, names in row["content"]["fields"].items():
+            fields[of].update(names)
+    return {of: frozenset(names) for of, names in fields.items()}
+
+
+def _to_json(catalog: Catalog) -> dict[str, Any]:
+    """A catalogue as JSON values: `stages`, `owners`, `fields`."""
+    owners = [
+        {"id": one.id, "email": one.email, "name": one.name, "is_active": one.is_active} for one in catalog.owners
+    ]
+    stages = {of: {name: dict(labels) for name, labels in found.items()} for of, found in catalog.stages.items()}
+    return {"stages": stages, "owners": owners, "fields": {of: dict(found) for of, found in catalog.fields.items()}}
+
+
+def _from_json(content: Mapping[str, Any]) -> Catalog:
+    """The catalogue that `_to_json` wrote."""
+    owners = tuple(Person(**one) for one in content["owners"])
+    return Catalog(stages=content["stages"], owners=owners, fields=content["fields"])

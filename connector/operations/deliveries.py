@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from connector.core.errors import NotFound
 from connector.operations.connections import find
-from connector.operations.mappings import wake
 from connector.operations.subjects import decision
 from connector.runtime.parts import Runtime
 from connector.store import deliveries as queries
@@ -30,22 +29,18 @@ class Replayed:
 
 
 def listed(
-    runtime: Runtime, *, of: str | None = None, outcome: str | None = None, most: int | None = None
+    runtime: Runtime, *, of: str | None = None, outcome: str | None = None, most: int | None = None, page: int = PAGE
 ) -> Iterator[dict[str, Any]]:
     """Deliveries without their bodies, newest first, read page by page; `most`: how many (None: all)."""
     if of is not None:
         find(runtime, of)
-    after: str | None = None
-    left = most
-    while left is None or left > 0:
-        limit = PAGE if left is None else min(PAGE, left)
-        with runtime.database.read() as connection:
-            rows = queries.listed(connection, of=of, outcome=outcome, after=after, limit=limit)
-        yield from ({key: row[key] for key in (*_SHORT, "finished_at")} for row in rows)
-        if len(rows) < limit:
-            return
-        after = rows[-1]["id"]
-        left = None if left is None else left - len(rows)
+    rows = runtime.database.pages(
+        lambda connection, after, limit: queries.listed(connection, of=of, outcome=outcome, after=after, limit=limit),
+        size=page,
+        most=most,
+    )
+    for row in rows:
+        yield {key: row[key] for key in (*_SHORT, "finished_at")}
 
 
 def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
@@ -108,6 +103,15 @@ def verify(runtime: Runtime, name: str) -> int:
     if taken:
         wake(runtime)
     return taken
+
+
+def wake(runtime: Runtime) -> None:
+    """Wake the workers for everything that waits now."""
+    with runtime.database.read() as connection:
+        lanes = queries.waiting_lanes(connection, runtime.clock())
+    runtime.wake_lanes(set(lanes))
+    runtime.wake_push()
+    runtime.wake_notify()
 
 
 def _body(body: bytes | None) -> dict[str, str | None]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.errors import ConnectorError
 from connector.intake.group_commit import said
-from connector.operations.watch import drift
+from connector.operations.catalogs import stored_drift
 from connector.runtime.metrics import Queue as Waiting
 from connector.runtime.parts import Runtime
 from connector.store import deliveries, notices, outbox, subjects
@@ -108,7 +108,7 @@ def _mail(runtime: Runtime) -> Finding:
 def _drift(runtime: Runtime) -> Finding:
     """As the systems were when they were asked last; the daily watch asks them."""
     connections = runtime.connections.all().values()
-    wrong = [f"{one.name} ({len(found)})" for one in connections if (found := drift(runtime, one))]
+    wrong = [f"{one.name} ({len(found)})" for one in connections if (found := stored_drift(runtime, one))]
     detail = f"mapping and system differ: {', '.join(wrong)}; run `connector mapping drift`" if wrong else ""
     return Finding(name="drift", is_fine=not wrong, detail=detail)
 

@@ -19,8 +19,7 @@ from connector.core.status import find_status
 from connector.core.terms import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
 from connector.i18n import labels_in, words_in
 from connector.i18n.why_not import Outlook
-from connector.operations.subjects import decision, happen
-from connector.operations.who import find_subject
+from connector.operations.subjects import decision, find_subject, happen
 from connector.runtime.parts import Runtime
 from connector.store import subjects as queries
 from connector.store.rows import Row

@@ -11,10 +11,10 @@ from connector.adapter_kit.collecting import collects
 from connector.adapter_kit.contract import Answer, Api, Finding
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.mapping.known_drift import FIELD_NEW
+from connector.operations.catalogs import ask, stored_drift
 from connector.operations.connections import connected as connected_of
 from connector.operations.connections import find
 from connector.operations.subscriptions import NEVER, registered
-from connector.operations.watch import drift, look
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import arrivals
@@ -125,10 +125,10 @@ def _mapping(runtime: Runtime, one: Connected, *, is_reachable: bool) -> Iterato
         return
     if is_reachable:
         try:
-            look(runtime, one)
+            ask(runtime, one)
         except CrmError as error:
             yield Finding(topic="mapping", is_good=False, text=f"the catalogue was not read: {_said(error)}")
-    found = drift(runtime, one)
+    found = stored_drift(runtime, one)
     if not found:
         text = f"version {one.version} fits what the system has, as far as it says"
         yield Finding(topic="mapping", is_good=True, text=text)

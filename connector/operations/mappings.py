@@ -1,15 +1,183 @@
-"""Mappings as people look at them: the one in force, and what is held for want of an entry."""
+"""A connection's mapping: the version in force, drafts and old versions (kept for ever), and what is held for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from connector.operations.mapping_versions import version_of
+from connector.core.errors import NotFound, SalesOpsError
+from connector.core.mapping import MappingRules
+from connector.core.status import StatusInfo
+from connector.mapping import parse_mapping_for
+from connector.mapping.diff import Difference, differences
+from connector.mapping.source import read
+from connector.operations.connections import find
 from connector.runtime.parts import Runtime
+from connector.store import connections as audit
 from connector.store import deliveries, subjects
+from connector.store import mapping_versions as versions
+from connector.store.rows import Row
 
 _SHOWN: Final = ("connection", "version", "author", "comment", "published_at", "source")
+_BASE: Final = re.compile(r"# (?P<name>[a-z0-9-]{1,63}), version (?P<version>[0-9]{1,9})\b[^\n]*\n")
+"""The line that `export` writes first: a file that has it says which version it was made of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A version that somebody saved or published since the one that a draft is based on, and how the two differ."""
+
+    version: int
+    state: str
+    author: str
+    at: datetime
+    differences: tuple[Difference, ...]
+
+    def __str__(self) -> str:
+        word = "draft" if self.state == versions.DRAFT else "version"
+        return f"{word} {self.version} by {self.author}, {self.at:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A draft's number, the version that it is based on (None: nothing was published), and what others have done since.
+
+    The differences of `beside` lead from the other's to this one.
+    """
+
+    version: int
+    based_on: int | None
+    beside: tuple[Beside, ...]
+
+
+class Outdated(SalesOpsError):
+    """Somebody has published since the version that a change was made of; nothing was overwritten.
+
+    The differences of `newer` lead from that version to the one in force.
+    """
+
+    reason = "outdated"
+
+    def __init__(self, newer: Beside, based_on: int | None) -> None:
+        base = "no version" if based_on is None else f"version {based_on}"
+        changed = "".join(f"\n  {one}" for one in newer.differences)
+        super().__init__(
+            f"{newer} is in force, and yours is based on {base}; nothing was published. Since then was changed:"
+            f"{changed}\nTake that over (`connector mapping export`), and publish with `--based-on {newer.version}`"
+        )
+        self.newer = newer
+        self.based_on = based_on
+
+
+def statuses(runtime: Runtime) -> tuple[StatusInfo, ...]:
+    """The workspace's statuses."""
+    return tuple(runtime.ruleset.statuses.values())
+
+
+def read_source(runtime: Runtime, name: str, source: str, file: str | None = None) -> MappingRules:
+    """The rules of a text for a connection; `file`: the text's name in mistakes (None: that of the connection).
+
+    Raises `BadMapping`, `NotFound`, and `WrongSetting` for another adapter's.
+    """
+    return parse_mapping_for(find(runtime, name)["adapter"], source, file or name, statuses(runtime))
+
+
+def read_file(runtime: Runtime, name: str, text: str, file: str | None = None) -> tuple[str, int | None]:
+    """A file's text for a connection without the line of `export`, and the version which that names (None: no line).
+
+    Raises what `read_source` does.
+    """
+    read_source(runtime, name, text, file)
+    found = _BASE.match(text)
+    if found is None:
+        return text, None
+    return text[found.end() :], int(found["version"]) if found["name"] == name else None
+
+
+def save_draft(
+    runtime: Runtime, name: str, source: str, *, actor: str, comment: str = "", based_on: int | None = None
+) -> Saved:
+    """Save a draft beside all others; `based_on` None: it was made of the version in force.
+
+    Raises `BadMapping`, `NotFound` and `WrongSetting`.
+    """
+    read_source(runtime, name, source)
+    now = runtime.clock()
+    with runtime.database.write() as connection:
+        versions.lock(connection, name)
+        in_force = versions.in_force(connection, name)
+        base = based_on if based_on is not None else (in_force["version"] if in_force else None)
+        if base is not None and versions.get(connection, name, base) is None:
+            raise _missing(name, base)
+        others = [
+            row
+            for row in versions.newer(connection, name, base or 0)
+            if row["state"] == versions.PUBLISHED or row["based_on"] == base
+        ]
+        version = versions.add_version(connection, name, source, author=actor, comment=comment, now=now, based_on=base)
+        detail = {"version": version, "based_on": base, "comment": comment}
+        audit.note(connection, now, actor=actor, action="mapping.draft", target=name, detail=detail)
+    beside = tuple(beside_of(runtime, row, row["source"], source) for row in others)
+    return Saved(version=version, based_on=base, beside=beside)
+
+
+def beside_of(runtime: Runtime, row: Row, before: str, after: str) -> Beside:
+    """A version with the differences between two sources."""
+    is_draft = row["state"] == versions.DRAFT
+    return Beside(
+        version=row["version"],
+        state=row["state"],
+        author=row["author"] if is_draft else row["published_by"] or row["author"],
+        at=row["created_at"] if is_draft else row["published_at"],
+        differences=compared(runtime, before, after),
+    )
+
+
+def compared(runtime: Runtime, before: str, after: str) -> tuple[Difference, ...]:
+    """What is other in the second source; of no source (empty) everything is."""
+    return differences(_tree(before), _tree(after), statuses(runtime))
+
+
+def listed(runtime: Runtime, name: str) -> Iterator[dict[str, Any]]:
+    """Drafts and published versions, newest first. Raises `NotFound`."""
+    find(runtime, name)
+    with runtime.database.read() as connection:
+        rows = versions.listed(connection, name)
+    newest = max((row["version"] for row in rows if row["state"] == versions.PUBLISHED), default=None)
+    for row in rows:
+        publisher = row["published_by"] or (row["author"] if row["published_at"] else None)
+        yield {**row, "published_by": publisher, "is_in_force": row["version"] == newest}
+
+
+def version_of(runtime: Runtime, name: str, version: int | None = None) -> Row:
+    """A version with its source; None: the one in force. Raises `NotFound`."""
+    find(runtime, name)
+    with runtime.database.read() as connection:
+        found = versions.in_force(connection, name) if version is None else versions.get(connection, name, version)
+    if found is None and version is None:
+        message = f"no mapping was published for {name!r}; do so by `connector mapping publish {name} FILE`"
+        raise NotFound(message)
+    if found is None:
+        raise _missing(name, version)
+    return found
+
+
+def export(runtime: Runtime, name: str, version: int | None = None) -> str:
+    """A version's file (None: the one in force), with a first line that says which it is. Raises `NotFound`."""
+    found = version_of(runtime, name, version)
+    return f"# {name}, version {found['version']}: leave this line, it tells when somebody is faster\n{found['source']}"
+
+
+def newest_draft(runtime: Runtime, name: str) -> Row:
+    """The newest draft with its source. Raises `NotFound`."""
+    number = next((row["version"] for row in listed(runtime, name) if row["state"] == versions.DRAFT), None)
+    if number is None:
+        message = f"{name!r} has no draft; give a file or two versions to compare"
+        raise NotFound(message)
+    return version_of(runtime, name, number)
 
 
 def show(runtime: Runtime, name: str) -> dict[str, Any]:
@@ -28,10 +196,10 @@ def held(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:
             yield {"what": what, **{key: row[key] for key in ("connection", "reason", "count", "example")}}
 
 
-def wake(runtime: Runtime) -> None:
-    """Wake the workers for everything that waits now."""
-    with runtime.database.read() as connection:
-        lanes = deliveries.waiting_lanes(connection, runtime.clock())
-    runtime.wake_lanes(set(lanes))
-    runtime.wake_push()
-    runtime.wake_notify()
+def _tree(source: str) -> Mapping[str, Any]:
+    return {str(key): value for key, value in read(source)[0].items()} if source else {}
+
+
+def _missing(name: str, version: int | None) -> NotFound:
+    message = f"{name!r} has no version {version}; `connector mapping versions {name}` lists them"
+    return NotFound(message)

@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
-from connector.operations.connection_changes import CONSOLE
-from connector.operations.subjects import show
-from connector.operations.who import find_subject
+from connector.operations.connections import CONSOLE
+from connector.operations.subjects import find_subject, show
 from connector.pipeline.apply import Change, Incoming, apply, settle
 from connector.pipeline.identity import Key, strongest
 from connector.runtime.parts import Runtime

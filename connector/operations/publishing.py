@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Final
 
 from connector.core.calendar import day_start
 from connector.core.errors import SalesOpsError
 from connector.mapping.diff import Difference
-from connector.operations.mapping_versions import (
+from connector.operations.deliveries import wake
+from connector.operations.mappings import (
     Outdated,
     beside_of,
     compared,
@@ -19,7 +19,6 @@ from connector.operations.mapping_versions import (
     read_source,
     version_of,
 )
-from connector.operations.mappings import wake
 from connector.pipeline.remap import remap
 from connector.runtime.parts import Runtime
 from connector.store import connections as queries
@@ -90,20 +89,23 @@ Progress = Callable[[str, int, int], None]
 def publish(
     runtime: Runtime,
     name: str,
-    path: Path,
+    text: str,
     *,
     actor: str,
+    file: str | None = None,
     comment: str = "",
     based_on: int | None = None,
     since: date | None = None,
     is_confirmed: bool = False,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> Published:
-    """Publish a file as a connection's next version; `based_on` None: as its first line says.
+    """Publish the text of a file as a connection's next version; `based_on` None: as its first line says.
+
+    `file`: the file's name in mistakes (None: that of the connection).
 
     Raises `BadMapping`, `NotFound`, `WrongSetting`, `Outdated` and `TooManyMoved`.
     """
-    source, base = read_file(runtime, name, path)
+    source, base = read_file(runtime, name, text, file)
     one = Publication(
         source=source,
         comment=comment,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload, WrongSetting
+from connector.core.errors import BadPayload, NotFound, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
 from connector.core.state import State
 from connector.core.status import find_status
 from connector.i18n import Words
 from connector.i18n.why import ENGLISH, sentence
-from connector.operations.connection_changes import CONSOLE
-from connector.operations.who import find_subject
+from connector.operations.connections import CONSOLE
 from connector.pipeline.apply import Incoming, apply
 from connector.runtime.parts import Runtime
 from connector.store import connections as audit
@@ -29,21 +28,44 @@ from connector.what_if.simulate import ended
 PAGE: Final = 500
 _LONGEST_TAG: Final = 63
 _DECISION: Final = ("id", "rule", "notify", "skipped", "reason", "notice", "mail", "step", "facts", "delivery")
+_AS: Final[tuple[tuple[str, Callable[[Part], str]], ...]] = (("email", Part.email), ("phone", Part.phone))
 
 
-def listed(runtime: Runtime, *, status: str | None = None) -> Iterator[dict[str, Any]]:
+def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> Iterator[dict[str, Any]]:
     """Every subject by id, as `line` gives it, read page by page. `status`: a code, label or alias."""
     wanted = find_status(status, runtime.ruleset.statuses.values()) if status is not None else None
-    after: str | None = None
-    while True:
-        with runtime.database.read() as connection:
-            rows = queries.listed(connection, status=wanted, after=after, limit=PAGE)
-            identities = queries.identities_of(connection, [row["id"] for row in rows])
-        for row in rows:
-            yield line(row, identities[row["id"]])
-        if len(rows) < PAGE:
-            return
-        after = rows[-1]["id"]
+
+    def read(connection: Connection, after: str | None, limit: int) -> list[Row]:
+        rows = queries.listed(connection, status=wanted, after=after, limit=limit)
+        identities = queries.identities_of(connection, [row["id"] for row in rows])
+        return [line(row, identities[row["id"]]) for row in rows]
+
+    for row in runtime.database.pages(read, size=page):
+        yield dict(row)
+
+
+def candidates(who: str) -> list[tuple[str, str]]:
+    """The identities (kind, value) that the words may be, as adapters write them."""
+    found = [("visitor", who), ("record", who)]
+    for kind, read in _AS:
+        try:
+            found.append((kind, read(Part(who))))
+        except BadPayload:
+            continue
+    return found
+
+
+def find_subject(runtime: Runtime, who: str) -> str:
+    """The id of the subject. Raises `NotFound`, which says what the words can be."""
+    with runtime.database.read() as connection:
+        found = queries.find(connection, candidates(who.strip()), who.strip().upper())
+    if found is None:
+        message = (
+            f"there is no subject {who!r}; allowed: an e-mail, a phone number, a visitor id, CONNECTION:OBJECT:ID, "
+            "or our own id"
+        )
+        raise NotFound(message)
+    return found
 
 
 def line(row: Row, identities: list[tuple[str, str]]) -> dict[str, Any]:

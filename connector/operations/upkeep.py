@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -10,18 +10,15 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from connector.core.errors import CrmError, NotFound
-from connector.operations.connections import connected, find
+from connector.core.errors import CrmError
+from connector.operations.connections import connected
 from connector.operations.doctor import balance, is_balanced
 from connector.pipeline.reconcile import reconcile
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import deliveries, outbox
-from connector.store.rows import chunks
+from connector.store import deliveries
 
-PAGE: Final = 500
 log: Final = structlog.get_logger(__name__)
-_ENTRY: Final = ("id", "kind", "connection", "subject", "record", "outcome", "attempts", "next_attempt_at", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,43 +28,6 @@ class Reconciled:
     connection: str
     events: dict[str, int]
     error: str | None = None
-
-
-def entries(
-    runtime: Runtime, *, of: str | None = None, outcome: str | None = None, most: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """Entries of the outbox, newest first, read page by page; `most`: how many (None: all)."""
-    if of is not None:
-        find(runtime, of)
-    after: str | None = None
-    left = most
-    while left is None or left > 0:
-        limit = PAGE if left is None else min(PAGE, left)
-        with runtime.database.read() as connection:
-            rows = outbox.listed(connection, of=of, outcome=outcome, after=after, limit=limit)
-        for row in rows:
-            yield {key: row[key] for key in (*_ENTRY, "created_at", "finished_at", "payload")}
-        if len(rows) < limit:
-            return
-        after = rows[-1]["id"]
-        left = None if left is None else left - len(rows)
-
-
-def retry(runtime: Runtime, ids: Sequence[str] = (), *, of: str | None = None) -> list[str]:
-    """Let dead entries wait again: those of these ids, of a connection, or all; their ids. Raises `NotFound`."""
-    if of is not None:
-        find(runtime, of)
-    wanted = [one.strip().upper() for one in ids]
-    retried: list[str] = []
-    for part in chunks(wanted) if wanted else (None,):
-        with runtime.database.write() as connection:
-            retried += outbox.retry(connection, runtime.clock(), part, of)
-    if missing := set(wanted) - set(retried):
-        message = f"not among the dead: {', '.join(sorted(missing))}; `connector outbox list --outcome dead` shows them"
-        raise NotFound(message)
-    if retried:
-        runtime.wake_push()
-    return retried
 
 
 def account(runtime: Runtime) -> list[dict[str, Any]]:

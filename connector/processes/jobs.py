@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from connector.operations import watch as watching
+from connector.operations import catalogs
 from connector.operations.subscriptions import subscribe_all
 from connector.pipeline import remap as remapping
 from connector.pipeline.reconcile import reconcile_all
@@ -160,7 +160,7 @@ def watch() -> None:
     here = runtime()
     with here.waker.turn("watch") as has_turn:
         if has_turn:
-            watching.watch(here)
+            catalogs.watch(here)
 
 
 def subscribe() -> None:

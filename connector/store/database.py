@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,6 +109,29 @@ class Database:
         """One transaction that only reads; it never waits for a writer."""
         with self._reader.connect() as connection:
             yield connection
+
+    def pages(
+        self,
+        read: Callable[[Connection, str | None, int], Sequence[Mapping[str, Any]]],
+        *,
+        size: int,
+        most: int | None = None,
+    ) -> Iterator[Mapping[str, Any]]:
+        """Rows, read page by page in a transaction each. `most`: how many (None: all).
+
+        `read` gets the `id` of the last row so far (None: none yet), and how many rows are wanted.
+        """
+        after: str | None = None
+        left = most
+        while left is None or left > 0:
+            limit = size if left is None else min(size, left)
+            with self.read() as connection:
+                rows = read(connection, after, limit)
+            yield from rows
+            if len(rows) < limit:
+                return
+            after = rows[-1]["id"]
+            left = None if left is None else left - len(rows)
 
     def close(self) -> None:
         """Close the pools and the lock file."""

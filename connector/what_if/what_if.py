@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
-from connector.core.errors import NotFound, WrongSetting
-from connector.operations.mapping_versions import read_file
+from connector.core.errors import WrongSetting
 from connector.runtime.parts import Runtime
 from connector.what_if import runs
 from connector.what_if.compare import what_if
 from connector.what_if.forecast import Expected, Forecast, forecast
 from connector.what_if.proposal import Asked, proposal_of
 from connector.what_if.report import Difference, WhatIf
-from connector.what_if.simulate import raw_settings
 
 LONGEST: Final = 3660
 Progress = Callable[[int, int], None]
-
-
-def asked(
-    runtime: Runtime,
-    *,
-    draft: Path | None = None,
-    of: str | None = None,
-    settings: Path | None = None,
-    template: str | None = None,
-    in_progress: str | None = None,
-    since: date | None = None,
-) -> Asked:
-    """What files stand for: a draft of the mapping of the connection `of`, and a file of rule settings.
-
-    Raises `BadMapping`, `NotFound` and `WrongSetting`.
-    """
-    if (draft is None) != (of is None):
-        message = "a draft of a mapping and --connection belong together: give both, or none"
-        raise WrongSetting(message)
-    return Asked(
-        mappings={of: read_file(runtime, of, draft)[0]} if draft is not None and of is not None else {},
-        settings=None if settings is None else raw_settings(_content(settings)),
-        template=template,
-        in_progress=in_progress,
-        since=since.isoformat() if since else None,
-    )
 
 
 def run(
@@ -105,11 +75,3 @@ def run_forecast(
         message = f"--days: found {days}; allowed: 0 (today alone) to {LONGEST}"
         raise WrongSetting(message)
     return forecast(runtime, days, progress=progress, each=each)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        message = f"the settings file {path} cannot be read: {error.strerror}"
-        raise NotFound(message) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli.skeleton import FILES, lay_out
+from connector.cli.new_adapter import FILES, lay_out
 from connector.core.errors import WrongSetting
 from tests.cli.conftest import Cli
 

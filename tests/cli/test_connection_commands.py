@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from adapters.bitrix24 import Bitrix24
 from connector.core.errors import WrongSetting
-from connector.operations.connection_changes import check_name, shipped_mapping
+from connector.operations.connections import check_name, shipped_mapping
 from connector.runtime.parts import Runtime
 from connector.store.tables import audit, connections
 from tests.cli.conftest import Cli

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from connector.operations import deliveries as operations
-from connector.operations import upkeep
+from connector.operations import outbox as outbox_operations
 from connector.runtime.parts import Runtime
 from connector.store.tables import deliveries, outbox
 from tests.cli.conftest import Cli, ago
@@ -52,20 +52,21 @@ def test_list_shows_deliveries_newest_first(cli: Cli, server: Runtime, sender: S
     assert [one["key"] for one in found] == ["msg_shop_3", "msg_shop_2", "msg_shop_1"]
     assert {one["outcome"] for one in found} == {"applied"}
     assert len(cli.lines("delivery", "list", "--limit", "2")) == 2
+    assert len(cli.lines("delivery", "list", "--all")) == 3
+    assert len(cli.lines("outbox", "list", "--all")) == 3
+    assert len(cli.lines("outbox", "list", "--limit", "2", "--connection", "shop")) == 2
     assert cli.lines("delivery", "list", "--connection", "shop", "--outcome", "dead") == []
     assert cli("delivery", "list", "--outcome", "dead").stdout == "No delivery.\n"
 
 
-def test_list_reads_every_page(cli: Cli, server: Runtime, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_reads_every_page(server: Runtime, sender: Sender) -> None:
     for number in range(5):
         sender.send(_stage(number + 1))
-    monkeypatch.setattr(operations, "PAGE", 2)
-    assert len(cli.lines("delivery", "list", "--all")) == 5
-    assert len(cli.lines("delivery", "list", "--limit", "3")) == 3
+    assert len(list(operations.listed(server, page=2))) == 5
+    assert len(list(operations.listed(server, most=3, page=2))) == 3
     drain(server)
-    monkeypatch.setattr(upkeep, "PAGE", 2)
-    assert len(cli.lines("outbox", "list", "--all")) == 5
-    assert len(cli.lines("outbox", "list", "--limit", "4", "--connection", "shop")) == 4
+    assert len(list(outbox_operations.listed(server, page=2))) == 5
+    assert len(list(outbox_operations.listed(server, of="shop", most=4, page=2))) == 4
 
 
 def test_show_gives_request_events_and_decisions(cli: Cli, server: Runtime, sender: Sender) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -137,15 +136,15 @@ def test_a_file_is_checked_against_its_system_and_drift_is_told(shop: Cli, monke
     assert shop("mapping", "drift", code=1).stderr == "shop: it is away\n"
 
 
-def test_a_terminal_is_told_how_far_a_long_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_how_far_a_long_run_is() -> None:
     class Terminal(StringIO):
         def isatty(self) -> bool:
             return True
 
     shown = Terminal()
-    monkeypatch.setattr(sys, "stderr", shown)
-    tell = progress(is_json=False)
-    tell("what-if", 1, 2)
-    tell("what-if", 2, 2)
-    progress(is_json=True)("what-if", 1, 2)
+    show = progress(shown, is_json=False)
+    show("what-if", 1, 2)
+    show("what-if", 2, 2)
+    progress(shown, is_json=True)("what-if", 1, 2)
+    progress(StringIO(), is_json=False)("what-if", 1, 2)
     assert shown.getvalue() == "\rwhat-if: 1 of 2 subjects\rwhat-if: 2 of 2 subjects\n"

@@ -10,7 +10,7 @@ from redis import Redis
 from rq import Queue
 
 from connector.operations import subjects as operations
-from connector.operations.who import candidates
+from connector.operations.subjects import candidates
 from connector.runtime.parts import Runtime
 from connector.store import outbox
 from tests.cli.conftest import Cli, ago, opened
@@ -152,14 +152,13 @@ def test_list_can_be_narrowed_to_a_status(filled: Cli) -> None:
     assert filled("subject", "list", "--status", "order").stdout == "No subject.\n"
 
 
-def test_list_reads_every_page(cli: Cli, server: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_reads_every_page(server: Runtime) -> None:
     add_connection(server)
     Sender(server).send(
         *({**BASE, "id": f"p{n}", "at": ago(days=1), "subject": {"visitor": f"p{n}"}} for n in range(7))
     )
     drain(server)
-    monkeypatch.setattr(operations, "PAGE", 3)
-    found = cli.lines("subject", "list")
+    found = list(operations.listed(server, page=3))
     assert len({one["id"] for one in found}) == 7
 
 

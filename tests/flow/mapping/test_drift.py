@@ -16,7 +16,6 @@ from connector.emulators.engine.faults import Faults
 from connector.operations import catalogs as operations
 from connector.operations import doctor
 from connector.operations.publishing import Publication, put_in_force
-from connector.operations.watch import drift, look, watch
 from connector.pipeline import remap as remapping
 from connector.processes import jobs
 from connector.runtime.connections import Connected
@@ -56,11 +55,11 @@ def change(portal: Bitrix24Crm) -> None:
 
 
 def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, clock: Clock) -> None:
-    assert drift(runtime, tokyo) == ()
-    look(runtime, tokyo)
-    assert drift(runtime, tokyo) == ()
+    assert operations.stored_drift(runtime, tokyo) == ()
+    operations.ask(runtime, tokyo)
+    assert operations.stored_drift(runtime, tokyo) == ()
     clock.forward(days=1)
-    look(runtime, tokyo)
+    operations.ask(runtime, tokyo)
     with runtime.database.read() as connection:
         (kept,) = catalogs.listed(connection, "tokyo")
     assert kept["seen_at"] == clock()
@@ -69,12 +68,12 @@ def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, cloc
 def test_what_is_gone_and_what_is_new_is_told_and_warned_of(
     runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, clock: Clock
 ) -> None:
-    look(runtime, tokyo)
+    operations.ask(runtime, tokyo)
     change(portal)
     clock.forward(days=1)
     with capture_logs() as logs:
-        watch(runtime)
-    found = [str(one) for one in drift(runtime, tokyo)]
+        operations.watch(runtime)
+    found = [str(one) for one in operations.stored_drift(runtime, tokyo)]
     assert found == [
         "push / lead / UF_CRM_ABM_SINCE: the mapping names this field, the system does not have it",
         "stages / lead / IN_PROCESS: the mapping has this stage, the system does not have it any more",
@@ -91,26 +90,24 @@ def test_what_is_gone_and_what_is_new_is_told_and_warned_of(
 def test_the_doctor_names_the_connections_that_do_not_fit(
     runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, clock: Clock
 ) -> None:
-    look(runtime, tokyo)
+    operations.ask(runtime, tokyo)
     clock.forward(days=1)
     assert [one.is_fine for one in doctor.examine(runtime) if one.name == "drift"] == [True]
     change(portal)
-    look(runtime, tokyo)
+    operations.ask(runtime, tokyo)
     (finding,) = [one for one in doctor.examine(runtime) if one.name == "drift"]
     assert finding.detail == "mapping and system differ: tokyo (4); run `connector mapping drift`"
     assert [one.name for one in doctor.examine(runtime, with_account=False) if one.name == "drift"] == []
 
 
 def test_a_file_is_checked_against_the_system_with_line_and_column(
-    runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, tmp_path: Path, clock: Clock
+    runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, clock: Clock
 ) -> None:
-    file = tmp_path / "tokyo.yaml"
-    file.write_text(MAPPING)
-    assert operations.check_file(runtime, "tokyo", file) == []
+    assert operations.check_text(runtime, "tokyo", MAPPING, "tokyo.yaml") == []
     change(portal)
     clock.forward(days=1)
-    operations.look(runtime, "tokyo")
-    found = operations.check_file(runtime, "tokyo", file)
+    operations.ask(runtime, tokyo)
+    found = operations.check_text(runtime, "tokyo", MAPPING, "tokyo.yaml")
     lines = MAPPING.splitlines()
     assert [(one.column, lines[one.line - 1].strip().partition(":")[0]) for one in found] == [
         (5, "IN_PROCESS"),
@@ -130,7 +127,7 @@ def test_a_system_that_fails_stops_no_other_and_a_paused_one_is_not_asked(
         now = runtime.clock()
         catalogs.keep(connection, "other", {"stages": {}, "owners": [], "fields": {}}, now)
     with capture_logs() as logs:
-        watch(runtime)
+        operations.watch(runtime)
     assert [(one["event"], one["connection"], one["error"]) for one in logs] == [("catalogue not read", "tokyo", away)]
     asked = operations.drift(runtime)
     assert [(one.connection, one.error) for one in asked] == [("other", None), ("tokyo", away)]
@@ -143,7 +140,7 @@ def test_many_differences_are_warned_of_in_one_line(runtime: Runtime, tokyo: Con
     more = (replace(stages["STATUS"][0], id=900 + number, status_id=f"S{number}") for number in range(25))
     stages["STATUS"] = (*stages["STATUS"], *more)
     with capture_logs() as logs:
-        watch(runtime)
+        operations.watch(runtime)
     assert len(logs) == 21
     assert logs[-1]["more"] == 5
     assert tokyo.name == "tokyo"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from connector.operations import mapping_versions as versions
 from connector.operations import mappings
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.publishing import Publication, Published, put_in_force, rollback
@@ -76,7 +75,7 @@ def test_ignore_is_a_choice_that_is_written_down(runtime: Runtime) -> None:
     assert [str(one) for one in done.differences] == ["lead / strange: nothing → ignore"]
     assert outcomes(runtime) == ["applied", "ignored"]
     assert _book(runtime) == {"applied": 1}
-    newest = next(versions.listed(runtime, "shop"))
+    newest = next(mappings.listed(runtime, "shop"))
     assert (newest["comment"], newest["published_by"], newest["is_in_force"]) == ("only a test", "kim", True)
 
 

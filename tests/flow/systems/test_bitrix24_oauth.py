@@ -11,7 +11,7 @@ import pytest
 from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.engine.loopback import Loopback
-from connector.operations import connection_changes
+from connector.operations import connections
 from connector.operations.inspections import inspect
 from connector.pipeline.reconcile import reconcile
 from connector.processes import jobs
@@ -103,11 +103,11 @@ def test_a_refresh_token_that_was_rotated_outlives_a_change_of_other_settings(
 ) -> None:
     jobs.subscribe()
     handlers = len(portal.application.handlers)
-    connection_changes.change(runtime, "tokyo", {"batch": 7}, actor="test")
-    connection_changes.rotate(runtime, "tokyo", {"robot_token": ("newer",)}, keeps_old=True, actor="test")
+    connections.change(runtime, "tokyo", {"batch": 7}, actor="test")
+    connections.rotate(runtime, "tokyo", {"robot_token": ("newer",)}, keeps_old=True, actor="test")
     clock.forward(hours=2)
     jobs.subscribe()
     assert [handler.url.endswith("?token=newer") for handler in portal.application.handlers] == [True] * handlers
-    connection_changes.remove(runtime, "tokyo", actor="test")
+    connections.remove(runtime, "tokyo", actor="test")
     with runtime.database.read() as connection:
         assert connection.exec_driver_sql("select count(*) from kept").scalar() == 0

@@ -12,7 +12,7 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.youyi.crm import YouyiPool
 from connector.operations.connections import connected
 from connector.operations.imports.csv_import import Wish, import_csv
-from connector.operations.upkeep import retry
+from connector.operations.outbox import retry
 from connector.runtime.parts import Runtime
 from connector.store import connections, outbox, subjects
 from tests.conftest import Clock

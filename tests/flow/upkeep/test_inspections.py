@@ -12,7 +12,7 @@ import pytest
 
 from connector.adapter_kit.contract import Answer, Api, Catalog, Finding, Person
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.operations import connection_changes
+from connector.operations import connections as operations
 from connector.operations.inspections import MOST_TOLD, inspect
 from connector.operations.subscriptions import subscribe_all
 from connector.runtime.parts import Runtime
@@ -171,7 +171,7 @@ def test_the_next_renewal_is_told_and_a_registration_that_failed(runtime: Runtim
         raise CrmRefused(message)
 
     strings.subscribes = refuses
-    connection_changes.change(runtime, "puppet", {"method": "PUT"}, actor="test")
+    operations.change(runtime, "puppet", {"method": "PUT"}, actor="test")
     subscribe_all(runtime, lambda: True)
     is_good, text = _said(runtime, "webhooks")[0]
     assert (is_good, text.endswith("the log says why; it is tried again at 2026-04-01 09:00:00Z")) == (False, True)
@@ -180,7 +180,7 @@ def test_the_next_renewal_is_told_and_a_registration_that_failed(runtime: Runtim
 def test_a_delivery_that_could_not_be_authenticated_since_is_told(runtime: Runtime, strings: Strings) -> None:
     del strings
     line = {"id": "e", "at": NOW.isoformat(), "type": "identify", "subject": {"email": "a@example.com"}}
-    connection_changes.rotate(
+    operations.rotate(
         runtime,
         "puppet",
         {"secret": ("whsec_ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM=",)},
@@ -236,7 +236,7 @@ def test_a_paused_connection_and_a_system_without_webhooks_are_told(
 ) -> None:
     del strings
     monkeypatch.setattr("tests.flow.scripted_adapter.Puppet.EVENTS", frozenset())
-    connection_changes.set_paused(runtime, "puppet", is_paused=True, actor="test")
+    operations.set_paused(runtime, "puppet", is_paused=True, actor="test")
     assert _said(runtime, "connection") == [
         (False, "the connection is paused; `connector connection resume puppet` goes on with it")
     ]

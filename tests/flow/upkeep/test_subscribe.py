@@ -11,7 +11,7 @@ from rq.timeouts import JobTimeoutException
 
 from connector.adapter_kit.contract import Api
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.operations import connection_changes
+from connector.operations import connections as operations
 from connector.operations.subscriptions import AGAIN, AGAIN_REFUSED, NEVER
 from connector.processes import jobs
 from connector.runtime.parts import Runtime
@@ -117,7 +117,7 @@ def test_without_a_public_address_and_while_paused_nothing_is_registered(runtime
     _reach(runtime, None)
     jobs.subscribe()
     _reach(runtime, PUBLIC)
-    connection_changes.set_paused(runtime, "puppet", is_paused=True, actor="test")
+    operations.set_paused(runtime, "puppet", is_paused=True, actor="test")
     jobs.subscribe()
     assert registry.asked == []
     assert _due(runtime) is None
@@ -128,7 +128,7 @@ def test_another_public_address_or_another_secret_is_registered_anew(runtime: Ru
     _reach(runtime, "https://other.example.com")
     jobs.subscribe()
     jobs.subscribe()
-    connection_changes.change(runtime, "puppet", {"strings": "puppet"}, actor="test")
+    operations.change(runtime, "puppet", {"strings": "puppet"}, actor="test")
     jobs.subscribe()
     hosts = [url.split("/")[2] for url, _ in registry.asked]
     assert hosts == ["connector.example.com", "other.example.com", "other.example.com"]
@@ -136,7 +136,7 @@ def test_another_public_address_or_another_secret_is_registered_anew(runtime: Ru
 
 def test_a_connection_that_is_changed_meanwhile_stays_due(runtime: Runtime, strings: Strings) -> None:
     def changed(_url: str, _now: datetime, _api: Api) -> None:
-        connection_changes.change(runtime, "puppet", {"method": "PUT"}, actor="test")
+        operations.change(runtime, "puppet", {"method": "PUT"}, actor="test")
 
     strings.subscribes = changed
     jobs.subscribe()
