@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.adapter_kit.answers import is_good, named
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens
 from connector.adapter_kit.redaction import mask_text
+from connector.adapter_kit.rest import is_good, named
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 PAGE: Final = 100

@@ -10,7 +10,8 @@ from adapters.amis.client import LATER_CODES, PAGE, Said
 from adapters.amis.read import Reader
 from adapters.amis.records import ORDERS, Row
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
-from connector.adapter_kit.update_plan import Plan, chunks
+from connector.adapter_kit.rest import chunks
+from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 STAGE: Final = "stage"

@@ -11,7 +11,7 @@ from typing import Any, Final
 from adapters.amis.client import Crm
 from adapters.amis.records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENUE, STAGES, Reading, Row
 from connector.adapter_kit.contract import Catalog, Finding, Person
-from connector.adapter_kit.update_plan import chunks
+from connector.adapter_kit.rest import chunks
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 from adapters.bitrix24.address import at_origin, new_origin
 from adapters.bitrix24.errors import ERRORS
 from adapters.bitrix24.oauth import Access
-from connector.adapter_kit.answers import named
 from connector.adapter_kit.contract import Answer, Api, PushOutcome
+from connector.adapter_kit.rest import named
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import CrmUnavailable
 

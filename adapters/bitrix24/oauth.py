@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapters.bitrix24.address import is_portal
-from connector.adapter_kit.answers import named
 from connector.adapter_kit.contract import Api
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
+from connector.adapter_kit.rest import named
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 ADVICE: Final[Mapping[str, str]] = {

@@ -42,7 +42,7 @@ class Plan(update_plan.Plan):
             },
         )
 
-    def judged(self, written: Any, item: Item | None) -> Pushed:
+    def judged_by(self, written: Any, item: Item | None) -> Pushed:
         """The result by what the write answered and what the record shows after it."""
         if isinstance(written, Failure):
             return self.failed(written)

@@ -85,4 +85,4 @@ def _write(reader: Reader, plans: Sequence[Plan], *, is_first: bool) -> list[Pus
         if is_first:
             raise
         return [plan.failed(error) for plan in plans]
-    return [plan.judged(result, items.get(plan.name)) for plan, result in zip(plans, written, strict=True)]
+    return [plan.judged_by(result, items.get(plan.name)) for plan, result in zip(plans, written, strict=True)]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from connector.adapter_kit.answers import in_one_line, is_good
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.redaction import mask_text
+from connector.adapter_kit.rest import in_one_line, is_good
 from connector.core.errors import CrmRefused
 
 PAGE: Final = 200

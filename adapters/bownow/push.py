@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from adapters.bownow.read import GONE, Reader
 from adapters.bownow.records import LEAD, Lead, id_of, ids_of
-from connector.adapter_kit.answers import is_good
 from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import people_for
+from connector.adapter_kit.rest import is_good
 from connector.adapter_kit.update_plan import Plan, is_same, shows
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from adapters.bownow.client import PAGE, Account
 from adapters.bownow.records import LEAD, Lead, Reading, id_of
-from connector.adapter_kit.answers import is_good
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.rest import is_good
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 

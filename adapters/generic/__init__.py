@@ -16,7 +16,7 @@ import orjson
 from adapters.generic.connect import look
 from adapters.generic.paths import Item, Paths
 from adapters.generic.proof import Proof
-from adapters.generic.push import FIELDS, Writing
+from adapters.generic.push import FIELDS, Target
 from adapters.generic.read import Changes
 from adapters.generic.settings import PATHS, SETTINGS
 from adapters.generic.webhook import WORDS, Naming, events_of, first_name
@@ -141,14 +141,14 @@ class Generic:
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request per update; without `read_url` a 2xx counts as done, with the reason `not read back`."""
-        return self._writing().push(updates, api)
+        return self._target(api).push(updates)
 
     catalog = defaults.catalog
 
     def inspect(self, url: str, api: Api) -> Sequence[Finding]:
         """Whether the settings can be used, and whether the system answers `changes_url`."""
         del url
-        mistakes = [*self._proof().mistakes(), *self._paths().mistakes(), *self._writing().mistakes()]
+        mistakes = [*self._proof().mistakes(), *self._paths().mistakes(), *self._target(api).mistakes()]
         return look(mistakes, self.changes_url, self._headers(), self._secrets(), api)
 
     subscribe = defaults.subscribe
@@ -182,16 +182,16 @@ class Generic:
             ignored=frozenset(self.ignored_types),
         )
 
-    def _writing(self) -> Writing:
-        return Writing(
+    def _target(self, api: Api) -> Target:
+        return Target(
+            api=api,
             url=self.url,
             method=self.method,
             headers=self._headers(),
             template=self.template,
             read_url=self.read_url,
             read=self.read,
-            owners=self._owners(),
-            has_directory=bool(self.owner_ids),
+            owners=self._owners() if self.owner_ids else None,
             secrets=self._secrets(),
         )
 

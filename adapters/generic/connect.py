@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from adapters.generic.read import filled_since
-from connector.adapter_kit.answers import is_good
 from connector.adapter_kit.contract import Api, Finding
-from connector.adapter_kit.rest import said
+from connector.adapter_kit.rest import answer_text, is_good
 
 _EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _REFUSED: Final = frozenset({401, 403})
@@ -26,7 +25,8 @@ def look(
         text = "`changes_url` is not set: lost webhooks are not found, and the credentials cannot be tried"
         return [*findings, Finding(topic="credentials", is_good=True, text=text)]
     answer = api.call("GET", filled_since(changes_url, _EARLIEST), headers=dict(headers))
-    answers = is_good(answer)
-    topic = "credentials" if answers or answer.status in _REFUSED else "webhooks"
-    text = "`changes_url` answers" if answers else f"`changes_url` {said(answer, secrets)}; correct it or `auth_value`"
-    return [*findings, Finding(topic=topic, is_good=answers, text=text)]
+    if is_good(answer):
+        return [*findings, Finding(topic="credentials", is_good=True, text="`changes_url` answers")]
+    topic = "credentials" if answer.status in _REFUSED else "webhooks"
+    text = f"`changes_url` {answer_text(answer, secrets)}; correct it or `auth_value`"
+    return [*findings, Finding(topic=topic, is_good=False, text=text)]

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from connector.adapter_kit import update_plan
 from connector.adapter_kit.contract import Api, Pushed, Update
-from connector.adapter_kit.rest import NOT_READ_BACK, check_taken, check_target, differences, filled, found, send_each
+from connector.adapter_kit.push_in_batches import each, push_in_batches
+from connector.adapter_kit.rest import address_of, check_answer, check_target, search
 from connector.core.errors import CrmRefused
 
 FIELDS: Final = "{fields}"
@@ -17,73 +19,79 @@ _PLACE: Final = re.compile(r"\{([a-z]+(?:\.[^{}]+)?)\}")
 _LEFT_OUT: Final = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writing:
-    """How updates are sent. `template`: JSON with places such as `{fields.stage}`; `owners`: e-mail → their id."""
+class Plan(update_plan.Plan):
+    """What one update writes. One without fields is sent too: the template may have its status, or its owner."""
 
+    __slots__ = ()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that it had was refused."""
+        return not self.wanted and bool(self.refusals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where and how updates are sent. `template`: JSON with places such as `{fields.stage}`.
+
+    `owners`: e-mail → their id; None: they are written by their e-mails.
+    """
+
+    api: Api
     url: str
     method: str
     headers: Mapping[str, str]
     template: str
     read_url: str
     read: str
-    owners: Mapping[str, str]
-    has_directory: bool
+    owners: Mapping[str, str] | None
     secrets: Sequence[str]
 
     def mistakes(self) -> list[str]:
         """What is wrong with the settings, a sentence each; without `url` nothing is sent, which is none."""
-        mistakes: list[str] = []
         try:
             if self.url:
                 check_target(self.url, self.method)
             self._template()
-            found("read", self.read, {})
+            search("read", self.read, {})
         except CrmRefused as error:
-            mistakes.append(str(error))
-        return mistakes
+            return [str(error)]
+        return []
 
-    def push(self, updates: Sequence[Update], api: Api) -> list[Pushed]:
+    def push(self, updates: Sequence[Update]) -> list[Pushed]:
         """The result of each update, in order."""
-        return send_each(updates, lambda update: self._send(update, api))
+        return push_in_batches(updates, self._plan, each(self._write), each(self._read) if self.read_url else None)
 
-    def _send(self, update: Update, api: Api) -> str | None:
+    def _plan(self, update: Update) -> Plan:
         check_target(self.url, self.method)
-        values, unknown = self._values(update)
-        if values or not unknown:
-            content = json.dumps(self._body(update, values), ensure_ascii=False, default=str).encode()
-            headers = {"Content-Type": "application/json", "Idempotency-Key": update.key, **self.headers}
-            answer = api.call(self.method.upper(), filled(self.url, update), data=content, headers=headers)
-            check_taken(answer, self.secrets)
-        remark = self._read_back(update, values, api) if values else None
-        if unknown:
-            raise CrmRefused(unknown)
-        return remark
+        owner = update.owner or ""
+        if self.owners is None:
+            people, who = {owner.casefold(): [owner]}, ""
+        else:
+            people = {email: [known] for email, known in self.owners.items()}
+            who = f"entry of the setting `owner_ids` ({', '.join(sorted(people))})"
+        return Plan(update=update, wanted=update.fields, secrets=self.secrets).with_owner(people, who)
 
-    def _values(self, update: Update) -> tuple[dict[str, Any], str | None]:
-        """The fields with their owner's field, and why the owner cannot be written."""
-        values = dict(update.fields)
-        if update.owner is None or update.owner_field is None:
-            return values, None
-        owner = self.owners.get(update.owner) if self.has_directory else update.owner
-        if owner is None:
-            known = ", ".join(sorted(self.owners))
-            return values, f"{update.owner_field}: {update.owner} is not in the setting `owner_ids` ({known})"
-        return {**values, update.owner_field: owner}, None
+    def _write(self, plan: Plan) -> None:
+        content = json.dumps(self._body(plan), ensure_ascii=False, default=str).encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": plan.update.key, **self.headers}
+        url = address_of(self.url, plan.update)
+        check_answer(self.api.call(self.method.upper(), url, data=content, headers=headers), self.secrets)
 
-    def _body(self, update: Update, values: Mapping[str, Any]) -> Any:
+    def _body(self, plan: Plan) -> Any:
+        update = plan.update
         places: dict[str, Any] = {
-            "record.object": update.record.object,
-            "record.id": update.record.id,
+            "record.object": plan.object,
+            "record.id": plan.id,
             "status": update.status,
             "label": update.label,
             "since": update.since.isoformat(),
             "owner": update.owner if update.owner_field else None,
             "key": update.key,
-            "fields": dict(values),
-            **{f"fields.{name}": value for name, value in values.items()},
+            "fields": dict(plan.wanted),
+            **{f"fields.{name}": value for name, value in plan.wanted.items()},
         }
-        body = _put(self._template(), places)
+        body = _fill(self._template(), places)
         return {} if body is _LEFT_OUT else body
 
     def _template(self) -> Any:
@@ -93,27 +101,23 @@ class Writing:
             message = f"the connection's setting `template` is not JSON: {error}"
             raise CrmRefused(message) from error
 
-    def _read_back(self, update: Update, values: Mapping[str, Any], api: Api) -> str | None:
-        if not self.read_url:
-            return NOT_READ_BACK
-        answer = api.call("GET", filled(self.read_url, update), headers=dict(self.headers))
-        check_taken(answer, self.secrets)
-        shown = found("read", self.read, answer.json())
-        if not isinstance(shown, dict):
-            message = f"written, but the connection's setting `read` ({self.read!r}) finds no record where it is read"
-            raise CrmRefused(message)
-        if wrong := differences(values, shown, self.secrets):
-            raise CrmRefused("; ".join(wrong))
-        return None
+    def _read(self, plan: Plan) -> Mapping[str, Any]:
+        answer = self.api.call("GET", address_of(self.read_url, plan.update), headers=dict(self.headers))
+        check_answer(answer, self.secrets)
+        record = search("read", self.read, answer.json())
+        if isinstance(record, dict):
+            return record
+        message = f"written, but the connection's setting `read` ({self.read!r}) finds no record where it is read"
+        raise CrmRefused(message)
 
 
-def _put(template: Any, places: Mapping[str, Any]) -> Any:
+def _fill(template: Any, places: Mapping[str, Any]) -> Any:
     """The template with its places filled in; a key whose only place has no value is left out."""
     if isinstance(template, dict):
-        made = {name: _put(value, places) for name, value in template.items()}
-        return {name: value for name, value in made.items() if value is not _LEFT_OUT}
+        filled = {name: _fill(value, places) for name, value in template.items()}
+        return {name: value for name, value in filled.items() if value is not _LEFT_OUT}
     if isinstance(template, list):
-        return [value for part in template if (value := _put(part, places)) is not _LEFT_OUT]
+        return [value for part in template if (value := _fill(part, places)) is not _LEFT_OUT]
     if not isinstance(template, str):
         return template
     if whole := _PLACE.fullmatch(template):

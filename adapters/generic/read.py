@@ -12,7 +12,7 @@ from adapters.generic.paths import Item, Paths
 from adapters.generic.webhook import Naming, events_of
 from connector.adapter_kit.contract import Api
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.rest import refuse_unless_2xx
+from connector.adapter_kit.rest import refuse_unless_good
 from connector.core.errors import BadPayload, CrmRefused, UnknownEvent
 from connector.core.event import Event
 
@@ -49,7 +49,7 @@ class Changes:
             if url is None:
                 break
             answer = api.call("GET", url, headers=dict(self.headers))
-            refuse_unless_2xx(answer, self.secrets)
+            refuse_unless_good(answer, self.secrets)
             page = Part(answer.json())
             yield from self._read(page, since, mistakes)
             url = self._next(page, url)

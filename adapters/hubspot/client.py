@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.adapter_kit.answers import body_of, in_one_line, is_good, listed, named
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import Tokens, refresh_token, rotate
+from connector.adapter_kit.rest import body_of, in_one_line, is_good, listed, named
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 BATCH: Final = 100

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from adapters.hubspot.client import OBJECTS, Account, good, refusal
 from adapters.hubspot.read import Reader
-from connector.adapter_kit.answers import is_good
 from connector.adapter_kit.contract import Finding
+from connector.adapter_kit.rest import is_good
 
 _REMAINING = "x-hubspot-ratelimit-daily-remaining"
 _DAILY = "x-hubspot-ratelimit-daily"

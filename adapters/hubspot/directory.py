@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.hubspot.client import OBJECTS, Account
-from connector.adapter_kit.answers import listed
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import PEOPLE, emails_of
+from connector.adapter_kit.rest import listed
 
 PAGE: Final = 100
 

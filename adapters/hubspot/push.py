@@ -14,10 +14,10 @@ from adapters.hubspot.client import BATCH, OBJECTS, good, refusal, said_by
 from adapters.hubspot.plan import is_same, plan_of
 from adapters.hubspot.read import NOT_FOUND, Reader
 from adapters.hubspot.records import Record, value_of
-from connector.adapter_kit.answers import is_good, listed, named
 from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import by_email, has_owner
-from connector.adapter_kit.update_plan import Failure, Plan, chunks
+from connector.adapter_kit.rest import chunks, is_good, listed, named
+from connector.adapter_kit.update_plan import Failure, Plan
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 LIFECYCLE: Final = "lifecyclestage"

@@ -23,8 +23,8 @@ from adapters.hubspot.records import (
     split,
     value_of,
 )
-from connector.adapter_kit.answers import listed, named
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.rest import listed, named
 from connector.core.errors import BadPayload
 from connector.core.event import Event, RecordRef
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.adapter_kit.answers import body_of, is_good
 from connector.adapter_kit.contract import Api
-from connector.adapter_kit.update_plan import RecordGone
+from connector.adapter_kit.rest import RecordGone, body_of, is_good
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 ADVICE: Final[Mapping[int, str]] = {

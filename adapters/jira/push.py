@@ -14,7 +14,8 @@ from adapters.jira.client import Refused
 from adapters.jira.read import Reader, error_of
 from adapters.jira.records import ASSIGNEE, OBJECT, STATUS
 from connector.adapter_kit.contract import Pushed, Update
-from connector.adapter_kit.update_plan import Plan, RecordGone, failed, is_same
+from connector.adapter_kit.rest import RecordGone
+from connector.adapter_kit.update_plan import Plan, failed, is_same
 from connector.core.errors import CrmError, CrmRefused
 
 

@@ -14,7 +14,7 @@ from adapters.jira.records import OBJECT, Issue, Shape, changes_in
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import readable_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.update_plan import RecordGone
+from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 

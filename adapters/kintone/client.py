@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.adapter_kit.answers import body_of
 from connector.adapter_kit.contract import Answer, Api
-from connector.adapter_kit.update_plan import RecordGone
+from connector.adapter_kit.rest import RecordGone, body_of
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 ADVICE: Final[Mapping[str, str]] = {

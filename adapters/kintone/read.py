@@ -11,7 +11,7 @@ from adapters.kintone.client import Site
 from adapters.kintone.records import OBJECT, OWNER, STAGE, Record, Shape, code_of, events_of, name_of, number_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import readable_email
-from connector.adapter_kit.update_plan import RecordGone
+from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.adapter_kit.answers import body_of
 from connector.adapter_kit.contract import Api
-from connector.adapter_kit.update_plan import RecordGone
+from connector.adapter_kit.rest import RecordGone, body_of
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 PROTOCOLS: Final = ("json2", "jsonrpc")

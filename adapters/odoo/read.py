@@ -11,7 +11,7 @@ from adapters.odoo.client import Server
 from adapters.odoo.records import FIELDS, MODEL, OBJECT, PLAIN, Row, events_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import readable_email
-from connector.adapter_kit.update_plan import RecordGone
+from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
 

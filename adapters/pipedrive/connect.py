@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.pipedrive.client import NOT_FOUND, Company, good, refusal, rows_of
-from connector.adapter_kit.answers import is_good
 from connector.adapter_kit.contract import Answer, Finding
+from connector.adapter_kit.rest import is_good
 from connector.core.errors import CrmRefused
 
 WEBHOOKS: Final = "/v1/webhooks"

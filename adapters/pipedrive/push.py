@@ -15,9 +15,9 @@ from adapters.pipedrive.client import NOT_FOUND, OBJECTS, refusal
 from adapters.pipedrive.read import Reader
 from adapters.pipedrive.records import CUSTOM
 from connector.adapter_kit import update_plan
-from connector.adapter_kit.answers import is_good
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import by_email, has_owner
+from connector.adapter_kit.rest import is_good
 from connector.adapter_kit.update_plan import is_same
 from connector.core.errors import CrmRefused, CrmUnavailable
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from connector.adapter_kit.answers import is_good, named
 from connector.adapter_kit.contract import Answer, Api, PushOutcome
 from connector.adapter_kit.oauth import ACCESS, Tokens
+from connector.adapter_kit.rest import is_good, named
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import CrmRefused
 

@@ -15,7 +15,8 @@ from adapters.salesforce.records import FIELDS
 from adapters.salesforce.soql import CHUNK, among, select
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import owners_of
-from connector.adapter_kit.update_plan import Plan, chunks
+from connector.adapter_kit.rest import chunks
+from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 _ID: Final = re.compile(r"[A-Za-z0-9]{18}")

@@ -15,7 +15,7 @@ from adapters.salesforce.records import FIELDS, events_of, moment, stages_of
 from adapters.salesforce.related import Related, related_to
 from adapters.salesforce.soql import CHUNK, among, select
 from connector.adapter_kit.contract import Catalog, Person
-from connector.adapter_kit.update_plan import chunks
+from connector.adapter_kit.rest import chunks
 from connector.core.event import Event, RecordRef
 
 _TRACKED: Final = {"Status": "Status", "OwnerId": "Owner", "Owner": "Owner"}

@@ -16,17 +16,10 @@ import orjson
 from adapters.standard.webhook import TYPES, first_identity, read_lines
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Pushed, Received, Reply, Setting, Update
-from connector.adapter_kit.rest import (
-    NOT_READ_BACK,
-    check_taken,
-    check_target,
-    excerpt,
-    filled,
-    found,
-    refuse_unless_2xx,
-    send_each,
-)
+from connector.adapter_kit.push_in_batches import each, push_in_batches
+from connector.adapter_kit.rest import address_of, check_answer, check_target, refuse_unless_good, search
 from connector.adapter_kit.signatures import sign_webhook, verify_webhook
+from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 
@@ -106,20 +99,28 @@ class Standard:
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request per update; without `read_url` a 2xx counts as done, with the reason `not read back`."""
-        return send_each(updates, lambda update: self._send(update, api))
+        read = each(lambda plan: self._read(plan, api)) if self.read_url else None
+        return push_in_batches(updates, self._plan, each(lambda plan: self._write(plan, api)), read)
 
     catalog = defaults.catalog
     inspect = defaults.inspect
     subscribe = defaults.subscribe
 
-    def _send(self, update: Update, api: Api) -> str | None:
+    def _plan(self, update: Update) -> Plan:
         check_target(self.url, self.method)
-        content = _content(update)
+        return Plan(update=update, wanted={"status": update.status}, secrets=self._secrets())
+
+    def _write(self, plan: Plan, api: Api) -> None:
+        update, content = plan.update, _content(plan.update)
         headers = {"Content-Type": "application/json", "Idempotency-Key": update.key} | self._credentials()
         headers |= self._signed(update, content)
-        answer = api.call(self.method.upper(), filled(self.url, update), data=content, headers=headers)
-        check_taken(answer, self._secrets())
-        return self._read_back(update, answer.status, api)
+        answer = api.call(self.method.upper(), address_of(self.url, update), data=content, headers=headers)
+        check_answer(answer, self._secrets())
+
+    def _read(self, plan: Plan, api: Api) -> Mapping[str, Any]:
+        answer = api.call("GET", address_of(self.read_url, plan.update), headers=self._credentials())
+        refuse_unless_good(answer, self._secrets())
+        return {"status": search("read_status", self.read_status, answer.json())}
 
     def _signed(self, update: Update, content: bytes) -> dict[str, str]:
         if not self.push_secret:
@@ -138,18 +139,6 @@ class Standard:
 
     def _secrets(self) -> tuple[str, ...]:
         return (*self.auth_value, *self.push_secret, *self.secret)
-
-    def _read_back(self, update: Update, status: int, api: Api) -> str | None:
-        """None when the record shows the status; raises `CrmRefused` when it shows another."""
-        if not self.read_url:
-            return NOT_READ_BACK
-        answer = api.call("GET", filled(self.read_url, update), headers=self._credentials())
-        refuse_unless_2xx(answer, self._secrets())
-        shown = found("read_status", self.read_status, answer.json())
-        if shown == update.status:
-            return None
-        message = f"answered {status} but shows {excerpt(str(shown), self._secrets())!r} in place of {update.status!r}"
-        raise CrmRefused(message)
 
 
 def _content(update: Update) -> bytes:

@@ -31,7 +31,6 @@ from adapters.xinnet.records import (
     number_of,
 )
 from connector.adapter_kit import defaults
-from connector.adapter_kit.answers import named
 from connector.adapter_kit.contract import (
     RATE_SETTING,
     Answer,
@@ -44,8 +43,10 @@ from connector.adapter_kit.contract import (
     Setting,
     Update,
 )
-from connector.adapter_kit.rest import NOT_READ_BACK, check_taken, differences, send_each
+from connector.adapter_kit.push_in_batches import each, push_in_batches
+from connector.adapter_kit.rest import check_answer, named
 from connector.adapter_kit.signatures import check_token
+from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 
@@ -134,7 +135,8 @@ class Xinnet:
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request for each lead, as no batch call is known, and one that reads it back."""
-        return send_each(updates, lambda update: self._sent(update, api))
+        read = each(lambda plan: self._read(plan, api)) if self.read_url else None
+        return push_in_batches(updates, self._plan, each(lambda plan: self._write(plan, api)), read)
 
     def catalog(self, api: Api) -> Catalog:
         """The stages, which are the same everywhere."""
@@ -144,38 +146,32 @@ class Xinnet:
     inspect = defaults.inspect
     subscribe = defaults.subscribe
 
-    def _sent(self, update: Update, api: Api) -> str | None:
-        """Send and read back; what is left to say. Raises `CrmError`."""
+    def _plan(self, update: Update) -> Plan:
         stage = update.fields.get(STAGE)
         if stage is not None and stage not in WRITTEN:
             message = f"{STAGE} cannot be set to {str(stage)[:60]!r}; allowed: {', '.join(WRITTEN)}"
             raise CrmRefused(message)
-        reason = None
-        if update.fields:
-            body = json.dumps({NUMBER: update.record.id, **update.fields}, ensure_ascii=False, default=str).encode()
-            self._call(self.method.upper(), self.url, update, api, body)
-            reason = self._verified(update, api)
-        if update.owner is not None:
-            message = "Xinnet's leads have no person in charge; take `owner` out of the mapping's `push`"
-            raise CrmRefused(message)
-        return reason
+        plan = Plan(update=update, wanted=update.fields, secrets=self._secrets())
+        if update.owner is None:
+            return plan
+        return plan.refused("Xinnet's leads have no person in charge; take `owner` out of the mapping's `push`")
 
-    def _verified(self, update: Update, api: Api) -> str | None:
-        if not self.read_url:
-            return NOT_READ_BACK
-        shown = self._call("GET", self.read_url, update, api, None).json()
+    def _write(self, plan: Plan, api: Api) -> None:
+        body = json.dumps({NUMBER: plan.id, **plan.wanted}, ensure_ascii=False, default=str).encode()
+        self._call(self.method.upper(), self.url, plan.id, api, body)
+
+    def _read(self, plan: Plan, api: Api) -> Mapping[str, Any]:
+        shown = self._call("GET", self.read_url, plan.id, api, None).json()
         for inner in ("data", "lead"):
             shown = named(shown).get(inner) or shown
-        if wrong := differences(update.fields, named(shown), self._secrets()):
-            raise CrmRefused("; ".join(wrong))
-        return None
+        return named(shown)
 
-    def _call(self, method: str, url: str, update: Update, api: Api, body: bytes | None) -> Answer:
+    def _call(self, method: str, url: str, number: str, api: Api, body: bytes | None) -> Answer:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self.auth_value:
             headers[self.auth_header] = self.auth_value[0]
-        answer = api.call(method, url.replace("{id}", quote(update.record.id, safe="")), data=body, headers=headers)
-        check_taken(answer, self._secrets())
+        answer = api.call(method, url.replace("{id}", quote(number, safe="")), data=body, headers=headers)
+        check_answer(answer, self._secrets())
         return answer
 
     def _secrets(self) -> tuple[str, ...]:

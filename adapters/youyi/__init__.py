@@ -7,15 +7,16 @@ name, administrator's account and password. Addresses are settings; docs/adapter
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from connector.adapter_kit import defaults
-from connector.adapter_kit.answers import is_good, named
 from connector.adapter_kit.contract import RATE_SETTING, Answer, Api, Finding, Pushed, Setting, Update
 from connector.adapter_kit.oauth import Tokens
-from connector.adapter_kit.rest import NOT_READ_BACK, differences, excerpt, send_each
+from connector.adapter_kit.push_in_batches import each, push_in_batches
+from connector.adapter_kit.rest import excerpt, is_good, named
+from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import CrmRefused
 
 TAKEN: Final = 0
@@ -77,7 +78,8 @@ class Youyi:
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request for each lead, as no other is known; a lead that is in the pool already is not made again."""
-        return send_each(updates, lambda update: self._sent(update, api))
+        read = each(lambda plan: self._read(plan, api)) if self.find_path else None
+        return push_in_batches(updates, self._plan, each(lambda plan: self._write(plan, api)), read)
 
     catalog = defaults.catalog
 
@@ -93,26 +95,25 @@ class Youyi:
 
     subscribe = defaults.subscribe
 
-    def _sent(self, update: Update, api: Api) -> str | None:
+    def _plan(self, update: Update) -> Plan:
         wanted = {name: value for name, value in update.fields.items() if value not in {None, ""}}
         if not wanted:
             message = "nothing is known of the lead that the mapping's `push` could send"
             raise CrmRefused(message)
-        if (shown := self._find(update.record.id, api)) is None:
-            self._add({EXTERNAL_ID: update.record.id, **wanted}, api)
-            shown = self._find(update.record.id, api)
-        return self._verified(wanted, shown)
+        return Plan(update=update, wanted=wanted, secrets=self.password)
 
-    def _verified(self, wanted: Mapping[str, Any], shown: Mapping[str, Any] | None) -> str | None:
-        """None when the pool shows the lead as it was sent; raises `CrmRefused` when it does not."""
-        if not self.find_path:
-            return NOT_READ_BACK
-        if shown is None:
-            message = "the lead was answered as taken and is not in the lead pool"
-            raise CrmRefused(message)
-        if wrong := differences(wanted, shown, self.password):
-            raise CrmRefused("; ".join(wrong))
+    def _write(self, plan: Plan, api: Api) -> Plan | None:
+        """A lead that is there already is judged as it is."""
+        if shown := self._find(plan.id, api):
+            return replace(plan, result=plan.judged(shown))
+        self._body(self._call("POST", self.lead_path, {EXTERNAL_ID: plan.id, **plan.wanted}, api))
         return None
+
+    def _read(self, plan: Plan, api: Api) -> Mapping[str, Any]:
+        if shown := self._find(plan.id, api):
+            return shown
+        message = "the lead was answered as taken and is not in the lead pool"
+        raise CrmRefused(message)
 
     def _find(self, external_id: str, api: Api) -> Mapping[str, Any] | None:
         """The lead as the pool shows it; None: it is not there, or there is no call to ask for it."""
@@ -122,11 +123,8 @@ class Youyi:
         answer = self._call("GET", path, None, api)
         if answer.status == MISSING:
             return None
-        data = self._said(answer).get("data")
+        data = self._body(answer).get("data")
         return data if isinstance(data, Mapping) else None
-
-    def _add(self, lead: Mapping[str, Any], api: Api) -> None:
-        self._said(self._call("POST", self.lead_path, lead, api))
 
     def _call(self, method: str, path: str, content: Mapping[str, Any] | None, api: Api) -> Answer:
         """With the token that is kept; with a new one where that is not known any more."""
@@ -143,21 +141,21 @@ class Youyi:
             message = "not bound: set `url`, `company`, `account` and the secret `password`"
             raise CrmRefused(message)
         content = {"company": self.company, "account": self.account, "password": self.password[0]}
-        answer = self._said(api.call("POST", self._at(self.bind_path), json=content))
-        token = named(answer.get("data")).get("token")
+        body = self._body(api.call("POST", self._at(self.bind_path), json=content))
+        token = named(body.get("data")).get("token")
         if not isinstance(token, str) or not token:
             message = "the binding was answered without a token (`data.token`)"
             raise CrmRefused(message)
         return token
 
-    def _said(self, answer: Answer) -> Mapping[str, Any]:
-        """What was answered. Raises `CrmRefused` with the system's own words when it did not do what it was asked."""
-        said = answer.json()
-        body = named(said)
+    def _body(self, answer: Answer) -> Mapping[str, Any]:
+        """The answer's body. Raises `CrmRefused` with the system's own words when it did not do what it was asked."""
+        content = answer.json()
+        body = named(content)
         code = body.get("code")
         if is_good(answer) and code == TAKEN:
             return body
-        words = body.get("message") if body else said
+        words = body.get("message") if body else content
         message = f"answered {answer.status}, code {code}: {excerpt(str(words), self.password)}"
         raise CrmRefused(message)
 

@@ -18,7 +18,8 @@ from adapters.zoho.records import FIELDS, STAGES, id_of
 from connector.adapter_kit import update_plan
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.owners import has_owner
-from connector.adapter_kit.update_plan import Failure, chunks, is_same
+from connector.adapter_kit.rest import chunks
+from connector.adapter_kit.update_plan import Failure, is_same
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 BATCH: Final = 100

@@ -15,7 +15,7 @@ from adapters.zoho.client import CHUNK, PAGE, Account, Row, among
 from adapters.zoho.records import FIELDS, STAGES, deleted_event, events_of, id_of, moment, stages_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.update_plan import chunks
+from connector.adapter_kit.rest import chunks
 from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef
 

@@ -1,38 +1,88 @@
-"""One HTTP request per update, for systems without a batch call: addresses filled in, answers judged, records read."""
+"""Reads what external systems answer, which may be anything, and says in one way what is wrong with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from connector.adapter_kit.answers import in_one_line, is_good
-from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
+from connector.adapter_kit.contract import Answer, Update
 from connector.adapter_kit.redaction import mask_text
-from connector.adapter_kit.update_plan import RecordGone, failed
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.core.errors import CrmRefused, CrmUnavailable
 
+T = TypeVar("T")
 METHODS: Final = ("POST", "PUT", "PATCH")
-NOT_READ_BACK: Final = "not read back"
 _GONE: Final = frozenset({404, 410})
-_LATER: Final = frozenset({408, 409, 423, 425, 429})
+_PASSING: Final = frozenset({408, 409, 423, 425, 429})
 """Answers that do not refuse for good; server errors and 429 reach an adapter as `CrmUnavailable`."""
 _SHOWN: Final = 200
 
 
-def send_each(updates: Sequence[Update], send: Callable[[Update], str | None]) -> list[Pushed]:
-    """Each update by itself: done with what `send` gives as a remark, or as its `CrmError` says."""
-    return [_settled(update, send) for update in updates]
+class RecordGone(CrmRefused):
+    """The system has the record no more."""
+
+    reason = "record_gone"
+
+    def __init__(self, message: str = "the record does not exist any more") -> None:
+        super().__init__(message)
 
 
-def _settled(update: Update, send: Callable[[Update], str | None]) -> Pushed:
+def is_good(answer: Answer) -> bool:
+    """Whether the call was carried out: any 2xx."""
+    return answer.status // 100 == 2  # noqa: PLR2004 - the class of answers that accept
+
+
+def body_of(answer: Answer) -> Mapping[str, Any]:
+    """The body as an object; anything else, such as a page for people, is an empty one. Raises nothing."""
     try:
-        return Pushed(key=update.key, outcome=PushOutcome.DONE, reason=send(update))
-    except CrmError as error:
-        return failed(update, error)
+        return named(answer.json())
+    except CrmUnavailable:
+        return {}
+
+
+def named(value: Any) -> Mapping[str, Any]:
+    """An object of an answer; anything else is an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listed(value: Any) -> Sequence[Any]:
+    """A list of an answer; anything else is an empty one."""
+    return value if isinstance(value, list) else ()
+
+
+def check_answer(answer: Answer, secrets: Sequence[str]) -> None:
+    """Raises `RecordGone`, `CrmUnavailable` or `CrmRefused` unless the answer is a 2xx."""
+    if answer.status in _GONE:
+        raise RecordGone(answer_text(answer, secrets))
+    if answer.status in _PASSING:
+        raise CrmUnavailable(answer_text(answer, secrets))
+    refuse_unless_good(answer, secrets)
+
+
+def refuse_unless_good(answer: Answer, secrets: Sequence[str]) -> None:
+    """Raises `CrmRefused` with what the answer says unless it is a 2xx."""
+    if not is_good(answer):
+        raise CrmRefused(answer_text(answer, secrets))
+
+
+def answer_text(answer: Answer, secrets: Sequence[str]) -> str:
+    """Status and the beginning of the body, in one line and without secrets."""
+    return f"answered {answer.status}: {excerpt(answer.body.decode(errors='replace'), secrets)}".removesuffix(": ")
+
+
+def excerpt(text: str, secrets: Sequence[str], most: int = _SHOWN) -> str:
+    """At most `most` printable characters of a text, without secrets and without the tokens in them (`Bearer …`)."""
+    masked = mask_text(text, (*secrets, *(secret.rpartition(" ")[2] for secret in secrets)))
+    return in_one_line(masked, most)
+
+
+def in_one_line(text: str, most: int) -> str:
+    """A text of an answer for people: in one line, printable, at most so many characters."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:most]
 
 
 def check_target(url: str, method: str) -> None:
@@ -45,7 +95,7 @@ def check_target(url: str, method: str) -> None:
         raise CrmRefused(message)
 
 
-def filled(url: str, update: Update) -> str:
+def address_of(url: str, update: Update) -> str:
     """An address with `{record.object}` and `{record.id}` filled in, percent-encoded."""
     record = update.record
     return url.replace("{record.object}", quote(record.object, safe="")).replace(
@@ -53,33 +103,7 @@ def filled(url: str, update: Update) -> str:
     )
 
 
-def check_taken(answer: Answer, secrets: Sequence[str]) -> None:
-    """Raises `RecordGone`, `CrmUnavailable` or `CrmRefused` unless the answer is a 2xx."""
-    if answer.status in _GONE:
-        raise RecordGone(said(answer, secrets))
-    if answer.status in _LATER:
-        raise CrmUnavailable(said(answer, secrets))
-    refuse_unless_2xx(answer, secrets)
-
-
-def refuse_unless_2xx(answer: Answer, secrets: Sequence[str]) -> None:
-    """Raises `CrmRefused` with what the answer says."""
-    if not is_good(answer):
-        raise CrmRefused(said(answer, secrets))
-
-
-def said(answer: Answer, secrets: Sequence[str]) -> str:
-    """Status and the beginning of the body, in one line and without secrets."""
-    return f"answered {answer.status}: {excerpt(answer.body.decode(errors='replace'), secrets)}".removesuffix(": ")
-
-
-def excerpt(text: str, secrets: Sequence[str]) -> str:
-    """At most 200 printable characters of a text, without secrets and without the tokens in them (`Bearer …`)."""
-    masked = mask_text(text, (*secrets, *(secret.rpartition(" ")[2] for secret in secrets)))
-    return in_one_line(masked, _SHOWN)
-
-
-def found(setting: str, path: str, value: Any) -> Any:
+def search(setting: str, path: str, value: Any) -> Any:
     """What a connection's JMESPath finds. Raises `CrmRefused` when it cannot be used, with the setting's name."""
     try:
         return jmespath.search(path, value)
@@ -88,19 +112,8 @@ def found(setting: str, path: str, value: Any) -> Any:
         raise CrmRefused(message) from error
 
 
-def differences(wanted: Mapping[str, Any], shown: Mapping[str, Any], secrets: Sequence[str]) -> list[str]:
-    """What a record shows in place of the wanted values: `<field> shows 'x' in place of 'y'`."""
-    return [
-        f"{name} shows {excerpt(str(shown.get(name)), secrets)!r} in place of {excerpt(str(value), secrets)!r}"
-        for name, value in wanted.items()
-        if not _is_same(shown.get(name), value)
-    ]
-
-
-def _is_same(shown: Any, wanted: Any) -> bool:
-    """Numbers and texts are the same where they are written alike; nothing is the same as an empty text."""
-    if isinstance(shown, bool) or isinstance(wanted, bool):
-        return str(shown).casefold() == str(wanted).casefold()
-    if isinstance(shown, dict | list) or isinstance(wanted, dict | list):
-        return bool(shown == wanted)
-    return str("" if shown is None else shown).strip() == str("" if wanted is None else wanted).strip()
+def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The values in lists of at most that size."""
+    waiting = iter(values)
+    while chunk := list(islice(waiting, size)):
+        yield chunk

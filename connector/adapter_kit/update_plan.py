@@ -6,36 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from itertools import islice
-from typing import Any, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
+from connector.adapter_kit.rest import RecordGone, excerpt
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
-T = TypeVar("T")
+NOT_READ_BACK: Final = "not read back"
 _SHOWN: Final = 60
-
-
-class RecordGone(CrmRefused):
-    """The system has the record no more."""
-
-    reason = "record_gone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An error of a call or of one record in it. `code`: the system's, `reason`: for people, `retry_after`: seconds."""
-
-    outcome: PushOutcome
-    reason: str
-    retry_after: float | None = None
-    code: str = ""
-
-    def error(self) -> CrmUnavailable | CrmRefused:
-        """The same as an error to be raised."""
-        if self.outcome is PushOutcome.LATER:
-            return CrmUnavailable(self.reason, self.retry_after)
-        return CrmRefused(self.reason)
 
 
 def is_same(shown: Any, wanted: Any) -> bool:
@@ -45,7 +23,9 @@ def is_same(shown: Any, wanted: Any) -> bool:
     """
     if isinstance(shown, bool) or isinstance(wanted, bool):
         return str(shown).casefold() == str(wanted).casefold()
-    left, right = ("" if one is None else str(one).strip() for one in (shown, wanted))
+    if isinstance(shown, dict | list) or isinstance(wanted, dict | list):
+        return bool(shown == wanted)
+    left, right = ("" if value is None else str(value).strip() for value in (shown, wanted))
     if left == right:
         return True
     try:
@@ -58,39 +38,23 @@ def is_same(shown: Any, wanted: Any) -> bool:
         return False
 
 
-def differences(
-    wanted: Mapping[str, Any],
-    shown: Mapping[str, Any],
-    is_same: Callable[[Any, Any], bool] = is_same,
-    lacks: str | None = None,
-) -> Iterator[str]:
-    """What a record shows in place of the wanted values: `<field> shows 'x' in place of 'y'`.
-
-    `lacks` is said of fields that the record does not have; None: they show nothing.
-    """
-    for name, value in wanted.items():
-        if lacks and name not in shown:
-            yield f"{name} is not shown: {lacks}"
-        elif not is_same(shown.get(name), value):
-            yield shows(name, shown.get(name), value)
-
-
-def shows(name: str, shown: Any, wanted: Any) -> str:
-    """That a field shows something else, for people: `<field> shows 'x' in place of 'y'`."""
-    return f"{name} shows {_word(shown)} in place of {_word(wanted)}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one update writes, field → value. `refusals`: what of it cannot be written; `result`: what came of it.
+    """What a record should show after an update, field → value by the mapping's names.
 
-    A system's own plan is made of it where more is to be known.
+    `refusals`: what of it cannot be written, in sentences. `result`: what came of it, as soon as that is known.
+    `secrets`: what is masked where a reason quotes values.
+    A system has a plan of its own where writing needs to know more, or where values compare in the system's own way.
     """
+
+    LACKS: ClassVar[str | None] = None
+    """What is said of fields that the record does not have; None: such fields show nothing."""
 
     update: Update
     wanted: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
     result: Pushed | None = None
+    secrets: Sequence[str] = field(default=(), repr=False)
 
     @property
     def id(self) -> str:
@@ -98,9 +62,19 @@ class Plan:
         return self.update.record.id
 
     @property
+    def object(self) -> str:
+        """The record's object, such as `lead`."""
+        return self.update.record.object
+
+    @property
     def name(self) -> str:
         """The record, `lead:1907`."""
-        return f"{self.update.record.object}:{self.id}"
+        return f"{self.object}:{self.id}"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self.wanted
 
     def refused(self, reason: str) -> Self:
         """The plan with one more thing that it cannot write."""
@@ -120,27 +94,33 @@ class Plan:
             return replace(self, wanted={**self.wanted, name: found[0]})
         return self.refused(f"{name}: {'more than one' if found else 'no'} {who} has the e-mail {email}")
 
-    def shown(
-        self,
-        record: Mapping[str, Any] | None,
-        is_same: Callable[[Any, Any], bool] = is_same,
-        lacks: str | None = None,
-    ) -> Pushed:
-        """The result by what the record shows after the write; None: it is not shown. The rest as of `differences`."""
+    def ended(self, error: CrmError) -> Self:
+        """The plan that an error ended."""
+        return replace(self, result=result_of(self.update, error, self.refusals))
+
+    def is_same(self, shown: Any, wanted: Any) -> bool:
+        """Whether a field shows a value."""
+        return is_same(shown, wanted)
+
+    def differences(self, record: Mapping[str, Any]) -> Iterator[str]:
+        """What the record shows in place of the wanted values: `<field> shows 'x' in place of 'y'`."""
+        for name, value in self.wanted.items():
+            if self.LACKS and name not in record:
+                yield f"{name} is not shown: {self.LACKS}"
+            elif not self.is_same(record.get(name), value):
+                yield f"{name} shows {self._quoted(record.get(name))} in place of {self._quoted(value)}"
+
+    def judged(self, record: Mapping[str, Any] | None) -> Pushed:
+        """The result by what the record shows after the write; None: it was not found."""
         if record is None:
             return self.pushed(PushOutcome.LATER, "written, but the record was not shown afterwards")
-        return self.settled(differences(self.wanted, record, is_same, lacks))
+        return self.concluded(self.differences(record))
 
-    def settled(self, wrong: Iterable[str] = ()) -> Pushed:
-        """The result of a plan with nothing (more) to write: done, unless something is `wrong` or refused."""
+    def concluded(self, wrong: Iterable[str] = (), remark: str | None = None) -> Pushed:
+        """The result of a plan with nothing (more) to write: done, unless something is `wrong` or was refused."""
         reasons = [*wrong, *self.refusals]
-        return self.pushed(PushOutcome.REFUSED, "; ".join(reasons)) if reasons else self.pushed(PushOutcome.DONE)
-
-    def failed(self, error: CrmError | Failure) -> Pushed:
-        """The result of a write that failed."""
-        if isinstance(error, Failure):
-            return self.pushed(error.outcome, error.reason, error.retry_after)
-        return failed(self.update, error)
+        outcome = PushOutcome.REFUSED if reasons else PushOutcome.DONE
+        return self.pushed(outcome, "; ".join(reasons) or remark)
 
     def unread(self, error: CrmError) -> Pushed:
         """The result of a write after which nothing could be read."""
@@ -151,20 +131,80 @@ class Plan:
         """The result in the contract's form."""
         return Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
 
+    def settled(self, wrong: Iterable[str] = ()) -> Pushed:
+        """Old."""
+        return self.concluded(wrong)
 
-def failed(update: Update, error: CrmError) -> Pushed:
-    """The result of an update that an error stopped: to be tried later, gone, or refused."""
+    def shown(
+        self,
+        record: Mapping[str, Any] | None,
+        same: Callable[[Any, Any], bool] | None = None,
+        lacks: str | None = None,
+    ) -> Pushed:
+        """Old."""
+        if record is None:
+            return self.pushed(PushOutcome.LATER, "written, but the record was not shown afterwards")
+        return self.settled(differences(self.wanted, record, same or is_same, lacks))
+
+    def failed(self, error: CrmError | Failure) -> Pushed:
+        """Old."""
+        if isinstance(error, Failure):
+            return self.pushed(error.outcome, error.reason, error.retry_after)
+        return failed(self.update, error)
+
+    def _quoted(self, value: Any) -> str:
+        if isinstance(value, str):
+            return repr(excerpt(value, self.secrets, _SHOWN))
+        return "nothing" if value is None else excerpt(repr(value), self.secrets, _SHOWN)
+
+
+def result_of(update: Update, error: CrmError, refusals: Sequence[str] = ()) -> Pushed:
+    """The result of an update that an error stopped: to be tried later, gone, or refused with what else was refused."""
     if isinstance(error, CrmUnavailable):
         return Pushed(key=update.key, outcome=PushOutcome.LATER, reason=str(error), retry_after=error.retry_after)
-    outcome = PushOutcome.GONE if isinstance(error, RecordGone) else PushOutcome.REFUSED
-    return Pushed(key=update.key, outcome=outcome, reason=str(error))
+    if isinstance(error, RecordGone):
+        return Pushed(key=update.key, outcome=PushOutcome.GONE, reason=str(error))
+    return Pushed(key=update.key, outcome=PushOutcome.REFUSED, reason="; ".join((str(error), *refusals)))
 
 
-def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The values in lists of at most that size."""
-    waiting = iter(values)
-    while chunk := list(islice(waiting, size)):
-        yield chunk
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Old."""
+
+    outcome: PushOutcome
+    reason: str
+    retry_after: float | None = None
+    code: str = ""
+
+    def error(self) -> CrmUnavailable | CrmRefused:
+        """Old."""
+        if self.outcome is PushOutcome.LATER:
+            return CrmUnavailable(self.reason, self.retry_after)
+        return CrmRefused(self.reason)
+
+
+def differences(
+    wanted: Mapping[str, Any],
+    shown: Mapping[str, Any],
+    is_same: Callable[[Any, Any], bool] = is_same,
+    lacks: str | None = None,
+) -> Iterator[str]:
+    """Old."""
+    for name, value in wanted.items():
+        if lacks and name not in shown:
+            yield f"{name} is not shown: {lacks}"
+        elif not is_same(shown.get(name), value):
+            yield shows(name, shown.get(name), value)
+
+
+def shows(name: str, shown: Any, wanted: Any) -> str:
+    """Old."""
+    return f"{name} shows {_word(shown)} in place of {_word(wanted)}"
+
+
+def failed(update: Update, error: CrmError) -> Pushed:
+    """Old."""
+    return result_of(update, error)
 
 
 def _word(value: Any) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
-from connector.adapter_kit.update_plan import Failure, Plan, RecordGone, chunks, differences, failed, is_same
+from connector.adapter_kit.rest import RecordGone, chunks
+from connector.adapter_kit.update_plan import Failure, Plan, differences, failed, is_same
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import RecordRef
 

@@ -393,9 +393,9 @@ def test_an_update_is_done_when_the_record_shows_it() -> None:
         (
             answer(200, b'{"data":{"abm":[{"status":"latent"}]}}'),
             PushOutcome.REFUSED,
-            "answered 204 but shows 'latent' in place of 'explicit'",
+            "status shows 'latent' in place of 'explicit'",
         ),
-        (answer(200, b"{}"), PushOutcome.REFUSED, "answered 204 but shows 'None' in place of 'explicit'"),
+        (answer(200, b"{}"), PushOutcome.REFUSED, "status shows nothing in place of 'explicit'"),
         (answer(403, b"no"), PushOutcome.REFUSED, "answered 403: no"),
         (answer(200, b"<html>"), PushOutcome.LATER, "the answer with status 200 is not JSON"),
         (CrmUnavailable("GET crm.example: no answer"), PushOutcome.LATER, "GET crm.example: no answer"),

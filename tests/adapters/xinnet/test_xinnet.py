@@ -72,7 +72,7 @@ def test_a_stage_is_written_with_the_lead_s_number_and_read_back() -> None:
     ("answers", "update", "outcome", "reason"),
     [
         ([answer(200), _shown("全部线索")], HANDLED, PushOutcome.REFUSED, "状态 shows '全部线索' in place of '已处理'"),
-        ([answer(200), answer(200, b"[]")], HANDLED, PushOutcome.REFUSED, "状态 shows 'None'"),
+        ([answer(200), answer(200, b"[]")], HANDLED, PushOutcome.REFUSED, "状态 shows nothing"),
         ([answer(422, b"no key here")], HANDLED, PushOutcome.REFUSED, "answered 422: no *** here"),
         ([answer(404)], HANDLED, PushOutcome.GONE, "answered 404"),
         ([answer(409, b"locked")], HANDLED, PushOutcome.LATER, "answered 409: locked"),

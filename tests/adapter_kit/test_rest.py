@@ -1,4 +1,4 @@
-"""Answers of external systems, read whatever they are."""
+"""What external systems answer is read whatever it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connector.adapter_kit.answers import body_of, in_one_line, is_good, listed, named
+from connector.adapter_kit.rest import body_of, in_one_line, is_good, listed, named
 from tests.adapters.support import answer
 
 
