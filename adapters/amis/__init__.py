@@ -18,7 +18,17 @@ from adapters.amis.records import Reading, deleted_event
 from adapters.amis.settings import ALL, FOUND_BY, SETTINGS, URL
 from adapters.amis.webhook import Notice, events_in, first_name, is_pair, key_of, keys_of, read_notices
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    Api,
+    Catalog,
+    Delivery,
+    InspectionResult,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.payload import read_json
 from connector.adapter_kit.signatures import check_hmac, check_token
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
@@ -120,14 +130,16 @@ class Amis:
         """The life-cycle stages, the states of revenue, and the owners of the settings: AMIS has no call for them."""
         return self._reader(api).catalog(self._owners())
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether each resource can be read and shows the stage, and what is to be done by hand."""
         hooks = f"AMIS shows no webhooks: give {url}?token=<webhook_token> to its administrator; polling works without"
         names = f"{len(self.owners)} owners are known by e-mail" if self.owners else "the setting owners is empty"
         return [
             *self._reader(api).findings(),
-            Finding(topic="webhooks", is_good=bool(self.webhook_token), text=hooks),
-            Finding(topic="fields", is_good=bool(self.owners), text=f"{names}; AMIS has no call that lists employees"),
+            InspectionResult(topic="webhooks", is_good=bool(self.webhook_token), text=hooks),
+            InspectionResult(
+                topic="fields", is_good=bool(self.owners), text=f"{names}; AMIS has no call that lists employees"
+            ),
         ]
 
     subscribe = defaults.subscribe

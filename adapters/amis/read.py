@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from adapters.amis.client import Crm
 from adapters.amis.records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENUE, STAGES, Reading, Row
-from connector.adapter_kit.contract import Catalog, Finding, Person
+from connector.adapter_kit.contract import Catalog, InspectionResult, Person
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
@@ -58,20 +58,22 @@ class Reader:
         people = tuple(Person(id=name, email=email, name=name) for email, name in owners.items())
         return Catalog(stages=stages, owners=people)
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[InspectionResult]:
         """Whether each resource can be read, and whether customers and contacts show the field of the stage."""
         found = []
         for resource in self.resources:
             try:
                 rows = self.crm.rows(f"/{resource}", {"page": str(self.crm.first_page), "pageSize": "1"})
             except CrmRefused as error:
-                found.append(Finding(topic="scopes", is_good=False, text=f"{resource} cannot be read: {error}"))
+                found.append(
+                    InspectionResult(topic="scopes", is_good=False, text=f"{resource} cannot be read: {error}")
+                )
                 continue
-            found.append(Finding(topic="scopes", is_good=True, text=f"{resource} can be read"))
+            found.append(InspectionResult(topic="scopes", is_good=True, text=f"{resource} can be read"))
             field = self.reading.stage_field
             if rows and resource != ORDERS and field not in rows[0]:
                 text = f"{resource} show no field {field}: make it in AMIS CRM, or correct the setting stage_field"
-                found.append(Finding(topic="fields", is_good=False, text=text))
+                found.append(InspectionResult(topic="fields", is_good=False, text=text))
         return found
 
     def _changed(self, resource: str, since: datetime) -> Iterator[Row]:

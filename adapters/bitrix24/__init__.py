@@ -22,7 +22,17 @@ from adapters.bitrix24.records import deleted_event, events_of, name_of, object_
 from adapters.bitrix24.settings import SETTINGS
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_notice, trigger_event, word_at
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    Api,
+    Catalog,
+    Delivery,
+    InspectionResult,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.payload import Part, read_form
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
@@ -147,13 +157,13 @@ class Bitrix24:
         """Stages by pipeline without the pipeline's prefix, employees, and fields by their old names."""
         return self._reader(api).catalog(self._objects())
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Who calls, the scopes, the operating time, and for an application which events are registered."""
         portal, objects = self._reader(api).portal, self._objects()
         found = list(look(portal, objects[0] if objects else "lead"))
         if not (self.application_tokens or self.robot_token):
             text = "neither application_tokens nor robot_token is set: every delivery is refused"
-            found.append(Finding(topic="webhooks", is_good=False, text=text))
+            found.append(InspectionResult(topic="webhooks", is_good=False, text=text))
         elif self.client_id and found[0].is_good:
             handler = application.handler_of(url, self.robot_token)
             found.append(application.look(portal, handler, objects, is_offline=self.offline_events))

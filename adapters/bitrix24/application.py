@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from adapters.bitrix24.client import Command, Portal
-from connector.adapter_kit.contract import Finding
+from connector.adapter_kit.contract import InspectionResult
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import CrmRefused
 
@@ -48,15 +48,15 @@ def bind(portal: Portal, handler: str, objects: Sequence[str], *, is_offline: bo
             raise result.error()
 
 
-def look(portal: Portal, handler: str, objects: Sequence[str], *, is_offline: bool) -> Finding:
+def look(portal: Portal, handler: str, objects: Sequence[str], *, is_offline: bool) -> InspectionResult:
     """Whether all events are bound. Raises `CrmUnavailable` and `CrmRefused`."""
     missing = _missing(portal.call("event.get", {})["result"], handler, objects, is_offline=is_offline)
     if not missing:
         text = f"the application's events are registered for {handler.partition('?')[0]}"
-        return Finding(topic="webhooks", is_good=True, text=text)
+        return InspectionResult(topic="webhooks", is_good=True, text=text)
     words = ", ".join(sorted({str(values["event"]) for _, values in missing}))
     text = f"not registered for {handler.partition('?')[0]}: {words}; the next registration adds them"
-    return Finding(topic="webhooks", is_good=False, text=text)
+    return InspectionResult(topic="webhooks", is_good=False, text=text)
 
 
 def _missing(

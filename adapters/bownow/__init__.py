@@ -19,7 +19,17 @@ from adapters.bownow.records import KEYS, Reading, deleted_event
 from adapters.bownow.settings import SETTINGS, SID_KEYS, TAGS, URL
 from adapters.bownow.webhook import read_sids
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    Api,
+    Catalog,
+    Delivery,
+    InspectionResult,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event
@@ -129,7 +139,7 @@ class BowNow:
         """Statuses by id, and accounts."""
         return self._reader(api).catalog()
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the credentials are good, and whether a search reads the keys that narrow it."""
         reader = self._reader(api)
         count = len(reader.account.rows("statuses", "statuses", {"page": 1, "per_page": 200}))
@@ -138,9 +148,9 @@ class BowNow:
         ignored = f"does not read; each run reads the newest {self.pages * 200} leads. Correct it: keys=since=…"
         hooks = f"BowNow shows no webhooks: register {url}?token=<webhook_token> under 設定 > Webhook by hand"
         return [
-            Finding(topic="credentials", is_good=True, text=f"the API key works; BowNow has {count} statuses"),
-            Finding(topic="limits", is_good=not newest, text=text.format(ignored if newest else "reads")),
-            Finding(topic="webhooks", is_good=bool(self.webhook_token), text=hooks),
+            InspectionResult(topic="credentials", is_good=True, text=f"the API key works; BowNow has {count} statuses"),
+            InspectionResult(topic="limits", is_good=not newest, text=text.format(ignored if newest else "reads")),
+            InspectionResult(topic="webhooks", is_good=bool(self.webhook_token), text=hooks),
         ]
 
     subscribe = defaults.subscribe

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 from adapters.cocoar.webhook import Keys, Reading, events_in, is_dated, parts_of
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Received, Reply, Setting
+from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, InspectionResult, Received, Reply, Setting
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_hmac, check_token
 from connector.core.errors import BadPayload, BadSignature
@@ -117,13 +117,13 @@ class Cocoar:
     push = defaults.push
     catalog = defaults.catalog
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """What is to be set up by hand: the application cannot be asked for anything."""
         del api
         header = self.signature_header if self.proof == "hmac" else self.token_header
         text = f"COCOAR cannot be asked: let it send each inflow to {url} with the header {header} ({self.proof})"
         is_good = bool(self.secret) and self.proof in {"token", "hmac"}
-        return [Finding(topic="webhooks", is_good=is_good, text=text)]
+        return [InspectionResult(topic="webhooks", is_good=is_good, text=text)]
 
     subscribe = defaults.subscribe
 

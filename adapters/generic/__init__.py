@@ -21,7 +21,7 @@ from adapters.generic.read import Changes
 from adapters.generic.settings import PATHS, SETTINGS
 from adapters.generic.webhook import WORDS, Naming, events_of, first_name
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Delivery, Finding, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.contract import Api, Delivery, InspectionResult, Pushed, Received, Reply, Setting, Update
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event
 
@@ -145,7 +145,7 @@ class Generic:
 
     catalog = defaults.catalog
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the settings can be used, and whether the system answers `changes_url`."""
         del url
         mistakes = [*self._proof().mistakes(), *self._paths().mistakes(), *self._target(api).mistakes()]

@@ -26,7 +26,7 @@ from connector.adapter_kit.contract import (
     Api,
     Catalog,
     Delivery,
-    Finding,
+    InspectionResult,
     Pushed,
     Received,
     Reply,
@@ -139,7 +139,7 @@ class HubSpot:
         """Stages (for deals by pipeline), owners, and properties."""
         return self._reader(api).directory.catalog(self._objects())
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Token, scopes, the calls left today, and whether HubSpot's signatures are checked with the right address."""
         return inspect(self._reader(api), self._objects(), url, self.webhook_url, self.portal_id)
 

@@ -89,10 +89,15 @@ def decoded(url: str) -> str:
 
 
 def _addresses(url: str, delivery: Delivery) -> list[str]:
-    """The address as it may have been called: a query that was read allows two spellings of a space; none without."""
+    """The address as it was called.
+
+    Where only the parsed query is known, it is written in the two spellings of a space that there are.
+    """
     if not url:
         message = "the setting `webhook_url` is missing: without the public address no such signature can be checked"
         raise BadSignature(message)
+    if delivery.query_string:
+        return [f"{url}?{delivery.query_string}"]
     if not delivery.query:
         return [url]
     pairs = [(_quoted(name), _quoted(value)) for name, value in delivery.query]

@@ -23,7 +23,7 @@ from connector.adapter_kit.contract import (
     Api,
     Catalog,
     Delivery,
-    Finding,
+    InspectionResult,
     Pushed,
     Received,
     Reply,
@@ -151,7 +151,7 @@ class Jira:
         """Statuses, users, fields."""
         return self._reader(api).catalog()
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Credentials, permissions, webhooks."""
         return tuple(inspect(self._reader(api), url))
 

@@ -6,46 +6,48 @@ from collections.abc import Iterator
 from typing import Final
 
 from adapters.jira.read import Reader
-from connector.adapter_kit.contract import Finding
+from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
 
 PERMISSIONS: Final = ("BROWSE_PROJECTS", "EDIT_ISSUES", "TRANSITION_ISSUES", "ASSIGN_ISSUES")
 NEEDED: Final = frozenset({"jira:issue_created", "jira:issue_updated", "jira:issue_deleted"})
 
 
-def inspect(reader: Reader, url: str) -> Iterator[Finding]:
+def inspect(reader: Reader, url: str) -> Iterator[InspectionResult]:
     """What works and what does not. Raises `CrmUnavailable` when nothing answers."""
     try:
         name = reader.site.get("/rest/api/3/myself").get("displayName")
     except CrmRefused as error:
-        yield Finding(topic="credentials", is_good=False, text=str(error))
+        yield InspectionResult(topic="credentials", is_good=False, text=str(error))
         return
-    yield Finding(topic="credentials", is_good=True, text=f"the API token is that of {name}")
+    yield InspectionResult(topic="credentials", is_good=True, text=f"the API token is that of {name}")
     for project in reader.projects or ("",):
         yield _permissions(reader, project)
     yield _webhooks(reader, url)
 
 
-def _permissions(reader: Reader, project: str) -> Finding:
+def _permissions(reader: Reader, project: str) -> InspectionResult:
     where = {"projectKey": project} if project else {}
     place = f"in the project {project}" if project else "in some project"
     try:
         reply = reader.site.get("/rest/api/3/mypermissions", permissions=",".join(PERMISSIONS), **where)
     except CrmRefused as error:
-        return Finding(topic="scopes", is_good=False, text=f"permissions {place}: {error}")
+        return InspectionResult(topic="scopes", is_good=False, text=f"permissions {place}: {error}")
     found = reply["permissions"]
     if missing := [name for name in PERMISSIONS if not found.get(name, {}).get("havePermission")]:
         text = f"the connector's user lacks {', '.join(missing)} {place}"
-        return Finding(topic="scopes", is_good=False, text=text)
-    return Finding(topic="scopes", is_good=True, text=f"issues can be read, changed, moved and assigned {place}")
+        return InspectionResult(topic="scopes", is_good=False, text=text)
+    return InspectionResult(
+        topic="scopes", is_good=True, text=f"issues can be read, changed, moved and assigned {place}"
+    )
 
 
-def _webhooks(reader: Reader, url: str) -> Finding:
+def _webhooks(reader: Reader, url: str) -> InspectionResult:
     try:
         rows = reader.site.get("/rest/webhooks/1.0/webhook")
     except CrmRefused:
         text = f"only an administrator sees the webhooks: look under System, WebHooks, whether one sends to {url}"
-        return Finding(topic="webhooks", is_good=False, text=text)
+        return InspectionResult(topic="webhooks", is_good=False, text=text)
     ours = [row for row in rows if str(row.get("url")).partition("?")[0] == url and row.get("enabled", True)]
     missing = sorted(NEEDED - {event for row in ours for event in row.get("events", ())})
     if not ours:
@@ -53,5 +55,5 @@ def _webhooks(reader: Reader, url: str) -> Finding:
     elif missing:
         text = f"the webhook lacks the events {', '.join(missing)}"
     else:
-        return Finding(topic="webhooks", is_good=True, text=f"{len(ours)} webhook sends to {url}")
-    return Finding(topic="webhooks", is_good=False, text=text)
+        return InspectionResult(topic="webhooks", is_good=True, text=f"{len(ours)} webhook sends to {url}")
+    return InspectionResult(topic="webhooks", is_good=False, text=text)

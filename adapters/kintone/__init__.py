@@ -24,7 +24,7 @@ from connector.adapter_kit.contract import (
     Api,
     Catalog,
     Delivery,
-    Finding,
+    InspectionResult,
     Pushed,
     Received,
     Reply,
@@ -166,7 +166,7 @@ class Kintone:
         """States or options, users, fields."""
         return self._reader(api).catalog()
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Credentials, fields and users; webhooks cannot be asked for."""
         del url
         return tuple(inspect(self._reader(api)))

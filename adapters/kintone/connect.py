@@ -6,39 +6,39 @@ from collections.abc import Iterator
 
 from adapters.kintone.read import Reader
 from adapters.kintone.records import code_of
-from connector.adapter_kit.contract import Finding
+from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
 
 
-def inspect(reader: Reader) -> Iterator[Finding]:
+def inspect(reader: Reader) -> Iterator[InspectionResult]:
     """What works and what does not. Raises `CrmUnavailable` when nothing answers."""
     try:
         fields = reader.fields()
         reader.site.query("order by $id desc limit 1")
     except CrmRefused as error:
-        yield Finding(topic="credentials", is_good=False, text=str(error))
+        yield InspectionResult(topic="credentials", is_good=False, text=str(error))
         return
-    yield Finding(topic="credentials", is_good=True, text=f"app {reader.site.app} can be read")
+    yield InspectionResult(topic="credentials", is_good=True, text=f"app {reader.site.app} can be read")
     shape = reader.shape
     for setting, code in (("stage_field", shape.stage), ("owner_field", shape.owner)):
         if code and code not in fields:
             text = f"the app has no field with the code {code!r}: correct the setting `{setting}`"
-            yield Finding(topic="fields", is_good=False, text=text)
+            yield InspectionResult(topic="fields", is_good=False, text=text)
     if code_of("UPDATED_TIME", fields) is None:
         text = "the app's form shows no updated time: what webhooks missed cannot be found"
-        yield Finding(topic="fields", is_good=False, text=text)
+        yield InspectionResult(topic="fields", is_good=False, text=text)
     if not shape.stage and not reader.process().get("enable"):
         text = "the process management of the app is off: turn it on, or name a drop-down in `stage_field`"
-        yield Finding(topic="fields", is_good=False, text=text)
+        yield InspectionResult(topic="fields", is_good=False, text=text)
     yield _directory(reader)
 
 
-def _directory(reader: Reader) -> Finding:
+def _directory(reader: Reader) -> InspectionResult:
     try:
         people = reader.people()
     except CrmRefused as error:
-        return Finding(topic="scopes", is_good=False, text=f"the users cannot be read: {error}")
+        return InspectionResult(topic="scopes", is_good=False, text=f"the users cannot be read: {error}")
     if not people:
         text = "an API token shows no users: set `login` and `password`, or `people`, else owners stay unknown"
-        return Finding(topic="scopes", is_good=False, text=text)
-    return Finding(topic="scopes", is_good=True, text=f"{len(people)} users are known")
+        return InspectionResult(topic="scopes", is_good=False, text=text)
+    return InspectionResult(topic="scopes", is_good=True, text=f"{len(people)} users are known")

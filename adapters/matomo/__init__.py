@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from adapters.matomo.read import Log
 from adapters.matomo.records import Reading
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Finding, Setting
+from connector.adapter_kit.contract import RATE_SETTING, Api, InspectionResult, Setting
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
@@ -87,7 +87,7 @@ class Matomo:
     push = defaults.push
     catalog = defaults.catalog
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the token is good, and whether the visits log of each site can be read."""
         del url
         return self._log(api).inspect(self._sites())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from connector.adapter_kit.contract import Answer, Api, Finding
+from connector.adapter_kit.contract import Answer, Api, InspectionResult
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.tracking import under, words
 from connector.core.errors import BadPayload, CrmRefused
@@ -46,27 +46,27 @@ class Log:
                     yield visit
             day += timedelta(days=1)
 
-    def inspect(self, sites: Sequence[str]) -> list[Finding]:
+    def inspect(self, sites: Sequence[str]) -> list[InspectionResult]:
         """A finding on the token, and one on each site. Raises `CrmUnavailable` when nothing answers."""
         try:
             version = self._ask("API.getMatomoVersion", {})
         except CrmRefused as error:
             text = f"{error}; make an auth token of a user with view access in Matomo, and rotate the secret `token`"
-            return [Finding(topic="credentials", is_good=False, text=text)]
+            return [InspectionResult(topic="credentials", is_good=False, text=text)]
         shown = words(under(Part(version), "value"), 20) or "of a version that it does not tell"
         return [
-            Finding(topic="credentials", is_good=True, text=f"Matomo {shown} takes the token"),
+            InspectionResult(topic="credentials", is_good=True, text=f"Matomo {shown} takes the token"),
             *(self._look(site) for site in sites),
         ]
 
-    def _look(self, site: str) -> Finding:
+    def _look(self, site: str) -> InspectionResult:
         try:
             newest = self._newest(site, "1")
         except CrmRefused as error:
             text = f"site {site}: {error}; give the token's user view access, and do not switch the visits log off"
-            return Finding(topic="scopes", is_good=False, text=text)
+            return InspectionResult(topic="scopes", is_good=False, text=text)
         when = f"the newest action was at {newest:%Y-%m-%d %H:%M}Z" if newest else "it is empty"
-        return Finding(topic="scopes", is_good=True, text=f"site {site}: the visits log can be read; {when}")
+        return InspectionResult(topic="scopes", is_good=True, text=f"site {site}: the visits log can be read; {when}")
 
     def _newest(self, site: str, least: str) -> datetime | None:
         """When the newest visit's last action was; visits come newest first."""

@@ -22,7 +22,7 @@ from connector.adapter_kit.contract import (
     Api,
     Catalog,
     Delivery,
-    Finding,
+    InspectionResult,
     Pushed,
     Received,
     Reply,
@@ -149,7 +149,7 @@ class Odoo:
         """Stages with `lost` and `archived`, internal users, fields."""
         return self._reader(api).catalog()
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the key works, the fields are there, and a rule calls the address, as far as the user may know."""
         return inspect(self._reader(api), url, self.webhook_token)
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from adapters.odoo.read import Reader
 from adapters.odoo.records import MODEL
-from connector.adapter_kit.contract import Finding
+from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
 
 _RIGHTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -17,35 +17,39 @@ _RIGHTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }
 
 
-def inspect(reader: Reader, url: str, tokens: Sequence[str]) -> list[Finding]:
+def inspect(reader: Reader, url: str, tokens: Sequence[str]) -> list[InspectionResult]:
     """What works and what does not. Raises `CrmUnavailable` when nothing answers."""
     try:
         reader.server.call("res.users", "context_get")
     except CrmRefused as error:
-        return [Finding(topic="credentials", is_good=False, text=str(error))]
-    works = Finding(topic="credentials", is_good=True, text="the API key works; it ends after three months at most")
+        return [InspectionResult(topic="credentials", is_good=False, text=str(error))]
+    works = InspectionResult(
+        topic="credentials", is_good=True, text="the API key works; it ends after three months at most"
+    )
     return [works, _rights(reader), _webhooks(reader, url, tokens)]
 
 
-def _rights(reader: Reader) -> Finding:
+def _rights(reader: Reader) -> InspectionResult:
     method, arguments = _RIGHTS[reader.server.protocol]
     try:
         reader.server.call(MODEL, "search_read", domain=[], fields=["id"], limit=1)
         if reader.server.call(MODEL, method, **arguments):
-            return Finding(topic="scopes", is_good=True, text="the user of the API key may read and change leads")
+            return InspectionResult(
+                topic="scopes", is_good=True, text="the user of the API key may read and change leads"
+            )
     except CrmRefused as error:
-        return Finding(topic="scopes", is_good=False, text=str(error))
+        return InspectionResult(topic="scopes", is_good=False, text=str(error))
     text = "the user of the API key may read leads, but not change them: give it the role Sales / User: All Documents"
-    return Finding(topic="scopes", is_good=False, text=text)
+    return InspectionResult(topic="scopes", is_good=False, text=text)
 
 
-def _webhooks(reader: Reader, url: str, tokens: Sequence[str]) -> Finding:
+def _webhooks(reader: Reader, url: str, tokens: Sequence[str]) -> InspectionResult:
     domain = [["state", "=", "webhook"], ["model_id.model", "=", MODEL]]
     try:
         rows = reader.server.call("ir.actions.server", "search_read", domain=domain, fields=["name", "webhook_url"])
     except CrmRefused:
         text = f"the user of the API key may not see automation rules: look whether they send to {url}?token=…"
-        return Finding(topic="webhooks", is_good=False, text=text)
+        return InspectionResult(topic="webhooks", is_good=False, text=text)
     ours = [str(row["name"]) for row in rows if _address(row["webhook_url"]) == url]
     signed = [
         str(row["name"]) for row in rows if _address(row["webhook_url"]) == url and _token(row["webhook_url"]) in tokens
@@ -55,8 +59,8 @@ def _webhooks(reader: Reader, url: str, tokens: Sequence[str]) -> Finding:
     elif wrong := [name for name in ours if name not in signed]:
         text = f"the address of these actions lacks the token of `webhook_token`: {', '.join(wrong)}"
     else:
-        return Finding(topic="webhooks", is_good=True, text=f"these actions send here: {', '.join(ours)}")
-    return Finding(topic="webhooks", is_good=False, text=text)
+        return InspectionResult(topic="webhooks", is_good=True, text=f"these actions send here: {', '.join(ours)}")
+    return InspectionResult(topic="webhooks", is_good=False, text=text)
 
 
 def _address(url: object) -> str:

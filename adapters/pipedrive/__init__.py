@@ -25,7 +25,7 @@ from connector.adapter_kit.contract import (
     Api,
     Catalog,
     Delivery,
-    Finding,
+    InspectionResult,
     Pushed,
     Received,
     Reply,
@@ -155,7 +155,7 @@ class Pipedrive:
         """Stages, users and fields."""
         return self._reader(api).catalog(self._objects())
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Token, budget left, rights, and the webhooks that go to `url`."""
         company = self._reader(api).company
         return inspect(company, self._objects(), url, has_password=any(self.http_password))

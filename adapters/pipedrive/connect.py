@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.pipedrive.client import NOT_FOUND, Company, good, refusal, rows_of
-from connector.adapter_kit.contract import Answer, Finding
+from connector.adapter_kit.contract import Answer, InspectionResult
 from connector.adapter_kit.rest import is_good
 from connector.core.errors import CrmRefused
 
@@ -49,15 +49,15 @@ def subscribe(company: Company, objects: Sequence[str], url: str, now: datetime,
     return now + AGAIN
 
 
-def inspect(company: Company, objects: Sequence[str], url: str, *, has_password: bool) -> list[Finding]:
+def inspect(company: Company, objects: Sequence[str], url: str, *, has_password: bool) -> list[InspectionResult]:
     """The findings. Raises `CrmUnavailable` when nothing answers."""
     answer = company.call("GET", "/v1/users/me")
     if not is_good(answer):
-        return [Finding(topic="credentials", is_good=False, text=refusal(answer))]
+        return [InspectionResult(topic="credentials", is_good=False, text=refusal(answer))]
     me = good(answer).get("data") or {}
     who = f"{me.get('name')} ({me.get('email')})"
     return [
-        Finding(
+        InspectionResult(
             topic="credentials", is_good=True, text=f"the token works, as the user {who} of {me.get('company_name')}"
         ),
         *_limits(answer),
@@ -86,35 +86,37 @@ def _wanted(record_object: str, url: str, account: tuple[str, str]) -> dict[str,
     }
 
 
-def _limits(answer: Answer) -> Iterator[Finding]:
+def _limits(answer: Answer) -> Iterator[InspectionResult]:
     headers = {name.casefold(): value for name, value in answer.headers.items()}
     left = headers.get(_REMAINING) or headers.get(_OLD_REMAINING) or ""
     if left.isdecimal():
-        yield Finding(topic="limits", is_good=int(left) > 0, text=f"{left} tokens of the day's budget are left")
+        yield InspectionResult(
+            topic="limits", is_good=int(left) > 0, text=f"{left} tokens of the day's budget are left"
+        )
 
 
-def _scopes(company: Company) -> Iterator[Finding]:
+def _scopes(company: Company) -> Iterator[InspectionResult]:
     for place, what in (("/api/v2/deals", "deals"), ("/api/v2/persons", "persons"), ("/v1/users", "users")):
         answer = company.call("GET", place, limit="1")
         text = f"{what} can be read" if is_good(answer) else f"{what} cannot be read: {refusal(answer)}"
-        yield Finding(topic="scopes", is_good=is_good(answer), text=text)
+        yield InspectionResult(topic="scopes", is_good=is_good(answer), text=text)
 
 
-def _webhooks(company: Company, objects: Sequence[str], url: str, *, has_password: bool) -> Iterator[Finding]:
+def _webhooks(company: Company, objects: Sequence[str], url: str, *, has_password: bool) -> Iterator[InspectionResult]:
     answer = company.call("GET", WEBHOOKS)
     if not is_good(answer):
-        yield Finding(topic="webhooks", is_good=False, text=f"webhooks cannot be listed: {refusal(answer)}")
+        yield InspectionResult(topic="webhooks", is_good=False, text=f"webhooks cannot be listed: {refusal(answer)}")
         return
     if not has_password:
         text = "http_password is not set: every delivery is refused, and no webhook is made"
-        yield Finding(topic="webhooks", is_good=False, text=text)
+        yield InspectionResult(topic="webhooks", is_good=False, text=text)
     rows = rows_of(good(answer))
     own = {row.get("event_object") for row in rows if row.get("subscription_url") == url and _is_good(row)}
     for record_object in objects:
         is_there = bool({record_object, "*"} & own)
         missing = f"no webhook for {record_object} goes to {url}: it is made at the next upkeep"
         text = f"the webhook for {record_object} goes to {url}" if is_there else missing
-        yield Finding(topic="webhooks", is_good=is_there, text=text)
+        yield InspectionResult(topic="webhooks", is_good=is_there, text=text)
     if len(rows) >= MOST:
         text = f"{len(rows)} webhooks are there, of {MOST} that a user may have: delete those that nobody needs"
-        yield Finding(topic="webhooks", is_good=False, text=text)
+        yield InspectionResult(topic="webhooks", is_good=False, text=text)

@@ -21,7 +21,17 @@ from adapters.salesforce.settings import SETTINGS, by_object, mistakes
 from adapters.salesforce.soap import ACK
 from adapters.salesforce.webhook import DELETED, EVENTS, Notice, is_xml, key_of, long_id, organization_of, read_notices
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    Api,
+    Catalog,
+    Delivery,
+    InspectionResult,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
@@ -128,7 +138,7 @@ class Salesforce:
         """Lead statuses, opportunity stages, users and fields."""
         return self._reader(api).catalog(self.objects)
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Organization, calls left, field history, and what is to be set up by hand."""
         return inspect(self._reader(api), self.organization_id.strip(), url)
 

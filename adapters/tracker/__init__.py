@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from adapters.tracker.connect import look
 from adapters.tracker.webhook import TYPES, Batch, Reading, read_batch, read_event
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Finding, Received, Reply, Setting
+from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, InspectionResult, Received, Reply, Setting
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_token
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
@@ -131,7 +131,7 @@ class Tracker:
     push = defaults.push
     catalog = defaults.catalog
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether sites, keys and secret can be used, and the tag to put into the pages. Nothing is asked."""
         del api
         return look(self._origins(), self.site_keys, self.identity_secret, url)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from adapters.tracker.token import SHORTEST_SECRET
-from connector.adapter_kit.contract import Finding
+from connector.adapter_kit.contract import InspectionResult
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
 
 
-def look(origins: Sequence[str], keys: Sequence[str], secrets: Sequence[str], url: str) -> list[Finding]:
+def look(origins: Sequence[str], keys: Sequence[str], secrets: Sequence[str], url: str) -> list[InspectionResult]:
     """The findings; `url` is the address that batches are posted to."""
     wrong = [
         f"`sites`: {site!r} is no origin; write scheme and host only, such as https://www.example.com"
@@ -26,11 +26,11 @@ def look(origins: Sequence[str], keys: Sequence[str], secrets: Sequence[str], ur
     if any(len(secret) < SHORTEST_SECRET for secret in secrets):
         wrong.append(f"`identity_secret` has less than {SHORTEST_SECRET} characters: tokens signed by it are refused")
     if wrong:
-        return [Finding(topic="credentials", is_good=False, text=text) for text in wrong]
+        return [InspectionResult(topic="credentials", is_good=False, text=text) for text in wrong]
     base, _, name = url.rpartition("/collect/")
     tag = f'<script async src="{base}/tracker.js" data-connection="{name}" data-key="{keys[0]}"></script>'
     tokens = "tokens name visitors" if secrets else "`identity_secret` is not set, so no token names a visitor"
     return [
-        Finding(topic="credentials", is_good=True, text=f"{', '.join(origins)} may post; {tokens}"),
-        Finding(topic="tag", is_good=True, text=f"into every page: {tag}"),
+        InspectionResult(topic="credentials", is_good=True, text=f"{', '.join(origins)} may post; {tokens}"),
+        InspectionResult(topic="tag", is_good=True, text=f"into every page: {tag}"),
     ]

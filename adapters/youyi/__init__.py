@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import RATE_SETTING, Answer, Api, Finding, Pushed, Setting, Update
+from connector.adapter_kit.contract import RATE_SETTING, Answer, Api, InspectionResult, Pushed, Setting, Update
 from connector.adapter_kit.oauth import Tokens
 from connector.adapter_kit.push_in_batches import each, push_in_batches
 from connector.adapter_kit.rest import excerpt, is_good, named
@@ -83,15 +83,15 @@ class Youyi:
 
     catalog = defaults.catalog
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Binds anew: whether company, account and password are right."""
         del url
         try:
             self._bind(api)
         except CrmRefused as error:
-            return (Finding(topic="credentials", is_good=False, text=str(error)),)
+            return (InspectionResult(topic="credentials", is_good=False, text=str(error)),)
         text = f"bound to the company {self.company} by the account {self.account}"
-        return (Finding(topic="credentials", is_good=True, text=text),)
+        return (InspectionResult(topic="credentials", is_good=True, text=text),)
 
     subscribe = defaults.subscribe
 

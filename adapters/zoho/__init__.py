@@ -19,7 +19,17 @@ from adapters.zoho.records import data_of, deleted_event, events_of, identities_
 from adapters.zoho.settings import SETTINGS, by_module, ids_of, mistakes
 from adapters.zoho.webhook import EVENTS, WEBHOOK, Notice, body_of, is_callback, key_of, read_notice, secret_of
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.contract import (
+    Api,
+    Catalog,
+    Delivery,
+    InspectionResult,
+    Pushed,
+    Received,
+    Reply,
+    Setting,
+    Update,
+)
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
@@ -135,7 +145,7 @@ class Zoho:
         """Lead statuses, deal stages (by pipeline, where they are in use), users and fields."""
         return self._reader(api).catalog(self.modules)
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """The connector's user, the channels for the address, and the credits when they run low."""
         return connect.inspect(self._reader(api).account, self._channels(), url)
 

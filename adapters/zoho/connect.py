@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.zoho.client import Account, Row, failure_of
-from connector.adapter_kit.contract import Finding
+from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
 
 LIFE: Final = timedelta(days=7) - timedelta(hours=1)
@@ -49,35 +49,39 @@ def subscribe(account: Account, channels: Mapping[str, str], url: str, token: st
     return now + RENEWED
 
 
-def inspect(account: Account, channels: Mapping[str, str], url: str) -> list[Finding]:
+def inspect(account: Account, channels: Mapping[str, str], url: str) -> list[InspectionResult]:
     """Who the connector is, which channels lead to the address, and the credits left. Raises `CrmError`."""
     answer = account.send("GET", "users", params={"type": "CurrentUser"})
     users = answer.json().get("users") or []
     if not users:
         raise failure_of(answer.json()).error()
     name = f"{users[0].get('full_name')} ({users[0].get('email')})"
-    findings = [Finding(topic="credentials", is_good=True, text=f"logged in as {name}")]
+    findings = [InspectionResult(topic="credentials", is_good=True, text=f"logged in as {name}")]
     headers = {key.casefold(): value for key, value in answer.headers.items()}
     if left := headers.get("x-api-credits-remaining"):
-        findings.append(Finding(topic="limits", is_good=False, text=f"half of the credits are used; {left} are left"))
+        findings.append(
+            InspectionResult(topic="limits", is_good=False, text=f"half of the credits are used; {left} are left")
+        )
     try:
         found = list(account.pages(WATCH, "watch"))
     except CrmRefused as error:
         text = f"the channels cannot be read: {error}"
-        return [*findings, Finding(topic="scopes", is_good=False, text=text)]
+        return [*findings, InspectionResult(topic="scopes", is_good=False, text=text)]
     return [*findings, *(_channel(found, channel, module, url) for channel, module in channels.items())]
 
 
-def _channel(found: Sequence[Row], channel: str, module: str, url: str) -> Finding:
+def _channel(found: Sequence[Row], channel: str, module: str, url: str) -> InspectionResult:
     mine = next((one for one in found if str(one.get("channel_id")) == channel), None)
     if mine is None:
         text = f"no channel for {module}: it is made as soon as the connector's public address is set"
-        return Finding(topic="webhooks", is_good=False, text=text)
+        return InspectionResult(topic="webhooks", is_good=False, text=text)
     if mine.get("notify_url") != url:
         text = f"the channel {channel} for {module} leads to {str(mine.get('notify_url'))[:200]}, not to {url}"
-        return Finding(topic="webhooks", is_good=False, text=f"{text}: another connection has it; change channel_id")
+        return InspectionResult(
+            topic="webhooks", is_good=False, text=f"{text}: another connection has it; change channel_id"
+        )
     text = f"{module} is told by channel {channel} until {mine.get('channel_expiry')}"
-    return Finding(topic="webhooks", is_good=True, text=text)
+    return InspectionResult(topic="webhooks", is_good=True, text=text)
 
 
 def _said(account: Account, method: str, wanted: Sequence[Any], *, is_last: bool = False) -> list[Row | None]:

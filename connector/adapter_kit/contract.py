@@ -15,13 +15,19 @@ from connector.core.event import Event, Identity, RecordRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One raw webhook request. `query`: pairs in order; `headers`: names in lower case; `received_at`: aware UTC."""
+    """One raw webhook request. `query`: pairs in order; `headers`: names in lower case; `received_at`: aware UTC.
+
+    `path` and `query_string` are the address as it was sent, percent-encoded, for signatures that cover it. They are
+    empty in a delivery that is read from the store.
+    """
 
     method: str
     query: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]
     body: bytes
     received_at: datetime
+    path: str = ""
+    query_string: str = ""
 
     def parameter(self, name: str) -> str | None:
         """The first query parameter of that name."""
@@ -170,7 +176,7 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class InspectionResult:
     """What a look at the connection showed, for people: `text` says what is there, or what is wrong and what to do.
 
     `topic` is one word: credentials, scopes, webhooks, limits, fields.
@@ -288,7 +294,7 @@ class Adapter(Protocol):
         """The system's stages, owners and fields as they are now."""
         ...
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """What works and what does not: credentials, scopes, the webhooks registered for `url`, limits left.
 
         `url` is the address that the connection's webhooks are to be sent to. Raises `CrmError` when nothing answers.
@@ -301,3 +307,29 @@ class Adapter(Protocol):
         None: nothing is to be renewed, as webhooks last for ever or are set up by hand.
         """
         ...
+
+
+@runtime_checkable
+class BrowserCollector(Protocol):
+    """What an adapter has besides the contract when browsers post to it: `/collect/<connection>`, never `/webhooks/`.
+
+    Anybody may post there, as the pages are public: the deliveries are bounded in number and screened.
+    """
+
+    @property
+    def per_minute(self) -> int:
+        """Deliveries a minute at most, of all visitors together, in each process of the web server."""
+        ...
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether pages of that origin (`https://www.example.com`) may post and read the answer; raises nothing."""
+        ...
+
+    def wants(self, delivery: Delivery) -> bool:
+        """False for what is not to be stored at all: bots, visitors who ask not to be tracked; raises nothing."""
+        ...
+
+
+def is_browser_collector(adapter: type[Adapter]) -> bool:
+    """Whether the class of an adapter is a `BrowserCollector`."""
+    return hasattr(adapter, "allows_origin")

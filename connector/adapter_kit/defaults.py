@@ -9,7 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connector.adapter_kit.contract import Api, Catalog, Delivery, Finding, Pushed, PushOutcome, Received, Reply, Update
+from connector.adapter_kit.contract import (
+    Api,
+    Catalog,
+    Delivery,
+    InspectionResult,
+    Pushed,
+    PushOutcome,
+    Received,
+    Reply,
+    Update,
+)
 from connector.core.errors import BadPayload, BadSignature
 
 _DEAF = "this system sends nothing"
@@ -51,7 +61,7 @@ def catalog(_self: object, api: Api) -> Catalog:
     return Catalog()
 
 
-def inspect(_self: object, url: str, api: Api) -> Sequence[Finding]:
+def inspect(_self: object, url: str, api: Api) -> Sequence[InspectionResult]:
     """Nothing: there is no call that shows whether the connection works."""
     del url, api
     return ()

@@ -18,6 +18,8 @@ SHORTEST: Final = 4
 _SECRET_HEADERS: Final = ("authorization", "cookie", "secret", "signature", "token", "api-key", "apikey", "password")
 """Parts of the names of headers that carry a proof, of any vendor."""
 _BOM: Final = b"\xef\xbb\xbf"
+_ESCAPED_ASCII: Final = re.compile(rb"\\u00[0-7]")
+_NUMBER: Final = re.compile(r"[0-9.eE+-]+")
 _KEYED: Final = rb"""("(?:%s)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,{}\[\]"]+)"""
 
 
@@ -25,7 +27,7 @@ def redact(delivery: Delivery, secret_keys: frozenset[str], secrets: Sequence[st
     """The delivery with masked values of secret keys, of secret headers, and masked secrets wherever else they stand.
 
     `secret_keys`: leaf names in JSON, whole names in forms and queries, in any case. A JSON or form body stays one; any
-    other bytes are searched as they are. Raises nothing.
+    other bytes are searched as they are. The raw address is left out: what it says is in `query`. Raises nothing.
     """
     masker = _masker(secret_keys, tuple(secrets))
     return replace(
@@ -33,6 +35,8 @@ def redact(delivery: Delivery, secret_keys: frozenset[str], secrets: Sequence[st
         query=tuple((masker.text(name), masker.value(name, value)) for name, value in delivery.query),
         headers={name: masker.header(name, value) for name, value in delivery.headers.items()},
         body=masker.body(delivery.body),
+        path="",
+        query_string="",
     )
 
 
@@ -65,16 +69,25 @@ def _masker(secret_keys: frozenset[str], secrets: tuple[str, ...]) -> _Masker:
         text_forms=_text_forms(searched),
         byte_forms=_byte_forms(searched),
         key_bytes=tuple(key.encode("utf-8", "surrogatepass") for key in keys),
+        is_searchable=all(map(_is_plain, (*keys, *searched))) and not any(map(_NUMBER.fullmatch, searched)),
     )
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a body can only write it as it is, or by escapes of ASCII characters."""
+    return text.isascii() and text.isprintable() and not {'"', "\\"} & set(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Masker:
+    """`is_searchable`: a body whose bytes have none of the names and secrets in them has none in its values either."""
+
     keys: frozenset[str]
     secrets: tuple[str, ...]
     text_forms: tuple[str, ...]
     byte_forms: tuple[bytes, ...]
     key_bytes: tuple[bytes, ...]
+    is_searchable: bool
 
     def text(self, text: str) -> str:
         for form in self.text_forms:
@@ -88,10 +101,13 @@ class _Masker:
         return MASK if any(word in name.casefold() for word in _SECRET_HEADERS) else self.text(value)
 
     def body(self, body: bytes) -> bytes:
-        if body.removeprefix(_BOM).lstrip()[:1] not in {b"{", b"[", b'"'}:
+        """The body, which is read only where something in it may be secret: most have nothing."""
+        is_json = body.removeprefix(_BOM).lstrip()[:1] in {b"{", b"[", b'"'}
+        return self.read_body(body, is_json=is_json) if self._may_hold_secret(body, is_json=is_json) else body
+
+    def read_body(self, body: bytes, *, is_json: bool) -> bytes:
+        if not is_json:
             return self._form(self._bytes(body))
-        if self._is_clean_json(body):
-            return body
         try:
             # The standard library's reader and writer, not orjson: they keep whole numbers of any length as they are.
             parsed = json.loads(body.decode("utf-8-sig"))
@@ -100,14 +116,17 @@ class _Masker:
         except (ValueError, RecursionError):
             return self._broken_json(body)
 
-    def _is_clean_json(self, body: bytes) -> bool:
-        """Without an escape, a name or secret that does not stand in the bytes stands nowhere in the values."""
-        lowered = body.lower()
+    def _may_hold_secret(self, body: bytes, *, is_json: bool) -> bool:
+        if not (self.keys or self.secrets):
+            return False
+        if not self.is_searchable or (is_json and _ESCAPED_ASCII.search(body)):
+            return True
+        plain = body.replace(b"\\/", b"/") if is_json else body + unquote_to_bytes(body.replace(b"+", b" "))
+        lowered = plain.lower()
         return (
-            b"\\" not in body
-            and not any(key in lowered for key in self.key_bytes)
-            and not any(form in body for form in self.byte_forms)
-            and not any(form.encode("utf-8", "replace") in body for form in self.text_forms)
+            any(key in lowered for key in self.key_bytes)
+            or any(form in plain for form in self.byte_forms)
+            or any(form.encode() in plain for form in self.text_forms)
         )
 
     def _json(self, value: Any, *, is_secret: bool = False) -> Any:

@@ -20,7 +20,7 @@ _LONGEST_ERROR: Final = 1_000
 
 def quarantine_row(vault: Vault, connection: str, delivery: Delivery, error: SenderError) -> Row:
     """A row of `quarantine`: what came is in `sealed` alone."""
-    pairs = (*delivery.query, *delivery.headers.items())
+    pairs = (*delivery.query, *delivery.headers.items(), (delivery.path, delivery.query_string))
     is_kept = len(delivery.body) + sum(len(name) + len(value) for name, value in pairs) <= KEEP_SEALED_BYTES
     return {
         "id": new_id(delivery.received_at),
@@ -41,12 +41,17 @@ def seal(vault: Vault, delivery: Delivery) -> str:
         "headers": dict(delivery.headers),
         "body": b64encode(delivery.body).decode(),
         "received_at": delivery.received_at.isoformat(),
+        "path": delivery.path,
+        "query_string": delivery.query_string,
     }
     return vault.encrypt(json.dumps(values))
 
 
 def unseal(vault: Vault, sealed: str) -> Delivery:
-    """The delivery as it came. Raises `WrongSetting` when no key opens it."""
+    """The delivery as it came. Raises `WrongSetting` when no key opens it.
+
+    One that a version before had sealed has no raw address.
+    """
     values: dict[str, Any] = json.loads(vault.decrypt(sealed))
     return Delivery(
         method=values["method"],
@@ -54,6 +59,8 @@ def unseal(vault: Vault, sealed: str) -> Delivery:
         headers=values["headers"],
         body=b64decode(values["body"]),
         received_at=datetime.fromisoformat(values["received_at"]),
+        path=values.get("path", ""),
+        query_string=values.get("query_string", ""),
     )
 
 

@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from adapters import ADAPTERS
-from connector.adapter_kit.collecting import collects
-from connector.adapter_kit.contract import Adapter
+from connector.adapter_kit.contract import Adapter, is_browser_collector
 from connector.core.errors import NotFound, WrongSetting
 from connector.mapping import parse_mapping_for, read_text
 from connector.operations.connection_settings import Draft, nearest
@@ -219,7 +218,7 @@ def _head(runtime: Runtime, row: Row) -> dict[str, Any]:
         "name": row["name"],
         "adapter": row["adapter"],
         "is_paused": row["is_paused"],
-        "webhook": runtime.config.webhook_url(row["name"], is_collected=collects(ADAPTERS[row["adapter"]])),
+        "webhook": runtime.config.webhook_url(row["name"], is_collected=is_browser_collector(ADAPTERS[row["adapter"]])),
     }
 
 

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from connector.adapter_kit.collecting import collects
-from connector.adapter_kit.contract import Answer, Api, Finding
+from connector.adapter_kit.contract import Answer, Api, InspectionResult, is_browser_collector
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.mapping.known_drift import FIELD_NEW
 from connector.operations.catalogs import ask, stored_drift
@@ -55,20 +54,20 @@ class Watched:
         return answer
 
 
-def inspect(runtime: Runtime, name: str) -> list[Finding]:
+def inspect(runtime: Runtime, name: str) -> list[InspectionResult]:
     """What there is to say of a connection, good or not; the system is asked. Raises `NotFound`."""
     row, one = find(runtime, name), connected_of(runtime, name)
     api = Watched(runtime.api_for(one), runtime.clock)
     asked = _asked(runtime, one, api)
     if one.is_paused:
         text = f"the connection is paused; `connector connection resume {name}` goes on with it"
-        asked.insert(0, Finding(topic="connection", is_good=False, text=text))
+        asked.insert(0, InspectionResult(topic="connection", is_good=False, text=text))
     is_registered = any(found.is_good for found in asked if found.topic == "webhooks")
     found = [*asked, *_clock(api.skew), *_mapping(runtime, one, is_reachable=all(_is_reached(of) for of in asked))]
     return [*found, *_webhooks(runtime, one, row["subscribe_at"], is_registered=is_registered)]
 
 
-def _asked(runtime: Runtime, one: Connected, api: Api) -> list[Finding]:
+def _asked(runtime: Runtime, one: Connected, api: Api) -> list[InspectionResult]:
     """What the system says of itself: by the adapter's inspection, else by its catalogue."""
     try:
         found = list(one.adapter.inspect(_address(runtime, one), api))
@@ -76,7 +75,7 @@ def _asked(runtime: Runtime, one: Connected, api: Api) -> list[Finding]:
             return found
         catalog = one.adapter.catalog(api)
     except CrmError as error:
-        return [Finding(topic="credentials", is_good=False, text=_said(error))]
+        return [InspectionResult(topic="credentials", is_good=False, text=_said(error))]
     counts = {
         "stages": sum(len(names) for pipelines in catalog.stages.values() for names in pipelines.values()),
         "persons": len(catalog.owners),
@@ -86,15 +85,15 @@ def _asked(runtime: Runtime, one: Connected, api: Api) -> list[Finding]:
         text = f"the system answers: {', '.join(f'{count} {what}' for what, count in counts.items())}"
     else:
         text = "the system has no call that would show whether the credentials are good; a delivery or an update will"
-    return [Finding(topic="credentials", is_good=True, text=text), *found]
+    return [InspectionResult(topic="credentials", is_good=True, text=text), *found]
 
 
 def _address(runtime: Runtime, one: Connected) -> str:
     """What the system, or a tracker's script, sends to."""
-    return runtime.config.webhook_url(one.name, is_collected=collects(type(one.adapter)))
+    return runtime.config.webhook_url(one.name, is_collected=is_browser_collector(type(one.adapter)))
 
 
-def _is_reached(found: Finding) -> bool:
+def _is_reached(found: InspectionResult) -> bool:
     return found.is_good or found.topic != "credentials"
 
 
@@ -103,49 +102,49 @@ def _said(error: CrmError) -> str:
     return f"the system {'did not answer' if isinstance(error, CrmUnavailable) else 'refused'}: {error}; {advice}"
 
 
-def _clock(skew: timedelta | None) -> Iterator[Finding]:
+def _clock(skew: timedelta | None) -> Iterator[InspectionResult]:
     if skew is None:
         return
     seconds = abs(round(skew.total_seconds()))
     if abs(skew) <= MOST_SKEW:
-        yield Finding(topic="clock", is_good=True, text=f"the system's clock and ours differ by {seconds} s")
+        yield InspectionResult(topic="clock", is_good=True, text=f"the system's clock and ours differ by {seconds} s")
         return
     text = (
         f"the system's clock is {seconds} s {'ahead of' if skew > timedelta() else 'behind'} ours; signatures and "
         "tokens are refused when clocks differ much: let this machine take its time from NTP"
     )
-    yield Finding(topic="clock", is_good=False, text=text)
+    yield InspectionResult(topic="clock", is_good=False, text=text)
 
 
-def _mapping(runtime: Runtime, one: Connected, *, is_reachable: bool) -> Iterator[Finding]:
+def _mapping(runtime: Runtime, one: Connected, *, is_reachable: bool) -> Iterator[InspectionResult]:
     """The mapping in force beside what the system has now; as it had it last, where it does not answer."""
     if one.version is None:
         text = f"there is no mapping: `connector mapping publish {one.name} FILE`"
-        yield Finding(topic="mapping", is_good=False, text=text)
+        yield InspectionResult(topic="mapping", is_good=False, text=text)
         return
     if is_reachable:
         try:
             ask(runtime, one)
         except CrmError as error:
-            yield Finding(topic="mapping", is_good=False, text=f"the catalogue was not read: {_said(error)}")
+            yield InspectionResult(topic="mapping", is_good=False, text=f"the catalogue was not read: {_said(error)}")
     found = stored_drift(runtime, one)
     if not found:
         text = f"version {one.version} fits what the system has, as far as it says"
-        yield Finding(topic="mapping", is_good=True, text=text)
+        yield InspectionResult(topic="mapping", is_good=True, text=text)
     for of in found[:MOST_TOLD]:
-        yield Finding(topic="mapping", is_good=of.kind == FIELD_NEW, text=str(of))
+        yield InspectionResult(topic="mapping", is_good=of.kind == FIELD_NEW, text=str(of))
     if len(found) > MOST_TOLD:
         text = f"and {len(found) - MOST_TOLD} more: `connector mapping drift {one.name}`"
-        yield Finding(topic="mapping", is_good=False, text=text)
+        yield InspectionResult(topic="mapping", is_good=False, text=text)
 
 
 def _webhooks(
     runtime: Runtime, one: Connected, subscribe_at: datetime | None, *, is_registered: bool
-) -> Iterator[Finding]:
+) -> Iterator[InspectionResult]:
     """The public address, what came last and what could not be authenticated, as the store knows it."""
     if not one.adapter.EVENTS:
         text = "the system sends none; reconciliation asks it what changed"
-        yield Finding(topic="webhooks", is_good=True, text=text)
+        yield InspectionResult(topic="webhooks", is_good=True, text=text)
         return
     with runtime.database.read() as connection:
         last = arrivals.last_delivery(connection, one.name)
@@ -153,24 +152,24 @@ def _webhooks(
     address = _address(runtime, one)
     if runtime.config.public_url is None:
         text = f"CONNECTOR_PUBLIC_URL is not set: only this machine is sure to reach {address}"
-        yield Finding(topic="webhooks", is_good=last is not None, text=text)
+        yield InspectionResult(topic="webhooks", is_good=last is not None, text=text)
     elif subscribe_at is not None and registered(runtime, one.name) != address:
         text = f"the last registration for {address} failed, the log says why; it is tried again at {_at(subscribe_at)}"
-        yield Finding(topic="webhooks", is_good=False, text=text)
+        yield InspectionResult(topic="webhooks", is_good=False, text=text)
     elif subscribe_at is not None and subscribe_at < NEVER:
         text = f"they are to be registered for {address} again at {_at(subscribe_at)}"
-        yield Finding(topic="webhooks", is_good=True, text=text)
+        yield InspectionResult(topic="webhooks", is_good=True, text=text)
     if last is None:
         text = f"none has come yet; they go to {address}: change a record in the system, and look again"
     else:
         text = f"the last one came at {_at(last)}"
-    yield Finding(topic="webhooks", is_good=last is not None or is_registered, text=text)
+    yield InspectionResult(topic="webhooks", is_good=last is not None or is_registered, text=text)
     if refused and (last is None or refused["received_at"] > last):
         text = (
             f"one could not be authenticated at {_at(refused['received_at'])} ({refused['error']}): compare "
             f"the secrets, then `connector delivery verify {one.name}`"
         )
-        yield Finding(topic="webhooks", is_good=False, text=text)
+        yield InspectionResult(topic="webhooks", is_good=False, text=text)
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:

@@ -14,14 +14,13 @@ from typing import Final
 import structlog
 from flask import Blueprint, Response, request
 
-from connector.adapter_kit.collecting import Collecting
-from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.contract import BrowserCollector, Delivery
 from connector.core.errors import ConnectorError, NotFound
 from connector.intake.receive import Intake
 from connector.runtime import metrics
 from connector.runtime.connections import Connected
-from connector.web.bodies import read_body
 from connector.web.problems import TooMany, from_error
+from connector.web.request import read_delivery
 
 SCRIPT_SECONDS: Final = 3600
 PREFLIGHT_SECONDS: Final = 86_400
@@ -58,7 +57,7 @@ def collecting(intake: Intake, clock: Callable[[], datetime], max_body_bytes: in
             site = _find(intake, connection)
             if request.method == "OPTIONS":
                 return _readable(Response(status=204), site.tracker, is_preflight=True)
-            response = _take(intake, site, _delivery(clock(), most), bound)
+            response = _take(intake, site, read_delivery(clock(), most, _HEADERS), bound)
         except ConnectorError as error:
             metrics.count_refused(connection if site else None, error.reason)
             response = from_error(error)
@@ -96,12 +95,12 @@ class _Site:
     """A connection that pages post to; `tracker` is its adapter."""
 
     connected: Connected
-    tracker: Collecting
+    tracker: BrowserCollector
 
 
 def _find(intake: Intake, connection: str) -> _Site:
     connected = intake.find(connection)
-    if not isinstance(connected.adapter, Collecting):
+    if not isinstance(connected.adapter, BrowserCollector):
         message = f"the connection {connection!r} is no tracker; its webhooks are sent to /webhooks/{connection}"
         raise NotFound(message)
     return _Site(connected=connected, tracker=connected.adapter)
@@ -120,17 +119,7 @@ def _take(intake: Intake, site: _Site, delivery: Delivery, bound: Bound) -> Resp
     return Response(reply.body, reply.status)
 
 
-def _delivery(now: datetime, most: int) -> Delivery:
-    return Delivery(
-        method=request.method,
-        query=tuple(request.args.items(multi=True)),
-        headers={name: request.headers[name] for name in _HEADERS if name in request.headers},
-        body=read_body(most),
-        received_at=now,
-    )
-
-
-def _readable(response: Response, adapter: Collecting | None, *, is_preflight: bool = False) -> Response:
+def _readable(response: Response, adapter: BrowserCollector | None, *, is_preflight: bool = False) -> Response:
     """The answer, readable by pages of the connection's own sites and by no others (CORS)."""
     origin = request.headers.get("Origin", "")
     response.headers["Vary"] = "Origin"

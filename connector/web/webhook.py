@@ -6,17 +6,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Rule
 
-from connector.adapter_kit.collecting import Collecting
-from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.contract import BrowserCollector
 from connector.core.errors import ConnectorError, NotFound
 from connector.intake.receive import Intake, Paused
 from connector.runtime import metrics
-from connector.web.bodies import read_body
 from connector.web.problems import from_error
+from connector.web.request import read_delivery
 
 PATH: Final = "/webhooks/<connection>"
 
@@ -30,10 +29,10 @@ def webhooks(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int)
         try:
             found = intake.find(connection)
             known = found.name
-            if isinstance(found.adapter, Collecting):
+            if isinstance(found.adapter, BrowserCollector):
                 message = f"browsers post to /collect/{known}; this connection takes no webhooks"
                 raise NotFound(message)
-            reply = intake.receive(found, _delivery(clock(), max_body_bytes))
+            reply = intake.receive(found, read_delivery(clock(), max_body_bytes))
         except ConnectorError as error:
             # What the path says becomes a metric's label only where such a connection exists.
             metrics.count_refused(connection if isinstance(error, Paused) else known, error.reason)
@@ -47,13 +46,3 @@ def webhooks(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int)
 
     blueprint.record(register)
     return blueprint
-
-
-def _delivery(now: datetime, most: int) -> Delivery:
-    return Delivery(
-        method=request.method,
-        query=tuple(request.args.items(multi=True)),
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=read_body(most),
-        received_at=now,
-    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import read_form, read_json
-from connector.adapter_kit.redaction import mask_text, redact
+from connector.adapter_kit.redaction import _masker, mask_text, redact
 
 KEYS: Final = frozenset({"token", "auth[access_token]", "パス"})
 SECRET: Final = 's3cret+/="é'
@@ -174,3 +174,29 @@ def test_any_bytes_that_begin_like_json_are_masked_without_an_error(start: bytes
 
 def test_a_masked_body_is_read_by_the_same_reader() -> None:
     assert read_json(_body(orjson.dumps({"token": "x", "a": "é"}))).value == {"token": "***", "a": "é"}
+
+
+def test_the_raw_address_is_not_kept() -> None:
+    sent = replace(DELIVERY, path="/webhooks/shop", query_string="token=a&q=1", query=(("token", "a"), ("q", "1")))
+    redacted = redact(sent, KEYS, [SECRET])
+    assert (redacted.path, redacted.query_string, redacted.query) == ("", "", (("token", "***"), ("q", "1")))
+
+
+ESCAPES = ["\\/", "\\u0074", "\\u00e9", "\\n", "%74", "%", "+", "&", "=", "é", "T", "token", "oken", "se/cret", "cret"]
+
+
+@given(
+    texts=st.lists(st.lists(st.sampled_from(ESCAPES)).map("".join), max_size=4),
+    names=st.lists(st.lists(st.sampled_from(ESCAPES)).map("".join), max_size=4),
+    secrets=st.lists(st.sampled_from(["se/cret", "t=se/", "geheim é", '"cret"', "12.5"]), max_size=2),
+    keys=st.frozensets(st.sampled_from(["token", "Töken"])),
+)
+def test_a_body_that_is_not_read_holds_nothing_to_mask(
+    texts: list[str], names: list[str], secrets: list[str], keys: frozenset[str]
+) -> None:
+    pairs = list(zip(names, texts, strict=False))
+    form = "&".join(f"{name}={text}" for name, text in pairs).encode()
+    content = ("{" + ",".join(f'"{name}":"{text}"' for name, text in pairs) + ',"n":1.25e1}').encode()
+    masker = _masker(keys, tuple(secrets))
+    for body, is_json in ((form, False), (content, True)):
+        assert masker.body(body) == masker.read_body(body, is_json=is_json)

@@ -14,7 +14,7 @@ from connector.adapter_kit.contract import (
     Api,
     Catalog,
     Delivery,
-    Finding,
+    InspectionResult,
     Pushed,
     PushOutcome,
     Setting,
@@ -52,7 +52,7 @@ class Strings:
     alters: Callable[[Event], Event] = lambda event: event
     takes: Callable[[Sequence[Update]], Sequence[Pushed]] = done
     changes: Callable[[datetime], Iterator[Event | BadPayload]] = lambda _: iter(())
-    inspects: Callable[[str, Api], Sequence[Finding]] = lambda *_: ()
+    inspects: Callable[[str, Api], Sequence[InspectionResult]] = lambda *_: ()
     has: Catalog = field(default_factory=Catalog)
     subscribes: Callable[[str, datetime, Api], datetime | None] = lambda *_: None
     sent: list[Update] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Puppet(Standard):
         del api
         return STRINGS[self.strings].has
 
-    def inspect(self, url: str, api: Api) -> Sequence[Finding]:
+    def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         return STRINGS[self.strings].inspects(url, api)
 
     def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:

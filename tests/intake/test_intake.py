@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -262,7 +263,19 @@ def test_what_no_key_opens_stays_in_the_quarantine(shop: Runtime, tmp_path: Path
     assert len(quarantined(shop)) == 1
 
 
-@pytest.mark.parametrize("place", ["body", "headers", "query"])
+def test_what_a_version_before_had_sealed_is_verified_again(shop: Runtime) -> None:
+    sent = delivery()
+    values = {"method": "POST", "query": [["a", "1"]], "headers": dict(sent.headers)}
+    values |= {"body": b64encode(sent.body).decode(), "received_at": NOW.isoformat()}
+    sealed = shop.vault.encrypt(orjson.dumps(values).decode())
+    assert unseal(shop.vault, sealed) == replace(sent, query=(("a", "1"),))
+    kept = {"id": new_id(NOW), "connection": SHOP, "received_at": NOW, "reason": "bad_signature", "error": "x"}
+    with shop.database.write() as connection:
+        deliveries.put_aside(connection, [{**kept, "size": 1, "sealed": sealed}], 10)
+    assert shop.intake.verify_again(SHOP, shop.database, NOW) == 1
+
+
+@pytest.mark.parametrize("place", ["body", "headers", "query", "query_string"])
 def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, place: str) -> None:
     large = "x" * (KEEP_SEALED_BYTES + 1)
     wrong = delivery(secret=OTHER_SECRET)
@@ -270,6 +283,8 @@ def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, plac
         wrong = replace(wrong, body=large.encode())
     elif place == "query":
         wrong = replace(wrong, query=(("a", large),))
+    elif place == "query_string":
+        wrong = replace(wrong, query_string=large)
     else:
         wrong = replace(wrong, headers={**wrong.headers, "x-large": large})
     with pytest.raises(BadSignature):

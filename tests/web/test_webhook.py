@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from adapters.standard import Standard
 from connector.adapter_kit.contract import Delivery, Received, Reply
+from connector.intake.quarantine import unseal
 from connector.runtime import metrics
 from connector.runtime.connections import Connections
 from connector.runtime.log import configure_log
@@ -78,6 +79,26 @@ def test_a_delivery_is_answered_as_its_system_expects_and_its_duplicate_the_same
     again = post(client, lines(line()))
     assert (first.status_code, first.get_json()) == (202, {"accepted": 1, "refused": []})
     assert (again.status_code, again.data) == (first.status_code, first.data)
+
+
+def test_the_address_is_kept_as_it_was_sent_for_a_signature_that_covers_it(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    query = f"a=%7E+b&&token={TOKEN}&%61=%2f"
+    assert client.post(f"/webhooks/{SHOP}?{query}", data=b"{}", content_type="application/json").status_code == 401
+    with runtime.database.read() as connection:
+        (aside,) = deliveries.quarantined(connection)
+    sealed = unseal(runtime.vault, aside["sealed"])
+    assert (sealed.path, sealed.query_string) == (f"/webhooks/{SHOP}", query)
+    assert sealed.query == (("a", "~ b"), ("token", TOKEN), ("a", "/"))
+
+
+def test_a_server_that_keeps_no_raw_path_has_it_encoded_anew(client: FlaskClient, runtime: Runtime) -> None:
+    raw = {"REQUEST_URI": "", "RAW_URI": ""}
+    client.post(f"/webhooks/{SHOP}", data=b"{}", content_type="application/json", environ_overrides=raw)
+    with runtime.database.read() as connection:
+        (aside,) = deliveries.quarantined(connection)
+    assert unseal(runtime.vault, aside["sealed"]).path == f"/webhooks/{SHOP}"
 
 
 # Size and shape of the body

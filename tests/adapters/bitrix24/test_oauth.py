@@ -11,7 +11,7 @@ import pytest
 
 from adapters.bitrix24 import Bitrix24
 from adapters.bitrix24.application import events_for
-from connector.adapter_kit.contract import Answer, Delivery, Finding, PushOutcome
+from connector.adapter_kit.contract import Answer, Delivery, InspectionResult, PushOutcome
 from connector.core.errors import BadSignature, CrmRefused, CrmUnavailable
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.records import Refused
@@ -326,7 +326,7 @@ def test_a_trigger_that_fails_keeps_the_rest_back_and_stops_no_other(bench: Benc
 
 
 def _found(bench: Bench, adapter: Bitrix24) -> dict[str, tuple[bool, str]]:
-    found: list[Finding] = list(adapter.inspect(URL, bench.process()))
+    found: list[InspectionResult] = list(adapter.inspect(URL, bench.process()))
     return {one.topic: (one.is_good, one.text) for one in found}
 
 

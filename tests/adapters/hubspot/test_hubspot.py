@@ -11,7 +11,7 @@ import pytest
 
 from adapters.hubspot import HubSpot
 from adapters.hubspot.signature import TIMESTAMP, V3, decoded, sign_old, sign_request, verify_request
-from connector.adapter_kit.contract import Delivery, Finding, Pushed, PushOutcome, Update
+from connector.adapter_kit.contract import Delivery, InspectionResult, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind
 from connector.emulators.hubspot.crm import PORTAL, PUBLIC_URL, REFRESH_TOKEN, SECRET, HubSpotCrm
@@ -96,6 +96,16 @@ def test_the_signed_address_is_the_public_one_with_its_query(
     query: list[tuple[str, str]], called: str, version: str
 ) -> None:
     verify_request(_signed(query, PUBLIC_URL + called, version), PUBLIC_URL, (SECRET,), NOW)
+
+
+@pytest.mark.parametrize("query", ["event=form&x", "a=%7e%2fb&&=", "q=a+b%20c", "tag=%e3%83%91&tag=%C3"])
+@pytest.mark.parametrize("version", ["v3", "v2"])
+def test_the_query_is_signed_as_it_was_sent_however_it_is_spelt(query: str, version: str) -> None:
+    signed = _signed([("rewritten", "1")], f"{PUBLIC_URL}?{query}", version)
+    verify_request(replace(signed, query_string=query), PUBLIC_URL, (SECRET,), NOW)
+    for other in (f"{query}&a=1", query.swapcase()):
+        with pytest.raises(BadSignature):
+            verify_request(replace(signed, query_string=other), PUBLIC_URL, (SECRET,), NOW)
 
 
 def test_another_address_scheme_or_slash_is_refused() -> None:
@@ -602,7 +612,7 @@ def test_the_catalogue_has_stages_owners_and_properties(account: Account) -> Non
     assert set(only.stages) == {"contact"}
 
 
-def _texts(findings: Sequence[Finding]) -> list[tuple[str, bool]]:
+def _texts(findings: Sequence[InspectionResult]) -> list[tuple[str, bool]]:
     return [(finding.topic, finding.is_good) for finding in findings]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.pipedrive import Pipedrive
 from adapters.pipedrive.records import data_of, identities_of, time_of
-from connector.adapter_kit.contract import Answer, Delivery, Finding, Pushed, PushOutcome, Update
+from connector.adapter_kit.contract import Answer, Delivery, InspectionResult, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.emulators.pipedrive.crm import PASSWORD, TOKEN, PipedriveCrm
@@ -429,7 +429,7 @@ def test_webhooks_are_made_once_and_anew_when_gone_switched_off_or_of_another_pa
         replace(company.adapter, http_password=()).subscribe(HOOK, NOW, company.api)
 
 
-def _shown(findings: Sequence[Finding]) -> list[tuple[str, bool]]:
+def _shown(findings: Sequence[InspectionResult]) -> list[tuple[str, bool]]:
     return [(finding.topic, finding.is_good) for finding in findings]
 
 

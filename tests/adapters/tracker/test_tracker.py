@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.tracker import Tracker
-from connector.adapter_kit.collecting import Collecting
+from connector.adapter_kit.contract import BrowserCollector
 from connector.core.errors import BadPayload, BadSignature
 from connector.core.event import Event
 from connector.emulators.tracker.site import sign_token
@@ -52,7 +52,7 @@ def token(**claims: Any) -> str:
 
 
 def test_it_collects_and_takes_no_updates() -> None:
-    assert isinstance(ADAPTER, Collecting)
+    assert isinstance(ADAPTER, BrowserCollector)
     assert not ADAPTER.takes_updates
 
 

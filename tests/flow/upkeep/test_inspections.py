@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connector.adapter_kit.contract import Answer, Api, Catalog, Finding, Person
+from connector.adapter_kit.contract import Answer, Api, Catalog, InspectionResult, Person
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.operations import connections as operations
 from connector.operations.inspections import MOST_TOLD, inspect
@@ -21,8 +21,8 @@ from tests.conftest import NOW, Clock
 from tests.flow.scripted_adapter import Strings, add_puppet
 from tests.flow.senders import Sender, drain
 
-GOOD = Finding(topic="credentials", is_good=True, text="the key is good")
-REGISTERED = Finding(topic="webhooks", is_good=True, text="registered")
+GOOD = InspectionResult(topic="credentials", is_good=True, text="the key is good")
+REGISTERED = InspectionResult(topic="webhooks", is_good=True, text="registered")
 
 
 @pytest.fixture
@@ -59,12 +59,12 @@ def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_add
 ) -> None:
     asked: list[str] = []
 
-    def inspects(url: str, api: Api) -> Sequence[Finding]:
+    def inspects(url: str, api: Api) -> Sequence[InspectionResult]:
         asked.append(url)
         api.keep("token", "t")
         assert api.kept("token") == "t"
         assert api.memo == {}
-        return [GOOD, Finding(topic="scopes", is_good=False, text="crm is missing")]
+        return [GOOD, InspectionResult(topic="scopes", is_good=False, text="crm is missing")]
 
     strings.inspects = inspects
     found = inspect(runtime, "puppet")
@@ -85,7 +85,7 @@ def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_add
 def test_a_system_that_does_not_answer_or_refuses_is_told(
     runtime: Runtime, strings: Strings, error: Exception, said: str
 ) -> None:
-    def inspects(_url: str, _api: Api) -> Sequence[Finding]:
+    def inspects(_url: str, _api: Api) -> Sequence[InspectionResult]:
         raise error
 
     strings.inspects = inspects
