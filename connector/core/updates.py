@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
 from connector.core.calendar import local_day
 from connector.core.mapping import MappingRules
-from connector.core.ruleset import Ruleset
 
 VIEW_NAMES: Final = ("status.code", "status.label", "since.date", "since.iso", "owner")
 PERSON_NAMES: Final = ("email", "phone")
@@ -33,12 +32,13 @@ class SeenRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSubject:
-    """What records can show of a subject. `since`: aware UTC. `identities`: kind and value.
+    """What records can show of a subject. `label`: its status in words. `since`: aware UTC. `identities`: kind, value.
 
     The first e-mail and phone among the identities stand in where the profile has none.
     """
 
     status: str
+    label: str
     since: datetime
     owner: str | None
     profile: Mapping[str, Any]
@@ -78,17 +78,18 @@ def follows_subject(rules: MappingRules, record_object: str) -> bool:
     return rule is not None and not rule.new_leads
 
 
-def wanted_update(
-    rules: MappingRules, record: SeenRecord, subject: ShownSubject, ruleset: Ruleset
-) -> WantedUpdate | None:
-    """What the record should show of its subject; None: it is gone, or the mapping pushes no records of its object."""
+def wanted_update(rules: MappingRules, record: SeenRecord, subject: ShownSubject, zone: tzinfo) -> WantedUpdate | None:
+    """What the record should show of its subject; None: it is gone, or the mapping pushes no records of its object.
+
+    `zone`: the workspace's, in which dates are shown.
+    """
     rule = rules.push.get(record.object)
     if rule is None or record.is_gone:
         return None
-    names = template_names(subject, ruleset)
+    names = template_names(subject, zone)
     is_shown = rules.stands_for(record.object, record.pipeline, record.stage or "", subject.status)
     return WantedUpdate(
-        label=names["status.label"],
+        label=subject.label,
         status={} if is_shown or not rule.status else rule.status.get(subject.status),
         texts={name: template(names) for name, template in rule.fields.items()},
         owner=subject.owner if rule.owner is not None else None,
@@ -97,15 +98,14 @@ def wanted_update(
     )
 
 
-def template_names(subject: ShownSubject, ruleset: Ruleset) -> dict[str, str]:
+def template_names(subject: ShownSubject, zone: tzinfo) -> dict[str, str]:
     """What each name stands for that a push template may use; a profile field that is not there has no name."""
-    info = ruleset.statuses.get(subject.status)
     identities = dict(reversed(subject.identities))
     profile = {name: _text(value) for name, value in subject.profile.items()}
     return {
         "status.code": subject.status,
-        "status.label": info.en if info else subject.status,
-        "since.date": date.fromordinal(local_day(subject.since, ruleset.zone)).isoformat(),
+        "status.label": subject.label,
+        "since.date": date.fromordinal(local_day(subject.since, zone)).isoformat(),
         "since.iso": subject.since.isoformat(),
         "owner": subject.owner or "",
         **{name: profile.get(name) or identities.get(name, "") for name in PERSON_NAMES},

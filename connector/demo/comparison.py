@@ -10,6 +10,7 @@ from connector.core.engine import fold_all
 from connector.core.mapping import MappingRules
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.state import Portal
+from connector.i18n.statuses import labels_in
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.event_json import step_from_json
@@ -38,6 +39,7 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
         rows = subjects.states(connection, set(found.values()))
         history = subjects.history(connection, set(found.values()))
         decided = subjects.decided(connection, set(found.values()))
+    labels = labels_in("en", runtime.ruleset.statuses.values())
     results = []
     for who, lead in leads.items():
         subject = found.get(("record", f"{name}:lead:{lead}"))
@@ -60,7 +62,7 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
                 stage=stage,
                 shown=shown,
                 is_right=state.status == row["status"]
-                and shown == runtime.ruleset.statuses[state.status].en
+                and shown == labels[state.status]
                 and _stands_for(connected.rules, stage, state.status),
             )
         )

@@ -19,6 +19,7 @@ from connector.demo.life import SITE
 from connector.emulators.engine.emulator import Crm, Deed, SiteEmulator, clock
 from connector.emulators.engine.faults import Faults, dice
 from connector.emulators.systems import CRMS, SITES
+from connector.i18n.statuses import labels_in
 from connector.operations import connections
 from connector.operations.connection_settings import Draft
 from connector.processes.web_server import reachable
@@ -172,9 +173,10 @@ def _report(runtime: Runtime, people: Sequence[Person]) -> bool:
     with runtime.database.read() as connection:
         found = subjects.by_identities(connection, keys)
         rows = subjects.states(connection, set(found.values()))
+    labels = labels_in("en", runtime.ruleset.statuses.values())
     for person in people:
         row: Mapping[str, object] = rows.get(found.get(("record", _key(person)), ""), {})
-        label = runtime.ruleset.statuses[str(row["status"])].en if row else "(no subject)"
+        label = labels[str(row["status"])] if row else "(no subject)"
         if person.crm.status_of(person.record) != label:
             wrong += 1
             show(f"WRONG {_key(person)} shows {person.crm.status_of(person.record)!r} in place of {label!r}")

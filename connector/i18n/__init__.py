@@ -1,4 +1,4 @@
-"""The words of explanations in four languages: a file each, of the same keys, which a person can translate.
+"""The words of every language: a TOML file each, which a person can translate; a further file is a further language.
 
 A text names values in braces; every language names the same ones. Rules, stages and tags keep their own names.
 """
@@ -9,27 +9,28 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from connector.core.status import StatusInfo
-
-LANGUAGES: Final = ("en", "ja", "vi", "zh")
 Words: TypeAlias = Mapping[str, str]
 """Key → text, for example `reason.backward`."""
+FOLDER: Final = Path(__file__).parent
+
+
+def languages_in(folder: Path) -> tuple[str, ...]:
+    """The languages that a folder has a file of, sorted."""
+    return tuple(sorted(file.stem for file in folder.glob("*.toml")))
+
+
+LANGUAGES: Final = languages_in(FOLDER)
 
 
 @cache
-def words_in(language: str) -> Words:
-    """The words of one of `LANGUAGES`."""
-    raw = tomllib.loads(files(__name__).joinpath(f"{language}.toml").read_text("utf-8"))
+def words_in(language: str, folder: Path = FOLDER) -> Words:
+    """The words of a language that the folder has a file of."""
+    raw = tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
     return MappingProxyType(dict(_flat(raw, "")))
-
-
-def labels_in(language: str, statuses: Mapping[str, StatusInfo]) -> dict[str, str]:
-    """Status code → label in one of `LANGUAGES`."""
-    return {code: str(getattr(info, language)) for code, info in statuses.items()}
 
 
 def listed(items: Sequence[str], words: Words) -> str:

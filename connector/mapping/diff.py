@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.core.errors import UnknownStatus
 from connector.core.mapping import IGNORE
-from connector.core.status import STATUSES, StatusInfo, find_status
+from connector.core.status import STATUSES, StatusInfo
+from connector.i18n.statuses import StatusFinder
 
 NOTHING: Final = "nothing"
 _LONGEST: Final = 200
@@ -48,8 +48,8 @@ def differences(
 
     Statuses count by their codes; what is written and what is the case without it are the same.
     """
-    known = tuple(statuses)
-    return tuple(_compared((), _plain(before, known), _plain(after, known)))
+    finder = StatusFinder(statuses)
+    return tuple(_compared((), _plain(before, finder), _plain(after, finder)))
 
 
 def _compared(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Difference]:
@@ -87,18 +87,18 @@ def _shown(value: Any) -> str | None:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _plain(tree: Mapping[str, Any], statuses: tuple[StatusInfo, ...]) -> dict[str, Any]:
+def _plain(tree: Mapping[str, Any], finder: StatusFinder) -> dict[str, Any]:
     """Tables with plain keys, short forms written out, statuses as codes, defaults left out."""
-    read = {str(section): _section(str(section), value, statuses) for section, value in tree.items()}
+    read = {str(section): _section(str(section), value, finder) for section, value in tree.items()}
     return {section: value for section, value in read.items() if value is not None}
 
 
-def _section(section: str, value: Any, statuses: tuple[StatusInfo, ...]) -> Any:
+def _section(section: str, value: Any, finder: StatusFinder) -> Any:
     if section == "triggers" and isinstance(value, list):
         value = {_id(entry, place): _without_id(entry) for place, entry in enumerate(value, 1)}
     if section == "fields" and isinstance(value, dict):
         value = {name: entry if isinstance(entry, dict) else {"from": entry} for name, entry in value.items()}
-    return _read((section,), value, lambda word: _code(word, statuses))
+    return _read((section,), value, lambda word: _code(word, finder))
 
 
 def _read(path: tuple[str, ...], value: Any, code: Callable[[str], str]) -> Any:
@@ -121,13 +121,8 @@ def _pattern(path: tuple[str, ...]) -> tuple[str, ...]:
     return path if len(path) < 2 or path[0] == "owner" else (path[0], "*", *path[2:])  # noqa: PLR2004 - a name's place
 
 
-def _code(word: str, statuses: tuple[StatusInfo, ...]) -> str:
-    if word == IGNORE:
-        return word
-    try:
-        return find_status(word, statuses)
-    except UnknownStatus:
-        return word
+def _code(word: str, finder: StatusFinder) -> str:
+    return word if word == IGNORE else finder.code_of(word) or word
 
 
 def _id(entry: Any, place: int) -> str:

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from connector.core.errors import UnknownStatus
-from connector.core.status import StatusInfo, find_status
+from connector.core.status import StatusInfo
+from connector.i18n.statuses import StatusFinder
 
 LONGEST: Final = 200
 MOST_SPELLED: Final = 50
@@ -17,12 +17,9 @@ class Speller:
     """Which statuses there are, and the nearest allowed word; gives up spelling after `MOST_SPELLED` wrong words."""
 
     def __init__(self, statuses: Iterable[StatusInfo]) -> None:
-        self.statuses: Final = tuple(statuses)
+        self._finder: Final = StatusFinder(statuses)
+        self.statuses: Final = self._finder.statuses
         self._left = MOST_SPELLED
-        self._codes: dict[str, str] = {info.code: info.code for info in self.statuses}
-        for info in self.statuses:
-            for name in (info.en, info.ja, info.vi, info.zh):
-                self._codes.setdefault(name, info.code)
 
     def offer(self, word: str, allowed: Collection[str], close: str | None = None) -> str:
         """What to write instead: the nearest word, then all of them."""
@@ -34,10 +31,8 @@ class Speller:
 
     def status(self, word: str) -> tuple[str | None, str | None]:
         """The code of a code, label or alias, and the nearest code where it is none."""
-        if word not in self._codes and self._left and len(word) <= LONGEST:
-            try:
-                self._codes[word] = find_status(word, self.statuses)
-            except UnknownStatus as error:
-                self._left -= 1
-                return None, error.nearest
-        return self._codes.get(word), None
+        code = self._finder.code_of(word) if len(word) <= LONGEST else None
+        if code is not None or not self._left or len(word) > LONGEST:
+            return code, None
+        self._left -= 1
+        return None, self._finder.nearest_to(word)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.core.errors import NotFound
+from connector.i18n.statuses import labels_in
 from connector.operations.connections import find
 from connector.operations.subjects import decision
 from connector.runtime.parts import Runtime
@@ -56,7 +57,7 @@ def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
             raise NotFound(message)
         events = subjects.events_from(connection, wanted)
         decided = subjects.decisions_from(connection, wanted, {event["subject"] for event in events})
-    labels = {info.code: info.en for info in runtime.ruleset.statuses.values()}
+    labels = labels_in("en", runtime.ruleset.statuses.values())
     return {
         **{key: row[key] for key in (*_SHORT, "next_attempt_at", "finished_at", "lane", "method", "query", "headers")},
         **_body(row["body"]),

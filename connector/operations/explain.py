@@ -15,9 +15,9 @@ from connector.core.explain import NearestRule, Route, external_routes, why_not
 from connector.core.rules import ANY, Rule
 from connector.core.ruleset import Ruleset
 from connector.core.state import State
-from connector.core.status import find_status
 from connector.core.terms import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
-from connector.i18n import labels_in, words_in
+from connector.i18n import words_in
+from connector.i18n.statuses import find_status, labels_in
 from connector.i18n.why_not import Outlook
 from connector.operations.subjects import decision, find_subject, happen
 from connector.runtime.parts import Runtime
@@ -122,7 +122,7 @@ def _no_rule(rule: str, ruleset: Ruleset) -> str:
 
 
 def _outlook(ruleset: Ruleset, language: str) -> Outlook:
-    return Outlook(words=words_in(language), labels=labels_in(language, ruleset.statuses), ruleset=ruleset)
+    return Outlook(words=words_in(language), labels=labels_in(language, ruleset.statuses.values()), ruleset=ruleset)
 
 
 def _who(row: Row, told: Outlook) -> dict[str, Any]:

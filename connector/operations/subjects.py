@@ -12,8 +12,8 @@ from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload, NotFound, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
 from connector.core.state import State
-from connector.core.status import find_status
 from connector.i18n import Words
+from connector.i18n.statuses import find_status, labels_in
 from connector.i18n.why import ENGLISH, sentence
 from connector.operations.connections import CONSOLE
 from connector.pipeline.apply import Incoming, apply
@@ -88,7 +88,7 @@ def show(runtime: Runtime, who: str) -> dict[str, Any]:
         pushes = outbox.of_records(connection, [record["id"] for record in records])
         decided = queries.decisions_of(connection, subject)
         held = queries.held_of(connection, subject)
-    labels = {info.code: info.en for info in runtime.ruleset.statuses.values()}
+    labels = labels_in("en", runtime.ruleset.statuses.values())
     return {
         **line(row, identities),
         "label": labels.get(row["status"], row["status"]),

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.calendar import day_start
 from connector.core.engine import Ruleset
+from connector.i18n.statuses import labels_in
 from connector.outbound.messages import Known, Letter, compose, known, letters
 from connector.outbound.smtp import Fate, MailServer, Sent
 from connector.runtime import metrics
@@ -56,7 +57,7 @@ class Notifier:
         self._clock = clock
         self._lease = lease
         self._give_up = give_up
-        self._labels = {info.code: info.en for info in ruleset.statuses.values()}
+        self._labels = labels_in("en", ruleset.statuses.values())
 
     def drain(self, has_time: Callable[[], bool]) -> int:
         """Mail what is due until nothing is left, the server is away or the time is up; how many mails were sent."""

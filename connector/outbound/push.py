@@ -16,6 +16,7 @@ from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, RecordRef
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
+from connector.i18n.statuses import labels_in
 from connector.outbound.sending import (
     REFUSED,
     Sending,
@@ -69,7 +70,8 @@ class Pusher:
     ) -> None:
         self._database = database
         self._connections = connections
-        self._ruleset = ruleset
+        self._zone = ruleset.zone
+        self._labels = labels_in("en", ruleset.statuses.values())
         self._api_for = api_for
         self._clock = clock
         self._lease = lease
@@ -166,16 +168,17 @@ class Pusher:
     def _update(
         self, row: Row, record: Row, subject: Row, identities: Sequence[tuple[str, str]], connected: Connected
     ) -> Update | None:
-        status, since = subject["status"], subject["since"]
+        status, since = str(subject["status"]), subject["since"]
         seen = SeenRecord(**{name: record[name] for name in ("object", "pipeline", "stage", "is_gone")})
         shown = ShownSubject(
             status=status,
+            label=self._labels.get(status, status),
             since=since,
             owner=subject["owner"],
             profile=(subject["state"] or {}).get("profile", {}),
             identities=identities,
         )
-        wanted = wanted_update(connected.rules, seen, shown, self._ruleset)
+        wanted = wanted_update(connected.rules, seen, shown, self._zone)
         if wanted is None or wanted.is_empty:
             return None
         return Update(

@@ -17,6 +17,8 @@ from connector.core.errors import WrongSetting
 from connector.core.mapping import IGNORE
 from connector.core.rules import MATCHES, KeyPage, Notice, RuleSetting, Settings, Template
 from connector.core.status import StatusInfo
+from connector.i18n import LANGUAGES
+from connector.i18n.statuses import DEFAULT
 
 REPEATS: Final = ("daily", "once_per_stay")
 LONGEST_GAP: Final = 1_440
@@ -64,10 +66,9 @@ def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: b
 
 
 def _own_status(row: Mapping[str, str]) -> StatusInfo:
-    """A status without rank and automatic processing; a language that is not given takes the English label."""
-    en = row["en"]
-    ja, vi, zh = (row.get(language, en) for language in ("ja", "vi", "zh"))
-    return StatusInfo(code=row["code"], rank=None, en=en, ja=ja, vi=vi, zh=zh, automatic=False)
+    """A status without rank and automatic processing; in a language that is not given it has its English name."""
+    names = {language: row[language] for language in LANGUAGES if language in row}
+    return StatusInfo(code=row["code"], rank=None, automatic=False, names=names)
 
 
 def is_email(value: object) -> bool:
@@ -112,10 +113,9 @@ class _OwnStatuses(fields.List[Any]):
             "small letters, digits and _ (at most 63, a letter first), and none of the template's statuses",
             required=True,
         )
-        row = _Keys.from_dict(
-            {"code": code, "en": _label(required=True), "ja": _label(), "vi": _label(), "zh": _label()}
-        )
-        allowed = "a list of mappings with code, en, ja, vi, zh"
+        labels = {language: _label(required=language == DEFAULT) for language in LANGUAGES}
+        row = _Keys.from_dict({"code": code, **labels})
+        allowed = f"a list of mappings with code, {', '.join(LANGUAGES)}"
         super().__init__(
             fields.Nested(row, error_messages={"null": "a mapping"}),
             error_messages={"invalid": allowed, "null": allowed},

@@ -10,6 +10,7 @@ from typing import Any, Final
 from marshmallow import fields, validate
 
 from connector.core.rules import MATCHES, TEMPLATES
+from connector.i18n import LANGUAGES
 from connector.runtime.rule_settings import LONGEST_GAP, REPEATS
 from connector.runtime.settings_fields import DatabaseUrl, Folder, Items, JsonOrText, PublicUrl, RedisUrl, Whole
 
@@ -208,7 +209,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     _workspace(
         "own_statuses",
-        "a list of {code, en, ja, vi, zh}, of which code and en are needed (in the environment: as JSON)",
+        f"a list of {{code, {', '.join(LANGUAGES)}}}, of which code and en are needed (in the environment: as JSON)",
         "Statuses of the company, after the template's: for mappings and people; they have neither rank nor rules.",
         "none",
     ),

@@ -21,6 +21,7 @@ from connector.core.engine import Folded, Ruleset, fold, fold_all
 from connector.core.event import Step
 from connector.core.state import State
 from connector.core.updates import ShownSubject
+from connector.i18n.statuses import labels_in
 from connector.pipeline.decisions import notice_key
 from connector.runtime.parts import Runtime
 from connector.store import histories, subjects
@@ -89,7 +90,8 @@ class Comparison:
             proposal.template or self._present.template, proposal.settings or self._present.settings
         )
         self._since: Final = day_start(since.toordinal(), self._present.zone) if since else None
-        self._pushable: Final = Pushable(runtime.connections.all(), proposal.mappings, self._proposed)
+        self._pushable: Final = Pushable(runtime.connections.all(), proposal.mappings, self._proposed.zone)
+        self._labels: Final = labels_in("en", self._proposed.statuses.values())
         self._each: Final = each
         self._day: Final = local_day(self._now, self._proposed.zone)
         self._midnight: Final = day_start(self._day, self._proposed.zone)
@@ -186,6 +188,7 @@ class Comparison:
         after = shown(one.folded.state if one.folded else None)
         return ShownSubject(
             status=after["status"],
+            label=self._labels.get(after["status"], after["status"]),
             since=one.folded.state.since if one.folded else self._now,
             owner=after["owner"],
             profile=after["profile"],

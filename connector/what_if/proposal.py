@@ -9,7 +9,8 @@ from typing import Any
 
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.rules import TEMPLATES, Settings, Template
-from connector.core.status import StatusInfo, find_status
+from connector.core.status import StatusInfo
+from connector.i18n.statuses import find_status
 from connector.mapping import parse_mapping
 from connector.runtime.parts import Runtime
 from connector.runtime.rule_settings import read_settings

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from connector.adapter_kit.contract import EMPTIED_STAGE
 from connector.core.mapping import MappingRules
-from connector.core.ruleset import Ruleset
 from connector.core.updates import SeenRecord, ShownSubject, follows_subject, wanted_update
 from connector.runtime.connections import Connected
 from connector.store import catalogs
@@ -24,10 +24,8 @@ STAGE_WORDS: Final = frozenset({"stage", EMPTIED_STAGE})
 class Pushable:
     """Looks through the push sections in force, those of `drafts` in place of their connections' own."""
 
-    def __init__(
-        self, connections: Mapping[str, Connected], drafts: Mapping[str, MappingRules], ruleset: Ruleset
-    ) -> None:
-        self._ruleset: Final = ruleset
+    def __init__(self, connections: Mapping[str, Connected], drafts: Mapping[str, MappingRules], zone: tzinfo) -> None:
+        self._zone: Final = zone
         self._connections: Final = {
             name: replace(one, rules=drafts.get(name, one.rules))
             for name, one in connections.items()
@@ -55,7 +53,7 @@ class Pushable:
     def _push(self, one: Connected, record: Row, subject: ShownSubject) -> Push | None:
         """None: nothing is to be sent."""
         seen = SeenRecord(**{name: record[name] for name in ("object", "pipeline", "stage", "is_gone")})
-        wanted = wanted_update(one.rules, seen, subject, self._ruleset)
+        wanted = wanted_update(one.rules, seen, subject, self._zone)
         if wanted is None:
             return None
         wrong = None

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connector.core.errors import UnknownStatus
 from connector.core.event import Action
 from connector.core.rules import Template
 from connector.core.state import LEAD, UNKNOWN
-from connector.core.status import find_status
+from connector.i18n.statuses import StatusFinder
 from connector.runtime.rule_settings import is_email
 
 FIRST_YEAR: Final = 1900
@@ -66,17 +65,12 @@ def _choice(*words: str, is_required: bool = True) -> Key:
 
 
 def _status_reader(template: Template) -> Callable[[Any], Any]:
-    """Reads a status by code, label or alias; a word looked up once is remembered, also one that is none."""
-    known: dict[str, str | None] = {}
+    """Reads a status by code, label or alias."""
+    finder = StatusFinder(template.statuses)
 
     def read(value: Any) -> Any:
-        word = _text(value)
-        if word not in known:
-            try:
-                known[word] = find_status(word, template.statuses)
-            except UnknownStatus:
-                known[word] = None
-        return _expected(known[word], known[word] is not None)
+        code = finder.code_of(_text(value))
+        return _expected(code, code is not None)
 
     return read
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from connector.core.rules import Template
+from connector.i18n.statuses import labels_in
 
 
 def as_text(rows: Sequence[Mapping[str, Any]], template: Template) -> str:
     """The rows of `simulate` as lines of text; times are in UTC."""
-    labels = {info.code: info.en for info in template.statuses}
+    labels = labels_in("en", template.statuses)
     decisions: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if "rule" in row:

@@ -22,7 +22,7 @@ from connector.store.event_json import step_from_json, step_to_json
 from tests.hypothesis_profile import examples
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-LOYAL = StatusInfo(code="loyal", rank=None, en="Loyal", ja="常連", vi="Thân thiết", zh="忠实", automatic=False)
+LOYAL = StatusInfo(code="loyal", rank=None, automatic=False)
 RULES = Ruleset(BASIC_2, Settings(zone=ZoneInfo("UTC"), own_statuses=(LOYAL,)))
 MAPPING = MappingRules(
     adapter="standard",

@@ -19,7 +19,7 @@ from connector.core.status import StatusInfo
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 PRICING = "https://e.example/pricing"
-TRIAL = StatusInfo(code="trial", rank=None, en="Trial", ja="お試し", vi="Dùng thử", zh="试用", automatic=False)
+TRIAL = StatusInfo(code="trial", rank=None, automatic=False)
 RULES = Ruleset(
     BASIC_2,
     Settings(

@@ -12,6 +12,7 @@ from rq import Queue
 
 from connector.emulators.engine.emulator import Crm, SiteEmulator
 from connector.emulators.engine.loopback import Loopback
+from connector.i18n.statuses import labels_in
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.subjects import set_owner, set_status
 from connector.pipeline.reconcile import reconcile
@@ -115,7 +116,7 @@ class Played:
 
     def label(self) -> str:
         """The English label of the only subject's status."""
-        return self.runtime.ruleset.statuses[self.subject()["status"]].en
+        return labels_in("en", self.runtime.ruleset.statuses.values())[self.subject()["status"]]
 
     def _moved(self) -> tuple[object, ...]:
         accepted = sum(book["accepted"] + book["pending"] for book in balance(self.runtime).values())

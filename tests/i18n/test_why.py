@@ -12,7 +12,8 @@ from connector.core.rules import TEMPLATES, Rule
 from connector.core.state import Entry
 from connector.core.status import STATUSES
 from connector.core.terms import Seen
-from connector.i18n import LANGUAGES, labels_in, words_in
+from connector.i18n import LANGUAGES, words_in
+from connector.i18n.statuses import labels_in
 from connector.i18n.why import ENGLISH, sentence
 from connector.pipeline.decisions import ASKED, IMPORTED, PAST
 
@@ -178,5 +179,5 @@ def test_a_decision_is_told_in_the_language_asked_for(language: str, expected: s
         "visit_days_within_days": 30,
     }
     row = _row(rule="latent.warm", after="quasi_explicit", facts=facts, notify=["a@b.jp"], mail="asked")
-    labels = labels_in(language, {info.code: info for info in STATUSES})
+    labels = labels_in(language, STATUSES)
     assert sentence(row, labels, words_in(language)) == expected

@@ -25,7 +25,8 @@ from connector.core.mapping import Backward, MappingRules, TriggerRule
 from connector.core.rules import BASIC_2, KeyPage, RuleSetting, Settings
 from connector.core.state import State
 from connector.core.terms import Missing, MissingDay, MissingEntries, MissingKeyPages, MissingTag
-from connector.i18n import LANGUAGES, labels_in, words_in
+from connector.i18n import LANGUAGES, words_in
+from connector.i18n.statuses import labels_in
 from connector.i18n.why_not import Outlook
 
 TODAY = datetime(2026, 3, 2, tzinfo=UTC).toordinal()
@@ -43,7 +44,7 @@ MAPPINGS = {
 
 
 def _outlook(language: str = "en", rules: Ruleset = RULES) -> Outlook:
-    return Outlook(words=words_in(language), labels=labels_in(language, rules.statuses), ruleset=rules)
+    return Outlook(words=words_in(language), labels=labels_in(language, rules.statuses.values()), ruleset=rules)
 
 
 def _state(status: str, *visits: int) -> State:

@@ -89,6 +89,6 @@ def test_long_values_are_cut() -> None:
 
 
 def test_own_statuses_count_by_their_codes_too() -> None:
-    own = StatusInfo(code="loyal", rank=None, en="Loyal customer", ja="", vi="", zh="")
+    own = StatusInfo(code="loyal", rank=None, names={"en": "Loyal customer"})
     before, after = ({"stages": {"lead": {"A": word}}} for word in ("Loyal customer", "loyal"))
     assert differences(before, after, (own,)) == ()

@@ -15,11 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.core.engine import Ruleset
 from connector.core.errors import NotFound, SalesOpsError, Unmapped
 from connector.core.event import Conflict, Event, FieldValue, Kind, Step
 from connector.core.mapping import Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule, translate
-from connector.core.rules import BASIC_2, Settings
+from connector.core.rules import Settings
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.mapping import BadMapping, check_mapping, load_mapping, parse_mapping
@@ -248,8 +247,10 @@ def test_an_expression_finds_what_jmespath_says_and_never_fails(expression: str,
 
 
 def test_a_record_shows_values_and_texts() -> None:
-    subject = ShownSubject(status="appointment_prospect", since=AT, owner=None, profile={}, identities=())
-    wanted = wanted_update(whole(), SeenRecord(object="lead"), subject, Ruleset(BASIC_2, Settings()))
+    subject = ShownSubject(
+        status="appointment_prospect", label="Appointment prospect", since=AT, owner=None, profile={}, identities=()
+    )
+    wanted = wanted_update(whole(), SeenRecord(object="lead"), subject, Settings().zone)
     assert wanted is not None
     assert wanted.fields == {
         "STATUS_ID": "IN_PROCESS",
@@ -295,9 +296,8 @@ def test_a_list_of_statuses_counts() -> None:
 
 
 def test_a_company_s_own_statuses_are_allowed_where_the_template_s_are() -> None:
-    own = StatusInfo(
-        code="loyal", rank=None, en="Loyal customer", ja="常連", vi="Thân thiết", zh="忠实", automatic=False
-    )
+    names = {"en": "Loyal customer", "ja": "常連", "vi": "Thân thiết", "zh": "忠实"}
+    own = StatusInfo(code="loyal", rank=None, automatic=False, names=names)
     text = "adapter: a\nstages: {deal: {A: [order, 常連], B: loyal customer}}\npush: {deal: {status: {loyal: {X: z}}}}"
     rules = parse_mapping(text, "m.yaml", (*STATUSES, own))
     assert rules.stages == {"deal": {"": {"A": ("order", "loyal"), "B": "loyal"}}}

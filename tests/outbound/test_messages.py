@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.status import STATUSES
+from connector.i18n.statuses import labels_in
 from connector.outbound.messages import Known, compose, known, letters
 from tests.conftest import NOW
 
-LABELS = {info.code: info.en for info in STATUSES}
+LABELS = labels_in("en", STATUSES)
 SENDER = "abm@connector.example"
 DAY = date(2026, 4, 1).toordinal()
 

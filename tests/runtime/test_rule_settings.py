@@ -60,8 +60,13 @@ def test_every_setting_is_read() -> None:
             "latent.react": RuleSetting(),
         },
         own_statuses=(
-            StatusInfo(code="loyal", rank=None, en="Loyal", ja="常連", vi="Thân thiết", zh="忠实", automatic=False),
-            StatusInfo(code="trial", rank=None, en="Trial", ja="Trial", vi="Trial", zh="Trial", automatic=False),
+            StatusInfo(
+                code="loyal",
+                rank=None,
+                automatic=False,
+                names={"en": "Loyal", "ja": "常連", "vi": "Thân thiết", "zh": "忠实"},
+            ),
+            StatusInfo(code="trial", rank=None, automatic=False, names={"en": "Trial"}),
         ),
     )
 

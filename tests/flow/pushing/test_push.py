@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.outbound.push import LEFT_ALONE
 from connector.outbound.sending import BACKOFF, BACKOFF_MOST
 from connector.runtime.parts import Runtime
-from connector.store import connections, outbox, subjects
+from connector.store import connections, outbox, subjects, tables
 from connector.store.rows import Row
 from tests.conftest import Clock, wait_for
 from tests.flow.scripted_adapter import PUPPET_MAPPING, Strings, add_puppet, done
@@ -72,6 +73,16 @@ def test_several_changes_before_a_push_are_one_update_to_the_newest_state(runtim
     assert strings.sent[0].fields == {"SHOWN": "appointment_acquisition"}
     assert _entry(runtime)["outcome"] == outbox.DONE
     assert _push(runtime) == 0
+
+
+def test_a_status_that_the_workspace_does_not_have_any_more_is_shown_by_its_code(
+    runtime: Runtime, strings: Strings
+) -> None:
+    Lead(runtime).moves("meeting")
+    with runtime.database.write() as connection:
+        connection.execute(update(tables.subjects).values(status="loyal"))
+    _push(runtime)
+    assert [(sent.status, sent.label) for sent in strings.sent] == [("loyal", "loyal")]
 
 
 def test_a_decision_made_during_a_send_is_sent_after_it(runtime: Runtime, strings: Strings) -> None:

@@ -11,6 +11,7 @@ import pytest
 from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.engine.loopback import Loopback
+from connector.i18n.statuses import labels_in
 from connector.operations import connections
 from connector.operations.inspections import inspect
 from connector.pipeline.reconcile import reconcile
@@ -84,7 +85,7 @@ def test_events_are_registered_come_in_and_go_out_and_a_deletion_that_nobody_tol
     with runtime.database.read() as connection:
         (row,) = subjects.listed(connection)
     assert row["status"] == "appointment_prospect"
-    label = runtime.ruleset.statuses["appointment_prospect"].en
+    label = labels_in("en", runtime.ruleset.statuses.values())["appointment_prospect"]
     assert portal.portal.find(Entity.LEAD, lead).get("UF_CRM_ABM_STATUS") == label
     assert portal.tally["oauth.requests"] == 2
     portal.faults.lost = 1.0

@@ -7,6 +7,7 @@ import pytest
 from connector.emulators.engine.emulator import Crm
 from connector.emulators.engine.faults import Faults
 from connector.emulators.systems import CRMS
+from connector.i18n.statuses import labels_in
 from connector.mapping import parse_mapping
 from connector.pipeline.echo import Ledger
 from connector.runtime.parts import Runtime
@@ -124,7 +125,7 @@ def test_lost_doubled_and_late_webhooks_and_a_failing_system_end_in_the_right_st
             played.settle()
         status = _status(system, runtime, system.STAGES[2])
         assert {row["status"] for row in played.subjects()} == {status}
-        label = runtime.ruleset.statuses[status].en
+        label = labels_in("en", runtime.ruleset.statuses.values())[status]
         assert {who: system.status_of(record) for who, record in records.items()} == dict.fromkeys(records, label)
         assert "pending" not in played.outcomes()
 

@@ -6,6 +6,7 @@ import pytest
 
 from connector.emulators.engine.faults import Faults
 from connector.emulators.hubspot.crm import HubSpotCrm
+from connector.i18n.statuses import labels_in
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
@@ -52,7 +53,7 @@ def test_merged_contacts_are_one_subject_and_only_the_new_record_takes_updates(
         clock.forward(hours=1)
         system.move(survivor, "salesqualifiedlead")
         played.settle()
-        assert system.status_of(survivor) == runtime.ruleset.statuses["appointment_prospect"].en
+        assert system.status_of(survivor) == labels_in("en", runtime.ruleset.statuses.values())["appointment_prospect"]
 
 
 def test_a_merge_whose_webhook_was_lost_is_followed_by_the_next_update_and_by_reconciliation(
@@ -69,7 +70,7 @@ def test_a_merge_whose_webhook_was_lost_is_followed_by_the_next_update_and_by_re
         played.settle()
         alive = [row for row in played.subjects() if row["merged_into"] is None]
         assert len(alive) == 1
-        assert system.status_of(survivor) == runtime.ruleset.statuses[alive[0]["status"]].en
+        assert system.status_of(survivor) == labels_in("en", runtime.ruleset.statuses.values())[alive[0]["status"]]
         assert {outcome for outcome, _ in played.outbox()} == {"done", "gone"}
 
 
@@ -85,4 +86,8 @@ def test_a_deal_belongs_to_the_person_of_its_contact(
         assert [row["status"] for row in played.subjects() if row["merged_into"] is None] == ["order"]
         shown = system.shelf.find("deal", deal)
         assert shown is not None
-        assert shown.fields["abm_status"] == system.status_of(contact) == runtime.ruleset.statuses["order"].en
+        assert (
+            shown.fields["abm_status"]
+            == system.status_of(contact)
+            == labels_in("en", runtime.ruleset.statuses.values())["order"]
+        )

@@ -8,6 +8,7 @@ import pytest
 
 from connector.emulators.engine.faults import Faults
 from connector.emulators.pipedrive.crm import PipedriveCrm
+from connector.i18n.statuses import labels_in
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.emulated import playing
@@ -48,7 +49,7 @@ def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updat
         clock.forward(hours=1)
         system.move(kept, "18")
         played.settle()
-        assert system.status_of(kept) == runtime.ruleset.statuses["project"].en
+        assert system.status_of(kept) == labels_in("en", runtime.ruleset.statuses.values())["project"]
         assert {outcome for outcome, _ in played.outbox()} == {"done"}
 
 
