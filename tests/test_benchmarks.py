@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks import csv_import, fold, intake, places, process, sweep, what_if
+from benchmarks import crossing, csv_import, fold, intake, places, process, sweep, what_if
 from benchmarks.result import Result
 
 TINY: dict[str, Callable[[], Iterator[Result]]] = {
@@ -15,6 +15,9 @@ TINY: dict[str, Callable[[], Iterator[Result]]] = {
     "csv_import": lambda: csv_import.run(rows=30),
     "sweep": lambda: sweep.run(stored=200, few=50, due=10, rounds=1),
 }
+
+MOST_MODULES = 66
+"""So many modules may a delivery cross at most."""
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -46,6 +49,14 @@ def test_what_if_has_a_line_for_speed_and_one_for_memory() -> None:
     assert [result["benchmark"] for result in results] == names
     for result in results:
         _check(result)
+
+
+def test_a_delivery_crosses_few_modules_from_the_socket_to_the_push() -> None:
+    modules = crossing.cross()
+    assert modules[0] == "connector/web/webhook.py"
+    assert {"connector/pipeline/process.py", "connector/outbound/push.py", "adapters/hubspot/push.py"} <= set(modules)
+    assert not any(module.startswith("connector/emulators") for module in modules)
+    assert len(modules) <= MOST_MODULES
 
 
 def test_without_postgresql_only_sqlite_is_measured(
