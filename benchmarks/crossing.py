@@ -21,6 +21,7 @@ from connector.emulators.engine.loopback import Loopback
 from connector.emulators.hubspot.crm import HubSpotCrm
 from connector.operations import connections
 from connector.operations.connection_settings import Draft
+from connector.operations.flow import build_processor, build_pusher
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.web.app import create_app
@@ -95,8 +96,8 @@ def cross() -> list[str]:
         crossing.is_watching = True
         contact = hubspot.add("aiko@customer.example")
         assert hubspot.drain()
-        assert runtime.processor.drain(0, lambda: True).finished == 1
-        assert runtime.pusher.drain(lambda: True) == 1
+        assert build_processor(runtime).drain(0, lambda: True).finished == 1
+        assert build_pusher(runtime).drain(lambda: True) == 1
         crossing.is_watching = False
         assert hubspot.status_of(contact) is not None
     return list(crossing.modules)

@@ -16,6 +16,7 @@ from sqlalchemy import update
 
 from benchmarks import lines, places
 from benchmarks.result import Result, of_rounds, per_second
+from connector.operations.flow import build_processor
 from connector.runtime.parts import Runtime
 from connector.store.tables import deliveries
 
@@ -45,7 +46,7 @@ def _round(kind: str, redis: str, events: int, subjects: int, jobs: int) -> tupl
     with places.place(kind, redis) as place:
         runtime = place.runtime
         lines.store(runtime.database, places.NAME, subjects, events, runtime.clock())
-        figure = per_second(lambda: runtime.processor.drain(0, lambda: True).finished)
+        figure = per_second(lambda: build_processor(runtime).drain(0, lambda: True).finished)
     with places.place(kind, redis) as place, _jobs(redis) as queue:
         runtime = place.runtime
         share = max(1, jobs * subjects // events)
@@ -74,7 +75,7 @@ def process_one(delivery: str) -> None:
             .mappings()
             .one()
         )
-    runtime.processor.process([dict(row)])
+    build_processor(runtime).process([dict(row)])
     _here.done += 1
 
 

@@ -17,6 +17,7 @@ from connector.core.calendar import day_start, local_day
 from connector.core.engine import due_day, fold_all
 from connector.core.event import Kind, Step
 from connector.core.state import State
+from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
 from connector.store.rows import upsert
 from connector.store.tables import Instant, Json, decisions, outbox, subjects
@@ -123,7 +124,7 @@ def _sweep(stored: _Stored) -> float:
         connection.execute(delete(outbox))
         names = tuple(name for name in stored.due[0] if name != "id")
         upsert(connection, subjects, stored.due, ("id",), names)
-    figure = per_second(lambda: stored.runtime.sweep().due)
+    figure = per_second(lambda: sweep(stored.runtime).due)
     with stored.runtime.database.read() as connection:
         moved = connection.execute(text("SELECT count(*) FROM decisions")).scalar_one()
     assert moved == len(stored.due), f"{moved} of {len(stored.due)} subjects moved"

@@ -175,7 +175,7 @@ def resume(name: str) -> None:
     """Go on with a paused connection."""
     with opened() as runtime:
         is_changed = operations.set_paused(runtime, name, is_paused=False, actor=actor())
-        runtime.wake_push()
+        runtime.wakeups.enqueue_senders()
     click.echo(f"{name} is resumed." if is_changed else f"{name} was not paused.")
 
 

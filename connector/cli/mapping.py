@@ -11,7 +11,7 @@ from typing import Any, Final, TextIO
 import click
 
 from adapters import ADAPTERS
-from connector.cli.session import configured, opened
+from connector.cli.session import opened, settings
 from connector.cli.terminal import actor, json_option, print_json, print_rows
 from connector.core.errors import WrongSetting
 from connector.core.status import StatusInfo
@@ -51,7 +51,7 @@ def mapping() -> None:
 @click.pass_context
 def check(context: click.Context, files: tuple[Path, ...], name: str | None, *, is_json: bool) -> None:
     """Name every mistake of mapping files, with line and column; exit code 1 when there are any."""
-    statuses = tuple(Runtime(configured()).ruleset.statuses.values())
+    statuses = tuple(Runtime(settings()).ruleset.statuses.values())
     is_right = True
     for file in files:
         mistakes = _mistakes(file, name, statuses)

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from connector.cli.session import configured, explained, settings
+from connector.cli.session import explained, settings
 from connector.core.errors import WrongSetting
+from connector.runtime.redis import redis_url
 from connector.runtime.settings import Config
 
 QUEUES = ("process", "push", "notify", "maintenance")
@@ -60,14 +61,14 @@ def migrate() -> None:
 
 
 def _logging() -> Config:
-    config = configured()
+    config = settings()
     _part("connector.runtime.log").configure_log(level=config.log_level, form=config.log_format, stream=sys.stderr)
     return config
 
 
 def _with_redis(config: Config) -> Config:
     """The settings, with a Redis: one that happens to run here, and may be another program's, is not taken for ours."""
-    if config.redis_url is None:
+    if redis_url(config) is None:
         message = "no Redis is configured: set REDIS_URL, or start everything with `connector up`"
         raise WrongSetting(message)
     return config

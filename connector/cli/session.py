@@ -6,14 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from connector.core.errors import OperatorError
-from connector.processes.redis_server import redis_url
 from connector.runtime.log import configure_log, mask
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config, read_config
@@ -33,19 +31,10 @@ def settings() -> Config:
     return read_config(os.environ, Path.cwd())
 
 
-def configured() -> Config:
-    """The settings, with the embedded Redis where `connector up` runs one. Raises `WrongSetting`.
-
-    Not for `connector up` itself: one that was killed leaves the address of its Redis behind.
-    """
-    config = settings()
-    return replace(config, redis_url=redis_url(config.redis_url, config.data_dir))
-
-
 @contextmanager
 def opened(*, needs_tables: bool = True) -> Iterator[Runtime]:
     """A runtime for one command; warnings go to standard error. Raises `WrongSetting` and `NoDatabase`."""
-    config = configured()
+    config = settings()
     configure_log(level="warning", form=config.log_format, stream=sys.stderr)
     runtime = Runtime(config)
     if needs_tables and config.is_sqlite and not Path(runtime.database.url.database or "").exists():

@@ -11,7 +11,7 @@ from typing import Final
 from connector.core.errors import CrmError
 from connector.operations import connections
 from connector.operations.doctor import balance, is_balanced
-from connector.pipeline.reconcile import reconcile
+from connector.operations.flow import build_reconciler, sweep
 from connector.runtime.parts import Runtime
 from connector.store import outbox
 from connector.store.deliveries import PENDING
@@ -48,7 +48,7 @@ def repair(runtime: Runtime, names: Sequence[str], since: datetime) -> int:
     missed = 0
     for name in names:
         try:
-            counts, _ = reconcile(runtime, connections.connected(runtime, name), since)
+            counts, _ = build_reconciler(runtime).reconcile(connections.connected(runtime, name), since)
         except CrmError as error:
             show(f"{name} could not be asked: {error}")
             missed += 1
@@ -57,8 +57,8 @@ def repair(runtime: Runtime, names: Sequence[str], since: datetime) -> int:
         if found:
             show(f"reconciliation found {found} events that the webhooks of {name} had not brought")
         missed += found
-    swept = runtime.sweep()
-    runtime.wake_push()
+    swept = sweep(runtime)
+    runtime.wakeups.enqueue_senders()
     return missed + swept.due
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import queue
+import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -65,7 +65,7 @@ class Writer:
         self._lanes: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
         self._start = threading.Lock()
         self._threads: tuple[threading.Thread, ...] = ()
-        self._shard = os.urandom(1)[0] % _SHARDS
+        self._shard = secrets.randbelow(_SHARDS)
         self._file: tuple[int, int] | None = None
 
     def write(self, row: Row, *, is_quarantined: bool = False) -> None:

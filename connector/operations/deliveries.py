@@ -10,6 +10,7 @@ from typing import Any, Final
 from connector.core.errors import NotFound
 from connector.i18n.statuses import labels_in
 from connector.operations.connections import find
+from connector.operations.flow import build_intake
 from connector.operations.subjects import decision
 from connector.runtime.parts import Runtime
 from connector.store import deliveries as queries
@@ -100,7 +101,7 @@ def verify(runtime: Runtime, name: str) -> int:
     """Take the quarantined deliveries of a connection that verify now; how many. Raises `NotFound` and `Paused`."""
     find(runtime, name)
     runtime.connections.forget()
-    taken = runtime.intake.verify_again(name, runtime.database, runtime.clock())
+    taken = build_intake(runtime).verify_again(name, runtime.database, runtime.clock())
     if taken:
         wake(runtime)
     return taken
@@ -110,9 +111,8 @@ def wake(runtime: Runtime) -> None:
     """Wake the workers for everything that waits now."""
     with runtime.database.read() as connection:
         lanes = queries.waiting_lanes(connection, runtime.clock())
-    runtime.wake_lanes(set(lanes))
-    runtime.wake_push()
-    runtime.wake_notify()
+    runtime.wakeups.enqueue_drains(lanes)
+    runtime.wakeups.enqueue_senders()
 
 
 def _body(body: bytes | None) -> dict[str, str | None]:

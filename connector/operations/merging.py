@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
 from connector.operations.connections import CONSOLE
+from connector.operations.flow import context_now
 from connector.operations.subjects import find_subject, show
 from connector.pipeline.apply import Change, Incoming, apply, settle
 from connector.pipeline.identity import Key, strongest
@@ -40,7 +41,7 @@ def listed(runtime: Runtime, who: str) -> list[dict[str, Any]]:
 
 def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any]:
     """Say that two subjects are one: what `show` gives afterwards. Raises `NotFound`, and `WrongSetting`: they are."""
-    context = runtime.context()
+    context = context_now(runtime)
     key = f"{CONSOLE}:{new_id(context.now)}"
 
     def work(connection: Connection) -> tuple[str, bool]:
@@ -73,7 +74,7 @@ def undo(runtime: Runtime, merge: str, *, actor: str) -> dict[str, Any]:
 
     Raises `NotFound`, and `WrongSetting`: it cannot be undone now.
     """
-    context = replace(runtime.context(), is_silent=True)
+    context = replace(context_now(runtime), is_silent=True)
 
     def work(connection: Connection) -> tuple[Row, bool]:
         row = _undoable(connection, merge)
@@ -143,5 +144,4 @@ def _keys(event: Row) -> set[Key]:
 
 def _wake(runtime: Runtime, *, is_asked: bool) -> None:
     if is_asked:
-        runtime.wake_push()
-        runtime.wake_notify()
+        runtime.wakeups.enqueue_senders()

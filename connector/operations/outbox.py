@@ -46,5 +46,5 @@ def retry(runtime: Runtime, ids: Sequence[str] = (), *, of: str | None = None) -
         message = f"not among the dead: {', '.join(sorted(missing))}; `connector outbox list --outcome dead` shows them"
         raise NotFound(message)
     if retried:
-        runtime.wake_push()
+        runtime.wakeups.enqueue_senders()
     return retried

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 from connector.core.calendar import day_start
 from connector.core.errors import SalesOpsError
 from connector.mapping.diff import Difference
 from connector.operations.deliveries import wake
+from connector.operations.flow import remap
 from connector.operations.mappings import (
     Outdated,
     beside_of,
@@ -19,16 +19,14 @@ from connector.operations.mappings import (
     read_source,
     version_of,
 )
-from connector.pipeline.remap import remap
 from connector.runtime.parts import Runtime
+from connector.runtime.wakeups import REMAP
 from connector.store import connections as queries
 from connector.store import deliveries, remaps
 from connector.store import mapping_versions as versions
 from connector.store.rows import Row
 from connector.what_if.compare import Proposal, what_if
 from connector.what_if.report import WhatIf
-
-REMAP: Final = "connector.processes.jobs.remap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +239,7 @@ def _remap(runtime: Runtime, name: str, one: Publication, progress: Progress) ->
         run = remaps.newest(connection, name)
         total = remaps.count_subjects(connection, run) if run else 0
     if one.is_later:
-        runtime.waker.wake("maintenance", REMAP)
+        runtime.wakeups.enqueue(REMAP)
     else:
         run = remap(runtime, name, progress=lambda done: progress("re-mapping", done, total))
     if run is None:

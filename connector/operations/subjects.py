@@ -16,6 +16,7 @@ from connector.i18n import Words
 from connector.i18n.statuses import find_status, labels_in
 from connector.i18n.why import ENGLISH, sentence
 from connector.operations.connections import CONSOLE
+from connector.operations.flow import context_now
 from connector.pipeline.apply import Incoming, apply
 from connector.runtime.parts import Runtime
 from connector.store import connections as audit
@@ -150,7 +151,7 @@ def happen(
 
     `said` is what the event keeps, `does` its one step.
     """
-    context = runtime.context()
+    context = context_now(runtime)
     key = f"{CONSOLE}:{new_id(context.now)}"
 
     def work(connection: Connection) -> tuple[str, bool]:
@@ -169,7 +170,7 @@ def happen(
 
     subject, is_asked = runtime.database.attempt(work)
     if is_asked:
-        runtime.wake_push()
+        runtime.wakeups.enqueue_senders()
     return show(runtime, subject)
 
 

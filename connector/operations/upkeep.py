@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from connector.core.errors import CrmError
 from connector.operations.connections import connected
 from connector.operations.doctor import balance, is_balanced
-from connector.pipeline.reconcile import reconcile
+from connector.operations.flow import build_reconciler, sweep
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import deliveries
@@ -46,9 +46,9 @@ def account(runtime: Runtime) -> list[dict[str, Any]]:
 
 def run_sweep(runtime: Runtime, as_of: date | None = None) -> int:
     """Run the daily rules of every subject that is due up to a local date (None: today); how many were due."""
-    swept = runtime.sweep(None if as_of is None else as_of.toordinal())
+    swept = sweep(runtime, None if as_of is None else as_of.toordinal())
     if swept.has_updates:
-        runtime.wake_push()
+        runtime.wakeups.enqueue_senders()
     return swept.due
 
 
@@ -70,7 +70,7 @@ def failed(one: Connected, error: Exception) -> str:
 
 def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
     try:
-        counts, is_asked = reconcile(runtime, one)
+        counts, is_asked = build_reconciler(runtime).reconcile(one)
     except CrmError as error:
         return Reconciled(connection=one.name, events={}, error=str(error))
     except DBAPIError:
@@ -79,5 +79,5 @@ def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
         log.exception("not reconciled", connection=one.name)
         return Reconciled(connection=one.name, events={}, error=failed(one, error))
     if is_asked:
-        runtime.wake_push()
+        runtime.wakeups.enqueue_senders()
     return Reconciled(connection=one.name, events=dict(sorted(counts.items())))

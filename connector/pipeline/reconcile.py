@@ -5,9 +5,8 @@ Systems without webhooks are polled by it.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -20,9 +19,9 @@ from connector.adapter_kit.contract import Answer, Api
 from connector.core.errors import BadPayload, CrmError, CrmUnavailable
 from connector.core.event import Event
 from connector.runtime import metrics
-from connector.runtime.connections import Connected
-from connector.runtime.parts import Runtime
+from connector.runtime.connections import Connected, Connections
 from connector.store import connections as queries
+from connector.store.database import Database
 
 OVERLAP: Final = timedelta(minutes=15)
 """How far each run looks back behind the start of the last one: clocks differ, and systems publish late."""
@@ -45,71 +44,94 @@ class Round:
     is_cut_short: bool
 
 
-def reconcile_all(
-    runtime: Runtime, has_time: Callable[[], bool] = lambda: True, *, unless_within: timedelta = timedelta(0)
-) -> Round:
-    """Reconcile every connection that is not paused, the one that waits longest first; one that fails stops no other.
+class Reconciler:
+    """Asks the connections' systems what changed. `apply_events` applies some: how many by outcome, has it updates."""
 
-    When the time is up, the one that is being read is read to its end, and the others are left to the next round.
-    `unless_within`: those that had their turn so recently are left out.
-    """
-    has_updates = False
-    for connected in _longest_waiting_first(runtime, runtime.clock() - unless_within):
-        if not has_time():
-            return Round(has_updates=has_updates, is_cut_short=True)
-        try:
-            counts, is_changed = reconcile(runtime, connected)
-        except CrmError as error:
-            log.warning("not reconciled", connection=connected.name, error=str(error))
-        except BaseTimeoutException:
-            raise
-        except Exception:
-            log.exception("not reconciled", connection=connected.name)
-        else:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        connections: Connections,
+        api_for: Callable[[Connected], Api],
+        apply_events: Callable[[Connected, Sequence[Event]], tuple[Counter[str], bool]],
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._database = database
+        self._connections = connections
+        self._api_for = api_for
+        self._apply_events = apply_events
+        self._clock = clock
+        self._sleep = sleep
+
+    def reconcile_all(
+        self, has_time: Callable[[], bool] = lambda: True, *, unless_within: timedelta = timedelta(0)
+    ) -> Round:
+        """Reconcile every connection that is not paused, the one that waits longest first; a failure stops no other.
+
+        When the time is up, the one that is being read is read to its end, and the others are left to the next round.
+        `unless_within`: those that had their turn so recently are left out.
+        """
+        has_updates = False
+        for connected in self._longest_waiting_first(self._clock() - unless_within):
+            if not has_time():
+                return Round(has_updates=has_updates, is_cut_short=True)
+            try:
+                counts, is_changed = self.reconcile(connected)
+            except CrmError as error:
+                log.warning("not reconciled", connection=connected.name, error=str(error))
+            except BaseTimeoutException:
+                raise
+            except Exception:
+                log.exception("not reconciled", connection=connected.name)
+            else:
+                has_updates |= is_changed
+                if found := _found(counts):
+                    log.info("events that no webhook brought", connection=connected.name, events=found)
+        return Round(has_updates=has_updates, is_cut_short=False)
+
+    def reconcile(self, connected: Connected, since: datetime | None = None) -> tuple[Counter[str], bool]:
+        """Apply what changed in a system since `since` (None: since the last run); events by outcome, has it updates.
+
+        What no webhook had brought is counted, but for the first run: it finds what was there before the connection.
+        """
+        started = self._clock()
+        with self._database.write() as connection:
+            last = queries.reconciled_at(connection, connected.name)
+            queries.change(connection, connected.name, tried_at=started)
+        start = since or (last - OVERLAP if last else started - FIRST)
+        counts: Counter[str] = Counter()
+        has_updates = False
+        changes = connected.adapter.changes(start, Patient(self._api_for(connected), self._sleep))
+        for batch, unreadable in batches(connected.name, changes):
+            more, is_changed = self._apply_events(connected, batch)
+            counts.update(more)
+            counts.update({UNREADABLE: unreadable} if unreadable else {})
             has_updates |= is_changed
-            if found := _found(counts):
-                log.info("events that no webhook brought", connection=connected.name, events=found)
-    return Round(has_updates=has_updates, is_cut_short=False)
+            if last is not None and (found := _found(more)):
+                self._count(connected.name, found)
+        with self._database.write() as connection:
+            queries.change(connection, connected.name, reconciled_at=started)
+        return counts, has_updates
 
+    def _longest_waiting_first(self, until: datetime) -> list[Connected]:
+        """So that where time is up before the work, it is not always for the same ones, also where one always fails."""
+        with self._database.read() as connection:
+            last = {row["name"]: row["tried_at"] or EARLIEST for row in queries.listed(connection)}
+        known = [connected for connected in self._connections.all().values() if not connected.is_paused]
+        waiting = [one for one in known if last.get(one.name, EARLIEST) <= until]
+        return sorted(waiting, key=lambda connected: last.get(connected.name, EARLIEST))
 
-def _longest_waiting_first(runtime: Runtime, until: datetime) -> list[Connected]:
-    """So that where the time is up before the work, it is not always for the same ones, also where one always fails."""
-    with runtime.database.read() as connection:
-        last = {row["name"]: row["tried_at"] or EARLIEST for row in queries.listed(connection)}
-    known = [connected for connected in runtime.connections.all().values() if not connected.is_paused]
-    waiting = [one for one in known if last.get(one.name, EARLIEST) <= until]
-    return sorted(waiting, key=lambda connected: last.get(connected.name, EARLIEST))
-
-
-def reconcile(runtime: Runtime, connected: Connected, since: datetime | None = None) -> tuple[Counter[str], bool]:
-    """Take what changed in a connection's system since `since` (None: since the last run); events by outcome.
-
-    What no webhook had brought is counted, but for the first run: it finds what was there before the connection was.
-    """
-    started = runtime.clock()
-    with runtime.database.write() as connection:
-        last = queries.reconciled_at(connection, connected.name)
-        queries.change(connection, connected.name, tried_at=started)
-    start = since or (last - OVERLAP if last else started - FIRST)
-    counts: Counter[str] = Counter()
-    has_updates = False
-    told = connected.adapter.changes(start, Patient(runtime.api_for(connected)))
-    for batch, unreadable in batches(connected.name, told):
-        more, is_changed = runtime.processor.take(connected, batch)
-        counts.update(more)
-        counts.update({UNREADABLE: unreadable} if unreadable else {})
-        has_updates |= is_changed
-        if last is not None and (found := _found(more)):
-            _count(runtime, connected.name, found)
-    with runtime.database.write() as connection:
-        queries.change(connection, connected.name, reconciled_at=started)
-    return counts, has_updates
+    def _count(self, name: str, found: int) -> None:
+        metrics.count_missed(name, found)
+        with self._database.write() as connection:
+            queries.count_missed(connection, name, found)
 
 
 class Patient:
     """An `Api` that tries a call again a few times: a run of many pages must not fail for one busy moment."""
 
-    def __init__(self, api: Api, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, api: Api, sleep: Callable[[float], None]) -> None:
         self._api = api
         self._sleep = sleep
 
@@ -141,12 +163,6 @@ class Patient:
 
 def _found(counts: Counter[str]) -> int:
     return sum(count for outcome, count in counts.items() if outcome not in KNOWN)
-
-
-def _count(runtime: Runtime, name: str, found: int) -> None:
-    metrics.count_missed(name, found)
-    with runtime.database.write() as connection:
-        queries.count_missed(connection, name, found)
 
 
 def batches(name: str, told: Iterator[Event | BadPayload]) -> Iterator[tuple[list[Event], int]]:

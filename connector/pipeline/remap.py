@@ -16,13 +16,15 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
+from connector.core.engine import Ruleset
 from connector.core.errors import Unmapped
 from connector.core.mapping import MappingRules, translate
 from connector.pipeline.apply import Change, Context, settle
 from connector.pipeline.normalize import ORDER
-from connector.runtime.connections import Connected
-from connector.runtime.parts import Runtime
+from connector.runtime.connections import Connected, Connections
+from connector.runtime.wakeups import Wakeups
 from connector.store import deliveries, remaps, subjects
+from connector.store.database import Database
 from connector.store.event_json import event_from_json, step_to_json
 from connector.store.rows import Row
 
@@ -44,9 +46,13 @@ class _Page:
 
 
 def remap(
-    runtime: Runtime,
     name: str,
     *,
+    database: Database,
+    connections: Connections,
+    ruleset: Ruleset,
+    clock: Callable[[], datetime],
+    wakeups: Wakeups,
     has_time: Callable[[], bool] = lambda: True,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Row | None:
@@ -55,30 +61,31 @@ def remap(
     `progress` is told how many subjects are done. A run that was finished is only searched for events that came late.
     """
     while has_time():
-        connected, context = _in_force(runtime, name)
+        connections.forget()  # with a mapping of a second ago the wrong one would be applied
+        context = Context(ruleset=ruleset, connections=connections.all(), now=clock())
+        connected = context.connections.get(name)
         if connected is None:
             break
-        page = _read(runtime, connected)
+        page = _read(database, connected)
         if page is None:
             break
         if page.subjects:
-            has_updates = runtime.database.attempt(partial(_write, page=page, connected=connected, context=context))
+            has_updates = database.attempt(partial(_write, page=page, connected=connected, context=context))
             if has_updates:
-                runtime.wake_push()
-                runtime.wake_notify()
+                wakeups.enqueue_senders()
             progress(page.run["subjects"] + len(page.subjects))
         elif page.run["finished_at"] is not None:
             break
         else:
-            _finish(runtime, page.run)
-    with runtime.database.read() as connection:
+            _finish(page.run, database, clock(), wakeups)
+    with database.read() as connection:
         return remaps.newest(connection, name)
 
 
-def waiting(runtime: Runtime) -> list[str]:
+def waiting(database: Database, now: datetime) -> list[str]:
     """Connections whose run is not finished, or is still to be looked after."""
-    with runtime.database.read() as connection:
-        return remaps.waiting(connection, runtime.clock() - WATCHED)
+    with database.read() as connection:
+        return remaps.waiting(connection, now - WATCHED)
 
 
 def translated(row: Row, rules: MappingRules) -> tuple[str, str | None, list[dict[str, Any]]]:
@@ -92,16 +99,9 @@ def translated(row: Row, rules: MappingRules) -> tuple[str, str | None, list[dic
     return "applied" if steps else "ignored", None, [step_to_json(step) for step in steps]
 
 
-def _in_force(runtime: Runtime, name: str) -> tuple[Connected | None, Context]:
-    """The connection as it is at this moment: with a mapping of a second ago the wrong one would be applied."""
-    runtime.connections.forget()
-    context = runtime.context()
-    return context.connections.get(name), context
-
-
-def _read(runtime: Runtime, connected: Connected) -> _Page | None:
+def _read(database: Database, connected: Connected) -> _Page | None:
     """The next page, read without keeping anybody from writing. None: another version is in force by now."""
-    with runtime.database.read() as connection:
+    with database.read() as connection:
         run = remaps.newest(connection, connected.name)
         if run is None or run["version"] != connected.version:
             return None
@@ -154,14 +154,13 @@ def _write(connection: Connection, page: _Page, connected: Connected, context: C
     return has_updates
 
 
-def _finish(runtime: Runtime, run: Row) -> None:
+def _finish(run: Row, database: Database, now: datetime, wakeups: Wakeups) -> None:
     """End a run; deliveries that are held for a word that nobody knew are read again."""
-    now = runtime.clock()
-    with runtime.database.write() as connection:
+    with database.write() as connection:
         remaps.advance(connection, run, finished_at=now)
         reread = deliveries.reread_held(connection, run["connection"], now)
         lanes = deliveries.waiting_lanes(connection, now) if reread else {}
-    runtime.wake_lanes(set(lanes))
+    wakeups.enqueue_drains(lanes)
 
 
 def _is_other(row: Row, made: tuple[str, str | None, list[dict[str, Any]]]) -> bool:

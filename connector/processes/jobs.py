@@ -1,211 +1,262 @@
-"""The RQ jobs: each only drains what the database says is waiting, so it may run twice, late, or not at all."""
+"""The RQ jobs: each only drains what the database says is waiting, so it may run twice, late, or not at all.
+
+`Jobs` does the work. The functions below it are what RQ imports by name; they run on the `Jobs` that was installed.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
+from functools import cached_property
 from typing import Final
 
 import structlog
 
-from connector.operations import catalogs
+from connector.operations import catalogs, flow
 from connector.operations.subscriptions import subscribe_all
+from connector.outbound.notify import Notifier
+from connector.outbound.push import Pusher
 from connector.pipeline import remap as remapping
-from connector.pipeline.reconcile import reconcile_all
-from connector.runtime.log import configure_log
-from connector.runtime.parts import DRAIN, NOTIFY, PUSH, Runtime
-from connector.runtime.settings import read_config
+from connector.runtime.parts import Runtime
+from connector.runtime.wakeups import DRAIN, NOTIFY, PUSH, RECONCILE, REMAP, WHAT_IF
 from connector.store import deliveries, notices
 from connector.what_if import runs
 
-REMAP: Final = "connector.processes.jobs.remap"
-RECONCILE: Final = "connector.processes.jobs.reconcile"
-BUDGET_SECONDS: Final = 60.0
-RECONCILE_BUDGET_SECONDS: Final = 240.0
-RECONCILE_AT_MOST: Final = 1800
-"""Seconds: a system whose turn began within the budget may take longer than it."""
-WHAT_IF_SECONDS: Final = 5.0
-LINGER_SECONDS: Final = 0.05
+FORMER_MODULE: Final = "connector.jobs"
+"""This module by the name that jobs of the version before carry: what it queued still runs."""
 log: Final = structlog.get_logger(__name__)
-_ending: Final = threading.Event()
 
 
-@cache
-def runtime() -> Runtime:
-    """The runtime of this worker process."""
-    config = read_config(os.environ, Path.cwd())
-    configure_log(level=config.log_level, form=config.log_format, stream=sys.stderr)
-    return Runtime(config)
+class Jobs:
+    """The jobs of a worker process.
+
+    In seconds: `budget`, how long a job goes on before others have their turn; `reconcile_budget` and `what_if_budget`,
+    the same for those two; `linger`, how long a drain waits for what comes after the last delivery.
+    """
+
+    def __init__(
+        self,
+        parts: Runtime,
+        *,
+        budget: float = 60.0,
+        reconcile_budget: float = 240.0,
+        what_if_budget: float = 5.0,
+        linger: float = 0.05,
+    ) -> None:
+        self._parts = parts
+        self._wakeups = parts.wakeups
+        self._budget = budget
+        self._reconcile_budget = reconcile_budget
+        self._what_if_budget = what_if_budget
+        self._linger = linger
+        self._ending = threading.Event()
+
+    @cached_property
+    def _pusher(self) -> Pusher:
+        """The same for all pushes: it remembers which connections are left alone for a while."""
+        return flow.build_pusher(self._parts)
+
+    @cached_property
+    def _notifier(self) -> Notifier | None:
+        return flow.build_notifier(self._parts)
+
+    def end_soon(self) -> None:
+        """Let the running job come to an end at its next good place: the process was asked to end."""
+        self._ending.set()
+
+    def drain(self, lane: int) -> None:
+        """Process what waits in a lane. Comes back by itself when its time is up before its work."""
+        self._wakeups.started(DRAIN, lane)
+        with self._wakeups.lock(f"lane:{lane}") as is_ours:
+            if not is_ours:
+                return
+            processor, has_time = flow.build_processor(self._parts), self._timer(self._budget)
+            is_idle = False
+            while has_time():
+                drained = processor.drain(lane, has_time, self._wakeups.enqueue_senders)
+                if not drained.finished:
+                    if is_idle:
+                        break
+                    time.sleep(self._linger)
+                is_idle = not drained.finished
+        if not has_time() or lane in self._waiting_lanes():
+            self._wakeups.enqueue(DRAIN, lane)
+
+    def push(self) -> None:
+        """Push what is due in the outbox."""
+        self._wakeups.started(PUSH)
+        with self._wakeups.lock("push") as is_ours:
+            if not is_ours:
+                return
+            self._pusher.drain(self._timer(self._budget))
+        if self._pusher.waiting():
+            self._wakeups.enqueue(PUSH)
+
+    def notify(self) -> None:
+        """Mail the notices that are due in the outbox."""
+        self._wakeups.started(NOTIFY)
+        if self._notifier is None:
+            return
+        with self._wakeups.lock("notify") as is_ours:
+            if not is_ours:
+                return
+            self._notifier.drain(self._timer(self._budget))
+        if self._has_notices():
+            self._wakeups.enqueue(NOTIFY)
+
+    def sweep(self) -> None:
+        """Run the daily rules for the subjects that are due; missed dates are caught up."""
+        with self._wakeups.lock("sweep") as is_ours:
+            if is_ours:
+                swept = flow.sweep(self._parts, has_time=self._timer(self._budget))
+                if swept.due:
+                    log.info("swept", subjects=swept.due)
+                if swept.has_updates:
+                    self._wakeups.enqueue_senders()
+
+    def requeue(self) -> None:
+        """Find what is stored and not queued: lost wake-ups, batches of dead workers, what is due in the outbox."""
+        self._wakeups.enqueue_drains(self._waiting_lanes())
+        if self._pusher.waiting():
+            self._wakeups.enqueue(PUSH)
+        if self._notifier is not None and self._has_notices():
+            self._wakeups.enqueue(NOTIFY)
+        with suppress(runs.NoRedis):
+            for run in runs.unfinished(self._parts):
+                self._wakeups.enqueue(WHAT_IF, run)
+
+    def reconcile(self) -> None:
+        """Ask every system that can say so what changed, and repair what webhooks missed.
+
+        Other jobs have their turn when the time is up; the next one goes on with the systems that had none.
+        """
+        self._wakeups.started(RECONCILE)
+        recently = timedelta(seconds=self._parts.config.reconcile_seconds) / 2
+        with self._wakeups.lock("reconcile") as is_ours:
+            if not is_ours:
+                return
+            reconciler = flow.build_reconciler(self._parts)
+            done = reconciler.reconcile_all(self._timer(self._reconcile_budget), unless_within=recently)
+        if done.has_updates:
+            self._wakeups.enqueue_senders()
+        if done.is_cut_short:
+            self._wakeups.enqueue(RECONCILE)
+
+    def remap(self) -> None:
+        """Go on translating stored events for the mappings in force; events that came meanwhile, too."""
+        self._wakeups.started(REMAP)
+        has_time = self._timer(self._budget)
+        with self._wakeups.lock("remap") as is_ours:
+            for name in remapping.waiting(self._parts.database, self._parts.clock()) if is_ours else ():
+                flow.remap(self._parts, name, has_time=has_time)
+
+    def watch(self) -> None:
+        """Ask the systems for their stages, owners and fields, and warn where mappings do not fit them any more."""
+        with self._wakeups.lock("watch") as is_ours:
+            if is_ours:
+                catalogs.watch(self._parts)
+
+    def subscribe(self) -> None:
+        """Register webhooks with the systems, and renew those that would end."""
+        with self._wakeups.lock("subscribe") as is_ours:
+            if is_ours:
+                subscribe_all(self._parts, self._timer(self._budget))
+
+    def forget(self) -> None:
+        """Drop bodies and quarantined deliveries whose time is over."""
+        now, config = self._parts.clock(), self._parts.config
+        with self._parts.database.write() as connection:
+            bodies, quarantined = deliveries.forget(
+                connection,
+                bodies_before=now - timedelta(days=config.delivery_days),
+                quarantine_before=now - timedelta(days=config.quarantine_days),
+            )
+        log.info("forgotten", bodies=bodies, quarantined=quarantined)
+
+    def what_if(self, run: str) -> None:
+        """Go on with a what-if for a while, then let other jobs have their turn."""
+        self._wakeups.started(WHAT_IF, run)
+        with self._wakeups.lock(f"what-if:{run}") as is_ours:
+            is_left = is_ours and runs.advance(self._parts, run, self._timer(self._what_if_budget))
+        if is_left:
+            self._wakeups.enqueue(WHAT_IF, run)
+
+    def _waiting_lanes(self) -> dict[int, int]:
+        with self._parts.database.read() as connection:
+            return deliveries.waiting_lanes(connection, self._parts.clock())
+
+    def _has_notices(self) -> bool:
+        with self._parts.database.read() as connection:
+            return notices.is_any_due(connection, self._parts.clock())
+
+    def _timer(self, seconds: float) -> Callable[[], bool]:
+        until = time.monotonic() + seconds
+        return lambda: not self._ending.is_set() and time.monotonic() < until
 
 
-def end_soon() -> None:
-    """Let the running job come to an end at its next good place: the process was asked to end."""
-    _ending.set()
+_installed: Final[list[Jobs]] = []
+
+
+def install(jobs: Jobs) -> None:
+    """Have the functions below run on these jobs from now on, also by their former names: at a worker's start."""
+    _installed[:] = [jobs]
+    sys.modules[FORMER_MODULE] = sys.modules[__name__]
 
 
 def drain(lane: int) -> None:
-    """Process what waits in a lane. Comes back by itself when its time is up before its work."""
-    here = runtime()
-    here.waker.woken(DRAIN, lane)
-    with here.waker.turn(f"lane:{lane}") as has_turn:
-        if not has_turn:
-            return
-        has_time = _budget()
-        is_idle = False
-        while has_time():
-            drained = here.processor.drain(lane, has_time, lambda: _wake_senders(here))
-            if not drained.finished:
-                if is_idle:
-                    break
-                time.sleep(LINGER_SECONDS)
-            is_idle = not drained.finished
-    if not has_time() or _waits(here, lane):
-        here.waker.wake("process", DRAIN, lane)
+    """See `Jobs.drain`."""
+    _installed[0].drain(lane)
 
 
 def push() -> None:
-    """Push what is due in the outbox."""
-    here = runtime()
-    here.waker.woken(PUSH)
-    with here.waker.turn("push") as has_turn:
-        if not has_turn:
-            return
-        has_time = _budget()
-        here.pusher.drain(has_time)
-    if here.pusher.waiting():
-        here.wake_push()
+    """See `Jobs.push`."""
+    _installed[0].push()
 
 
 def notify() -> None:
-    """Mail the notices that are due in the outbox."""
-    here = runtime()
-    here.waker.woken(NOTIFY)
-    if here.notifier is None:
-        return
-    with here.waker.turn("notify") as has_turn:
-        if not has_turn:
-            return
-        here.notifier.drain(_budget())
-    with here.database.read() as connection:
-        has_notices = notices.is_any_due(connection, here.clock())
-    if has_notices:
-        here.wake_notify()
+    """See `Jobs.notify`."""
+    _installed[0].notify()
 
 
 def sweep() -> None:
-    """Run the daily rules for the subjects that are due; missed dates are caught up."""
-    here = runtime()
-    with here.waker.turn("sweep") as has_turn:
-        if has_turn:
-            swept = here.sweep(has_time=_budget())
-            if swept.due:
-                log.info("swept", subjects=swept.due)
-            if swept.has_updates:
-                _wake_senders(here)
+    """See `Jobs.sweep`."""
+    _installed[0].sweep()
 
 
 def requeue() -> None:
-    """Find what is stored and not queued: lost wake-ups, batches of workers that died, what is due in the outbox."""
-    here = runtime()
-    with here.database.read() as connection:
-        lanes = deliveries.waiting_lanes(connection, here.clock())
-        has_notices = notices.is_any_due(connection, here.clock())
-    here.wake_lanes(set(lanes))
-    if here.pusher.waiting():
-        here.wake_push()
-    if has_notices:
-        here.wake_notify()
-    with suppress(runs.NoRedis):
-        for of in runs.unfinished(here):
-            here.waker.wake("maintenance", runs.JOB, of)
+    """See `Jobs.requeue`."""
+    _installed[0].requeue()
 
 
 def reconcile() -> None:
-    """Ask every system that can say so what changed, and repair what webhooks missed.
-
-    Other jobs have their turn when the time is up; the next one goes on with the systems that had none.
-    """
-    here = runtime()
-    here.waker.woken(RECONCILE)
-    recently = timedelta(seconds=here.config.reconcile_seconds) / 2
-    with here.waker.turn("reconcile") as has_turn:
-        if not has_turn:
-            return
-        done = reconcile_all(here, _budget(RECONCILE_BUDGET_SECONDS), unless_within=recently)
-    if done.has_updates:
-        _wake_senders(here)
-    if done.is_cut_short:
-        here.waker.wake("maintenance", RECONCILE, seconds=RECONCILE_AT_MOST)
+    """See `Jobs.reconcile`."""
+    _installed[0].reconcile()
 
 
 def remap() -> None:
-    """Go on translating stored events for the mappings in force; events that came while one was published, too."""
-    here = runtime()
-    here.waker.woken(REMAP)
-    has_time = _budget()
-    with here.waker.turn("remap") as has_turn:
-        for name in remapping.waiting(here) if has_turn else ():
-            remapping.remap(here, name, has_time=has_time)
+    """See `Jobs.remap`."""
+    _installed[0].remap()
 
 
 def watch() -> None:
-    """Ask the systems for their stages, owners and fields, and warn where the mappings do not fit them any more."""
-    here = runtime()
-    with here.waker.turn("watch") as has_turn:
-        if has_turn:
-            catalogs.watch(here)
+    """See `Jobs.watch`."""
+    _installed[0].watch()
 
 
 def subscribe() -> None:
-    """Register webhooks with the systems, and renew those that would end."""
-    here = runtime()
-    with here.waker.turn("subscribe") as has_turn:
-        if has_turn:
-            subscribe_all(here, _budget())
+    """See `Jobs.subscribe`."""
+    _installed[0].subscribe()
 
 
 def forget() -> None:
-    """Drop bodies and quarantined deliveries whose time is over."""
-    here, config = runtime(), runtime().config
-    now = here.clock()
-    with here.database.write() as connection:
-        bodies, quarantined = deliveries.forget(
-            connection,
-            bodies_before=now - timedelta(days=config.delivery_days),
-            quarantine_before=now - timedelta(days=config.quarantine_days),
-        )
-    log.info("forgotten", bodies=bodies, quarantined=quarantined)
+    """See `Jobs.forget`."""
+    _installed[0].forget()
 
 
-def _wake_senders(here: Runtime) -> None:
-    """Something was put into the outbox."""
-    here.wake_push()
-    here.wake_notify()
-
-
-def what_if_job(of: str) -> None:
-    """Go on with a what-if for a while, then let other jobs have their turn."""
-    here = runtime()
-    here.waker.woken(runs.JOB, of)
-    until = time.monotonic() + WHAT_IF_SECONDS
-    with here.waker.turn(f"what-if:{of}") as has_turn:
-        is_left = has_turn and runs.advance(here, of, lambda: not _ending.is_set() and time.monotonic() < until)
-    if is_left:
-        here.waker.wake("maintenance", runs.JOB, of)
-
-
-def _waits(here: Runtime, lane: int) -> bool:
-    with here.database.read() as connection:
-        return lane in deliveries.waiting_lanes(connection, here.clock())
-
-
-def _budget(seconds: float | None = None) -> Callable[[], bool]:
-    until = time.monotonic() + (BUDGET_SECONDS if seconds is None else seconds)
-    return lambda: not _ending.is_set() and time.monotonic() < until
+def what_if_job(run: str) -> None:
+    """See `Jobs.what_if`."""
+    _installed[0].what_if(run)

@@ -17,10 +17,9 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from connector.core.errors import OperatorError
+from connector.runtime.redis import url_file
 
 NAMES: Final = ("valkey-server", "redis-server")
-_FOLDER: Final = "redis"
-_URL_FILE: Final = "url"
 _RECORD: Final = "appendonlydir"
 _SET_ASIDE: Final = "appendonlydir.broken"
 
@@ -36,9 +35,14 @@ class RedisServer:
     """The embedded server of a data directory; port and password stay the same over its restarts."""
 
     binary: Path
-    folder: Path
+    data_dir: Path
     port: int
     password: str = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all that it keeps."""
+        return url_file(self.data_dir).parent
 
     @property
     def url(self) -> str:
@@ -87,27 +91,21 @@ class RedisServer:
     def publish(self) -> None:
         """Let other commands of the same user find it: writes its URL into its folder, for the owner's eyes only."""
         self.prepare(0)
-        path = self.folder / _URL_FILE
+        path = url_file(self.data_dir)
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(self.url)
 
     def withdraw(self) -> None:
         """Undo `publish`."""
-        (self.folder / _URL_FILE).unlink(missing_ok=True)
-
-
-def redis_url(configured: str | None, data_dir: Path) -> str | None:
-    """The URL of the configured server, else of the embedded one that runs for the data directory, else None."""
-    path = data_dir / _FOLDER / _URL_FILE
-    return configured or (path.read_text("ascii") if path.is_file() else None)
+        url_file(self.data_dir).unlink(missing_ok=True)
 
 
 def embedded_server(data_dir: Path, search_path: str | None) -> RedisServer:
     """The server to run for a data directory, on a free port. `search_path`: as the variable PATH. Raises `NoRedis`."""
     return RedisServer(
         binary=find_server(search_path),
-        folder=data_dir.resolve() / _FOLDER,
+        data_dir=data_dir.resolve(),
         port=_free_port(),
         password=secrets.token_urlsafe(24),
     )

@@ -12,15 +12,15 @@ from typing import Final
 
 import structlog
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq.cron import CronScheduler
 from rq.exceptions import StopRequested
 
 from connector.processes import jobs
+from connector.runtime.redis import connect
 from connector.runtime.settings import Config
+from connector.runtime.wakeups import RECONCILE
 
 QUEUE: Final = "maintenance"
 SWEEP_SECONDS: Final = 60
@@ -51,12 +51,7 @@ def run(config: Config) -> int:
     """Schedule until SIGTERM or SIGINT; the exit code. Only in the main thread."""
     if config.log_level != "debug":
         logging.getLogger("rq.cron").setLevel(logging.WARNING)
-    redis = Redis.from_url(
-        config.redis_url or "",
-        socket_connect_timeout=2.0,
-        socket_timeout=5.0,
-        retry=Retry(NoBackoff(), 1),
-    )
+    redis = connect(config, connect_timeout=2.0, timeout=5.0, retries=1)
     try:
         for sent in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sent, _end)
@@ -80,7 +75,7 @@ def cron(config: Config, redis: Redis) -> SteadyCron:
     found = SteadyCron(connection=redis)
     _every(found, config.requeue_seconds, jobs.requeue)
     _every(found, SWEEP_SECONDS, jobs.sweep)
-    _every(found, config.reconcile_seconds, jobs.reconcile, most=jobs.RECONCILE_AT_MOST)
+    _every(found, config.reconcile_seconds, jobs.reconcile, most=RECONCILE.seconds)
     _every(found, REMAP_SECONDS, jobs.remap)
     _every(found, SUBSCRIBE_SECONDS, jobs.subscribe)
     for job, at in ((jobs.forget, FORGET_AT), (jobs.watch, WATCH_AT)):

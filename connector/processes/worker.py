@@ -12,24 +12,22 @@ from typing import Final
 
 import structlog
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
 from rq.worker import DequeueStrategy, WorkerStatus
 
 from connector.processes import jobs
-from connector.runtime import metrics
+from connector.processes.jobs import Jobs
+from connector.runtime import metrics, redis
+from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config
 
 WORKER_SECONDS: Final = 30
 """How long a worker that died silently is still counted, give or take; it also bounds how long one waits on Redis."""
 LONGEST_PAUSE: Final = 2.0
 PAUSE: Final = 0.5
-FORMER_MODULES: Final = {"connector.jobs": jobs}
-"""Modules by the names that jobs of the version before carry: what it queued still runs."""
 log: Final = structlog.get_logger(__name__)
 
 
@@ -73,7 +71,8 @@ class SteadyWorker(SimpleWorker):
 class _Turn:
     """The worker of the moment, and whether the process was asked to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
         self.worker: SteadyWorker | None = None
         self.is_ending = False
 
@@ -82,7 +81,7 @@ class _Turn:
         if self.is_ending:
             sys.exit(1)
         self.is_ending = True
-        jobs.end_soon()
+        self.jobs.end_soon()
         if self.worker is None:
             raise StopRequested
         self.worker.stop()
@@ -90,28 +89,27 @@ class _Turn:
 
 def run(config: Config, queues: Sequence[str]) -> int:
     """Work until SIGTERM or SIGINT, however often Redis goes; the exit code. Only in the main thread."""
-    turn = _Turn()
+    turn = _Turn(Jobs(Runtime(config)))
     try:
         for sent in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sent, turn.end)
         logging.getLogger("rq.worker").addFilter(_is_news)
         metrics.keep_in(config.metrics_dir)
-        jobs.runtime()
-        sys.modules.update(FORMER_MODULES)
-        redis = connect(config)
+        jobs.install(turn.jobs)
+        client = connect(config)
         while not turn.is_ending:
-            _work(turn, redis, queues)
+            _work(turn, client, queues)
     except StopRequested:
         pass
     log.info("worker ended")
     return 0
 
 
-def _work(turn: _Turn, redis: Redis, queues: Sequence[str]) -> None:
+def _work(turn: _Turn, client: Redis, queues: Sequence[str]) -> None:
     """One worker until it ends, because it was asked to or because Redis went."""
     try:
-        redis.ping()
-        turn.worker = SteadyWorker(list(queues), connection=redis, worker_ttl=WORKER_SECONDS)
+        client.ping()
+        turn.worker = SteadyWorker(list(queues), connection=client, worker_ttl=WORKER_SECONDS)
         log.info("worker started", queues=",".join(queues))
         turn.worker.work(logging_level=None, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
     except (RedisError, OSError) as error:
@@ -128,9 +126,4 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 def connect(config: Config) -> Redis:
     """The worker's own Redis, on which it may wait for a job: with a shorter time-out it would take that for a loss."""
-    return Redis.from_url(
-        config.redis_url or "",
-        socket_connect_timeout=2.0,
-        socket_timeout=float(WORKER_SECONDS),
-        retry=Retry(NoBackoff(), 1),
-    )
+    return redis.connect(config, connect_timeout=2.0, timeout=float(WORKER_SECONDS), retries=1)

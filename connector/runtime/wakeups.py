@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from redis import Redis
@@ -20,85 +20,116 @@ WAITING_SECONDS: Final = 30
 """How long a wake-up that was lost on the way can keep others from being sent."""
 QUIET_SECONDS: Final = 1.0
 """How long Redis is left alone after it could not be reached."""
-TURN_SECONDS: Final = 15.0
-"""How long others wait for the turn of a process that died."""
-JOB_SECONDS: Final = 180
+LOCK_SECONDS: Final = 15.0
+"""How long others wait for the lock of a process that died."""
 FAILED_JOB_SECONDS: Final = 3600
 
 
-class Waker:
-    """Sends wake-ups: "drain", not "do this one"; one that is lost is made up for by the re-queue job."""
+class Job(NamedTuple):
+    """A job of the workers: its queue, its function by the name that RQ imports, and how many seconds it may run."""
 
-    def __init__(self, redis: Redis, monotonic: Callable[[], float] = time.monotonic) -> None:
+    queue: str
+    function: str
+    seconds: int = 180
+
+
+DRAIN: Final = Job("process", "connector.processes.jobs.drain")
+PUSH: Final = Job("push", "connector.processes.jobs.push")
+NOTIFY: Final = Job("notify", "connector.processes.jobs.notify")
+REMAP: Final = Job("maintenance", "connector.processes.jobs.remap")
+WHAT_IF: Final = Job("maintenance", "connector.processes.jobs.what_if_job")
+RECONCILE: Final = Job("maintenance", "connector.processes.jobs.reconcile", seconds=1800)
+"""A system that was begun within the time may take longer than it."""
+
+
+class Wakeups:
+    """Sends wake-ups: "drain", not "do this one"; one that is lost is made up for by the re-queue job.
+
+    `has_mail`: whether anybody mails notices.
+    """
+
+    def __init__(self, redis: Redis, *, has_mail: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
+        self._has_mail = has_mail
         self._monotonic = monotonic
         self._quiet_until = 0.0
 
-    def wake(self, queue: str, function: str, *args: int | str, seconds: int = JOB_SECONDS) -> bool:
-        """Enqueue `function(*args)` unless that already waits; whether Redis could be reached.
-
-        `seconds`: how long the job may run.
-        """
+    def enqueue(self, job: Job, *args: int | str) -> bool:
+        """Enqueue a job with arguments unless that already waits; whether Redis could be reached."""
         if self._monotonic() < self._quiet_until:
             return False
         try:
-            if self._redis.set(_key(function, *args), "1", nx=True, ex=WAITING_SECONDS):
-                self._enqueue(Queue(queue, connection=self._redis), function, args, seconds)
+            if self._redis.set(_key(job, *args), "1", nx=True, ex=WAITING_SECONDS):
+                self._enqueue(job, args)
         except (RedisError, OSError) as error:
             self._quiet_until = self._monotonic() + QUIET_SECONDS
             log.warning("redis is away; what is stored will be found later", error=type(error).__name__)
             return False
         return True
 
-    def _enqueue(self, queue: Queue, function: str, args: tuple[int | str, ...], seconds: int) -> None:
+    def enqueue_drains(self, lanes: Iterable[int]) -> None:
+        """Have lanes processed in which something was stored."""
+        for lane in lanes:
+            self.enqueue(DRAIN, lane)
+
+    def enqueue_senders(self) -> None:
+        """Have the outbox worked off, into which something was put: updates, and notices where there is mail."""
+        self.enqueue(PUSH)
+        if self._has_mail:
+            self.enqueue(NOTIFY)
+
+    def _enqueue(self, job: Job, args: tuple[int | str, ...]) -> None:
         """Unless the job that was enqueued last still waits: while no worker runs, jobs must not pile up."""
-        last = f"{_key(function, *args)}:job"
+        queue = Queue(job.queue, connection=self._redis)
+        last = f"{_key(job, *args)}:job"
         known = self._redis.get(last)
         if known is not None and self._redis.lpos(queue.key, as_text(known)) is not None:
             return
-        job = queue.enqueue(function, args=args, job_timeout=seconds, result_ttl=0, failure_ttl=FAILED_JOB_SECONDS)
-        self._redis.set(last, job.id, ex=FAILED_JOB_SECONDS * 24)
+        sent = queue.enqueue(
+            job.function, args=args, job_timeout=job.seconds, result_ttl=0, failure_ttl=FAILED_JOB_SECONDS
+        )
+        self._redis.set(last, sent.id, ex=FAILED_JOB_SECONDS * 24)
 
-    def woken(self, function: str, *args: int | str) -> None:
+    def started(self, job: Job, *args: int | str) -> None:
         """Note that the job has started: from now on a new wake-up may wait behind it."""
         try:
-            self._redis.delete(_key(function, *args))
+            self._redis.delete(_key(job, *args))
         except (RedisError, OSError) as error:
             log.warning("redis is away", error=type(error).__name__)
 
     @contextmanager
-    def turn(self, name: str) -> Iterator[bool]:
+    def lock(self, name: str) -> Iterator[bool]:
         """Whether nobody else works on `name` now; it is ours until the block ends, or soon after the process dies.
 
-        Two at once do no harm, they only waste work: without Redis everybody has a turn.
+        Two at once do no harm, they only waste work: without Redis everybody gets the lock.
         """
-        lock = self._redis.lock(f"connector:turn:{name}", timeout=TURN_SECONDS, blocking=False, thread_local=False)
+        lock = self._redis.lock(f"connector:turn:{name}", timeout=LOCK_SECONDS, blocking=False, thread_local=False)
         try:
-            has_turn = bool(lock.acquire())
+            is_ours = bool(lock.acquire())
         except (RedisError, OSError):
             yield True
             return
-        if not has_turn:
+        if not is_ours:
             yield False
             return
         is_over = threading.Event()
-        keeper = threading.Thread(target=_keep, args=(lock, is_over), name=f"turn-{name}", daemon=True)
-        keeper.start()
+        renewer = threading.Thread(target=_renew, args=(lock, is_over), name=f"lock-{name}", daemon=True)
+        renewer.start()
         try:
             yield True
         finally:
             is_over.set()
-            keeper.join()
+            renewer.join()
             with suppress(RedisError, OSError):
                 lock.release()
 
 
-def _keep(lock: Lock, is_over: threading.Event) -> None:
-    """Renew a turn until it is over; one that was lost with its Redis is let go."""
-    while not is_over.wait(TURN_SECONDS / 3):
+def _renew(lock: Lock, is_over: threading.Event) -> None:
+    """Renew a lock until it is over; one that was lost with its Redis is let go."""
+    while not is_over.wait(LOCK_SECONDS / 3):
         with suppress(RedisError, OSError):
             lock.reacquire()
 
 
-def _key(function: str, *args: int | str) -> str:
-    return ":".join(("connector:waiting", function, *(str(arg) for arg in args)))
+def _key(job: Job, *args: int | str) -> str:
+    return ":".join(("connector:waiting", job.function, *(str(arg) for arg in args)))

@@ -1,4 +1,4 @@
-"""The WSGI application: webhooks and health, put together from a `Runtime`."""
+"""The WSGI application: webhooks and health, put together from the parts of a process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from connector.intake.receive import Intake
+from connector.operations.flow import build_intake
 from connector.runtime import metrics
 from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
@@ -23,13 +25,14 @@ from connector.web.webhook import webhooks
 log: Final = structlog.get_logger(__name__)
 
 
-def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
+def create_app(config: Config, runtime: Runtime | None = None, intake: Intake | None = None) -> Flask:
     """The application for a configuration; it answers every error with a problem document."""
-    here = runtime or Runtime(config)
+    parts = runtime or Runtime(config)
+    intake = intake or build_intake(parts)
     app = Flask("connector", static_folder=None)
-    app.register_blueprint(webhooks(here.intake, here.clock, config.max_body_bytes))
-    app.register_blueprint(collecting(here.intake, here.clock, config.max_body_bytes))
-    app.register_blueprint(health(here))
+    app.register_blueprint(webhooks(intake, parts.clock, config.max_body_bytes))
+    app.register_blueprint(collecting(intake, parts.clock, config.max_body_bytes))
+    app.register_blueprint(health(parts))
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:

@@ -20,7 +20,6 @@ from connector.what_if.compare import Comparison
 from connector.what_if.proposal import Asked, proposal_of
 from connector.what_if.report import Counts, Difference, WhatIf
 
-JOB: Final = "connector.processes.jobs.what_if_job"
 KEPT_SECONDS: Final = 7 * 24 * 3600
 MOST_KEPT: Final = 10_000
 """Of more differences than that only the first are kept; all are counted."""

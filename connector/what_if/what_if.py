@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from connector.core.errors import WrongSetting
 from connector.runtime.parts import Runtime
+from connector.runtime.wakeups import WHAT_IF
 from connector.what_if import runs
 from connector.what_if.compare import what_if
 from connector.what_if.forecast import Expected, Forecast, forecast
@@ -39,7 +40,7 @@ def run(
 def start(runtime: Runtime, of: Asked, *, actor: str) -> dict[str, Any]:
     """Have the workers compute a what-if: as `show` gives it. Raises `NoRedis`, and what `proposal_of` does."""
     found = runs.ask(runtime, of, actor=actor)
-    runtime.waker.wake("maintenance", runs.JOB, found)
+    runtime.wakeups.enqueue(WHAT_IF, found)
     return runs.get(runtime, found)
 
 

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from connector.adapter_kit.contract import Delivery
 from connector.core.mapping import MappingRules
-from connector.intake.receive import Intake
+from connector.intake.receive import Intake, Writer
 from connector.runtime.connections import BrokenConnection, Connected
 from connector.runtime.parts import Runtime
 from connector.store import deliveries
@@ -59,10 +59,9 @@ def database_url(sqlite_url: str) -> str:
 @pytest.fixture
 def client(runtime: Runtime) -> FlaskClient:
     connections: Any = _Connections()
-    writer = runtime.intake._writer
-    lanes = runtime.config.lanes
-    runtime.__dict__["intake"] = Intake(connections=connections, vault=runtime.vault, writer=writer, lanes=lanes)
-    return create_app(runtime.config, runtime).test_client()
+    writer = Writer(runtime.database, runtime.config.quarantine_max, runtime.wakeups.enqueue_drains)
+    intake = Intake(connections=connections, vault=runtime.vault, writer=writer, lanes=runtime.config.lanes)
+    return create_app(runtime.config, runtime, intake).test_client()
 
 
 def _send(client: FlaskClient, clock: Clock, system: str, delivery: Delivery) -> int:

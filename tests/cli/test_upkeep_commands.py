@@ -20,11 +20,12 @@ from sqlalchemy import update
 from adapters.standard import Standard
 from connector.adapter_kit.contract import Api
 from connector.cli import COMMANDS, commands
-from connector.cli.session import configured, settings
+from connector.cli.session import settings
 from connector.cli.terminal import actor, shown_as
 from connector.core.errors import CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.runtime.parts import Runtime
+from connector.runtime.redis import redis_url
 from connector.store.tables import accepted
 from tests.cli.conftest import Cli, ago, opened
 from tests.flow.senders import Sender, add_connection, drain
@@ -180,7 +181,7 @@ def test_what_a_killed_up_left_behind_does_not_keep_the_next_one_from_its_redis(
     (folder / "url").write_text("redis://127.0.0.1:9/0")
     monkeypatch.setenv("CONNECTOR_DATA_DIR", str(empty_cli.folder / "data"))
     monkeypatch.delenv("REDIS_URL", raising=False)
-    assert (settings().redis_url, configured().redis_url) == (None, "redis://127.0.0.1:9/0")
+    assert (settings().redis_url, redis_url(settings())) == (None, "redis://127.0.0.1:9/0")
 
 
 def test_help_lists_every_command_and_each_has_help_of_its_own(cli: Cli) -> None:

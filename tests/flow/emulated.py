@@ -7,18 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rq import Queue
 
 from connector.emulators.engine.emulator import Crm, SiteEmulator
 from connector.emulators.engine.loopback import Loopback
 from connector.i18n.statuses import labels_in
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import build_reconciler
 from connector.operations.subjects import set_owner, set_status
-from connector.pipeline.reconcile import reconcile
 from connector.processes import jobs
+from connector.processes.jobs import Jobs
 from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
+from connector.runtime.wakeups import PUSH
 from connector.store import outbox, subjects
 from connector.web.app import create_app
 from tests.flow.senders import add_connection
@@ -49,7 +50,7 @@ class Played:
             before = self._moved()
             assert self.system.drain(10)
             jobs.requeue()  # as every half a minute: what waits for another try is no webhook's to wake
-            self.runtime.waker.wake("push", "connector.processes.jobs.push")
+            self.runtime.wakeups.enqueue(PUSH)
             queues = [Queue(name, connection=self.runtime.redis) for name in QUEUES]
             SteadyWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
             assert self.system.drain(10)
@@ -112,7 +113,7 @@ class Played:
         """Ask the system what changed; events by outcome."""
         connected = self.runtime.connections.look_again(self.name)
         assert connected
-        return reconcile(self.runtime, connected)[0]
+        return build_reconciler(self.runtime).reconcile(connected)[0]
 
     def label(self) -> str:
         """The English label of the only subject's status."""
@@ -126,12 +127,9 @@ class Played:
 
 
 @contextmanager
-def playing(
-    runtime: Runtime, system: Crm | SiteEmulator, monkeypatch: pytest.MonkeyPatch, mapping: str | None = None
-) -> Iterator[Played]:
+def playing(runtime: Runtime, system: Crm | SiteEmulator, mapping: str | None = None) -> Iterator[Played]:
     """The system running, connected, and its webhooks coming in over loopback."""
-    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
-    monkeypatch.setattr(jobs, "LINGER_SECONDS", 0.0)  # nothing comes while a job runs: `settle` has waited for it
+    jobs.install(Jobs(runtime, linger=0.0))  # nothing comes while a job runs: `settle` has waited for it
     with system, Loopback(create_app(runtime.config, runtime)) as web:
         played = Played(runtime, system, mapping)
         system.subscribe(f"{web.url}/webhooks/{played.name}")

@@ -11,6 +11,8 @@ import orjson
 from werkzeug.test import TestResponse
 
 from connector.adapter_kit.signatures import sign_webhook
+from connector.intake.receive import Intake
+from connector.operations.flow import build_processor
 from connector.runtime.parts import Runtime
 from connector.store import connections
 from connector.store.database import new_id
@@ -68,10 +70,10 @@ def signed(body: bytes, key: str, now: datetime, secret: str = SECRET) -> dict[s
 class Sender:
     """Posts lines to a connection through the application."""
 
-    def __init__(self, runtime: Runtime, name: str = "shop") -> None:
+    def __init__(self, runtime: Runtime, name: str = "shop", intake: Intake | None = None) -> None:
         self._runtime = runtime
         self._name = name
-        self._client = create_app(runtime.config, runtime).test_client()
+        self._client = create_app(runtime.config, runtime, intake).test_client()
         self._count = 0
 
     def send(self, *lines: Mapping[str, Any], key: str | None = None) -> TestResponse:
@@ -85,4 +87,4 @@ class Sender:
 def drain(runtime: Runtime) -> None:
     """Process everything that waits, in this process."""
     for lane in range(runtime.config.lanes):
-        runtime.processor.drain(lane, lambda: True)
+        build_processor(runtime).drain(lane, lambda: True)

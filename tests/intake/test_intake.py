@@ -26,8 +26,9 @@ from connector.adapter_kit.signatures import sign_webhook
 from connector.core.errors import BadPayload, BadSignature, NotFound
 from connector.intake.group_commit import Writer, said
 from connector.intake.quarantine import KEEP_SEALED_BYTES, seal, unseal
-from connector.intake.receive import NotStored, Paused
+from connector.intake.receive import Intake, NotStored, Paused
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import build_intake
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import connections, deliveries
@@ -53,8 +54,13 @@ def delivery(key: str = "msg_1", body: bytes | None = None, secret: str = SECRET
     return Delivery(method="POST", query=(), headers=headers, body=content, received_at=NOW)
 
 
-def receive(runtime: Runtime, sent: Delivery, name: str = SHOP) -> Reply:
-    return runtime.intake.receive(runtime.intake.find(name), sent)
+@pytest.fixture
+def intake(runtime: Runtime) -> Intake:
+    return build_intake(runtime)
+
+
+def receive(intake: Intake, sent: Delivery, name: str = SHOP) -> Reply:
+    return intake.receive(intake.find(name), sent)
 
 
 def stored(runtime: Runtime) -> list[dict[str, Any]]:
@@ -95,17 +101,17 @@ def all_at_once(work: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
         return list(pool.map(run, listed))
 
 
-def test_what_is_acknowledged_is_committed_and_to_be_seen_by_others(shop: Runtime) -> None:
+def test_what_is_acknowledged_is_committed_and_to_be_seen_by_others(shop: Runtime, intake: Intake) -> None:
     other = Database(shop.config.database_url)
     for number in range(5):
-        assert receive(shop, delivery(f"msg_{number}")).status == 202
+        assert receive(intake, delivery(f"msg_{number}")).status == 202
         with other.read() as connection:
             assert len(deliveries.listed(connection)) == number + 1
     other.close()
 
 
-def test_what_arrives_during_a_commit_is_committed_together(shop: Runtime) -> None:
-    is_held, waiting = threading.Event(), shop.intake._writer._items
+def test_what_arrives_during_a_commit_is_committed_together(shop: Runtime, intake: Intake) -> None:
+    is_held, waiting = threading.Event(), intake._writer._items
 
     def hold() -> None:
         if not is_held.is_set():
@@ -113,9 +119,9 @@ def test_what_arrives_during_a_commit_is_committed_together(shop: Runtime) -> No
             wait_for(lambda: waiting.qsize() == 39, "39 waiting deliveries")
 
     with commits_counted(shop.database, hold) as counted, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(receive, shop, delivery("first"))
+        first = pool.submit(receive, intake, delivery("first"))
         wait_for(is_held.is_set, "the first commit")
-        rest = all_at_once(lambda number: receive(shop, delivery(f"msg_{number}")), range(39))
+        rest = all_at_once(lambda number: receive(intake, delivery(f"msg_{number}")), range(39))
         assert {reply.status for reply in (first.result(), *rest)} == {202}
     assert counted == [2]
     assert len(stored(shop)) == 40
@@ -149,23 +155,23 @@ def test_a_row_that_cannot_be_stored_does_not_fail_its_neighbours(database: Data
     wait_for(lambda: set(woken) == {*range(10), 20}, "the lanes of the good ones")
 
 
-def test_a_duplicate_is_answered_the_same_counted_and_wakes_its_lane_again(shop: Runtime) -> None:
+def test_a_duplicate_is_answered_the_same_counted_and_wakes_its_lane_again(shop: Runtime, intake: Intake) -> None:
     queue = Queue("process", connection=shop.redis)
-    first = receive(shop, delivery())
+    first = receive(intake, delivery())
     wait_for(lambda: queue.count == 1, "the lane's job")
     shop.redis.flushall()
-    assert receive(shop, delivery()) == first
+    assert receive(intake, delivery()) == first
     wait_for(lambda: queue.count == 1, "the lane's job again")
     assert [one["duplicates"] for one in stored(shop)] == [1]
     assert balance(shop)[SHOP]["duplicate"] == 1
 
 
-def test_800_requests_of_8_senders_with_duplicates_balance_at_every_moment(shop: Runtime) -> None:
+def test_800_requests_of_8_senders_with_duplicates_balance_at_every_moment(shop: Runtime, intake: Intake) -> None:
     is_over = threading.Event()
 
     def send(seed: int) -> None:
         for number in range(100):
-            receive(shop, delivery(f"msg_{(seed * 37 + number) % 250}"))
+            receive(intake, delivery(f"msg_{(seed * 37 + number) % 250}"))
 
     def watch() -> list[int]:
         seen = []
@@ -187,37 +193,37 @@ def test_800_requests_of_8_senders_with_duplicates_balance_at_every_moment(shop:
     assert counted[0] < 800
 
 
-def test_a_key_that_is_too_long_keeps_to_itself(runtime: Runtime) -> None:
+def test_a_key_that_is_too_long_keeps_to_itself(runtime: Runtime, intake: Intake) -> None:
     add_connections(runtime)
     for ending in ("a", "b"):
         body = form(event="\u0390" * 59 + ending, **{"auth[member_id]": None, "ts": "1" * 60})
         headers = {"content-type": "application/x-www-form-urlencoded"}
         long = Delivery(method="POST", query=(), headers=headers, body=body, received_at=NOW)
-        assert receive(runtime, long, PORTAL).status == 202
-        receive(runtime, long, PORTAL)
+        assert receive(intake, long, PORTAL).status == 202
+        receive(intake, long, PORTAL)
     keys = [one["key"] for one in stored(runtime)]
     assert len(set(keys)) == len(keys) == 2
     assert max(map(len, keys)) <= 255
 
 
-def test_unknown_and_paused_connections_are_told_apart(shop: Runtime) -> None:
+def test_unknown_and_paused_connections_are_told_apart(shop: Runtime, intake: Intake) -> None:
     with pytest.raises(NotFound, match=r"there is no connection 'x{63}'"):
-        shop.intake.find("x" * 1000)
+        intake.find("x" * 1000)
     with shop.database.write() as connection:
         connections.change(connection, SHOP, is_paused=True)
     shop.connections.forget()
     with pytest.raises(Paused, match="send again later"):
-        receive(shop, delivery())
+        receive(intake, delivery())
     assert stored(shop) == []
 
 
 # The quarantine
 
 
-def test_a_delivery_with_a_bad_signature_is_sealed_and_nothing_else(shop: Runtime) -> None:
+def test_a_delivery_with_a_bad_signature_is_sealed_and_nothing_else(shop: Runtime, intake: Intake) -> None:
     wrong = delivery(secret=OTHER_SECRET)
     with pytest.raises(BadSignature):
-        receive(shop, wrong)
+        receive(intake, wrong)
     assert stored(shop) == []
     (kept,) = quarantined(shop)
     assert (kept["reason"], kept["error"], kept["size"]) == ("bad_signature", "no signature matches", len(wrong.body))
@@ -226,44 +232,44 @@ def test_a_delivery_with_a_bad_signature_is_sealed_and_nothing_else(shop: Runtim
     assert balance(shop) == {}
 
 
-def test_a_signed_delivery_that_cannot_be_read_is_quarantined(shop: Runtime) -> None:
+def test_a_signed_delivery_that_cannot_be_read_is_quarantined(shop: Runtime, intake: Intake) -> None:
     with pytest.raises(BadPayload):
-        receive(shop, delivery(body=b"hello"))
+        receive(intake, delivery(body=b"hello"))
     assert [one["reason"] for one in quarantined(shop)] == ["bad_payload"]
 
 
-def test_a_corrected_secret_takes_what_was_quarantined(shop: Runtime, clock: Clock) -> None:
+def test_a_corrected_secret_takes_what_was_quarantined(shop: Runtime, intake: Intake, clock: Clock) -> None:
     for number in range(70):
         with pytest.raises(BadSignature):
-            receive(shop, replace(delivery(f"msg_{number}", secret=OTHER_SECRET)))
+            receive(intake, replace(delivery(f"msg_{number}", secret=OTHER_SECRET)))
     with pytest.raises(BadPayload):
-        receive(shop, delivery(body=b"hello"))
+        receive(intake, delivery(body=b"hello"))
     with pytest.raises(BadSignature):
-        receive(shop, delivery("msg_x", secret="whsec_" + "A" * 40))
+        receive(intake, delivery("msg_x", secret="whsec_" + "A" * 40))
     clock.forward(days=2)
-    assert shop.intake.verify_again(SHOP, shop.database, clock()) == 0
+    assert intake.verify_again(SHOP, shop.database, clock()) == 0
     sealed = shop.vault.encrypt(orjson.dumps({"secret": [OTHER_SECRET, SECRET]}).decode())
     with shop.database.write() as connection:
         connections.change(connection, SHOP, sealed=sealed)
-    assert shop.intake.verify_again(SHOP, shop.database, clock()) == 70
+    assert intake.verify_again(SHOP, shop.database, clock()) == 70
     assert sorted(one["reason"] for one in quarantined(shop)) == ["bad_payload", "bad_signature"]
     taken = stored(shop)
     assert {one["key"] for one in taken} == {f"msg_{number}" for number in range(70)}
     assert {(one["received_at"], one["next_attempt_at"]) for one in taken} == {(NOW, clock())}
-    assert shop.intake.verify_again(SHOP, shop.database, clock()) == 0
+    assert intake.verify_again(SHOP, shop.database, clock()) == 0
     assert is_balanced(balance(shop)[SHOP])
 
 
-def test_what_no_key_opens_stays_in_the_quarantine(shop: Runtime, tmp_path: Path) -> None:
+def test_what_no_key_opens_stays_in_the_quarantine(shop: Runtime, intake: Intake, tmp_path: Path) -> None:
     foreign = Runtime(read_config({"CONNECTOR_DATA_DIR": str(tmp_path / "other")}, tmp_path)).vault
     kept = {"id": new_id(NOW), "connection": SHOP, "received_at": NOW, "reason": "bad_signature", "error": "x"}
     with shop.database.write() as connection:
         deliveries.put_aside(connection, [{**kept, "size": 1, "sealed": seal(foreign, delivery())}], 10)
-    assert shop.intake.verify_again(SHOP, shop.database, NOW) == 0
+    assert intake.verify_again(SHOP, shop.database, NOW) == 0
     assert len(quarantined(shop)) == 1
 
 
-def test_what_a_version_before_had_sealed_is_verified_again(shop: Runtime) -> None:
+def test_what_a_version_before_had_sealed_is_verified_again(shop: Runtime, intake: Intake) -> None:
     sent = delivery()
     values = {"method": "POST", "query": [["a", "1"]], "headers": dict(sent.headers)}
     values |= {"body": b64encode(sent.body).decode(), "received_at": NOW.isoformat()}
@@ -272,11 +278,11 @@ def test_what_a_version_before_had_sealed_is_verified_again(shop: Runtime) -> No
     kept = {"id": new_id(NOW), "connection": SHOP, "received_at": NOW, "reason": "bad_signature", "error": "x"}
     with shop.database.write() as connection:
         deliveries.put_aside(connection, [{**kept, "size": 1, "sealed": sealed}], 10)
-    assert shop.intake.verify_again(SHOP, shop.database, NOW) == 1
+    assert intake.verify_again(SHOP, shop.database, NOW) == 1
 
 
 @pytest.mark.parametrize("place", ["body", "headers", "query", "query_string"])
-def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, place: str) -> None:
+def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, intake: Intake, place: str) -> None:
     large = "x" * (KEEP_SEALED_BYTES + 1)
     wrong = delivery(secret=OTHER_SECRET)
     if place == "body":
@@ -288,42 +294,42 @@ def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, plac
     else:
         wrong = replace(wrong, headers={**wrong.headers, "x-large": large})
     with pytest.raises(BadSignature):
-        receive(shop, wrong)
+        receive(intake, wrong)
     (kept,) = quarantined(shop)
     assert (kept["sealed"], kept["size"]) == ("", len(wrong.body))
-    assert shop.intake.verify_again(SHOP, shop.database, NOW) == 0
+    assert intake.verify_again(SHOP, shop.database, NOW) == 0
 
 
 def test_the_quarantine_is_bounded_in_number(shop: Runtime, clock: Clock) -> None:
     writer = Writer(shop.database, 3, lambda _: None)
-    shop.intake._writer = writer
+    intake = Intake(connections=shop.connections, vault=shop.vault, writer=writer, lanes=1)
     for number in range(8):
         with pytest.raises(BadSignature):
-            receive(shop, replace(delivery(f"msg_{number}", secret=OTHER_SECRET), received_at=clock()))
+            receive(intake, replace(delivery(f"msg_{number}", secret=OTHER_SECRET), received_at=clock()))
         clock.forward(seconds=1)
     kept = [unseal(shop.vault, one["sealed"]).headers["webhook-id"] for one in quarantined(shop)]
     assert kept == ["msg_5", "msg_6", "msg_7"]
 
 
-def test_an_error_that_quotes_a_token_is_masked(runtime: Runtime) -> None:
+def test_an_error_that_quotes_a_token_is_masked(runtime: Runtime, intake: Intake) -> None:
     add_connections(runtime)
     headers = {"content-type": "application/x-www-form-urlencoded"}
     body = form(**{"auth[application_token]": f"{ROBOT_TOKEN}\0"})
     quoting = Delivery(method="POST", query=(), headers=headers, body=body, received_at=NOW)
     with pytest.raises(BadSignature) as caught:
-        receive(runtime, quoting, PORTAL)
+        receive(intake, quoting, PORTAL)
     assert ROBOT_TOKEN not in str(caught.value)
     assert "***" in quarantined(runtime)[0]["error"]
 
 
-def test_what_no_database_takes_is_made_storable(runtime: Runtime) -> None:
+def test_what_no_database_takes_is_made_storable(runtime: Runtime, intake: Intake) -> None:
     add_connections(runtime)
     headers = {"content-type": "application/x-www-form-urlencoded", "x-odd": "a\0b\udcff"}
     query = (("token", ROBOT_TOKEN), ("a\0", "\udcff"))
     odd = Delivery(
         method="POST", query=query, headers=headers, body=robot("crm", "CCrmDocumentLead", "LEAD_1"), received_at=NOW
     )
-    assert receive(runtime, odd, PORTAL).status == 202
+    assert receive(intake, odd, PORTAL).status == 202
     with runtime.database.read() as connection:
         found = deliveries.get(connection, stored(runtime)[0]["id"])
     assert found is not None
@@ -331,7 +337,7 @@ def test_what_no_database_takes_is_made_storable(runtime: Runtime) -> None:
     assert found["query"] == [["token", "***"], ["a\ufffd", "?"]]
     refused = replace(odd, query=query[1:])
     with pytest.raises(BadSignature):
-        receive(runtime, refused, PORTAL)
+        receive(intake, refused, PORTAL)
     assert unseal(runtime.vault, quarantined(runtime)[0]["sealed"]) == refused
 
 
@@ -371,31 +377,33 @@ def on_postgresql(postgres_url: str, redis_url: str, tmp_path: Path, clock: Cloc
 def test_a_sqlite_that_cannot_be_written_acknowledges_nothing_and_recovers(
     on_sqlite: Runtime, pragma: str, mended: str
 ) -> None:
+    intake = build_intake(on_sqlite)
     large = lines(line(fields={"text": "x" * 30_000}))
     set_pragma(on_sqlite, pragma)
-    results = all_at_once(lambda number: receive(on_sqlite, delivery(f"msg_{number}", large)), range(8))
+    results = all_at_once(lambda number: receive(intake, delivery(f"msg_{number}", large)), range(8))
     assert {type(result) for result in results} == {NotStored}
     with pytest.raises(NotStored):
-        receive(on_sqlite, delivery(secret=OTHER_SECRET, body=large))
+        receive(intake, delivery(secret=OTHER_SECRET, body=large))
     set_pragma(on_sqlite, mended)
     assert stored(on_sqlite) == quarantined(on_sqlite) == []
     assert balance(on_sqlite) == {}
-    assert receive(on_sqlite, delivery("msg_1", large)).status == 202
+    assert receive(intake, delivery("msg_1", large)).status == 202
 
 
 def test_a_sqlite_file_that_was_replaced_gets_what_comes_after(on_sqlite: Runtime, tmp_path: Path) -> None:
     runtime = on_sqlite
-    receive(runtime, delivery("before"))
+    intake = build_intake(runtime)
+    receive(intake, delivery("before"))
     runtime.database.close()
     file = tmp_path / "connector.sqlite"
     backup = file.read_bytes()
-    receive(runtime, delivery("lost with the old file"))
+    receive(intake, delivery("lost with the old file"))
     restored = tmp_path / "restored.sqlite"
     restored.write_bytes(backup)
     for ending in ("-wal", "-shm"):
         Path(f"{file}{ending}").unlink()
     restored.replace(file)
-    assert receive(runtime, delivery("after")).status == 202
+    assert receive(intake, delivery("after")).status == 202
     again = Database(runtime.config.database_url)
     with again.read() as connection:
         assert {one["key"] for one in deliveries.listed(connection)} == {"after", "before"}
@@ -404,15 +412,17 @@ def test_a_sqlite_file_that_was_replaced_gets_what_comes_after(on_sqlite: Runtim
 
 def test_a_sqlite_file_that_was_deleted_acknowledges_nothing(on_sqlite: Runtime, tmp_path: Path) -> None:
     runtime = on_sqlite
-    receive(runtime, delivery("before"))
+    intake = build_intake(runtime)
+    receive(intake, delivery("before"))
     (tmp_path / "connector.sqlite").unlink()
     with pytest.raises(NotStored):
-        receive(runtime, delivery("after"))
+        receive(intake, delivery("after"))
     assert not (tmp_path / "connector.sqlite").exists()
 
 
 def test_a_postgresql_that_ends_its_connections_is_reached_again(postgres: Database, on_postgresql: Runtime) -> None:
     runtime = on_postgresql
+    intake = build_intake(runtime)
     is_over = threading.Event()
 
     def end_connections() -> None:
@@ -424,7 +434,7 @@ def test_a_postgresql_that_ends_its_connections_is_reached_again(postgres: Datab
 
     def send(number: int) -> str | None:
         try:
-            receive(runtime, delivery(f"msg_{number}"))
+            receive(intake, delivery(f"msg_{number}"))
         except NotStored:
             return None
         return f"msg_{number}"
@@ -443,18 +453,19 @@ def test_a_postgresql_that_ends_its_connections_is_reached_again(postgres: Datab
 
 def test_a_postgresql_that_is_gone_acknowledges_nothing(postgres: Database, on_postgresql: Runtime) -> None:
     runtime = on_postgresql
-    receive(runtime, delivery("before"))
+    intake = build_intake(runtime)
+    receive(intake, delivery("before"))
     name = str(runtime.database.url.database)
     rename(postgres, name, f"{name}_away")
     try:
         with pytest.raises(NotStored):
-            runtime.intake._writer.write(row("after"))
+            intake._writer.write(row("after"))
         runtime.connections.forget()
         with pytest.raises(NotStored):
-            receive(runtime, delivery("after"))
+            receive(intake, delivery("after"))
     finally:
         rename(postgres, f"{name}_away", name)
-    assert receive(runtime, delivery("after")).status == 202
+    assert receive(intake, delivery("after")).status == 202
     assert {one["key"] for one in stored(runtime)} == {"after", "before"}
 
 
@@ -491,12 +502,12 @@ def test_a_commit_that_takes_too_long_acknowledges_nothing_and_stores_nothing_la
 # Redis is away
 
 
-def test_without_redis_deliveries_are_stored_and_acknowledged_without_delay(shop: Runtime) -> None:
+def test_without_redis_deliveries_are_stored_and_acknowledged_without_delay(shop: Runtime, intake: Intake) -> None:
     shop.__dict__["redis"] = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    receive(shop, delivery("first"))
+    receive(intake, delivery("first"))
     started = time.monotonic()
     for number in range(20):
-        receive(shop, delivery(f"msg_{number}"))
+        receive(intake, delivery(f"msg_{number}"))
     assert (time.monotonic() - started) / 20 < 0.1
     assert len(stored(shop)) == 21
 

@@ -18,11 +18,13 @@ from sqlalchemy import text
 
 from connector.core.calendar import day_start, local_day
 from connector.operations.doctor import examine, gauges
+from connector.operations.flow import build_notifier
 from connector.outbound.notify import LATE_FOR_DIGEST, LONGEST_WAIT, SETTLED
-from connector.processes import jobs
+from connector.processes.jobs import Jobs
 from connector.runtime.log import configure_log
-from connector.runtime.parts import NOTIFY, Runtime
+from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
+from connector.runtime.wakeups import NOTIFY
 from connector.store import notices, outbox, subjects
 from connector.store.database import new_id
 from connector.store.rows import Row
@@ -99,8 +101,9 @@ def known(runtime: Runtime, name: str, **more: Any) -> str:
 
 
 def drain(runtime: Runtime, has_time: Callable[[], bool] = lambda: True) -> int:
-    assert runtime.notifier is not None
-    return runtime.notifier.drain(has_time)
+    notifier = build_notifier(runtime)
+    assert notifier is not None
+    return notifier.drain(has_time)
 
 
 def entries(runtime: Runtime) -> dict[str, Row]:
@@ -331,7 +334,8 @@ def test_a_mail_that_is_sent_again_after_a_crash_is_recognisably_the_same(
     (asked,) = ask(mailing, "A")
     program = "import os; from pathlib import Path; from connector.runtime.parts import Runtime; "
     program += "from connector.runtime.settings import read_config; "
-    program += "Runtime(read_config(os.environ, Path.cwd())).notifier.drain(lambda: True)"
+    program += "from connector.operations.flow import build_notifier; "
+    program += "build_notifier(Runtime(read_config(os.environ, Path.cwd()))).drain(lambda: True)"
     url = mailing.config.database_url
     environ = {**os.environ, **box.environ, "DATABASE_URL": url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
     crashing: list[subprocess.Popen[bytes]] = []
@@ -375,8 +379,8 @@ def test_without_a_mail_server_notices_wait_and_the_doctor_says_so(runtime: Runt
     assert [one.is_fine for one in examine(runtime) if one.name == "mail"] == [True]
     ask(runtime, "A", "B")
     clock.forward(minutes=1)
-    assert runtime.notifier is None
-    runtime.wake_notify()
+    assert build_notifier(runtime) is None
+    runtime.wakeups.enqueue_senders()
     assert list(runtime.redis.scan_iter("*notify*")) == []
     (found,) = [one for one in examine(runtime) if one.name == "mail"]
     assert (found.is_fine, found.is_vital, found.detail) == (False, False, "2 notices wait; set smtp.host")
@@ -385,17 +389,15 @@ def test_without_a_mail_server_notices_wait_and_the_doctor_says_so(runtime: Runt
     ]
 
 
-def test_the_job_mails_what_is_due_and_the_requeue_wakes_it(
-    mailing: Runtime, box: Postbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs, "runtime", lambda: mailing)
-    waiting = f"connector:waiting:{NOTIFY}"
+def test_the_job_mails_what_is_due_and_the_requeue_wakes_it(mailing: Runtime, box: Postbox) -> None:
+    jobs = Jobs(mailing)
+    waiting = f"connector:waiting:{NOTIFY.function}"
     jobs.requeue()
     assert not mailing.redis.exists(waiting)
     ask(mailing, "A")
     jobs.requeue()
     assert mailing.redis.exists(waiting)
-    with mailing.waker.turn("notify"):
+    with mailing.wakeups.lock("notify"):
         jobs.notify()
     assert box.mails == []
     assert not mailing.redis.exists(waiting)

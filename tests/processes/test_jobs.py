@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,10 +12,11 @@ from rq import Queue
 
 from connector.adapter_kit.contract import Pushed, Update
 from connector.operations.doctor import balance
+from connector.operations.flow import build_intake, build_pusher
 from connector.operations.subjects import listed
-from connector.processes import jobs
+from connector.processes.jobs import Jobs, install
+from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
-from connector.runtime.wakeups import Waker
 from connector.store import connections, deliveries, outbox
 from tests.conftest import Clock, wait_for
 from tests.flow.scripted_adapter import Strings, add_puppet, done
@@ -30,30 +30,27 @@ def redis(runtime: Runtime) -> Redis:
     return runtime.redis
 
 
-class NotedWaker(Waker):
-    """Intake wakes beside its answers: `count` tells when it has."""
-
-    count = 0
-
-    def wake(self, queue: str, function: str, *args: int | str, **options: int) -> bool:
-        is_there = super().wake(queue, function, *args, **options)
-        self.count += 1
-        return is_there
-
-
 @pytest.fixture
-def strings(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Strings:
-    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
-    runtime.__dict__["waker"] = NotedWaker(runtime.redis)
+def strings(runtime: Runtime) -> Strings:
     return add_puppet(runtime)
 
 
+@pytest.fixture
+def jobs(runtime: Runtime) -> Jobs:
+    return Jobs(runtime)
+
+
 def _post(runtime: Runtime, line: dict[str, Any], key: str) -> None:
-    waker = runtime.waker
-    assert isinstance(waker, NotedWaker)
-    before = waker.count
-    assert Sender(runtime, "puppet").send(line, key=key).status_code == 202
-    wait_for(lambda: waker.count > before, "the lane to be woken")
+    """Send a line; when it returns, its lane has been woken, which intake does beside its answer."""
+    woken: list[int] = []
+
+    def wake(lanes: set[int]) -> None:
+        runtime.wakeups.enqueue_drains(lanes)
+        woken.extend(lanes)
+
+    sender = Sender(runtime, "puppet", build_intake(runtime, wake))
+    assert sender.send(line, key=key).status_code == 202
+    wait_for(lambda: bool(woken), "the lane to be woken")
 
 
 def _send(runtime: Runtime, number: int, stage: str = "new") -> int:
@@ -82,7 +79,7 @@ def _empty(redis: Redis) -> None:
 
 
 def test_a_lane_s_drain_processes_what_waits_and_wakes_the_push(
-    runtime: Runtime, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
 ) -> None:
     lane = _send(runtime, 1)
     _send(runtime, 2, "talking")
@@ -97,39 +94,49 @@ def test_a_lane_s_drain_processes_what_waits_and_wakes_the_push(
     assert _waiting(redis) == []
 
 
+def test_what_the_version_before_has_queued_still_runs(
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+) -> None:
+    lane = _send(runtime, 1)
+    _empty(redis)
+    install(jobs)
+    queues = [Queue(name, connection=redis) for name in ("process", "push")]
+    queues[0].enqueue("connector.jobs.drain", lane)
+    queues[1].enqueue("connector.jobs.push")
+    SteadyWorker(queues, connection=redis).work(burst=True, logging_level="WARNING")
+    assert balance(runtime)["puppet"]["applied"] == 1
+    assert strings.shown() == ["latent"]
+
+
 def test_a_drain_without_a_turn_leaves_the_work_to_the_one_who_has_it(
-    runtime: Runtime, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
 ) -> None:
     del strings
     lane = _send(runtime, 1)
-    with runtime.waker.turn(f"lane:{lane}"):
+    with runtime.wakeups.lock(f"lane:{lane}"):
         jobs.drain(lane)
     assert balance(runtime)["puppet"]["pending"] == 1
     assert not redis.exists(f"connector:waiting:connector.processes.jobs.drain:{lane}")
-    with runtime.waker.turn("push"):
+    with runtime.wakeups.lock("push"):
         jobs.push()
     jobs.drain(lane)
     assert balance(runtime)["puppet"]["applied"] == 1
 
 
-def test_a_drain_whose_time_is_up_wakes_the_next_one(
-    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drain_whose_time_is_up_wakes_the_next_one(runtime: Runtime, strings: Strings, redis: Redis) -> None:
     del strings
     lane = _send(runtime, 1)
     _empty(redis)
-    monkeypatch.setattr(jobs, "BUDGET_SECONDS", 0.0)
-    jobs.drain(lane)
+    Jobs(runtime, budget=0.0).drain(lane)
     assert balance(runtime)["puppet"]["pending"] == 1
     assert _waiting(redis) == [f"drain({lane},)"]
 
 
 def test_a_worker_that_is_asked_to_end_comes_to_an_end_and_leaves_the_rest_to_others(
-    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
 ) -> None:
     lane = _send(runtime, 1)
     _empty(redis)
-    monkeypatch.setattr(jobs, "_ending", threading.Event())
     jobs.end_soon()
     jobs.drain(lane)
     jobs.push()
@@ -140,18 +147,17 @@ def test_a_worker_that_is_asked_to_end_comes_to_an_end_and_leaves_the_rest_to_ot
 
 
 def test_a_push_that_leaves_something_due_wakes_the_next_one(
-    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
 ) -> None:
     jobs.drain(_send(runtime, 1))
     _empty(redis)
-    monkeypatch.setattr(jobs, "BUDGET_SECONDS", 0.0)
-    jobs.push()
+    Jobs(runtime, budget=0.0).push()
     assert strings.sent == []
     assert _waiting(redis) == ["push()"]
 
 
 def test_a_connection_on_which_pushing_fails_does_not_make_the_push_run_in_circles(
-    runtime: Runtime, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
 ) -> None:
     jobs.drain(_send(runtime, 1))
     _empty(redis)
@@ -162,7 +168,7 @@ def test_a_connection_on_which_pushing_fails_does_not_make_the_push_run_in_circl
 
 
 def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
-    runtime: Runtime, strings: Strings, redis: Redis, clock: Clock
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis, clock: Clock
 ) -> None:
     lane = _send(runtime, 1)
     _empty(redis)
@@ -177,7 +183,7 @@ def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
 
     strings.takes = dies
     with pytest.raises(SystemExit):
-        runtime.pusher.push_batch("puppet")
+        build_pusher(runtime).push_batch("puppet")
     jobs.requeue()
     assert _waiting(redis) == []
     clock.forward(seconds=runtime.config.lease_seconds)
@@ -189,7 +195,7 @@ def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
 
 
 def test_the_requeue_finds_the_batch_of_a_worker_that_died(
-    runtime: Runtime, strings: Strings, redis: Redis, clock: Clock
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis, clock: Clock
 ) -> None:
     del strings
     lane = _send(runtime, 1)
@@ -205,7 +211,9 @@ def test_the_requeue_finds_the_batch_of_a_worker_that_died(
     assert _waiting(redis) == [f"drain({lane},)"]
 
 
-def test_a_paused_connection_s_updates_wake_nobody(runtime: Runtime, strings: Strings, redis: Redis) -> None:
+def test_a_paused_connection_s_updates_wake_nobody(
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+) -> None:
     jobs.drain(_send(runtime, 1))
     _empty(redis)
     with runtime.database.write() as connection:
@@ -218,7 +226,7 @@ def test_a_paused_connection_s_updates_wake_nobody(runtime: Runtime, strings: St
 
 
 def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
-    runtime: Runtime, strings: Strings, redis: Redis, clock: Clock
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis, clock: Clock
 ) -> None:
     del strings
     clock.forward(days=-95)
@@ -228,7 +236,7 @@ def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
         jobs.drain(lane)
     _empty(redis)
     clock.forward(days=95)
-    with runtime.waker.turn("sweep"):
+    with runtime.wakeups.lock("sweep"):
         jobs.sweep()
     assert [row["status"] for row in listed(runtime)] == ["latent"]
     jobs.sweep()
@@ -237,10 +245,10 @@ def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
 
 
 def test_reconciliation_runs_once_at_a_time_and_wakes_the_push(
-    runtime: Runtime, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
 ) -> None:
     strings.changes = lambda _: iter([stage_event(1, 1)])
-    with runtime.waker.turn("reconcile"):
+    with runtime.wakeups.lock("reconcile"):
         jobs.reconcile()
     assert list(listed(runtime)) == []
     jobs.reconcile()
@@ -251,18 +259,15 @@ def test_reconciliation_runs_once_at_a_time_and_wakes_the_push(
     assert _waiting(redis) == []
 
 
-def test_a_reconciliation_whose_time_is_up_wakes_the_next_one(
-    runtime: Runtime, strings: Strings, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reconciliation_whose_time_is_up_wakes_the_next_one(runtime: Runtime, strings: Strings, redis: Redis) -> None:
     strings.changes = lambda _: iter([stage_event(1, 1)])
-    monkeypatch.setattr(jobs, "RECONCILE_BUDGET_SECONDS", 0.0)
-    jobs.reconcile()
+    Jobs(runtime, reconcile_budget=0.0).reconcile()
     assert _waiting(redis) == ["reconcile()"]
     assert list(listed(runtime)) == []
 
 
 def test_bodies_are_forgotten_when_their_time_is_over_but_not_those_still_needed(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, jobs: Jobs, strings: Strings, clock: Clock
 ) -> None:
     del strings
     jobs.drain(_send(runtime, 1))

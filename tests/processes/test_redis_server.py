@@ -13,7 +13,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from connector.processes.redis_server import NoRedis, RedisServer, embedded_server, find_server, redis_url
+from connector.processes.redis_server import NoRedis, RedisServer, embedded_server, find_server
+from connector.runtime.redis import redis_url
+from connector.runtime.settings import Config, read_config
 from tests.conftest import wait_for
 
 WHEEL = find_server("")
@@ -35,7 +37,11 @@ def running(server: RedisServer) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def server_in(folder: Path, binary: Path = WHEEL) -> RedisServer:
-    return RedisServer(binary=binary, folder=folder, port=embedded_server(folder, "").port, password="hush")
+    return RedisServer(binary=binary, data_dir=folder, port=embedded_server(folder, "").port, password="hush")
+
+
+def _config(data_dir: Path, **environ: str) -> Config:
+    return read_config({"CONNECTOR_DATA_DIR": str(data_dir), **environ}, data_dir)
 
 
 def fake(folder: Path, name: str) -> Path:
@@ -76,7 +82,7 @@ def test_it_answers_with_the_password_only_and_keeps_what_it_took(tmp_path: Path
 
 
 def test_after_a_failed_start_what_it_kept_is_set_aside(tmp_path: Path) -> None:
-    server = server_in(tmp_path / "redis")
+    server = server_in(tmp_path)
     with running(server):
         wait_for(server.answers, "the server")
     for file in (tmp_path / "redis" / "appendonlydir").iterdir():
@@ -91,7 +97,7 @@ def test_after_a_failed_start_what_it_kept_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_its_folder_may_be_lost(tmp_path: Path) -> None:
-    server = server_in(tmp_path / "redis")
+    server = server_in(tmp_path)
     with running(server):
         wait_for(server.answers, "the server")
     shutil.rmtree(tmp_path / "redis")
@@ -101,13 +107,13 @@ def test_its_folder_may_be_lost(tmp_path: Path) -> None:
 
 def test_other_commands_find_it_while_it_runs(tmp_path: Path) -> None:
     server = embedded_server(tmp_path, "")
-    assert redis_url(None, tmp_path) is None
+    assert redis_url(_config(tmp_path)) is None
     server.publish()
-    assert redis_url(None, tmp_path) == server.url
+    assert redis_url(_config(tmp_path)) == server.url
     assert (tmp_path / "redis" / "url").stat().st_mode & 0o777 == 0o600
-    assert redis_url("redis://elsewhere", tmp_path) == "redis://elsewhere"
+    assert redis_url(_config(tmp_path, REDIS_URL="redis://elsewhere")) == "redis://elsewhere"
     server.withdraw()
-    assert redis_url(None, tmp_path) is None
+    assert redis_url(_config(tmp_path)) is None
 
 
 def test_the_password_is_not_shown_and_never_the_same(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from connector.core.errors import WrongSetting
-from connector.processes.redis_server import redis_url
 from connector.processes.up import standard_parts
 from connector.processes.web_server import check_address, reachable
-from connector.runtime.settings import read_config
+from connector.runtime.redis import redis_url
+from connector.runtime.settings import Config, read_config
 from connector.store.database import Database
 from connector.store.migrate import head, present
 from tests.conftest import wait_for
@@ -124,7 +124,7 @@ def test_it_starts_everything_says_where_and_ends_everything(
     data = tmp_path / "data"
     assert f"webhooks=http://127.0.0.1:{environ['CONNECTOR_PORT']}/webhooks/CONNECTION" in started.text
     assert f"worker-1   | sqlite:///{data}/connector.sqlite {data}\n" in started.text
-    url = redis_url(None, data)
+    url = redis_url(config_in(data))
     assert url
     database = Database(f"sqlite:///{data}/connector.sqlite")
     assert present(database) == head()
@@ -149,7 +149,7 @@ def test_a_second_start_goes_on_with_what_was_there(tmp_path: Path, environ: dic
 
 def test_redis_comes_back_at_the_same_place_also_empty(started: Started, tmp_path: Path) -> None:
     started.wait_for("ready;")
-    url = redis_url(None, tmp_path / "data")
+    url = redis_url(config_in(tmp_path / "data"))
     assert url
     pid = _pid(url)
     assert pid
@@ -157,7 +157,11 @@ def test_redis_comes_back_at_the_same_place_also_empty(started: Started, tmp_pat
     os.kill(pid, signal.SIGKILL)
     started.wait_for("part ended")
     wait_for(lambda: _pid(url) not in {None, pid}, "the new Redis")
-    assert redis_url(None, tmp_path / "data") == url
+    assert redis_url(config_in(tmp_path / "data")) == url
+
+
+def config_in(data_dir: Path) -> Config:
+    return read_config({"CONNECTOR_DATA_DIR": str(data_dir)}, data_dir)
 
 
 def _pid(url: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import tells_in_order
 from connector.core.errors import ConnectorError, CrmRefused, WrongSetting
 from connector.operations.connections import connected, find
+from connector.operations.flow import build_processor
 from connector.operations.upkeep import failed
 from connector.pipeline.reconcile import UNREADABLE, Patient, batches
 from connector.runtime.connections import Connected
@@ -68,11 +70,11 @@ def backfill(
     start = run["reached"] - OVERLAP if run["reached"] else run["since"]
     progress = Progress(count=run["count"], tally=run["tally"], reached=run["reached"], is_resumed=is_resumed)
     try:
-        told = one.adapter.changes(start, Patient(runtime.api_for(one)))
+        told = one.adapter.changes(start, Patient(runtime.api_for(one), time.sleep))
         for batch, unreadable in batches(one.name, told):
-            counts, is_asked = runtime.processor.take(one, batch, is_silent=True, has_new_leads=False)
+            counts, is_asked = build_processor(runtime).take(one, batch, is_silent=True, has_new_leads=False)
             if is_asked:
-                runtime.wake_push()
+                runtime.wakeups.enqueue_senders()
             counts.update({UNREADABLE: unreadable} if unreadable else {})
             progress = Progress(
                 count=progress.count + len(batch) + unreadable,

@@ -17,6 +17,7 @@ from connector.core.errors import BadPayload, CrmError, WrongSetting
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.core.mapping import Policy
 from connector.operations.connection_settings import nearest
+from connector.operations.flow import build_processor
 from connector.operations.imports.backfill import Progress, importing, keep
 from connector.operations.imports.csv_columns import BadRow, Columns, columns
 from connector.operations.imports.csv_file import CsvFile, Line, Refusals, reading
@@ -137,7 +138,7 @@ class _Work:
     def __init__(
         self, runtime: Runtime, one: Connected, *, wish: Wish, found: Columns, refusals: Refusals, now: datetime
     ) -> None:
-        self.runtime = runtime
+        self.runtime, self._processor = runtime, build_processor(runtime)
         self._one, self._object, self._columns, self._refusals, self._now = one, wish.object, found, refusals, now
         self._stage, self._is_new = wish.stage, wish.is_new
         self._people: Mapping[str, str] | None = None
@@ -174,10 +175,10 @@ class _Work:
                 "revision": revision,
             }
         if events:
-            taken, is_asked = self.runtime.processor.take(self._one, events, is_silent=True, has_new_leads=self._is_new)
+            taken, is_asked = self._processor.take(self._one, events, is_silent=True, has_new_leads=self._is_new)
             counts += taken
             if is_asked:
-                self.runtime.wake_push()
+                self.runtime.wakeups.enqueue_senders()
         return counts, list(noted.values())
 
     def _known(self, rows: Sequence[_Read]) -> tuple[dict[str, tuple[str, int]], dict[tuple[str, str], Stage]]:

@@ -18,6 +18,7 @@ from connector.operations import doctor
 from connector.operations.publishing import Publication, put_in_force
 from connector.pipeline import remap as remapping
 from connector.processes import jobs
+from connector.processes.jobs import Jobs
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import catalogs
@@ -149,11 +150,11 @@ def test_many_differences_are_warned_of_in_one_line(runtime: Runtime, tokyo: Con
 def test_the_daily_jobs_watch_and_finish_what_publishing_has_left(
     runtime: Runtime, tokyo: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    jobs.install(Jobs(runtime))
     jobs.watch()
     with runtime.database.read() as connection:
         assert catalogs.newest(connection, tokyo.name) is not None
     done: list[str] = []
-    monkeypatch.setattr(remapping, "remap", lambda _here, name, has_time: done.append(f"{name} {has_time()}"))
+    monkeypatch.setattr(remapping, "remap", lambda name, has_time, **_: done.append(f"{name} {has_time()}"))
     jobs.remap()
     assert done == ["tokyo True"]

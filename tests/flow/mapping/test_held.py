@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import remap
 from connector.operations.mappings import held
-from connector.pipeline.remap import remap
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, subjects
 from tests.conftest import NOW

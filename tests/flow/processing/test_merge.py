@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import build_pusher, sweep
 from connector.pipeline.identity import Named, resolve
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
@@ -66,11 +67,11 @@ def test_the_records_of_both_are_told_how_the_one_stands(runtime: Runtime, clock
     clock.forward(seconds=1)
     sender.send(_line("3", 8, {"id": "NEW", "visitor": "v"}))
     drain(runtime)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     assert {one.record.id: one.status for one in strings.sent} == {"OLD": "quasi_explicit", "NEW": "latent"}
     sender.send(_join("4", 7, visitor="v", email="a@b.example"))
     drain(runtime)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     assert {one.record.id: one.status for one in strings.sent} == {"OLD": "quasi_explicit", "NEW": "quasi_explicit"}
 
 
@@ -98,7 +99,7 @@ def test_what_time_did_to_both_stands_once_in_the_history_of_the_one(runtime: Ru
     for number, name in enumerate("AB"):
         sender.send(_stage(f"{number}", 185, {"id": name}, "bad"))
         drain(runtime)
-    runtime.sweep()
+    sweep(runtime)
     sender.send(_join("9", 1, id="A", email="a@b.example"))
     sender.send(_join("8", 1, id="B", email="a@b.example"))
     drain(runtime)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from connector.core.rules import BASIC_2
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
 from connector.what_if.simulate import simulate
 from tests.conftest import NOW
@@ -145,9 +146,9 @@ def _same_end(selling: Runtime, seed: int, *, is_swept: bool, is_drained: bool) 
         if is_drained:
             drain(selling)
         if is_swept and chance.random() < 0.2:
-            selling.sweep()
+            sweep(selling)
     drain(selling)
-    selling.sweep()
+    sweep(selling)
     for person in (1, 2):
         own = [line for line in marked(lines, "") if line["id"].startswith(str(person))]
         first = standing(selling, f"p{person}@{mark}.example", mark)

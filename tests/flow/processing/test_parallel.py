@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import text
 
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import build_processor, remap, sweep
 from connector.operations.subjects import set_status
 from connector.pipeline import process
-from connector.pipeline.remap import remap
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import connections, deliveries, subjects
@@ -41,8 +41,8 @@ def _work(runtime: Runtime, start: threading.Barrier, stop: threading.Event, see
     start.wait(10)
     while not stop.is_set() and not _is_done(runtime):
         for lane in lanes:
-            runtime.processor.drain(lane, lambda: not stop.is_set())
-        runtime.sweep()
+            build_processor(runtime).drain(lane, lambda: not stop.is_set())
+        sweep(runtime)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_two_workers_on_all_lanes_at_once_end_as_one_worker_in_order(
         finally:
             stop.set()
     assert [one.result() for one in work] == [None, None]
-    runtimes[0].sweep()
+    sweep(runtimes[0])
     for person, own in lines.items():
         assert as_told(standing(runtimes[0], f"p{person}@{MARK}.example", MARK)) == simulated(
             runtimes[0], marked(own, "")
@@ -128,7 +128,7 @@ def test_a_batch_that_waited_for_a_merge_sees_it(runtimes: list[Runtime]) -> Non
 
 
 def test_a_sweep_that_waited_for_a_merge_leaves_the_subject_out_that_is_no_more(runtimes: list[Runtime]) -> None:
-    kept, lost = _merge_while(runtimes, runtimes[1].sweep)
+    kept, lost = _merge_while(runtimes, lambda: sweep(runtimes[1]))
     with runtimes[0].database.read() as connection:
         gone, standing_on = subjects.get(connection, lost), subjects.get(connection, kept)
     assert (gone["merged_into"], gone["due"]) == (kept, None)

@@ -15,6 +15,7 @@ from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, Unknow
 from connector.core.event import Event
 from connector.operations.deliveries import replay
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import build_processor
 from connector.pipeline.setting_aside import BACKOFF, BACKOFF_MOST
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, subjects
@@ -232,7 +233,7 @@ def test_a_system_that_hangs_holds_up_no_other_even_when_the_time_of_the_job_is_
     _send(runtime, "1")
     is_over = threading.Event()
     drains = [
-        threading.Thread(target=runtime.processor.drain, args=(lane, lambda: not is_over.is_set()))
+        threading.Thread(target=build_processor(runtime).drain, args=(lane, lambda: not is_over.is_set()))
         for lane in range(runtime.config.lanes)
     ]
     for one in drains:
@@ -268,7 +269,9 @@ def test_what_is_to_be_sent_is_told_while_another_system_hangs(runtime: Runtime,
     _send(runtime, "2", to="other")
     told = threading.Event()
     lanes = {_lane(runtime, "1"), _lane(runtime, "2")}
-    drains = [threading.Thread(target=runtime.processor.drain, args=(lane, lambda: True, told.set)) for lane in lanes]
+    drains = [
+        threading.Thread(target=build_processor(runtime).drain, args=(lane, lambda: True, told.set)) for lane in lanes
+    ]
     for one in drains:
         one.start()
     try:

@@ -9,6 +9,7 @@ import pytest
 
 from connector.mapping import parse_mapping
 from connector.operations.doctor import balance, is_balanced
+from connector.operations.flow import sweep
 from connector.operations.publishing import Publication, put_in_force
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
@@ -67,7 +68,7 @@ def test_publishing_does_what_the_what_if_said(selling: Runtime, seed: int) -> N
     for number in range(60):
         sender.send(event(chance, number))
     drain(selling)
-    selling.sweep()
+    sweep(selling)
     _all_sent(selling)
     said: list[Difference] = []
     proposal = Proposal(mappings={"shop": parse_mapping(second, "second")})

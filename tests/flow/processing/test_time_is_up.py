@@ -9,7 +9,9 @@ import pytest
 from rq.timeouts import JobTimeoutException
 
 from connector.operations.doctor import balance
-from connector.pipeline import process, sweep
+from connector.operations.flow import sweep
+from connector.pipeline import process
+from connector.pipeline import sweep as sweeping
 from connector.runtime.parts import Runtime
 from tests.conftest import NOW, Clock
 from tests.flow.senders import Sender, add_connection, drain
@@ -51,8 +53,8 @@ def test_subjects_that_are_due_stay_due(runtime: Runtime, clock: Clock, monkeypa
     assert Sender(runtime).send({**LINE, "at": late}).status_code == 202
     drain(runtime)
     clock.forward(days=1)
-    monkeypatch.setattr(sweep, "_settle", _time_is_up)
+    monkeypatch.setattr(sweeping, "_settle", _time_is_up)
     with pytest.raises(JobTimeoutException):
-        runtime.sweep()
+        sweep(runtime)
     monkeypatch.undo()
-    assert runtime.sweep().due == 1
+    assert sweep(runtime).due == 1

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete
 
 from connector.operations.doctor import balance
+from connector.operations.flow import build_pusher
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.tables import echoes
@@ -67,7 +68,7 @@ def told(runtime: Runtime, strings: Strings, clock: Clock) -> Told:
     telling.visit()
     clock.forward(days=1)
     telling.stage("talking")
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     clock.forward(days=1)
     return telling
 
@@ -95,7 +96,7 @@ def test_what_was_sent_and_comes_back_is_an_echo_and_moves_nobody(
     runtime: Runtime, strings: Strings, told: Told, clock: Clock
 ) -> None:
     _warm(runtime, told, clock)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     assert strings.sent[-1].fields == {"STAGE": "new"}
     clock.forward(seconds=2)
     told.stage("new")
@@ -109,7 +110,7 @@ def test_without_the_ledger_a_stage_that_stands_for_several_statuses_would_undo_
 ) -> None:
     for _ in range(2):
         _warm(runtime, told, clock)
-        runtime.pusher.drain(lambda: True)
+        build_pusher(runtime).drain(lambda: True)
         with runtime.database.write() as connection:
             connection.execute(delete(echoes))
         clock.forward(seconds=2)
@@ -120,7 +121,7 @@ def test_without_the_ledger_a_stage_that_stands_for_several_statuses_would_undo_
 
 def test_a_change_back_to_the_same_value_by_a_person_is_no_echo(runtime: Runtime, told: Told, clock: Clock) -> None:
     _warm(runtime, told, clock)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     clock.forward(seconds=2)
     told.stage("new")
     clock.forward(minutes=2)
@@ -136,7 +137,7 @@ def test_a_change_back_is_no_echo_even_where_ours_never_came_back(
     runtime: Runtime, told: Told, clock: Clock, *, is_one_delivery: bool
 ) -> None:
     _warm(runtime, told, clock)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     deeds = []
     for minutes, stage in ((2, "bad"), (4, "new")):
         at = (clock() + timedelta(minutes=minutes)).isoformat()
@@ -153,7 +154,7 @@ def test_a_change_back_is_no_echo_even_where_ours_never_came_back(
 
 def test_an_echo_that_comes_after_somebodys_change_is_still_one(runtime: Runtime, told: Told, clock: Clock) -> None:
     _warm(runtime, told, clock)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     sent_at = (clock() + timedelta(seconds=1)).isoformat()
     clock.forward(minutes=2)
     told.stage("bad")
@@ -164,7 +165,7 @@ def test_an_echo_that_comes_after_somebodys_change_is_still_one(runtime: Runtime
 
 def test_the_same_value_after_the_window_is_somebodys(runtime: Runtime, told: Told, clock: Clock) -> None:
     _warm(runtime, told, clock)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     clock.forward(minutes=runtime.config.echo_window_minutes + 1)
     told.stage("new")
     assert _status(runtime) == "latent"
@@ -174,7 +175,7 @@ def test_an_owner_that_was_sent_comes_back_as_an_echo_in_any_spelling(
     runtime: Runtime, strings: Strings, told: Told, clock: Clock
 ) -> None:
     told({"type": "owner", "owner": "kim@example.jp"})
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     assert (strings.sent[-1].owner, strings.sent[-1].owner_field) == ("kim@example.jp", "OWNER")
     clock.forward(seconds=2)
     told({"type": "owner", "owner": "Kim@Example.jp"})
@@ -183,7 +184,7 @@ def test_an_owner_that_was_sent_comes_back_as_an_echo_in_any_spelling(
 
 def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, told: Told, clock: Clock) -> None:
     _warm(runtime, told, clock)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     clock.forward(seconds=2)
     line = {"id": "same", "type": "stage", "object": "lead", "stage": "new"}
     told(line)
@@ -223,7 +224,7 @@ def test_a_stage_that_is_emptied_before_it_is_set_comes_back_as_two_echoes_in_an
     told.stage("talking")
     clock.forward(days=1)
     _warm(runtime, told, clock)
-    runtime.pusher.drain(lambda: True)
+    build_pusher(runtime).drain(lambda: True)
     assert strings.sent[-1].fields == {"PHASE": "new"}
     at = clock()
     for stage in order:

@@ -8,6 +8,7 @@ from itertools import permutations
 import pytest
 
 from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.operations.flow import build_processor
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from tests.conftest import NOW
@@ -42,11 +43,11 @@ def test_a_fact_after_the_deletion_says_that_the_record_is_back(runtime: Runtime
     shop = runtime.connections.get("shop")
     assert shop
     for event in order:
-        runtime.processor.take(shop, [event])
+        build_processor(runtime).take(shop, [event])
     assert not _is_gone(runtime)
     assert updates(runtime)["1"]["outcome"] == "waiting"
     again = _event("again", 1, Kind.DELETED)
-    runtime.processor.take(shop, [again])
+    build_processor(runtime).take(shop, [again])
     assert _is_gone(runtime)
     assert subject_of(runtime, "email", "a@b.example")["status"] == "latent"
 
@@ -55,5 +56,5 @@ def test_a_record_that_is_gone_stays_gone_for_what_was_before(runtime: Runtime) 
     add_connection(runtime)
     shop = runtime.connections.get("shop")
     assert shop
-    runtime.processor.take(shop, [GONE, MADE])
+    build_processor(runtime).take(shop, [GONE, MADE])
     assert _is_gone(runtime)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from connector.operations.flow import build_notifier, sweep
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store.migrate import migrate
@@ -41,8 +42,9 @@ def mailing(database_url: str, redis_url: str, tmp_path: Path, clock: Clock, box
 
 
 def mailed(runtime: Runtime) -> int:
-    assert runtime.notifier is not None
-    return runtime.notifier.drain(lambda: True)
+    notifier = build_notifier(runtime)
+    assert notifier is not None
+    return notifier.drain(lambda: True)
 
 
 def lines(now: datetime) -> list[dict[str, object]]:
@@ -86,10 +88,10 @@ def test_a_reminder_is_one_digest_per_person_and_day(mailing: Runtime, box: Post
     assert mailed(mailing) == 0
     for _ in range(4):
         clock.forward(days=1)
-        mailing.sweep()
+        sweep(mailing)
         clock.forward(minutes=2)
         mailed(mailing)
-        mailing.sweep()
+        sweep(mailing)
         mailed(mailing)
     found = sorted((str(mail["To"]), str(mail["Subject"])) for mail in box.mails)
     days = ("2026-04-02", "2026-04-03")

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.operations.flow import build_pusher
 from connector.outbound.push import LEFT_ALONE
 from connector.outbound.sending import BACKOFF, BACKOFF_MOST
 from connector.runtime.parts import Runtime
@@ -52,7 +53,7 @@ class Lead:
 
 
 def _push(runtime: Runtime) -> int:
-    return runtime.pusher.drain(lambda: True)
+    return build_pusher(runtime).drain(lambda: True)
 
 
 def _entry(runtime: Runtime, record: str = "L") -> Row:
@@ -138,7 +139,7 @@ def test_a_worker_that_died_in_mid_send_leaves_its_updates_to_others_when_its_le
     Lead(runtime).moves("new")
     strings.takes = _raises(SystemExit())
     with pytest.raises(SystemExit):
-        runtime.pusher.push_batch("puppet")
+        build_pusher(runtime).push_batch("puppet")
     strings.takes = done
     assert _push(runtime) == 0
     clock.forward(seconds=runtime.config.lease_seconds)
@@ -159,12 +160,12 @@ def test_a_worker_whose_lease_ran_out_does_not_end_what_another_worker_sent_afte
         clock.forward(seconds=runtime.config.lease_seconds)
         other = Runtime(runtime.config, clock)
         other.__dict__["connections"] = runtime.connections
-        assert other.pusher.push_batch("puppet") == 1
+        assert build_pusher(other).push_batch("puppet") == 1
         other.close()
         return done(updates)
 
     strings.takes = slow
-    runtime.pusher.push_batch("puppet")
+    build_pusher(runtime).push_batch("puppet")
     assert strings.shown() == ["latent", "appointment_acquisition"]
     assert _entry(runtime)["outcome"] == outbox.WAITING
     _push(runtime)
@@ -338,7 +339,7 @@ def test_a_paused_connection_waits_and_goes_on_when_it_is_resumed(runtime: Runti
     Lead(runtime).moves("new")
     _pause(runtime, is_paused=True)
     assert _push(runtime) == 0
-    assert runtime.pusher.push_batch("puppet") == 0
+    assert build_pusher(runtime).push_batch("puppet") == 0
     assert strings.sent == []
     _pause(runtime, is_paused=False)
     assert _push(runtime) == 1
@@ -393,8 +394,9 @@ def test_a_connection_on_which_something_unforeseen_fails_is_left_alone_for_a_wh
     Lead(runtime).moves("new")
     Lead(runtime, "other", record="M").moves("new")
     strings.takes = lambda updates: [Pushed(key=one.key, outcome="?") for one in updates]  # type: ignore[arg-type]
-    assert _push(runtime) == 1
+    pusher = build_pusher(runtime)
+    assert pusher.drain(lambda: True) == 1
     assert other.shown() == ["latent"]
-    assert runtime.pusher.waiting() == []
+    assert pusher.waiting() == []
     clock.forward(seconds=max(LEFT_ALONE.total_seconds(), runtime.config.lease_seconds))
-    assert runtime.pusher.waiting() == ["puppet"]
+    assert pusher.waiting() == ["puppet"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from connector.emulators.amis.crm import AmisCrm
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
@@ -11,13 +9,13 @@ from tests.flow.emulated import MAPPINGS, playing
 
 
 def test_the_second_booked_order_counts_as_the_second_however_often_each_is_told(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, clock: Clock
 ) -> None:
     shipped = (MAPPINGS / "amis.yaml").read_text()
     mapping = shipped.replace("[order, order]", "[order, visited]")
     assert mapping != shipped
     system = AmisCrm(now=clock)
-    with playing(runtime, system, monkeypatch, mapping) as played:
+    with playing(runtime, system, mapping) as played:
         contact = system.add("aiko@customer.example", stage="SQL")
         orders = [system.order(contact), system.order(contact)]
         played.settle()

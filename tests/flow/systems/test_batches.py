@@ -18,13 +18,11 @@ BATCHED = sorted(name for name, site in SITES.items() if issubclass(site, SpecSi
 
 
 @pytest.mark.parametrize("name", BATCHED)
-def test_a_batch_counts_message_by_message(
-    runtime: Runtime, clock: Clock, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_counts_message_by_message(runtime: Runtime, clock: Clock, name: str) -> None:
     site = SITES[name](now=clock, faults=Faults(seed=1, doubled=1.0, late_seconds=0.02))
     assert isinstance(site, SpecSite)
     site.batch = 3
-    with playing(runtime, site, monkeypatch) as played:
+    with playing(runtime, site) as played:
         for kind in ("site_access", "form_submission", "login", "file_download"):
             clock.forward(minutes=1)
             site.do(Deed(kind=kind, visitor="9f3c1a2b5d6e7f80", at=clock(), email="aiko@customer.example"))
@@ -37,12 +35,10 @@ def test_a_batch_counts_message_by_message(
 
 
 @pytest.mark.parametrize("name", BATCHED)
-def test_events_without_an_entry_are_ignored_and_counted(
-    runtime: Runtime, clock: Clock, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_without_an_entry_are_ignored_and_counted(runtime: Runtime, clock: Clock, name: str) -> None:
     site = SITES[name](now=clock, faults=Faults(seed=1))
     assert isinstance(site, SpecSite)
-    with playing(runtime, site, monkeypatch) as played:
+    with playing(runtime, site) as played:
         for number, word in enumerate(("Button Clicked", " form SUBMITTED ", "Brochure Viewed")):
             message = {"type": "track", "event": word, "messageId": f"m{number}", "timestamp": clock().isoformat()}
             more: dict[str, Any] = {"anonymousId": "9f3c1a2b5d6e7f80", "userId": None, "context": {}}

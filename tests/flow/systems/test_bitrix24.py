@@ -13,7 +13,7 @@ from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.engine.faults import Faults
 from connector.operations.doctor import balance, is_balanced
-from connector.pipeline.reconcile import reconcile
+from connector.operations.flow import build_pusher, build_reconciler
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
 from connector.web.app import create_app
@@ -70,7 +70,7 @@ def _settle(runtime: Runtime, portal: Bitrix24Crm) -> None:
         before = now
         assert portal.drain(10)
         drain(runtime)
-        runtime.pusher.drain(lambda: True)
+        build_pusher(runtime).drain(lambda: True)
         assert portal.drain(10)
     assert all(map(is_balanced, balance(runtime).values()))
 
@@ -141,10 +141,10 @@ def test_what_webhooks_lost_is_found_by_reconciliation(runtime: Runtime, connect
     tokyo = runtime.connections.get("tokyo")
     assert tokyo is not None
     clock.forward(minutes=5)
-    counts, has_updates = reconcile(runtime, tokyo)
+    counts, has_updates = build_reconciler(runtime).reconcile(tokyo)
     assert counts["applied"] >= 2
     assert has_updates
-    again, _ = reconcile(runtime, tokyo)
+    again, _ = build_reconciler(runtime).reconcile(tokyo)
     assert set(again) <= {"duplicate"}
     _settle(runtime, connected)
     assert _only(runtime)["status"] == "appointment_prospect"

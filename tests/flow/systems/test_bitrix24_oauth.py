@@ -13,9 +13,10 @@ from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.engine.loopback import Loopback
 from connector.i18n.statuses import labels_in
 from connector.operations import connections
+from connector.operations.flow import build_pusher, build_reconciler
 from connector.operations.inspections import inspect
-from connector.pipeline.reconcile import reconcile
 from connector.processes import jobs
+from connector.processes.jobs import Jobs
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.web.app import create_app
@@ -30,9 +31,9 @@ push: {lead: {fields: {UF_CRM_ABM_STATUS: "{status.label}"}}}
 
 
 @pytest.fixture
-def portal(runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bitrix24Crm]:
+def portal(runtime: Runtime, clock: Clock) -> Iterator[Bitrix24Crm]:
     """The portal with its application, a connection to it, and our web server at the public address."""
-    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    jobs.install(Jobs(runtime))
     with Bitrix24Crm(now=clock) as running, Loopback(create_app(runtime.config, runtime)) as web:
         object.__setattr__(runtime, "config", replace(runtime.config, public_url=web.url))
         secrets = {
@@ -64,13 +65,13 @@ def _settle(runtime: Runtime, portal: Bitrix24Crm) -> None:
     for _ in range(3):
         assert portal.drain(10)
         drain(runtime)
-        runtime.pusher.drain(lambda: True)
+        build_pusher(runtime).drain(lambda: True)
 
 
 def _reconcile(runtime: Runtime) -> dict[str, int]:
     connected = runtime.connections.look_again("tokyo")
     assert connected is not None
-    return dict(reconcile(runtime, connected)[0])
+    return dict(build_reconciler(runtime).reconcile(connected)[0])
 
 
 def test_events_are_registered_come_in_and_go_out_and_a_deletion_that_nobody_told_is_found(

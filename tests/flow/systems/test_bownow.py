@@ -13,11 +13,11 @@ from tests.flow.emulated import MAPPINGS, playing
 
 @pytest.mark.parametrize("has_sids", [True, False])
 def test_leads_that_the_template_moves_at_once_are_moved_here_by_one_notice(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, has_sids: bool
+    runtime: Runtime, clock: Clock, *, has_sids: bool
 ) -> None:
     only_in = (MAPPINGS / "bownow.yaml").read_text().partition("push:")[0]
     system = BowNowCrm(now=clock, faults=Faults(lost=1.0))
-    with playing(runtime, system, monkeypatch, only_in) as played:
+    with playing(runtime, system, only_in) as played:
         sids = [system.add(f"lead-{place}@customer.example") for place in range(30)]
         clock.forward(minutes=5)
         for sid in sids:
@@ -30,11 +30,9 @@ def test_leads_that_the_template_moves_at_once_are_moved_here_by_one_notice(
         assert system.tally["rest.calls.GET /v1/leads/<sid>"] == 0
 
 
-def test_tokens_that_run_out_are_renewed_and_a_month_later_fetched_by_the_key(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tokens_that_run_out_are_renewed_and_a_month_later_fetched_by_the_key(runtime: Runtime, clock: Clock) -> None:
     system = BowNowCrm(now=clock)
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         lead = system.add("aiko@customer.example")
         played.settle()
         for hours, stage, renewed, issued in ((7, "5", 1, 1), (31 * 24, "6", 2, 2)):

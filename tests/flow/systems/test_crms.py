@@ -39,9 +39,9 @@ def _status(system: Crm, runtime: Runtime, stage: str) -> str:
 
 
 def test_a_webhook_moves_the_status_the_update_shows_it_and_the_echo_is_not_applied(
-    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: Crm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         record = system.add(EMAIL, owner=next(iter(system.OWNERS)))
         played.settle()
         status = _move(played, system, clock, record, system.STAGES[1])
@@ -55,9 +55,9 @@ def test_a_webhook_moves_the_status_the_update_shows_it_and_the_echo_is_not_appl
         assert set(played.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}
 
 
-def test_the_owner_goes_both_ways(runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owner_goes_both_ways(runtime: Runtime, system: Crm, clock: Clock) -> None:
     first, second = list(system.OWNERS)[:2]
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         record = system.add(EMAIL, owner=first)
         played.settle()
         assert played.subject()["owner"] == system.OWNERS[first]
@@ -73,10 +73,8 @@ def test_the_owner_goes_both_ways(runtime: Runtime, system: Crm, clock: Clock, m
         assert played.outbox() == [("done", None)]
 
 
-def test_what_webhooks_lost_is_found_by_reconciliation_and_once(
-    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+def test_what_webhooks_lost_is_found_by_reconciliation_and_once(runtime: Runtime, system: Crm, clock: Clock) -> None:
+    with playing(runtime, system) as played:
         system.faults.lost = 1.0
         record = system.add(EMAIL)
         status = _move(played, system, clock, record, system.STAGES[1])
@@ -89,10 +87,8 @@ def test_what_webhooks_lost_is_found_by_reconciliation_and_once(
         assert system.status_of(record) == played.label()
 
 
-def test_a_system_that_reports_what_it_does_not_save_is_found_out(
-    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+def test_a_system_that_reports_what_it_does_not_save_is_found_out(runtime: Runtime, system: Crm, clock: Clock) -> None:
+    with playing(runtime, system) as played:
         system.faults.lying = 1.0
         record = system.add(EMAIL)
         played.settle()
@@ -106,9 +102,9 @@ def test_a_system_that_reports_what_it_does_not_save_is_found_out(
 
 
 def test_lost_doubled_and_late_webhooks_and_a_failing_system_end_in_the_right_state(
-    runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: Crm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         system.faults.doubled = system.faults.late = 0.5
         system.faults.late_seconds = 0.05
         system.faults.query_limit = system.faults.server_error = system.faults.lost_answer = 0.1
@@ -150,7 +146,7 @@ def test_writes_that_come_back_as_webhooks_settle_after_one_round_and_only_by_th
 ) -> None:
     if not has_ledger:
         monkeypatch.setattr(Ledger, "is_echo", lambda *_: False)
-    with playing(runtime, system, monkeypatch, _looping(system)) as played:
+    with playing(runtime, system, _looping(system)) as played:
         record = system.add(EMAIL)
         played.settle()
         clock.forward(hours=1)

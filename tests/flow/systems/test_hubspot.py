@@ -20,9 +20,9 @@ def system(clock: Clock) -> HubSpotCrm:
 
 
 def test_a_lifecycle_stage_that_goes_back_is_emptied_and_set_and_both_come_back_as_echoes(
-    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: HubSpotCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         record = system.add(EMAIL, stage="salesqualifiedlead")
         played.settle()
         clock.forward(hours=1)
@@ -39,9 +39,9 @@ def test_a_lifecycle_stage_that_goes_back_is_emptied_and_set_and_both_come_back_
 
 
 def test_merged_contacts_are_one_subject_and_only_the_new_record_takes_updates(
-    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: HubSpotCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         first = system.add(EMAIL)
         second = system.add("aiko.tanaka@customer.example")
         played.settle()
@@ -57,9 +57,9 @@ def test_merged_contacts_are_one_subject_and_only_the_new_record_takes_updates(
 
 
 def test_a_merge_whose_webhook_was_lost_is_followed_by_the_next_update_and_by_reconciliation(
-    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: HubSpotCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         first, second = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
         played.settle()
         clock.forward(hours=1)
@@ -74,10 +74,8 @@ def test_a_merge_whose_webhook_was_lost_is_followed_by_the_next_update_and_by_re
         assert {outcome for outcome, _ in played.outbox()} == {"done", "gone"}
 
 
-def test_a_deal_belongs_to_the_person_of_its_contact(
-    runtime: Runtime, system: HubSpotCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+def test_a_deal_belongs_to_the_person_of_its_contact(runtime: Runtime, system: HubSpotCrm, clock: Clock) -> None:
+    with playing(runtime, system) as played:
         contact = system.add(EMAIL)
         played.settle()
         clock.forward(hours=1)

@@ -11,6 +11,7 @@ import pytest
 from connector.emulators.engine.faults import Faults
 from connector.emulators.youyi.crm import YouyiPool
 from connector.operations.connections import connected
+from connector.operations.flow import build_pusher
 from connector.operations.imports.csv_import import Wish, import_csv
 from connector.operations.outbox import retry
 from connector.runtime.parts import Runtime
@@ -49,7 +50,7 @@ def _lead(runtime: Runtime, clock: Clock, key: str, email: str = "sato@example.j
 
 def _push(runtime: Runtime, clock: Clock, rounds: int = 1) -> list[tuple[str, str | None]]:
     for _ in range(rounds):
-        runtime.pusher.push_batch("youyi")
+        build_pusher(runtime).push_batch("youyi")
         clock.forward(minutes=16)
     with runtime.database.read() as connection:
         return [(one["outcome"], one["error"]) for one in outbox.listed(connection, of="youyi")]

@@ -15,11 +15,11 @@ EMAIL = "aiko@customer.example"
 
 @pytest.mark.parametrize("protocol", ["json2", "jsonrpc"])
 def test_a_lost_lead_is_archived_both_ways_and_comes_back_to_its_stage(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch, protocol: str
+    runtime: Runtime, clock: Clock, protocol: str
 ) -> None:
     system = OdooCrm(now=clock, faults=Faults(seed=1))
     system.protocol = protocol
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         record = system.add(EMAIL, stage="Qualified")
         played.settle()
         seen = [played.subject()["status"]]
@@ -38,9 +38,9 @@ def test_a_lost_lead_is_archived_both_ways_and_comes_back_to_its_stage(
         assert played.outbox() == [("done", None)]
 
 
-def test_a_deleted_lead_is_gone(runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_lead_is_gone(runtime: Runtime, clock: Clock) -> None:
     system = OdooCrm(now=clock, faults=Faults(seed=1))
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         record = system.add(EMAIL)
         played.settle()
         system.delete(record)

@@ -22,9 +22,9 @@ def system(clock: Clock) -> PipedriveCrm:
 
 
 def test_a_deal_that_is_won_lost_and_opened_again_is_followed(
-    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         deal = system.add(EMAIL, stage="17")
         statuses = []
         for status in ("won", "lost", "open"):
@@ -37,9 +37,9 @@ def test_a_deal_that_is_won_lost_and_opened_again_is_followed(
 
 
 def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updates(
-    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         kept, ended = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
         played.settle()
         clock.forward(hours=1)
@@ -54,9 +54,9 @@ def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updat
 
 
 def test_a_lead_of_a_known_person_shows_the_persons_status(
-    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         deal = system.add(EMAIL, stage="16")
         played.settle()
         clock.forward(minutes=5)
@@ -68,9 +68,9 @@ def test_a_lead_of_a_known_person_shows_the_persons_status(
 
 
 def test_what_happens_during_a_ban_is_found_by_reconciliation(
-    runtime: Runtime, system: PipedriveCrm, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         deal = system.add(EMAIL)
         played.settle()
         system.banned_until = clock() + timedelta(hours=2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from connector.emulators.engine.faults import Faults
 from connector.emulators.salesforce.crm import SalesforceCrm
 from connector.runtime.parts import Runtime
@@ -11,11 +9,9 @@ from tests.conftest import Clock
 from tests.flow.emulated import playing
 
 
-def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(runtime: Runtime, clock: Clock) -> None:
     system = SalesforceCrm(now=clock, faults=Faults(seed=1))
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         lead = system.add("ann@customer.example")
         played.settle()
         clock.forward(hours=1)
@@ -33,11 +29,9 @@ def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(
         assert system.tally["webhooks.unacknowledged"] == 0
 
 
-def test_access_tokens_run_out_and_nothing_is_lost(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_access_tokens_run_out_and_nothing_is_lost(runtime: Runtime, clock: Clock) -> None:
     system = SalesforceCrm(now=clock, faults=Faults(seed=1))
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         lead = system.add("ann@customer.example")
         played.settle()
         system.rest.tokens.clear()

@@ -29,9 +29,9 @@ def _do(played: Played, system: SiteEmulator, clock: Clock, kind: str, **more: s
 
 
 def test_what_an_unknown_visitor_does_counts_and_becomes_the_leads(
-    runtime: Runtime, system: SiteEmulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: SiteEmulator, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         _do(played, system, clock, "site_access")
         unknown = played.subject()
         assert (unknown["kind"], unknown["status"]) == ("unknown", "latent")
@@ -42,9 +42,9 @@ def test_what_an_unknown_visitor_does_counts_and_becomes_the_leads(
 
 
 def test_each_action_that_the_tracker_can_tell_is_counted_as_it(
-    runtime: Runtime, system: SiteEmulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: SiteEmulator, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         for kind in system.KINDS:
             _do(played, system, clock, kind, email=EMAIL, page=f"https://www.example.com/{kind}")
         actions = {step["action"] for event in played.events("applied") for step in event["steps"] if "action" in step}
@@ -52,10 +52,8 @@ def test_each_action_that_the_tracker_can_tell_is_counted_as_it(
         assert {"held", "dead", "pending"}.isdisjoint(played.outcomes())
 
 
-def test_doubled_and_late_deliveries_end_the_same(
-    runtime: Runtime, system: SiteEmulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+def test_doubled_and_late_deliveries_end_the_same(runtime: Runtime, system: SiteEmulator, clock: Clock) -> None:
+    with playing(runtime, system) as played:
         system.faults.doubled = system.faults.late = 1.0
         system.faults.late_seconds = 0.05
         for day in range(3):

@@ -26,9 +26,9 @@ def system(clock: Clock) -> XinnetLeads:
 
 
 def test_a_lead_of_an_application_comes_in_whole_and_what_is_done_with_it_goes_both_ways(
-    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: XinnetLeads, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         number = system.submit("在线询价", WANG)
         played.settle()
         found = show(runtime, "wang@example.cn")
@@ -52,9 +52,9 @@ def test_a_lead_of_an_application_comes_in_whole_and_what_is_done_with_it_goes_b
 
 @pytest.mark.parametrize("again", [{"手机": WANG["手机"]}, {"邮箱": "Wang@Example.CN"}], ids=["mobile", "e-mail"])
 def test_a_mobile_or_an_e_mail_that_is_known_makes_no_second_customer(
-    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch, again: dict[str, str]
+    runtime: Runtime, system: XinnetLeads, clock: Clock, again: dict[str, str]
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         for app, person in zip(APPS, [WANG, again], strict=False):
             clock.forward(minutes=1)
             system.submit(app, person)
@@ -67,9 +67,9 @@ def test_a_mobile_or_an_e_mail_that_is_known_makes_no_second_customer(
 
 
 def test_every_application_counts_as_a_form_and_webhooks_that_come_twice_count_once(
-    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: XinnetLeads, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         system.faults.doubled, system.faults.late_seconds = 1.0, 0.01
         for app in APPS:
             clock.forward(minutes=1)
@@ -81,9 +81,9 @@ def test_every_application_counts_as_a_form_and_webhooks_that_come_twice_count_o
 
 
 def test_a_system_that_reports_what_it_does_not_save_is_found_out(
-    runtime: Runtime, system: XinnetLeads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, system: XinnetLeads, clock: Clock
 ) -> None:
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         number = system.submit(APPS[0], WANG)
         played.settle()
         clock.forward(hours=1)
@@ -95,13 +95,13 @@ def test_a_system_that_reports_what_it_does_not_save_is_found_out(
 
 
 def test_leads_that_were_there_before_come_by_a_file_with_their_seventeen_fields(
-    runtime: Runtime, system: XinnetLeads, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    runtime: Runtime, system: XinnetLeads, tmp_path: Path
 ) -> None:
     path = tmp_path / "线索.csv"
     row = {**dict.fromkeys(FIELDS, ""), **WANG, "单号": "XS1", "提交时间": "2026-03-04 15:05:06", "状态": "已回复"}
     with path.open("w", encoding="gb18030", newline="") as file:
         csv.writer(file).writerows([row.keys(), row.values()])
-    with playing(runtime, system, monkeypatch):
+    with playing(runtime, system):
         done = import_csv(runtime, "xinnet", Wish(path=path, encoding="gb18030"), actor="test").progress
         assert done.tally == {"applied": 1}
         found = show(runtime, "xinnet:lead:XS1")

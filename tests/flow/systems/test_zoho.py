@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from connector.emulators.engine.faults import Faults
 from connector.emulators.zoho.crm import ZohoCrm
 from connector.runtime.parts import Runtime
@@ -12,11 +10,11 @@ from tests.flow.emulated import playing
 
 
 def test_channels_that_the_connector_makes_tell_of_leads_whose_stage_a_blueprint_holds(
-    runtime: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, clock: Clock
 ) -> None:
     system = ZohoCrm(now=clock, faults=Faults(seed=1))
     system.rest.blueprints = {"Leads": {"Not Contacted": ("Contacted",), "Contacted": ("Junk Lead",)}}
-    with playing(runtime, system, monkeypatch) as played:
+    with playing(runtime, system) as played:
         (address,) = system.handlers
         system.channels.by_id.clear()
         connected = runtime.connections.look_again(played.name)

@@ -10,6 +10,7 @@ import pytest
 
 from connector.core.errors import CrmRefused, CrmUnavailable, WrongSetting
 from connector.core.event import Event, Identity
+from connector.operations.flow import sweep
 from connector.operations.imports.backfill import BEGINNING, OVERLAP, Progress, backfill, listed
 from connector.operations.subjects import show
 from connector.pipeline import reconcile as batching
@@ -106,14 +107,14 @@ def test_nobody_is_mailed_and_the_notices_are_recorded(selling: Runtime, clock: 
     assert {one["mail"] for one in decided if one["notify"]} == {"imported"}
     assert waiting == []
     assert row["due"] is None or row["due"] > clock().astimezone(selling.ruleset.zone).toordinal()
-    assert not selling.sweep().due
+    assert not sweep(selling).due
 
 
 def test_the_daily_rules_of_today_are_run_silently_too(selling: Runtime) -> None:
     strings = add_puppet(selling)
     strings.changes = lambda _: iter([stage_event(1, 3.1, "talking")])
     backfill(selling, "puppet", actor="test")
-    assert selling.sweep().due == 0
+    assert sweep(selling).due == 0
     with selling.database.read() as connection:
         assert [one for one in outbox.listed(connection) if one["kind"] == outbox.NOTICE] == []
         row = subjects.listed(connection)[0]

@@ -13,8 +13,9 @@ from rq.timeouts import JobTimeoutException
 from connector.adapter_kit.contract import Answer
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.operations.flow import build_reconciler
 from connector.pipeline import reconcile as module
-from connector.pipeline.reconcile import FIRST, OVERLAP, Patient, reconcile, reconcile_all
+from connector.pipeline.reconcile import FIRST, OVERLAP, Patient
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
 from connector.store import connections, subjects
@@ -47,7 +48,7 @@ def _missed(runtime: Runtime) -> int:
 def _reconcile(runtime: Runtime, name: str = "puppet") -> dict[str, int]:
     connected = runtime.connections.get(name)
     assert connected is not None
-    return dict(reconcile(runtime, connected)[0])
+    return dict(build_reconciler(runtime).reconcile(connected)[0])
 
 
 def test_what_webhooks_missed_is_applied_once_and_what_they_brought_is_known(
@@ -80,7 +81,7 @@ def test_each_run_looks_back_behind_the_start_of_the_last_one(runtime: Runtime, 
     _reconcile(runtime)
     connected = runtime.connections.get("puppet")
     assert connected is not None
-    reconcile(runtime, connected, NOW - timedelta(days=100))
+    build_reconciler(runtime).reconcile(connected, NOW - timedelta(days=100))
     assert asked == [first - FIRST, first - OVERLAP, NOW - timedelta(days=100)]
 
 
@@ -121,9 +122,9 @@ def test_a_connection_on_which_it_fails_stops_no_other(runtime: Runtime, strings
     strings.changes = _breaks(error)
     other = add_puppet(runtime, "zulu")
     other.changes = lambda _: iter([stage_event(1, 1)])
-    assert reconcile_all(runtime).has_updates
+    assert build_reconciler(runtime).reconcile_all().has_updates
     assert subject_of(runtime, "record", "zulu:lead:L")["status"] == "latent"
-    assert not reconcile_all(runtime).has_updates
+    assert not build_reconciler(runtime).reconcile_all().has_updates
 
 
 def test_what_the_system_tells_and_cannot_be_read_is_counted_and_stops_nothing(
@@ -140,7 +141,7 @@ def test_paused_connections_are_left_out(runtime: Runtime, strings: Strings) -> 
     with runtime.database.write() as connection:
         connections.change(connection, "puppet", is_paused=True)
     runtime.connections.forget()
-    assert not reconcile_all(runtime).has_updates
+    assert not build_reconciler(runtime).reconcile_all().has_updates
     with runtime.database.read() as connection:
         assert subjects.listed(connection) == []
 
@@ -165,11 +166,11 @@ def test_when_the_job_s_time_is_up_the_next_run_begins_with_those_that_had_no_tu
     others["alpha"].changes = noted("alpha")
     others["beta"].changes = noted("beta", JobTimeoutException())
     with pytest.raises(JobTimeoutException):
-        reconcile_all(runtime)
+        build_reconciler(runtime).reconcile_all()
     assert turns == ["alpha", "beta"]
     others["beta"].changes = noted("beta")
     clock.forward(minutes=15)
-    reconcile_all(runtime)
+    build_reconciler(runtime).reconcile_all()
     assert turns[2:] == ["puppet", "alpha", "beta"]
 
 
@@ -184,13 +185,13 @@ def test_a_round_ends_when_its_time_is_up_and_the_next_one_takes_only_those_that
     strings.changes = noted("puppet")
     add_puppet(runtime, "alpha").changes = noted("alpha")
     times = iter([True, False])
-    assert reconcile_all(runtime, lambda: next(times)).is_cut_short
+    assert build_reconciler(runtime).reconcile_all(lambda: next(times)).is_cut_short
     clock.forward(seconds=30)
     recently = timedelta(minutes=7)
-    assert not reconcile_all(runtime, unless_within=recently).is_cut_short
+    assert not build_reconciler(runtime).reconcile_all(unless_within=recently).is_cut_short
     assert turns == ["alpha", "puppet"]
     clock.forward(minutes=8)
-    reconcile_all(runtime, unless_within=recently)
+    build_reconciler(runtime).reconcile_all(unless_within=recently)
     assert turns == ["alpha", "puppet", "alpha", "puppet"]
 
 

@@ -14,6 +14,7 @@ from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.operations import connections as operations
 from connector.operations.subscriptions import AGAIN, AGAIN_REFUSED, NEVER
 from connector.processes import jobs
+from connector.processes.jobs import Jobs
 from connector.runtime.parts import Runtime
 from connector.store import connections
 from tests.conftest import NOW, Clock
@@ -38,8 +39,8 @@ class Registry:
 
 
 @pytest.fixture
-def strings(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Strings:
-    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+def strings(runtime: Runtime) -> Strings:
+    jobs.install(Jobs(runtime))
     _reach(runtime, PUBLIC)
     return add_puppet(runtime)
 
@@ -143,17 +144,12 @@ def test_a_connection_that_is_changed_meanwhile_stays_due(runtime: Runtime, stri
     assert _due(runtime) is None
 
 
-def test_a_run_ends_when_its_time_is_up_or_another_has_the_turn(
-    runtime: Runtime, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with runtime.waker.turn("subscribe"):
+def test_a_run_ends_when_its_time_is_up_or_another_has_the_turn(runtime: Runtime, registry: Registry) -> None:
+    with runtime.wakeups.lock("subscribe"):
         jobs.subscribe()
-    monkeypatch.setattr(jobs, "BUDGET_SECONDS", -1.0)
-    jobs.subscribe()
+    Jobs(runtime, budget=-1.0).subscribe()
     assert registry.asked == []
-    monkeypatch.undo()
     registry.renew = JobTimeoutException()
-    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
     with pytest.raises(JobTimeoutException):
         jobs.subscribe()
     assert _due(runtime) is None

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import update
 
 from connector.core.calendar import day_start, local_day
+from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.tables import subjects as table
@@ -59,7 +60,7 @@ def test_missed_dates_are_run_one_by_one_each_at_its_own_midnight(selling: Runti
     start = NOW - timedelta(days=100)
     _send(selling, _visit("A", 1, start - timedelta(days=1)), _visit("A", 2, start, page=KEY_PAGE))
     assert _of(selling, "A")["status"] == "explicit"
-    swept = selling.sweep()
+    swept = sweep(selling)
     assert swept.due == 1
     cooling = [("explicit.warn", "explicit", days) for days in range(75, 70, -1)]
     assert _decided(selling, "A")[2:] == [
@@ -81,19 +82,19 @@ def test_an_unknown_that_nobody_hears_of_any_more_expires_and_a_lead_does_not(ru
         line = {"id": name, "at": at, "subject": {"visitor": name}, "kind": kind}
         Sender(runtime).send(line | {"type": "action", "action": "login"}, key=name)
     drain(runtime)
-    assert runtime.sweep().due == 1
+    assert sweep(runtime).due == 1
     assert subject_of(runtime, "visitor", "anonymous")["status"] == "not_set"
     assert subject_of(runtime, "visitor", "known")["status"] == "latent"
 
 
 def test_the_same_date_again_does_nothing(selling: Runtime, clock: Clock) -> None:
     _send(selling, _owner("A", 1, NOW - timedelta(days=9)), _stage("A", 2, NOW - timedelta(days=4), "talking"))
-    assert selling.sweep().due == 1
+    assert sweep(selling).due == 1
     before, asked = _of(selling, "A"), mails(selling)
     assert asked == [("kim@example.jp", "appointment_prospect.remind")]
     for _ in range(2):
         clock.forward(hours=1)
-        again = selling.sweep()
+        again = sweep(selling)
         assert (again.due, again.has_updates) == (0, False)
     assert (_of(selling, "A"), mails(selling)) == (before, asked)
 
@@ -101,7 +102,7 @@ def test_the_same_date_again_does_nothing(selling: Runtime, clock: Clock) -> Non
 def test_only_subjects_that_are_due_are_touched(selling: Runtime) -> None:
     _send(selling, _stage("A", 1, NOW - timedelta(days=181), "bad"), _stage("B", 1, NOW - timedelta(days=179), "bad"))
     before = _of(selling, "B")
-    assert selling.sweep().due == 1
+    assert sweep(selling).due == 1
     assert _of(selling, "B") == before
     assert _of(selling, "A")["version"] == 2
 
@@ -109,7 +110,7 @@ def test_only_subjects_that_are_due_are_touched(selling: Runtime) -> None:
 def test_notices_of_missed_dates_are_recorded_and_only_those_of_today_are_mailed(selling: Runtime) -> None:
     _send(selling, _owner("A", 1, NOW - timedelta(days=9)), _stage("A", 2, NOW - timedelta(days=4), "talking"))
     _send(selling, _stage("B", 1, NOW - timedelta(days=181), "bad"))
-    selling.sweep()
+    sweep(selling)
     assert _decided(selling, "A")[1:] == [
         ("appointment_prospect.remind", "appointment_prospect", 1),
         ("appointment_prospect.remind", "appointment_prospect", 0),
@@ -130,7 +131,7 @@ def test_a_notice_says_whether_it_is_a_line_of_a_list_or_a_mail_of_its_own(selli
     _send(selling, _owner("A", 1, NOW - timedelta(days=9)), _visit("A", 2, NOW - timedelta(days=1)))
     _send(selling, _visit("A", 3, NOW, page=KEY_PAGE))
     _send(selling, _owner("B", 1, NOW - timedelta(days=9)), _stage("B", 2, NOW - timedelta(days=3), "talking"))
-    selling.sweep()
+    sweep(selling)
     clock.forward(minutes=1)
     with selling.database.read() as connection:
         found = {
@@ -146,7 +147,7 @@ def test_a_late_event_after_a_sweep_takes_back_what_time_had_done_and_mails_nobo
     start = NOW - timedelta(days=70)
     _send(selling, _owner("A", 0, start - timedelta(days=9)), _visit("A", 1, start - timedelta(days=1)))
     _send(selling, _visit("A", 2, start))
-    selling.sweep()
+    sweep(selling)
     assert _of(selling, "A")["status"] == "latent"
     _send(selling, _visit("A", 3, NOW - timedelta(days=20)))
     assert _decided(selling, "A") == [("not_set.act", "latent", 71), ("latent.warm", "quasi_explicit", 70)]
@@ -187,21 +188,21 @@ def test_a_subject_that_cannot_be_swept_stops_no_other_and_stays_due(runtime: Ru
         connection.execute(
             update(table).where(table.c.id == bad["id"]).values(state={**bad["state"], "last_run": "yesterday"})
         )
-    assert runtime.sweep().due == 2
+    assert sweep(runtime).due == 2
     assert _of(runtime, "B")["due"] == bad["due"]
     assert all(_decided(runtime, name)[-1][0] == "not_targeted.review" for name in "AC")
 
 
 def test_without_time_nothing_is_swept(runtime: Runtime) -> None:
     _send(runtime, _stage("A", 1, NOW - timedelta(days=181), "bad"))
-    assert runtime.sweep(has_time=lambda: False).due == 0
+    assert sweep(runtime, has_time=lambda: False).due == 0
     assert _of(runtime, "A")["version"] == 1
 
 
 def test_a_sweep_up_to_a_date_runs_no_later_one(runtime: Runtime) -> None:
     _send(runtime, _stage("A", 1, NOW - timedelta(days=190), "bad"))
     today = local_day(NOW, runtime.ruleset.zone)
-    assert runtime.sweep(today - 10).due == 1
+    assert sweep(runtime, today - 10).due == 1
     assert _decided(runtime, "A")[1:] == [("not_targeted.review", "not_targeted", 10)]
-    assert runtime.sweep().due == 1
+    assert sweep(runtime).due == 1
     assert _decided(runtime, "A")[2:] == [("not_targeted.review", "not_targeted", 9)]

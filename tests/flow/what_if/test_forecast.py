@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from connector.core.errors import WrongSetting
+from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.tables import decisions, metadata
@@ -75,13 +76,13 @@ def _decided(runtime: Runtime, since: datetime) -> Counter[tuple[str, str, str, 
 def _as_said(selling: Runtime, clock: Clock, seed: int, *, days: int, is_swept: bool) -> None:
     _happen(selling, random.Random(seed))
     if is_swept:
-        selling.sweep()
+        sweep(selling)
     said, each = _run(selling, days)
     asked = Counter(mails(selling))
     clock.forward(minutes=1)
     start = clock.now
     for day in range(days + 1):
-        selling.sweep()
+        sweep(selling)
         clock.forward(days=day < days)
     expected = Counter(
         (one.subject, one.day.isoformat(), one.decision.rule, one.decision.before, one.decision.after) for one in each
@@ -114,7 +115,7 @@ def cooling(selling: Runtime) -> Runtime:
             lines.append(owner | {"id": f"o{number}", "at": "2026-03-01T10:00:00+09:00"})
     Sender(selling).send(*lines)
     drain(selling)
-    selling.sweep()
+    sweep(selling)
     return selling
 
 

@@ -21,6 +21,7 @@ from benchmarks import places, population
 from connector.core.errors import ConnectorError, NotFound, UnknownStatus, WrongSetting
 from connector.core.rules import BASIC_1, BASIC_2, KeyPage
 from connector.mapping import parse_mapping
+from connector.operations.flow import sweep
 from connector.operations.publishing import publish
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
@@ -78,7 +79,7 @@ def _happen(runtime: Runtime, chance: random.Random) -> None:
         theirs = [one for one, line in zip(own, lines, strict=True) if line["connection"] == name]
         assert Sender(runtime, name).send(*theirs, key=f"msg_{next(_number)}").status_code == 202
     drain(runtime)
-    runtime.sweep()
+    sweep(runtime)
 
 
 def _content(runtime: Runtime) -> dict[str, list[Any]]:
@@ -152,7 +153,7 @@ def _as_said(selling: Runtime, seed: int, *, draft: str, has_since: bool) -> Non
     before, asked, told = _standing(selling), _pushes(selling), mails(selling)
     said, differences = _run(selling, Proposal(mappings={"shop": parse_mapping(draft, "draft")}), since=since)
     done = publish(selling, "shop", draft, actor="kim", since=since, is_confirmed=True)
-    selling.sweep()
+    sweep(selling)
     after = {of: dict(differences[of].after) if of in differences else one for of, one in before.items()}
     assert _standing(selling) == after
     assert all(before[of] == one.before for of, one in differences.items())

@@ -11,9 +11,11 @@ from rq import Queue
 
 from connector.core.errors import NotFound
 from connector.processes import jobs
+from connector.processes.jobs import Jobs
 from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
+from connector.runtime.wakeups import WHAT_IF
 from connector.what_if import compare, runs
 from connector.what_if import what_if as operations
 from connector.what_if.proposal import Asked
@@ -28,7 +30,7 @@ SUBJECTS = 5
 def shop(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """Five leads that met, each a page of its own; jobs run over the same runtime."""
     monkeypatch.setattr(compare, "PAGE", 1)
-    monkeypatch.setattr(jobs, "runtime", lambda: runtime)
+    jobs.install(Jobs(runtime))
     add_connection(runtime)
     lines = [
         {
@@ -122,13 +124,12 @@ def test_one_that_a_dead_worker_left_is_woken_again(shop: Runtime) -> None:
     of = runs.ask(shop, DRAFT, actor="kim")
     jobs.requeue()
     (job,) = Queue("maintenance", connection=shop.redis).jobs
-    assert (job.func_name, job.args) == (runs.JOB, (of,))
+    assert (job.func_name, job.args) == (WHAT_IF.function, (of,))
 
 
-def test_a_job_that_has_no_time_left_comes_again(shop: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_has_no_time_left_comes_again(shop: Runtime) -> None:
     of = runs.ask(shop, DRAFT, actor="kim")
-    monkeypatch.setattr(jobs, "WHAT_IF_SECONDS", -1.0)
-    jobs.what_if_job(of)
+    Jobs(shop, what_if_budget=-1.0).what_if(of)
     assert runs.get(shop, of)["done"] == 0
     assert Queue("maintenance", connection=shop.redis).count == 1
 

@@ -1,0 +1,110 @@
+"""Puts the flow together from a process's parts: intake, processing, reconciliation, pushing and mailing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from connector.intake.receive import Intake, Writer
+from connector.outbound.notify import Notifier
+from connector.outbound.push import Pusher
+from connector.outbound.smtp import MailServer
+from connector.pipeline import remap as remapping
+from connector.pipeline import sweep as sweeping
+from connector.pipeline.apply import Context
+from connector.pipeline.process import Processor
+from connector.pipeline.reconcile import Reconciler
+from connector.pipeline.sweep import Swept
+from connector.runtime.parts import Runtime
+from connector.store.rows import Row
+
+
+def build_intake(parts: Runtime, committed: Callable[[set[int]], None] | None = None) -> Intake:
+    """What receives webhooks. `committed`: told in which lanes something was stored (None: it wakes the workers)."""
+    writer = Writer(parts.database, parts.config.quarantine_max, committed or parts.wakeups.enqueue_drains)
+    return Intake(connections=parts.connections, vault=parts.vault, writer=writer, lanes=parts.config.lanes)
+
+
+def build_processor(parts: Runtime) -> Processor:
+    """What processes deliveries and events."""
+    return Processor(
+        database=parts.database,
+        connections=parts.connections,
+        ruleset=parts.ruleset,
+        api_for=parts.api_for,
+        clock=parts.clock,
+        lease=timedelta(seconds=parts.config.lease_seconds),
+        max_attempts=parts.config.max_attempts,
+        give_up=timedelta(hours=parts.config.push_give_up_hours),
+        echo_window=timedelta(minutes=parts.config.echo_window_minutes),
+    )
+
+
+def build_reconciler(parts: Runtime) -> Reconciler:
+    """What asks the systems what changed."""
+    return Reconciler(
+        database=parts.database,
+        connections=parts.connections,
+        api_for=parts.api_for,
+        apply_events=build_processor(parts).take,
+        clock=parts.clock,
+        sleep=time.sleep,
+    )
+
+
+def build_pusher(parts: Runtime) -> Pusher:
+    """What sends updates."""
+    return Pusher(
+        database=parts.database,
+        connections=parts.connections,
+        ruleset=parts.ruleset,
+        api_for=parts.api_for,
+        clock=parts.clock,
+        lease=timedelta(seconds=parts.config.lease_seconds),
+        give_up=timedelta(hours=parts.config.push_give_up_hours),
+    )
+
+
+def build_notifier(parts: Runtime) -> Notifier | None:
+    """What mails notices; None: no mail server is set."""
+    if parts.config.smtp is None:
+        return None
+    return Notifier(
+        database=parts.database,
+        ruleset=parts.ruleset,
+        server=MailServer(parts.config.smtp),
+        clock=parts.clock,
+        lease=timedelta(seconds=parts.config.lease_seconds),
+        give_up=timedelta(hours=parts.config.push_give_up_hours),
+    )
+
+
+def sweep(parts: Runtime, day: int | None = None, has_time: Callable[[], bool] = lambda: True) -> Swept:
+    """Run the daily rules up to a local day (ordinal; None: today)."""
+    return sweeping.sweep(parts.database, parts.connections, parts.ruleset, parts.clock, day=day, has_time=has_time)
+
+
+def remap(
+    parts: Runtime,
+    name: str,
+    *,
+    has_time: Callable[[], bool] = lambda: True,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> Row | None:
+    """Go on translating a connection's stored events for the mapping in force; see `pipeline.remap`."""
+    return remapping.remap(
+        name,
+        database=parts.database,
+        connections=parts.connections,
+        ruleset=parts.ruleset,
+        clock=parts.clock,
+        wakeups=parts.wakeups,
+        has_time=has_time,
+        progress=progress,
+    )
+
+
+def context_now(parts: Runtime) -> Context:
+    """What applying events needs, as of now."""
+    return Context(ruleset=parts.ruleset, connections=parts.connections.all(), now=parts.clock())
