@@ -16,6 +16,7 @@ from connector.core.errors import WrongSetting
 
 FILES: Final = {
     "adapter.py.txt": "adapters/skeleton/__init__.py",
+    "webhook.py.txt": "adapters/skeleton/webhook.py",
     "test_package.py.txt": "tests/adapters/skeleton/__init__.py",
     "signing.py.txt": "tests/adapters/skeleton/signing.py",
     "test.py.txt": "tests/adapters/skeleton/test_skeleton.py",

@@ -1,3 +1,5 @@
+"""Values are read out of bodies by their paths, and mistakes name the path, what was found and what is allowed."""
+
 from __future__ import annotations
 
 import json

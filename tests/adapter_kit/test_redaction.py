@@ -1,3 +1,5 @@
+"""Secrets are masked in a body by their names and by their values; what is no secret keeps its bytes."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Messages of the Segment spec become events: tracks, pages, identities, profiles."""
+
 from __future__ import annotations
 
 import json

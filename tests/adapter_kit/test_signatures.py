@@ -1,3 +1,5 @@
+"""Signatures and tokens are accepted with a good secret only, at the right time, over the right bytes."""
+
 from __future__ import annotations
 
 import hashlib

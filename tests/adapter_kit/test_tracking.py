@@ -1,3 +1,5 @@
+"""How a page was reached is seen from its address: from a mail, from COCOAR, or neither."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Whom a visitor's or a user's id names, and how a tracker proves who it is."""
+
 from __future__ import annotations
 
 from base64 import b64encode

@@ -1,3 +1,5 @@
+"""Every captured request of every system is verified, has a key, and becomes the events that stand beside it."""
+
 from __future__ import annotations
 
 import json

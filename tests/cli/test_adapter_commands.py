@@ -87,4 +87,4 @@ def test_a_list_in_another_form_is_left_to_people(checkout: Path) -> None:
     (checkout / "adapters" / "__init__.py").write_text("from adapters.standard import Standard\n")
     with pytest.raises(WrongSetting, match="put the class in by hand"):
         lay_out(checkout, NAME)
-    assert not (checkout / "adapters" / f"{NAME}.py").exists()
+    assert not (checkout / "adapters" / NAME).exists()

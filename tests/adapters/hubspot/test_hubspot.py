@@ -1,3 +1,5 @@
+"""The HubSpot adapter: signatures over addresses, batches of ids that are looked up, merges, pushes."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The Jira adapter: issues with their changelog, owners by account, transitions in place of stages."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The kintone adapter: records of one app, its process, revisions."""
+
 from __future__ import annotations
 
 import copy

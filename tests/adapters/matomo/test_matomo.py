@@ -1,3 +1,5 @@
+"""The Matomo adapter: visits are asked for, since nothing is sent."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The Odoo adapter: leads by two protocols, automation rules, lost and won leads."""
+
 from __future__ import annotations
 
 import json

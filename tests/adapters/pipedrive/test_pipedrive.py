@@ -1,3 +1,5 @@
+"""The Pipedrive adapter: deals, persons and leads, webhooks that are registered, pushes."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The PostHog adapter: events one by one, persons that are merged when they are identified."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The RudderStack adapter: the Segment spec with a header in place of a signature."""
+
 from __future__ import annotations
 
 from base64 import b64encode

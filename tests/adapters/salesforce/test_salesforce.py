@@ -1,3 +1,5 @@
+"""The Salesforce adapter: outbound messages, queries in pages, collections, converted leads."""
+
 from __future__ import annotations
 
 import json

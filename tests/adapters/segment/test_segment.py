@@ -1,3 +1,5 @@
+"""The Segment adapter: signed messages, alone and in batches."""
+
 from __future__ import annotations
 
 import hmac

@@ -1,3 +1,5 @@
+"""The adapter of our own form: Standard Webhooks in, one request for each record out."""
+
 from __future__ import annotations
 
 import json

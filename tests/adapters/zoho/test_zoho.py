@@ -1,3 +1,5 @@
+"""The Zoho adapter: channels that are renewed, records that are looked up, blueprints, pushes."""
+
 from __future__ import annotations
 
 import json
