@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from adapters.amis.client import Crm
 from adapters.amis.push import push
 from adapters.amis.read import Reader
-from adapters.amis.records import Reading, deleted_event
+from adapters.amis.records import Reading
 from adapters.amis.settings import ALL, FOUND_BY, SETTINGS, URL
 from adapters.amis.webhook import Notice, events_in, first_name, is_pair, key_of, keys_of, read_notices
 from connector.adapter_kit import defaults
@@ -30,8 +29,10 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import read_json
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import check_settings, zone_of
 from connector.adapter_kit.signatures import check_hmac, check_token
-from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
 
 
@@ -172,16 +173,11 @@ class Amis:
         return {email.strip().casefold(): name.strip() for email, _, name in pairs if name.strip()}
 
     def _reading(self) -> Reading:
-        """Raises `CrmRefused` when the zone is none."""
-        try:
-            zone = ZoneInfo(self.zone)
-        except (ValueError, OSError, KeyError) as error:
-            message = f"the connection's setting zone ({self.zone!r}) is no time zone such as Asia/Ho_Chi_Minh"
-            raise CrmRefused(message) from error
+        """Raises `CrmRefused` when the setting `zone` is no time zone."""
         return Reading(
             stage_field=self.stage_field,
             owners={name.casefold(): email for email, name in self._owners().items()},
-            zone=zone,
+            zone=zone_of(self.zone),
             is_by_company=self.subjects == "company",
             found_by=self.found_by,
         )
@@ -197,9 +193,7 @@ class Amis:
             "keys (event, data, id, stage or time, = and a key)": all(map(is_pair, self.keys)),
             "owners (e-mail=name)": len(self._owners()) == len(self.owners),
         }
-        if wrong := [name for name, is_right in checks.items() if not is_right]:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
+        check_settings(checks)
         crm = Crm(
             api=api,
             url=self.url,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.records import deleted_event, instant_in, readable_identities
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, Kind, RecordRef
 
@@ -77,7 +78,7 @@ class Reading:
 
         An order belongs to its contact, without one to its customer.
         """
-        found = [Identity(kind="record", value=f"{record.object}:{record.id}")]
+        found = [Identity(kind="record", value=f"{record.name}")]
         own, contact, customer = (_text(row, name) for name in (CODES[record.object], "contact_name", "account_name"))
         named = [(record.object, own)]
         if record.object == ORDERS and contact:
@@ -89,13 +90,9 @@ class Reading:
 
     def identities_in(self, row: Row) -> list[Identity]:
         """The e-mails and phones in a record that find its subject."""
-        found = []
+        found: list[Identity] = []
         for name in self.found_by:
-            kind, read = ("email", Part.email) if "email" in name else ("phone", Part.phone)
-            try:
-                found.append(Identity(kind=kind, value=read(Part(row.get(name)))))
-            except BadPayload:
-                continue  # an empty or misspelt field identifies nobody
+            found += readable_identities("email" if "email" in name else "phone", [row.get(name)])
         return list(dict.fromkeys(found))
 
     def time_in(self, row: Row, name: str) -> datetime | None:
@@ -108,21 +105,7 @@ class Reading:
     def _time(self, row: Row, *names: str) -> datetime:
         """The first of the times that the record has; one without a zone is of the connection's."""
         name = next((name for name in names if row.get(name)), names[0])
-        part = Part(row.get(name), f"$.{name}")
-        try:
-            naive = datetime.fromisoformat(part.text(40))
-        except ValueError:
-            return part.instant()
-        if naive.tzinfo is not None:
-            return part.instant()
-        return Part(naive.replace(tzinfo=self.zone).astimezone(UTC).isoformat(), part.path).instant()
-
-
-def deleted_event(record: RecordRef, at: datetime) -> Event:
-    """The event of a record that is gone; `at` is when that was seen."""
-    name = f"{record.object}:{record.id}"
-    identities = (Identity(kind="record", value=name),)
-    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
+        return instant_in(Part(row.get(name), f"$.{name}"), self.zone)
 
 
 def _text(row: Row, name: str) -> str | None:

@@ -18,7 +18,7 @@ from adapters.bitrix24.oauth import Login
 from adapters.bitrix24.offline import deletions
 from adapters.bitrix24.push import push
 from adapters.bitrix24.read import Reader, failure_of
-from adapters.bitrix24.records import deleted_event, events_of, name_of, object_of, type_of
+from adapters.bitrix24.records import events_of, object_of, type_of
 from adapters.bitrix24.settings import SETTINGS
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_notice, trigger_event, word_at
 from connector.adapter_kit import defaults
@@ -34,8 +34,10 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import Part, read_form
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import check_settings
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
 
 
@@ -109,7 +111,7 @@ class Bitrix24:
         """
         form = read_form(delivery.body)
         notice = read_notice(form, delivery)
-        name = name_of(notice.record) if notice.record else ""
+        name = notice.record.name if notice.record else ""
         sent = f"{word_at(form, 'auth', 'member_id')}:{word_at(form, 'ts')}"
         return Received(
             key=f"{notice.word}:{name or '-'}:{sent}:{delivery.received_at.isoformat()}",
@@ -182,7 +184,7 @@ class Bitrix24:
     def _events(
         self, record: RecordRef, trigger: str | None, delivery: Delivery, fetched: Mapping[str, Any]
     ) -> list[Event]:
-        name, at = name_of(record), delivery.received_at
+        name, at = record.name, delivery.received_at
         if name not in fetched:
             message = f"{name} was not read"
             raise CrmUnavailable(message)
@@ -201,7 +203,7 @@ class Bitrix24:
         except BadPayload:
             return None
         is_read = notice.record is not None and notice.record.object in self._objects() and not notice.is_deleted
-        return name_of(notice.record) if notice.record and is_read else None
+        return notice.record.name if notice.record and is_read else None
 
     def _objects(self) -> tuple[str, ...]:
         words = dict.fromkeys(word.strip().lower() for word in self.objects)
@@ -222,9 +224,7 @@ class Bitrix24:
             "read_by (list or get)": self.read_by in {"list", "get"},
             "batch (2 to 50)": self.batch in range(2, PAGE + 1),
         }
-        if wrong := [name for name, is_right in checks.items() if not is_right]:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
+        check_settings(checks)
         url = f"{self.portal_url.rstrip('/')}/rest/" if login else webhook
         portal = Portal(api=api, url=url, size=self.batch, access=login.access(api) if login else None)
         return Reader(portal=portal, is_listing=self.read_by == "list", most_contacts=self._most_contacts())

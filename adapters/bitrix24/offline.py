@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.bitrix24.client import PAGE, Portal
-from adapters.bitrix24.records import deleted_event
 from adapters.bitrix24.webhook import read_event
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.records import deleted_event
 from connector.core.errors import BadPayload
 from connector.core.event import Event
 

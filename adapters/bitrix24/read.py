@@ -13,10 +13,8 @@ from adapters.bitrix24.records import (
     Item,
     bare_stage,
     contacts_of,
-    deleted_event,
     events_of,
     identities_of,
-    name_of,
     old_name,
     owner_of,
     pipeline_of,
@@ -26,6 +24,7 @@ from adapters.bitrix24.records import (
 )
 from connector.adapter_kit.contract import Catalog, Person, PushOutcome
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.update_plan import Failure
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, RecordRef
@@ -150,7 +149,7 @@ class Reader:
             fetched = self.records(f"{record_object}:{owner}" for owner, _ in entered)
             for (owner, moved), row in entered.items():
                 record, at = RecordRef(object=record_object, id=owner), Part(moved).instant()
-                item = fetched[name_of(record)]
+                item = fetched[record.name]
                 if item is None:
                     yield deleted_event(record, at)
                 elif "id" in item:

@@ -6,13 +6,13 @@ https://apidocs.bitrix24.com/api-reference/crm/universal/object-fields.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import moment, readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 TYPES: Final[Mapping[str, int]] = {"lead": 1, "deal": 2, "contact": 3, "smart_invoice": 31}
@@ -28,8 +28,6 @@ OLD_NAMES: Final[Mapping[str, str]] = {
 LEAD_NAMES: Final[Mapping[str, str]] = {"stageId": "STATUS_ID", "stageSemanticId": "STATUS_SEMANTIC_ID"}
 NEW_NAMES: Final[Mapping[str, str]] = {old: new for new, old in (*OLD_NAMES.items(), *LEAD_NAMES.items())}
 MULTI_FIELDS: Final = ("EMAIL", "PHONE")
-SHORTEST_PHONE: Final = 7
-"""Fewer digits are an extension, which many people share."""
 
 _PREFIX: Final = re.compile(r"(?:C[0-9]+|DT[0-9]+_[0-9]+):")
 _DIRECTORY: Final = re.compile(r"(STATUS)|(DEAL|SMART_INVOICE|DYNAMIC_[0-9]+)_STAGE(?:_([0-9]+))?")
@@ -50,13 +48,8 @@ def object_of(type_id: int) -> str:
     return next((name for name, number in TYPES.items() if number == type_id), f"dynamic_{type_id}")
 
 
-def name_of(record: RecordRef) -> str:
-    """The record as one word, `lead:1907`."""
-    return f"{record.object}:{record.id}"
-
-
 def record_of(name: str) -> RecordRef:
-    """The record of `name_of`."""
+    """The record of that name, `lead:1907`."""
     record_object, _, record_id = name.partition(":")
     return RecordRef(object=record_object, id=record_id)
 
@@ -123,26 +116,14 @@ def multis(item: Item, kind: str) -> list[dict[str, Any]]:
 
 def identities_of(record: RecordRef, item: Item, contacts: Mapping[str, Item]) -> tuple[Identity, ...]:
     """What finds the subject: the record, its lead and contacts, and the e-mails and phones of itself and of these."""
-    names = [name_of(record), *(f"contact:{number}" for number in contacts)]
+    names = [record.name, *(f"contact:{number}" for number in contacts)]
     if str(lead := item.get("leadId") or 0) != "0":
         names.append(f"lead:{lead}")
     found = [Identity(kind="record", value=name) for name in names]
     for source in (item, *contacts.values()):
-        found += _readable("email", (Part(row["VALUE"]) for row in multis(source, "EMAIL")))
-        found += _readable("phone", (Part(row["VALUE"]) for row in multis(source, "PHONE")))
+        found += readable_identities("email", (row["VALUE"] for row in multis(source, "EMAIL")))
+        found += readable_identities("phone", (row["VALUE"] for row in multis(source, "PHONE")))
     return tuple(dict.fromkeys(found))
-
-
-def _readable(kind: str, parts: Iterable[Part]) -> list[Identity]:
-    found = []
-    for part in parts:
-        try:
-            value = part.email() if kind == "email" else part.phone()
-        except BadPayload:
-            continue  # what an employee typed into the field is no address; it identifies nobody
-        if kind == "email" or len(value.lstrip("+")) >= SHORTEST_PHONE:
-            found.append(Identity(kind=kind, value=value))
-    return found
 
 
 def data_of(record: RecordRef, item: Item, contacts: Sequence[Item]) -> dict[str, Any]:
@@ -165,7 +146,7 @@ def events_of(record: RecordRef, item: Item, fetched: Mapping[str, Any], most_co
     known = {number: fetched.get(f"contact:{number}") or {} for number in contacts_of(item)[:most_contacts]}
     identities = identities_of(record, item, known)
     event = partial(Event, record=record, is_lead=True, identities=identities)
-    name, created, updated = name_of(record), _time(item, "createdTime"), _time(item, "updatedTime")
+    name, created, updated = record.name, _time(item, "createdTime"), _time(item, "updatedTime")
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
     if stage := item.get("stageId"):
         moved = _time(item, "movedTime")
@@ -191,7 +172,7 @@ def stage_event(
 ) -> Event:
     """The event of a record that entered a stage; the same for an item and for a row of its stage history."""
     return Event(
-        key=f"{name_of(record)}:stage:{stage}@{moment(at)}",
+        key=f"{record.name}:stage:{stage}@{moment(at)}",
         at=at,
         kind=Kind.STAGE,
         record=record,
@@ -200,18 +181,6 @@ def stage_event(
         stage=bare_stage(stage),
         pipeline=None if record.object == "lead" else str(category or 0),
     )
-
-
-def deleted_event(record: RecordRef, at: datetime) -> Event:
-    """The event of a record that is gone; `at` is when that was seen."""
-    name = name_of(record)
-    identities = (Identity(kind="record", value=name),)
-    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
-
-
-def moment(at: datetime) -> str:
-    """An instant in whole seconds of UTC, as keys hold it: the portal gives the same one in changing offsets."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _time(item: Item, name: str) -> datetime:

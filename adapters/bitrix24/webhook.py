@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from adapters.bitrix24.records import name_of, object_of
+from adapters.bitrix24.records import object_of
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_pairs
 from connector.core.errors import BadPayload
@@ -113,6 +113,6 @@ def trigger_event(identified: Event, trigger: str, delivery: Delivery, data: Map
     """The event of a trigger, out of the record's identity and data; the address goes before these."""
     query = {key: value for key, value in read_pairs(delivery.query).object().items() if key != "token"}
     at, page = delivery.received_at, delivery.parameter("page")
-    name = name_of(identified.record) if identified.record else "-"
+    name = identified.record.name if identified.record else "-"
     key = f"{name}:{trigger}@{at.isoformat()}"
     return replace(identified, key=key, at=at, kind=Kind.ACTION, name=trigger, page=page, data={**data, **query})

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from adapters.bownow.client import CALLS, Account, is_call, pairs
 from adapters.bownow.push import push
@@ -30,8 +29,9 @@ from connector.adapter_kit.contract import (
     Setting,
     Update,
 )
+from connector.adapter_kit.settings import check_settings, zone_of
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
+from connector.core.errors import BadPayload, CrmUnavailable
 from connector.core.event import Event
 
 FAR = "2199-01-01T00:00:00+00:00"
@@ -161,24 +161,21 @@ class BowNow:
     def _reading(self) -> Reading:
         """Raises `CrmRefused` when a setting cannot be used."""
         keys = pairs(self.keys)
-        wrong = [f"keys ({name!r} is none of {', '.join(KEYS)})" for name in keys if name not in KEYS]
-        try:
-            zone = ZoneInfo(self.zone)
-        except (ValueError, OSError, KeyError):
-            wrong.append(f"zone ({self.zone!r} is no time zone such as Asia/Tokyo)")
-            zone = ZoneInfo("UTC")
-        _refuse(wrong)
-        return Reading(keys={**KEYS, **keys}, zone=zone, tags=pairs(self.tags))
+        checks = {f"keys ({name!r} is none of {', '.join(KEYS)})": name in KEYS for name in keys}
+        check_settings(checks)
+        return Reading(keys={**KEYS, **keys}, zone=zone_of(self.zone), tags=pairs(self.tags))
 
     def _reader(self, api: Api) -> Reader:
         """Raises `CrmRefused` when a setting cannot be used."""
         calls = pairs(self.calls)
-        wrong = [f"calls ({name!r} is none of {', '.join(CALLS)})" for name in calls if name not in CALLS]
-        wrong += [f"calls ({name} must be a method and a path)" for name, one in calls.items() if not is_call(one)]
-        wrong += [] if self.order in {"created", "updated"} else ["order (created or updated)"]
-        wrong += [] if self.pages > 0 else ["pages (1 or more)"]
-        wrong += [] if self.tracking_id else ["tracking_id (missing)"]
-        _refuse(wrong)
+        checks = {
+            **{f"calls ({name!r} is none of {', '.join(CALLS)})": name in CALLS for name in calls},
+            **{f"calls ({name} must be a method and a path)": is_call(call) for name, call in calls.items()},
+            "order (created or updated)": self.order in {"created", "updated"},
+            "pages (1 or more)": self.pages > 0,
+            "tracking_id (missing)": bool(self.tracking_id),
+        }
+        check_settings(checks)
         account = Account(
             api=api, url=self.url, tracking_id=self.tracking_id, api_keys=self.api_key, calls={**CALLS, **calls}
         )
@@ -189,12 +186,6 @@ class BowNow:
             most_pages=self.pages,
             is_by_update=self.order == "updated",
         )
-
-
-def _refuse(wrong: Sequence[str]) -> None:
-    if wrong:
-        message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-        raise CrmRefused(message)
 
 
 def _told(reading: Reading, lead: Mapping[str, Any], people: Mapping[str, str | None]) -> list[Event | BadPayload]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import instant_in, readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 LEAD: Final = "lead"
@@ -85,24 +85,16 @@ class Reading:
 
     def _identities(self, sid: str, lead: Lead) -> tuple[Identity, ...]:
         found = [Identity(kind="record", value=f"{LEAD}:{sid}")]
-        for kind, read in (("email", Part.email), ("phone", Part.phone)):
-            try:
-                found.append(Identity(kind=kind, value=read(Part(lead.get(self.keys[kind])))))
-            except BadPayload:
-                continue  # an empty or misspelt field identifies nobody
+        for kind in ("email", "phone"):
+            found += readable_identities(kind, [lead.get(self.keys[kind])])
         return tuple(found)
 
     def _time(self, lead: Lead, *names: str) -> datetime:
         """The first of the times that the lead has; one without a zone is of the connection's."""
         name = next((self.keys[name] for name in names if lead.get(self.keys[name])), self.keys[names[0]])
-        part = Part(lead.get(name), f"$.{name}")
-        try:
-            naive = datetime.fromisoformat(part.text(40).replace("/", "-"))
-        except ValueError:
-            return part.instant()
-        if naive.tzinfo is not None:
-            return part.instant()
-        return Part(naive.replace(tzinfo=self.zone).astimezone(UTC).isoformat(), part.path).instant()
+        value = lead.get(name)
+        written = value.replace("/", "-") if isinstance(value, str) else value
+        return instant_in(Part(written, f"$.{name}"), self.zone)
 
 
 def deleted_event(sid: str, at: datetime) -> Event:

@@ -16,7 +16,7 @@ from adapters.hubspot.connect import inspect
 from adapters.hubspot.events import events_in
 from adapters.hubspot.push import push
 from adapters.hubspot.read import Reader
-from adapters.hubspot.records import OWNER, name_of
+from adapters.hubspot.records import OWNER
 from adapters.hubspot.settings import SETTINGS, check
 from adapters.hubspot.signature import verify_request
 from adapters.hubspot.webhook import EVENTS, IGNORED, WORKFLOW, Notice, key_of, parts_of, read_notice
@@ -90,14 +90,14 @@ class HubSpot:
         records = (notice.record for notice in self._messages_in(parts, delivery) if notice.record)
         return Received(
             key=key_of(parts, delivery),
-            lane=next((name_of(record) for record in records), ""),
+            lane=next((record.name for record in records), ""),
             reply=Reply(status=202, body=b'{"accepted": %d}' % len(parts)),
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, with the history of stage and owner; None: gone."""
         names = dict.fromkeys(
-            name_of(notice.record)
+            notice.record.name
             for delivery in deliveries
             for notice in self._messages(delivery)
             if notice.record and not notice.is_deleted

@@ -11,30 +11,29 @@ from adapters.hubspot.records import (
     Told,
     View,
     changed_event,
-    deleted_event,
     events_of,
     identities_of,
     moment,
-    name_of,
 )
 from adapters.hubspot.webhook import Notice, key_of, parts_of
 from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.records import deleted_event
 from connector.core.errors import CrmUnavailable
 from connector.core.event import Event, Kind, RecordRef
 
 
 def events_in(notice: Notice, delivery: Delivery, fetched: Mapping[str, Any], contact_stage: str) -> list[Event]:
     """The events of a notice about a record. Raises `CrmUnavailable` when the record was not read, and `BadPayload`."""
-    ref = notice.record
+    ref, mark = notice.record, f"@{moment(notice.at)}"
     if ref is None or notice.is_deleted:
-        return [deleted_event(ref, notice.at)] if ref else []
-    name = name_of(ref)
+        return [deleted_event(ref, notice.at, mark=mark)] if ref else []
+    name = ref.name
     if name not in fetched:
         message = f"{name} was not read"
         raise CrmUnavailable(message)
     record = fetched[name]
     if record is None:
-        return [deleted_event(ref, notice.at)]
+        return [deleted_event(ref, notice.at, mark=mark)]
     survivor = RecordRef(object=ref.object, id=str(record["id"]))
     owners, pipelines = (fetched.get(key) or {} for key in ("owners", "pipelines"))
     view = View(contact_stage=contact_stage, owners=owners, pipelines=pipelines)
@@ -43,13 +42,13 @@ def events_in(notice: Notice, delivery: Delivery, fetched: Mapping[str, Any], co
         told = Told(property=notice.changed or "", value=notice.value, at=notice.at)
         events.append(changed_event(survivor, record, told, view))
     if notice.word.endswith(".restore"):
-        events.append(replace(events[0], key=f"{name}:restore@{moment(notice.at)}", at=notice.at))
+        events.append(replace(events[0], key=f"{name}:restore{mark}", at=notice.at))
     if notice.trigger:
         events.append(_action(notice, events[0], delivery, events))
     found = identities_of(survivor, record)
     # The records that a merge ended belong to the survivor's subject, and take no more updates.
     ended = [one for one in dict.fromkeys((ref.id, *notice.merged)) if one != survivor.id]
-    return [*events, *(deleted_event(replace(ref, id=one), notice.at, *found) for one in ended)]
+    return [*events, *(deleted_event(replace(ref, id=id_), notice.at, *found, mark=mark) for id_ in ended)]
 
 
 def _action(notice: Notice, like: Event, delivery: Delivery, events: list[Event]) -> Event:

@@ -5,14 +5,14 @@ https://developers.hubspot.com/docs/api-reference/latest/crm/understanding-the-c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 OWNER: Final = "hubspot_owner_id"
@@ -30,8 +30,6 @@ PROPERTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "deal": ("dealname", "amount", "closedate", DEAL_STAGE, "pipeline", OWNER, MERGED, MODIFIED["deal"]),
 }
 """Object → the properties that are always read."""
-SHORTEST_PHONE: Final = 7
-"""Fewer digits are an extension, which many people share."""
 MOST_MERGED: Final = 50
 SAME_CHANGE: Final = timedelta(seconds=5)
 """How far the time of a webhook and that of the history may be apart for the same change."""
@@ -60,11 +58,6 @@ class Told:
     at: datetime
 
 
-def name_of(record: RecordRef) -> str:
-    """The record as one word, `contact:112558900431`."""
-    return f"{record.object}:{record.id}"
-
-
 def value_of(record: Record, name: str) -> str:
     """A property's value; empty where there is none."""
     value = (record.get("properties") or {}).get(name)
@@ -90,7 +83,7 @@ def events_of(ref: RecordRef, record: Record, view: View, since: datetime | None
     Raises `BadPayload` when it has no readable time.
     """
     event = partial(Event, record=ref, is_lead=True, identities=identities_of(ref, record))
-    name = name_of(ref)
+    name = ref.name
     created, updated = _time(record, "createdAt"), _time(record, "updatedAt")
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
     events += [
@@ -111,19 +104,12 @@ def changed_event(ref: RecordRef, record: Record, told: Told, view: View) -> Eve
     """The event of one change of the stage or the owner; the same for a webhook and for the record's history."""
     told = _dated(record, told)
     event = partial(Event, record=ref, is_lead=True, identities=identities_of(ref, record), at=told.at)
-    key = f"{name_of(ref)}:{told.property}:{told.value[:200]}@{moment(told.at)}"
+    key = f"{ref.name}:{told.property}:{told.value[:200]}@{moment(told.at)}"
     if told.property == OWNER:
         owner = told.value or None
         return event(key=key, kind=Kind.OWNER, owner=owner, owner_email=view.owners.get(told.value))
     pipeline = view.pipelines.get(told.value) or value_of(record, "pipeline") or None
     return event(key=key, kind=Kind.STAGE, stage=told.value[:200], pipeline=pipeline if ref.object == "deal" else None)
-
-
-def deleted_event(ref: RecordRef, at: datetime, *others: Identity) -> Event:
-    """The event of a record that is gone; `others` say who it was merged with."""
-    key = f"{name_of(ref)}:deleted@{moment(at)}"
-    identities = tuple(dict.fromkeys((Identity(kind="record", value=name_of(ref)), *others)))
-    return Event(key=key, at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
 
 
 def data_of(ref: RecordRef, record: Record) -> dict[str, Any]:
@@ -164,19 +150,9 @@ def _dated(record: Record, told: Told) -> Told:
 def _identities(record_object: str, record_id: str, record: Record) -> list[Identity]:
     ids = [record_id, *split(value_of(record, MERGED))[-MOST_MERGED:]]
     found = [Identity(kind="record", value=f"{record_object}:{one}") for one in ids]
-    found += _readable("email", (part for name in EMAILS for part in split(value_of(record, name))))
-    found += _readable("phone", (value_of(record, name) for name in PHONES))
+    found += readable_identities("email", (part for name in EMAILS for part in split(value_of(record, name))))
+    found += readable_identities("phone", (value_of(record, name) for name in PHONES))
     return found
-
-
-def _readable(kind: str, texts: Iterable[str]) -> Iterator[Identity]:
-    for text in texts:
-        try:
-            value = Part(text).email() if kind == "email" else Part(text).phone()
-        except BadPayload:
-            continue  # what was typed into the property is no address; it identifies nobody
-        if kind == "email" or len(value.lstrip("+")) >= SHORTEST_PHONE:
-            yield Identity(kind=kind, value=value)
 
 
 def _time(record: Record, name: str) -> datetime:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from adapters.hubspot.client import OBJECTS
 from adapters.hubspot.records import CONTACT_STAGES
 from connector.adapter_kit.contract import RATE_SETTING, Setting
-from connector.core.errors import CrmRefused
+from connector.adapter_kit.settings import check_settings, is_safe_address
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "client_secret": Setting(
@@ -36,18 +35,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "api_url": Setting(description="Where the REST interface is", default="https://api.hubapi.com"),
     "rate": RATE_SETTING,
 }
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def check(objects: Collection[str], contact_stage: str, contacts: str, api_url: str) -> None:
     """Raises `CrmRefused` that names every setting that cannot be used, with what is allowed."""
-    parts = urlsplit(api_url)
     checks = {
         "objects (contact, deal)": set(objects) <= set(OBJECTS),
         f"contact_stage ({' or '.join(CONTACT_STAGES)})": contact_stage in CONTACT_STAGES,
         "contacts (all or first)": contacts in {"all", "first"},
-        "api_url (https://api.hubapi.com)": parts.scheme == "https" or parts.hostname in _LOOPBACK,
+        "api_url (https://api.hubapi.com)": is_safe_address(api_url),
     }
-    if wrong := [name for name, is_right in checks.items() if not is_right]:
-        message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-        raise CrmRefused(message)
+    check_settings(checks)

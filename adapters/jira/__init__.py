@@ -10,13 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 from adapters.jira.client import Site
 from adapters.jira.connect import inspect
 from adapters.jira.push import push
 from adapters.jira.read import Reader
-from adapters.jira.records import ASSIGNEE, OBJECT, STATUS, Change, Issue, Shape, deleted_event
+from adapters.jira.records import ASSIGNEE, OBJECT, STATUS, Change, Issue, Shape
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     RATE_SETTING,
@@ -31,9 +30,11 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import check_settings, is_safe_address
 from connector.adapter_kit.signatures import check_hmac
-from connector.core.errors import BadPayload, CrmRefused, UnknownEvent
-from connector.core.event import Event
+from connector.core.errors import BadPayload, UnknownEvent
+from connector.core.event import Event, RecordRef
 
 CREATED: Final = "jira:issue_created"
 UPDATED: Final = "jira:issue_updated"
@@ -43,7 +44,6 @@ IDENTIFIER: Final = "x-atlassian-webhook-identifier"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = 7_258_118_400_000
 """The year 2200, in milliseconds."""
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class Jira:
             raise UnknownEvent(message)
         at = _instant(body["timestamp"])
         if word == DELETED:
-            return [deleted_event(_number(body), at)]
+            return [deleted_event(RecordRef(object=OBJECT, id=_number(body)), at)]
         issue = Issue(part=body["issue"], shape=self._shape(), owners=fetched)
         if self.projects and issue.part["fields"]["project"]["key"].text(100) not in self.projects:
             return []
@@ -164,15 +164,13 @@ class Jira:
         """Raises `CrmRefused` when a setting cannot be used."""
         pairs = [entry.partition("=") for entry in self.people]
         checks = {
-            "url (https://<site>.atlassian.net)": _is_safe(self.url),
+            "url (https://<site>.atlassian.net)": is_safe_address(self.url),
             "login and api_token": bool(self.login and self.api_token),
             "projects (their keys)": all(key.replace("_", "").isalnum() for key in self.projects),
             "stages_by (name or id)": self.stages_by in {"name", "id"},
             "people (e-mail=account id)": all(email.strip() and account.strip() for email, _, account in pairs),
         }
-        if wrong := [name for name, is_right in checks.items() if not is_right]:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
+        check_settings(checks)
         known = {email.strip().casefold(): account.strip() for email, _, account in pairs}
         site = Site(api=api, url=self.url, login=self.login, token=self.api_token[0])
         return Reader(site=site, shape=self._shape(), known=known, projects=self.projects)
@@ -212,12 +210,3 @@ def _instant(part: Part) -> datetime:
     if not 0 <= milliseconds < _LATEST:
         part.refuse("milliseconds since 1970")
     return _EPOCH + timedelta(milliseconds=milliseconds)
-
-
-def _is_safe(url: str) -> bool:
-    """Whether it is an address by HTTPS, or on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 OBJECT: Final = "issue"
@@ -19,7 +19,6 @@ CREATED: Final = "created"
 """The place of a change id in the keys of what an issue was made with."""
 _UNREAD: Final = frozenset({"attachment", "comment", "description", "environment", "worklog", "issuelinks", "subtasks"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SHORTEST_PHONE: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +136,7 @@ class Issue:
         found = [Identity(kind="record", value=self.name)]
         emails = self.shape.emails or [name for name in fields if name.startswith("customfield_")]
         for kind, names in (("email", emails), ("phone", self.shape.phones)):
-            for name in names:
-                found += _readable(kind, Part(fields.get(name)))
+            found += readable_identities(kind, map(fields.get, names))
         return tuple(dict.fromkeys(found))
 
 
@@ -151,13 +149,6 @@ def changes_in(changelog: Part) -> list[Change]:
     return sorted(found, key=lambda change: (change.at, int(change.id) if change.id.isdecimal() else 0))
 
 
-def deleted_event(issue: str, at: datetime) -> Event:
-    """The event of an issue that is gone."""
-    name = f"{OBJECT}:{issue}"
-    record, identities = RecordRef(object=OBJECT, id=issue), (Identity(kind="record", value=name),)
-    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
-
-
 def _side(item: Part, side: str, shape: Shape) -> str | None:
     """The status before or after a change."""
     return item[side if shape.by_id else f"{side}String"].maybe(Part.identifier)
@@ -165,12 +156,3 @@ def _side(item: Part, side: str, shape: Shape) -> str | None:
 
 def _id(part: Part) -> str | None:
     return part.text(200) if part.value else None
-
-
-def _readable(kind: str, part: Part) -> list[Identity]:
-    try:
-        value = part.email() if kind == "email" else part.phone()
-    except BadPayload:
-        return []  # another kind of field, or what somebody typed: it identifies nobody
-    is_long = kind == "email" or len(value.lstrip("+")) >= _SHORTEST_PHONE
-    return [Identity(kind=kind, value=value)] if is_long and "://" not in value else []

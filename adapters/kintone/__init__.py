@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
 from adapters.kintone.client import Site
 from adapters.kintone.connect import inspect
 from adapters.kintone.push import push
 from adapters.kintone.read import Reader, error_of
-from adapters.kintone.records import OWNER, STAGE, Shape, deleted_event, events_of, name_of
+from adapters.kintone.records import OWNER, STAGE, Shape, events_of, ref_of
 from adapters.kintone.webhook import DELETED, IGNORED, TOLD, number_in, told
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -32,11 +31,11 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import check_settings, is_safe_address
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
-
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,7 @@ class Kintone:
         key, lane = body["id"].identifier(), ""
         body["type"].text(100)
         with suppress(BadPayload):
-            lane = name_of(number_in(body))
+            lane = ref_of(number_in(body)).name
         return Received(key=key, lane=lane, reply=Reply(status=202, body=b'{"accepted": 1}'))
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
@@ -136,7 +135,7 @@ class Kintone:
         if word in IGNORED:
             return []
         if word == DELETED:
-            return [deleted_event(number_in(body), body["deletedAt"].instant())]
+            return [deleted_event(ref_of(number_in(body)), body["deletedAt"].instant())]
         if word not in TOLD:
             message = f"the event {word} is not known"
             raise UnknownEvent(message)
@@ -144,12 +143,12 @@ class Kintone:
             # An updated record has the status that it had: told late, it would look like one that came back to it.
             entered = None if word == "UPDATE_RECORD" else True
             return events_of(body["record"].object(), self._shape(), fetched, entered=entered)
-        name = name_of(number_in(body))
+        name = ref_of(number_in(body)).name
         if name not in fetched:
             message = f"{name} was not read"
             raise CrmUnavailable(message)
         if (record := fetched[name]) is None:
-            return [deleted_event(number_in(body), delivery.received_at)]
+            return [deleted_event(ref_of(number_in(body)), delivery.received_at)]
         if error := error_of(record):
             raise error
         return events_of(record, self._shape(), fetched, entered=False)
@@ -184,14 +183,12 @@ class Kintone:
         """Raises `CrmRefused` when a setting cannot be used."""
         pairs = [entry.partition("=") for entry in self.people]
         checks = {
-            "url (https://<subdomain>.cybozu.com)": _is_safe(self.url),
+            "url (https://<subdomain>.cybozu.com)": is_safe_address(self.url),
             "app (its number)": str(self.app).isdecimal(),
             "password (with login) or api_token": bool(self.password and self.login) or bool(self.api_token),
             "people (e-mail=login name)": all(email.strip() and code.strip() for email, _, code in pairs),
         }
-        if wrong := [name for name, is_right in checks.items() if not is_right]:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
+        check_settings(checks)
         site = Site(
             api=api,
             url=self.url,
@@ -203,12 +200,3 @@ class Kintone:
         )
         known = {email.strip().casefold(): code.strip() for email, _, code in pairs}
         return Reader(site=site, shape=self._shape(), known=known, language=self.language)
-
-
-def _is_safe(url: str) -> bool:
-    """Whether it is an address by HTTPS, or on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.kintone.client import Site
-from adapters.kintone.records import OBJECT, OWNER, STAGE, Record, Shape, code_of, events_of, name_of, number_of
+from adapters.kintone.records import OBJECT, OWNER, STAGE, Record, Shape, code_of, events_of, number_of, ref_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import readable_email
 from connector.adapter_kit.rest import RecordGone
@@ -35,9 +35,10 @@ class Reader:
         for start in range(0, len(wanted), MANY):
             listed = ", ".join(f'"{number}"' for number in wanted[start : start + MANY])
             records = self.site.query(f"$id in ({listed}) limit {MANY}")
-            found |= {name_of(number_of(record, "$id")): record for record in records}
+            found |= {ref_of(number_of(record, "$id")).name: record for record in records}
         # A query leaves out what is gone and what may not be seen alike: only the single call tells which.
-        return found | {name_of(number): self._single(number) for number in wanted if name_of(number) not in found}
+        missing = [number for number in wanted if ref_of(number).name not in found]
+        return found | {ref_of(number).name: self._single(number) for number in missing}
 
     def changes(self, since: datetime) -> Iterator[Event]:
         """The events of the records changed since (aware UTC), in pages of 500; deleted ones leave no trace there."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 OBJECT: Final = "record"
@@ -17,7 +17,6 @@ STAGE: Final = "$stage"
 OWNER: Final = "$owner"
 """How mappings call stage and owner, whichever fields these are; kintone's own such names are `$id`, `$revision`."""
 MOST_REVISIONS: Final = 59_999_999
-_SHORTEST_PHONE: Final = 7
 Record: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Field code → `type` and `value`."""
 
@@ -55,8 +54,7 @@ class Shape:
         links = [code for code, field in record.items() if isinstance(field, dict) and field.get("type") == "LINK"]
         found = [Identity(kind="record", value=name)]
         for kind, codes in (("email", self.emails or links), ("phone", self.phones or links)):
-            for code in codes:
-                found += _readable(kind, Part(_value(record, code)))
+            found += readable_identities(kind, (_value(record, code) for code in codes))
         return tuple(dict.fromkeys(found))
 
 
@@ -73,9 +71,9 @@ def number_of(record: Record, name: str) -> int:
     return number
 
 
-def name_of(record_id: int) -> str:
-    """The record as one word, `record:345`."""
-    return f"{OBJECT}:{record_id}"
+def ref_of(number: int) -> RecordRef:
+    """The record of an id."""
+    return RecordRef(object=OBJECT, id=str(number))
 
 
 def events_of(record: Record, shape: Shape, owners: Mapping[str, Any], *, entered: bool | None) -> list[Event]:
@@ -85,9 +83,10 @@ def events_of(record: Record, shape: Shape, owners: Mapping[str, Any], *, entere
     is told. kintone dates to the minute, so that within one the revision puts the changes in order.
     """
     number, revision = number_of(record, "$id"), number_of(record, "$revision")
-    name, created, updated = name_of(number), _time(record, "CREATED_TIME"), _time(record, "UPDATED_TIME")
+    created, updated = _time(record, "CREATED_TIME"), _time(record, "UPDATED_TIME")
     at, mark = updated + timedelta(microseconds=min(revision, MOST_REVISIONS)), f"r{revision:08d}"
-    ref, identities = RecordRef(object=OBJECT, id=str(number)), shape.identities_of(name, record)
+    ref = ref_of(number)
+    name, identities = ref.name, shape.identities_of(ref.name, record)
     event = partial(Event, record=ref, is_lead=True, identities=identities)
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
     stage, owner = shape.stage_of(record), shape.owner_of(record)
@@ -102,13 +101,6 @@ def events_of(record: Record, shape: Shape, owners: Mapping[str, Any], *, entere
     return events
 
 
-def deleted_event(record_id: int, at: datetime) -> Event:
-    """The event of a record that is gone."""
-    name, ref = name_of(record_id), RecordRef(object=OBJECT, id=str(record_id))
-    identities = (Identity(kind="record", value=name),)
-    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
-
-
 def _value(record: Record, code: str | None) -> Any:
     field = record.get(code) if code else None
     return field.get("value") if isinstance(field, dict) else None
@@ -117,12 +109,3 @@ def _value(record: Record, code: str | None) -> Any:
 def _time(record: Record, kind: str) -> datetime:
     code = code_of(kind, record)
     return Part(_value(record, code), f"$.record.{code or kind}.value").instant()
-
-
-def _readable(kind: str, part: Part) -> list[Identity]:
-    try:
-        value = part.email() if kind == "email" else part.phone()
-    except BadPayload:
-        return []  # a web address, or what somebody typed into the field: it identifies nobody
-    is_long = kind == "email" or len(value.lstrip("+")) >= _SHORTEST_PHONE
-    return [Identity(kind=kind, value=value)] if is_long and "://" not in value else []

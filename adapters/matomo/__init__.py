@@ -14,8 +14,9 @@ from adapters.matomo.read import Log
 from adapters.matomo.records import Reading
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Api, InspectionResult, Setting
+from connector.adapter_kit.settings import check_settings
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
-from connector.core.errors import BadPayload, CrmRefused
+from connector.core.errors import BadPayload
 from connector.core.event import Event
 
 EMAIL_CAMPAIGNS: Final = ("email", "e-mail", "newsletter")
@@ -105,7 +106,5 @@ class Matomo:
             "sites (numbers)": bool(self.sites) and all(site.isdecimal() for site in self._sites()),
             "batch (1 to 500)": self.batch in range(1, 501),
         }
-        if wrong := [name for name, is_right in checks.items() if not is_right]:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
+        check_settings(checks)
         return Log(api=api, url=self.url, token=self.token[0], size=self.batch)

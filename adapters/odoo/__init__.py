@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 from adapters.odoo.client import PROTOCOLS, Server
 from adapters.odoo.connect import inspect
 from adapters.odoo.push import push
 from adapters.odoo.read import Reader, error_of
-from adapters.odoo.records import MODEL, OBJECT, deleted_event, events_of
+from adapters.odoo.records import MODEL, OBJECT, events_of, record_of
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     RATE_SETTING,
@@ -30,12 +29,13 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import read_json
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import check_settings, is_safe_address
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
 
 DELETED: Final = "deleted"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ class Odoo:
             raise UnknownEvent(message)
         word = delivery.parameter("event")
         if word == DELETED:
-            return [deleted_event(lead, delivery.received_at)]
+            return [deleted_event(record_of(lead), delivery.received_at)]
         if word:
             message = f"the address says event={word}; it may say event={DELETED}, or nothing"
             raise UnknownEvent(message)
@@ -132,7 +132,7 @@ class Odoo:
             message = f"{name} was not read"
             raise CrmUnavailable(message)
         if (row := fetched[name]) is None:
-            return [deleted_event(lead, delivery.received_at)]
+            return [deleted_event(record_of(lead), delivery.received_at)]
         if error := error_of(row):
             raise error
         return events_of(row, fetched, by_id=self.stages_by == "id")
@@ -158,15 +158,13 @@ class Odoo:
     def _reader(self, api: Api) -> Reader:
         """Raises `CrmRefused` when a setting cannot be used."""
         checks = {
-            "url (https://example.odoo.com)": _is_safe(self.url),
+            "url (https://example.odoo.com)": is_safe_address(self.url),
             "api_key": bool(self.api_key),
             "protocol (json2 or jsonrpc)": self.protocol in PROTOCOLS,
             "login and database (needed by jsonrpc)": self.protocol != "jsonrpc" or bool(self.login and self.database),
             "stages_by (name or id)": self.stages_by in {"name", "id"},
         }
-        if wrong := [name for name, is_right in checks.items() if not is_right]:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
+        check_settings(checks)
         server = Server(
             api=api,
             url=self.url,
@@ -194,12 +192,3 @@ def _wanted(delivery: Delivery) -> int | None:
     except BadPayload:
         return None
     return lead if model == MODEL and not delivery.parameter("event") else None
-
-
-def _is_safe(url: str) -> bool:
-    """Whether it is an address by HTTPS, or on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)

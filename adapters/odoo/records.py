@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import moment, readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 MODEL: Final = "crm.lead"
@@ -26,7 +26,6 @@ FIELDS: Final = (
     *("create_date", "write_date", "date_last_stage_update", "date_closed", "date_deadline"),
 )
 """What is read, as far as the version has it; fields of the customer's own (`x_…`) are read besides."""
-_SHORTEST_PHONE: Final = 7
 Row: TypeAlias = Mapping[str, Any]
 """A record by field name, without empty values; a relation is `[id, name]`, a time has no zone and is UTC."""
 
@@ -56,7 +55,7 @@ def events_of(row: Row, owners: Mapping[str, Any], *, by_id: bool) -> list[Event
     owner = str(user[0]) if user else None
     events.append(
         event(
-            key=f"{name}:owner:{owner or 'nobody'}@{_moment(written)}",
+            key=f"{name}:owner:{owner or 'nobody'}@{moment(written)}",
             at=written,
             kind=Kind.OWNER,
             owner=owner,
@@ -64,16 +63,8 @@ def events_of(row: Row, owners: Mapping[str, Any], *, by_id: bool) -> list[Event
         )
     )
     data = {**row, "stage": stage}
-    events.append(event(key=f"{name}:profile@{_moment(written)}", at=written, kind=Kind.PROFILE, data=data))
+    events.append(event(key=f"{name}:profile@{moment(written)}", at=written, kind=Kind.PROFILE, data=data))
     return events
-
-
-def deleted_event(lead: int, at: datetime) -> Event:
-    """The event of a record that is gone; `at` is when that was seen."""
-    record = record_of(lead)
-    identities = (Identity(kind="record", value=f"{OBJECT}:{lead}"),)
-    key = f"{OBJECT}:{lead}:deleted"
-    return Event(key=key, at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
 
 
 def _stages(event: partial[Event], name: str, stage: str, row: Row, written: datetime) -> list[Event]:
@@ -81,10 +72,10 @@ def _stages(event: partial[Event], name: str, stage: str, row: Row, written: dat
     dated = "date_last_stage_update" if row.get("active", True) else "date_closed"
     entered = _time(row, dated) if dated in row else None
     word = stage if stage in PLAIN else str(row["stage_id"][0])
-    seen = event(key=f"{name}:seen:{word}@{_moment(written)}", at=written, kind=Kind.STAGE, stage=stage, is_seen=True)
+    seen = event(key=f"{name}:seen:{word}@{moment(written)}", at=written, kind=Kind.STAGE, stage=stage, is_seen=True)
     if entered is None:
         return [seen]
-    exact = event(key=f"{name}:stage:{word}@{_moment(entered)}", at=entered, kind=Kind.STAGE, stage=stage)
+    exact = event(key=f"{name}:stage:{word}@{moment(entered)}", at=entered, kind=Kind.STAGE, stage=stage)
     return [exact] if entered >= written or stage in PLAIN else [exact, seen]
 
 
@@ -97,21 +88,8 @@ def _identities(name: str, row: Row) -> tuple[Identity, ...]:
         ("phone", "phone"),
     ):
         if kind not in {identity.kind for identity in found} and field in row:
-            found += _readable(kind, Part(row[field]))
+            found += readable_identities(kind, [row[field]])
     return tuple(found)
-
-
-def _readable(kind: str, part: Part) -> list[Identity]:
-    try:
-        value = part.email() if kind == "email" else part.phone()
-    except BadPayload:
-        return []  # what somebody typed into the field is no address; it identifies nobody
-    is_long = kind == "email" or len(value.lstrip("+")) >= _SHORTEST_PHONE
-    return [Identity(kind=kind, value=value)] if is_long else []
-
-
-def _moment(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _time(row: Row, name: str) -> datetime:

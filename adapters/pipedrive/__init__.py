@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from adapters.pipedrive.client import OBJECTS, Company
 from adapters.pipedrive.connect import inspect, subscribe
 from adapters.pipedrive.push import push
 from adapters.pipedrive.read import Reader
-from adapters.pipedrive.records import deleted_event, events_of, name_of
+from adapters.pipedrive.records import events_of
 from adapters.pipedrive.webhook import EVENTS, Notice, key_of, read_notice
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -33,11 +32,11 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import check_settings, is_safe_address
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event
-
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
+from connector.core.event import Event, Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +109,7 @@ class Pipedrive:
         notice = self._message_in(body)
         return Received(
             key=key_of(body),
-            lane=name_of(notice.record) if notice and notice.record else "",
+            lane=notice.record.name if notice and notice.record else "",
             reply=Reply(status=202, body=b'{"accepted": 1}'),
         )
 
@@ -118,7 +117,7 @@ class Pipedrive:
         """The persons of deals and leads, the owners' e-mails, and the records of old webhooks, in batch calls."""
         notices = [notice for each in deliveries if (notice := self._message(each)) and not notice.is_deleted]
         records = [notice.data for notice in notices if notice.data is not None]
-        names = dict.fromkeys(name_of(one.record) for one in notices if one.record and one.data is None)
+        names = dict.fromkeys(one.record.name for one in notices if one.record and one.data is None)
         return self._reader(api).needed(records, names) if notices and self.takes_updates else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
@@ -131,13 +130,14 @@ class Pipedrive:
         if ref is None or not self._is_read(notice):
             return []
         if notice.is_deleted:
-            return [deleted_event(ref, notice.at, notice.survivor)]
+            merged_with = [Identity(kind="record", value=f"{ref.object}:{notice.survivor}")] if notice.survivor else []
+            return [deleted_event(ref, notice.at, *merged_with)]
         record = notice.data
         if record is None:
-            if name_of(ref) not in fetched:
-                message = f"{name_of(ref)} was not read: webhooks of version 1 need a token"
+            if ref.name not in fetched:
+                message = f"{ref.name} was not read: webhooks of version 1 need a token"
                 raise CrmUnavailable(message)
-            record = fetched[name_of(ref)]
+            record = fetched[ref.name]
             if record is None:
                 return [deleted_event(ref, notice.at)]
         is_reopened = "status" in notice.changed and record.get("status") == "open"
@@ -190,12 +190,10 @@ class Pipedrive:
         """Raises `CrmRefused` when a setting cannot be used."""
         checks = {
             "objects (deal, person, lead)": set(self._objects()) <= set(OBJECTS),
-            "company_url (https://<company>.pipedrive.com)": _is_safe(self.company_url),
-            "oauth_url (https://oauth.pipedrive.com)": _is_safe(self.oauth_url),
+            "company_url (https://<company>.pipedrive.com)": is_safe_address(self.company_url),
+            "oauth_url (https://oauth.pipedrive.com)": is_safe_address(self.oauth_url),
         }
-        if wrong := [name for name, is_right in checks.items() if not is_right]:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
+        check_settings(checks)
         company = Company(
             api=api,
             url=self.company_url.rstrip("/"),
@@ -206,8 +204,3 @@ class Pipedrive:
             refresh_token=next(iter(self.refresh_token), ""),
         )
         return Reader(company=company)
-
-
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or parts.hostname in _LOOPBACK

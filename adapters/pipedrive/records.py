@@ -6,29 +6,22 @@ https://pipedrive.readme.io/docs/guide-for-webhooks-v2
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import moment, readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 WON, LOST, DELETED = "won", "lost", "deleted"
 CLOSED: Final[Mapping[str, str]] = {WON: "won_time", LOST: "lost_time"}
 """Status → the field that dates it."""
-SHORTEST_PHONE: Final = 7
-"""Fewer digits are an extension, which many people share."""
 CUSTOM: Final = re.compile(r"[0-9a-f]{40}")
 """The key of a custom field."""
 _TYPED: Final = frozenset({"type", "value", "values", "id", "currency"})
 Record: TypeAlias = Mapping[str, Any]
-
-
-def name_of(record: RecordRef) -> str:
-    """The record as one word, `deal:4821`."""
-    return f"{record.object}:{record.id}"
 
 
 def person_of(record: Record) -> str | None:
@@ -39,15 +32,15 @@ def person_of(record: Record) -> str | None:
 
 def identities_of(ref: RecordRef, record: Record, person: Record, merged: str | None = None) -> tuple[Identity, ...]:
     """What finds the subject: the record, one merged into it, its person, and the person's e-mails and phones."""
-    names = [name_of(ref)]
+    names = [ref.name]
     if merged:
         names.append(f"{ref.object}:{merged}")
     if ref.object != "person" and (of := person_of(record)):
         names.append(f"person:{of}")
     found = [Identity(kind="record", value=name) for name in names]
     source = record if ref.object == "person" else person
-    found += _readable("email", values_of(source, "emails"))
-    found += _readable("phone", values_of(source, "phones"))
+    found += readable_identities("email", values_of(source, "emails"))
+    found += readable_identities("phone", values_of(source, "phones"))
     return tuple(dict.fromkeys(found))
 
 
@@ -76,7 +69,7 @@ def events_of(
     person = fetched.get(f"person:{person_of(record)}") or {}
     identities = identities_of(ref, record, person, merged)
     event = partial(Event, record=ref, is_lead=True, identities=identities)
-    name, created, updated = name_of(ref), time_of(record, "add_time"), time_of(record, "update_time")
+    name, created, updated = ref.name, time_of(record, "add_time"), time_of(record, "update_time")
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
     if ref.object != "person" and (of := person_of(record)):
         events.append(event(key=f"{name}:person:{of}", at=created, kind=Kind.IDENTIFY))
@@ -93,14 +86,6 @@ def events_of(
     data = data_of(record, person)
     events.append(event(key=f"{name}:profile@{moment(updated)}", at=updated, kind=Kind.PROFILE, data=data))
     return events
-
-
-def deleted_event(ref: RecordRef, at: datetime, survivor: str | None = None) -> Event:
-    """The event of a record that is gone; `survivor`: the id of the one that it was merged into."""
-    names = [name_of(ref), *([f"{ref.object}:{survivor}"] if survivor else [])]
-    identities = tuple(Identity(kind="record", value=name) for name in names)
-    key = f"{name_of(ref)}:deleted"
-    return Event(key=key, at=at, kind=Kind.DELETED, record=ref, is_lead=True, identities=identities)
 
 
 def data_of(record: Record, person: Record) -> dict[str, Any]:
@@ -135,11 +120,6 @@ def values_of(record: Record, name: str) -> list[str]:
     return [str(row["value"]) for row in rows if isinstance(row, dict) and row.get("value")] if rows else []
 
 
-def moment(at: datetime) -> str:
-    """An instant in whole seconds of UTC, as keys hold it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def time_of(record: Record, name: str) -> datetime:
     """The record's time of that name, or the nearest that it has; v1 writes UTC without saying so."""
     given = next((record[key] for key in (name, "add_time", "update_time") if record.get(key)), None)
@@ -157,13 +137,3 @@ def _bare(one: Any) -> Any:
     if one["type"] == "monetary":
         return {"value": one.get("value"), "currency": one.get("currency")}
     return one.get("value", one.get("id"))
-
-
-def _readable(kind: str, texts: Iterable[str]) -> Iterator[Identity]:
-    for text in texts:
-        try:
-            value = Part(text).email() if kind == "email" else Part(text).phone()
-        except BadPayload:
-            continue  # what was typed into the field is no address; it identifies nobody
-        if kind == "email" or len(value.lstrip("+")) >= SHORTEST_PHONE:
-            yield Identity(kind=kind, value=value)

@@ -16,8 +16,8 @@ from adapters.salesforce.client import Org, version_of
 from adapters.salesforce.connect import inspect
 from adapters.salesforce.push import push
 from adapters.salesforce.read import Reader
-from adapters.salesforce.records import data_of, deleted_event, events_of, identities_of, name_of
-from adapters.salesforce.settings import SETTINGS, by_object, mistakes
+from adapters.salesforce.records import data_of, events_of, identities_of
+from adapters.salesforce.settings import SETTINGS, check
 from adapters.salesforce.soap import ACK
 from adapters.salesforce.webhook import DELETED, EVENTS, Notice, is_xml, key_of, long_id, organization_of, read_notices
 from connector.adapter_kit import defaults
@@ -32,8 +32,10 @@ from connector.adapter_kit.contract import (
     Setting,
     Update,
 )
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import fields_by_object
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 
 
@@ -92,7 +94,7 @@ class Salesforce:
         reply = Reply(status=202, body=b'{"accepted": 1}')
         if is_xml(delivery):
             reply = Reply(status=200, body=ACK, content_type="text/xml; charset=utf-8")
-        lane = next((name_of(record) for record in records), "")
+        lane = next((record.name for record in records), "")
         return Received(key=key_of(notices, delivery.body), lane=lane, reply=reply)
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
@@ -148,7 +150,7 @@ class Salesforce:
         record = notice.record
         if record is None or record.object not in self.objects:
             return []
-        name = name_of(record)
+        name = record.name
         if notice.word in DELETED:
             return [deleted_event(record, notice.at or delivery.received_at)]
         if name not in fetched:
@@ -182,7 +184,7 @@ class Salesforce:
 
     def _reader(self, api: Api) -> Reader:
         """Raises `CrmRefused` when a setting cannot be used."""
-        wrong = mistakes(
+        check(
             url=self.url,
             has_credentials=self.takes_updates,
             objects=self.objects,
@@ -191,9 +193,6 @@ class Salesforce:
             history=self.history,
             version=self.version,
         )
-        if wrong:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
         org = Org(
             api=api,
             url=self.url,
@@ -201,5 +200,5 @@ class Salesforce:
             client_id=self.client_id,
             client_secret=self.client_secret[0],
         )
-        more = by_object(self.more_fields)
+        more = fields_by_object(self.more_fields)
         return Reader(org=org, more=more, history=self.history, all_contacts=self.contacts == "all")

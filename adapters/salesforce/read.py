@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.salesforce.client import Org, Row
-from adapters.salesforce.records import FIELDS, events_of, moment, stages_of
+from adapters.salesforce.records import FIELDS, events_of, stages_of
 from adapters.salesforce.related import Related, related_to
 from adapters.salesforce.soql import CHUNK, among, select
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.records import moment
 from connector.adapter_kit.rest import chunks
 from connector.core.event import Event, RecordRef
 

@@ -6,13 +6,13 @@ https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from adapters.salesforce.client import Row
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import deleted_event, moment, readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 STAGES: Final[Mapping[str, str]] = {"Lead": "Status", "Opportunity": "StageName"}
@@ -38,11 +38,6 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 _QUEUE: Final = "00G"
 
 
-def name_of(record: RecordRef) -> str:
-    """The record as one word, `Lead:00Q…`."""
-    return f"{record.object}:{record.id}"
-
-
 def person_of(owner: Any) -> str | None:
     """The id of the owner; a queue is nobody."""
     return None if owner is None or str(owner).startswith(_QUEUE) else str(owner)
@@ -57,7 +52,7 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     row: Row = found["row"]
     if row.get("IsDeleted"):
         return [deleted_event(record, _time(row, "SystemModstamp"))]
-    name = name_of(record)
+    name = record.name
     event = partial(Event, record=record, is_lead=True, identities=identities_of(record, found))
     events = [event(key=f"{name}:identify", at=_time(row, "CreatedDate"), kind=Kind.IDENTIFY)]
     is_seen = bool(found.get("is_seen"))
@@ -65,7 +60,13 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     for place, (stage, at) in enumerate(stages):
         if place == len(stages) - 1 or (since is not None and at >= since):
             events.append(
-                event(key=f"{name}:stage:{stage}@{moment(at)}", at=at, kind=Kind.STAGE, stage=stage, is_seen=is_seen)
+                event(
+                    key=f"{name}:stage:{stage}@{moment(at)}",
+                    at=at,
+                    kind=Kind.STAGE,
+                    stage=stage,
+                    is_seen=is_seen,
+                )
             )
     owner, at = person_of(row.get("OwnerId")), Part(found["owner"], "$.owner").instant()
     email = (row.get("Owner") or {}).get("Email") if owner else None
@@ -77,20 +78,13 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     return events
 
 
-def deleted_event(record: RecordRef, at: datetime) -> Event:
-    """The event of a record that is gone."""
-    name = name_of(record)
-    identities = (Identity(kind="record", value=name),)
-    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
-
-
 def identities_of(record: RecordRef, found: Mapping[str, Any]) -> tuple[Identity, ...]:
     """What finds the subject: the record, those it was converted into or from, its contacts, e-mails, mobile phones.
 
     `Phone` is left out: it is often a company's switchboard, which would make one person of all its people.
     """
     row: Row = found["row"]
-    names = [name_of(record)]
+    names = [record.name]
     for source in (row, *found["leads"]):
         names += [f"Lead:{source['Id']}"] if source is not row else []
         names += [f"Contact:{source['ConvertedContactId']}"] if source.get("ConvertedContactId") else []
@@ -98,7 +92,8 @@ def identities_of(record: RecordRef, found: Mapping[str, Any]) -> tuple[Identity
     names += [f"Contact:{contact['Id']}" for contact in found["contacts"]]
     identities = [Identity(kind="record", value=name) for name in names]
     for source in (row, *found["contacts"], *found["leads"]):
-        identities += _readable("email", source.get("Email")) + _readable("phone", source.get("MobilePhone"))
+        identities += readable_identities("email", [source.get("Email")])
+        identities += readable_identities("phone", [source.get("MobilePhone")])
     return tuple(dict.fromkeys(identities))
 
 
@@ -107,11 +102,6 @@ def data_of(found: Mapping[str, Any]) -> dict[str, Any]:
     data = _plain(found["row"])
     contacts = [_plain(contact) for contact in found["contacts"]]
     return {**data, "Contacts": contacts} if contacts else data
-
-
-def moment(at: datetime) -> str:
-    """An instant in whole seconds of UTC, as keys hold it: Salesforce keeps no more than that."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def stages_of(record_object: str, row: Row, history: Sequence[tuple[str, str]], *, is_told: bool) -> list[list[str]]:
@@ -143,16 +133,6 @@ def _plain(row: Row) -> dict[str, Any]:
         for name, value in row.items()
         if name != "attributes" and value is not None
     }
-
-
-def _readable(kind: str, value: Any) -> list[Identity]:
-    part = Part(value)
-    try:
-        read = part.maybe(Part.email) if kind == "email" else part.maybe(Part.phone)
-    except BadPayload:
-        return []  # what somebody typed into the field is no address; it identifies nobody
-    is_long = read is not None and (kind == "email" or len(read.lstrip("+")) >= 7)  # noqa: PLR2004 - fewer digits are an extension
-    return [Identity(kind=kind, value=read)] if read is not None and is_long else []
 
 
 def _time(row: Row, name: str) -> datetime:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from adapters.salesforce.client import is_address, version_of
 from adapters.salesforce.records import FIELDS
 from connector.adapter_kit.contract import RATE_SETTING, Setting
+from connector.adapter_kit.settings import check_settings
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "url": Setting(description="https://<My Domain>.my.salesforce.com", is_required=True, default=""),
@@ -28,7 +28,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
 }
 
 
-def mistakes(
+def check(
     *,
     url: str,
     has_credentials: bool,
@@ -37,8 +37,8 @@ def mistakes(
     contacts: str,
     history: str,
     version: str,
-) -> list[str]:
-    """The settings that cannot be used, each with what is allowed."""
+) -> None:
+    """Raises `CrmRefused` that names every setting that cannot be used, with what is allowed."""
     checks = {
         "url (https://<My Domain>.my.salesforce.com)": is_address(url),
         "client_id and client_secret (of the external client app)": has_credentials,
@@ -48,16 +48,7 @@ def mistakes(
         "history (auto, yes or no)": history in {"auto", "yes", "no"},
         "version (such as 66.0)": version_of(version) is not None,
     }
-    return [name for name, is_right in checks.items() if not is_right]
-
-
-def by_object(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """`Lead.Budget__c` and the like as object → fields."""
-    fields: dict[str, tuple[str, ...]] = defaultdict(tuple)
-    for name in names:
-        record_object, _, field = name.partition(".")
-        fields[record_object] += (field,)
-    return fields
+    check_settings(checks)
 
 
 def _is_field(name: str) -> bool:

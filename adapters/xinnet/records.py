@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_form, read_json
-from connector.core.errors import BadPayload, UnknownEvent
+from connector.adapter_kit.records import readable_identities
+from connector.core.errors import UnknownEvent
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 NUMBER: Final = "单号"
@@ -128,13 +129,7 @@ def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Even
 
 def _persons(lead: Part) -> list[Identity]:
     """By mobile and e-mail, as Xinnet tells customers apart. One that cannot be read is none: people type them."""
-    found = []
-    for kind, name, read in (("email", EMAIL, Part.email), ("phone", MOBILE, Part.phone)):
-        try:
-            found.append(Identity(kind=kind, value=read(lead[name])))
-        except BadPayload:
-            continue
-    return found
+    return [*readable_identities("email", [lead[EMAIL]]), *readable_identities("phone", [lead[MOBILE]])]
 
 
 def _data(lead: Part, *, is_whole: bool) -> dict[str, Any]:

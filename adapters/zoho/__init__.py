@@ -15,8 +15,8 @@ from adapters.zoho import connect
 from adapters.zoho.client import ACCOUNTS, Account
 from adapters.zoho.push import push
 from adapters.zoho.read import Reader
-from adapters.zoho.records import data_of, deleted_event, events_of, identities_of, name_of
-from adapters.zoho.settings import SETTINGS, by_module, ids_of, mistakes
+from adapters.zoho.records import data_of, events_of, identities_of
+from adapters.zoho.settings import SETTINGS, check, ids_of
 from adapters.zoho.webhook import EVENTS, WEBHOOK, Notice, body_of, is_callback, key_of, read_notice, secret_of
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -30,6 +30,8 @@ from connector.adapter_kit.contract import (
     Setting,
     Update,
 )
+from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.settings import fields_by_object
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
@@ -99,7 +101,7 @@ class Zoho:
         records = (one for one in notice.records if isinstance(one, RecordRef))
         return Received(
             key=key_of(notice),
-            lane=next((name_of(record) for record in records), ""),
+            lane=next((record.name for record in records), ""),
             reply=Reply(status=202, body=b'{"accepted": 1}'),
         )
 
@@ -166,7 +168,7 @@ class Zoho:
     def _events(
         self, notice: Notice, record: RecordRef, delivery: Delivery, fetched: Mapping[str, Any]
     ) -> list[Event | BadPayload]:
-        name, at = name_of(record), notice.at or delivery.received_at
+        name, at = record.name, notice.at or delivery.received_at
         if notice.word == "delete":
             return [deleted_event(record, at)]
         if name not in fetched:
@@ -200,7 +202,7 @@ class Zoho:
 
     def _reader(self, api: Api) -> Reader:
         """Raises `CrmRefused` when a setting cannot be used."""
-        wrong = mistakes(
+        check(
             data_center=self.data_center,
             accounts_url=self.accounts_url,
             api_url=self.api_url,
@@ -210,9 +212,6 @@ class Zoho:
             choices=(self.pipelines, self.timeline),
             trigger=self.trigger,
         )
-        if wrong:
-            message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
-            raise CrmRefused(message)
         account = Account(
             api=api,
             accounts=self.accounts_url or ACCOUNTS[self.data_center],
@@ -222,5 +221,5 @@ class Zoho:
             refresh_token=self.refresh_token[0],
         )
         is_told, has_pipelines = self.timeline == "yes", self.pipelines == "yes"
-        more = by_module(self.more_fields)
+        more = fields_by_object(self.more_fields)
         return Reader(account=account, more=more, has_pipelines=has_pipelines, has_timeline=is_told)

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.zoho.client import CHUNK, PAGE, Account, Row, among
-from adapters.zoho.records import FIELDS, STAGES, deleted_event, events_of, id_of, moment, stages_of
+from adapters.zoho.records import FIELDS, STAGES, events_of, id_of, stages_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.records import deleted_event, moment
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef

@@ -6,13 +6,13 @@ https://www.zoho.com/crm/developer/docs/api/v8/field-meta.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from adapters.zoho.client import Row
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.records import moment, readable_identities
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 STAGES: Final[Mapping[str, str]] = {"Leads": "Lead_Status", "Deals": "Stage"}
@@ -27,11 +27,6 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 """What is read of each module, besides the setting `more_fields`; `Pipeline` by the setting `pipelines`."""
 
 
-def name_of(record: RecordRef) -> str:
-    """The record as one word, `Leads:4876…`."""
-    return f"{record.object}:{record.id}"
-
-
 def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | None = None) -> list[Event]:
     """The events that a record stands for as it is now, and the stages it had since. Raises `BadPayload`: no time.
 
@@ -39,7 +34,7 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     `email`, and the `contact` of a deal; `is_seen`: nothing says since when the record is in its stage.
     """
     row: Row = found["row"]
-    name = name_of(record)
+    name = record.name
     event = partial(Event, record=record, is_lead=True, identities=identities_of(record, found))
     events = [event(key=f"{name}:identify", at=_time(row, "Created_Time"), kind=Kind.IDENTIFY)]
     line, is_seen = row.get("Pipeline"), bool(found.get("is_seen"))
@@ -56,24 +51,18 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     return events
 
 
-def deleted_event(record: RecordRef, at: datetime) -> Event:
-    """The event of a record that is gone."""
-    name = name_of(record)
-    identities = (Identity(kind="record", value=name),)
-    return Event(key=f"{name}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
-
-
 def identities_of(record: RecordRef, found: Mapping[str, Any]) -> tuple[Identity, ...]:
     """What finds the subject: the record, the contact of a deal, their e-mails and mobile phones.
 
     `Phone` is left out: it is often a company's switchboard, which would make one person of all its people.
     """
     contact = found.get("contact")
-    identities = [Identity(kind="record", value=name_of(record))]
+    identities = [Identity(kind="record", value=record.name)]
     if contact:
         identities.append(Identity(kind="record", value=f"Contacts:{contact['id']}"))
     for source in (found["row"], contact or {}):
-        identities += _readable("email", source.get("Email")) + _readable("phone", source.get("Mobile"))
+        identities += readable_identities("email", [source.get("Email")])
+        identities += readable_identities("phone", [source.get("Mobile")])
     return tuple(dict.fromkeys(identities))
 
 
@@ -109,21 +98,6 @@ def id_of(lookup: Any) -> str | None:
     """The id of a lookup such as `Owner`."""
     value = lookup.get("id") if isinstance(lookup, dict) else None
     return str(value) if value else None
-
-
-def moment(at: datetime) -> str:
-    """An instant in whole seconds of UTC, as keys hold it: Zoho keeps no more than that."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _readable(kind: str, value: Any) -> list[Identity]:
-    part = Part(value)
-    try:
-        read = part.maybe(Part.email) if kind == "email" else part.maybe(Part.phone)
-    except BadPayload:
-        return []  # what somebody typed into the field is no address; it identifies nobody
-    is_long = read is not None and (kind == "email" or len(read.lstrip("+")) >= 7)  # noqa: PLR2004 - fewer digits are an extension
-    return [Identity(kind=kind, value=read)] if read is not None and is_long else []
 
 
 def _time(row: Row, name: str) -> datetime:

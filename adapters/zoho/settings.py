@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from adapters.zoho.client import ACCOUNTS, is_address
 from adapters.zoho.records import FIELDS
 from connector.adapter_kit.contract import RATE_SETTING, Setting
+from connector.adapter_kit.settings import check_settings
 
 TRIGGERS: Final = frozenset({"workflow", "approval", "blueprint", "pathfinder", "orchestration"})
 YES_NO: Final = frozenset({"yes", "no"})
@@ -44,7 +44,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
 }
 
 
-def mistakes(
+def check(
     *,
     data_center: str,
     accounts_url: str,
@@ -54,8 +54,8 @@ def mistakes(
     more_fields: tuple[str, ...],
     choices: tuple[str, ...],
     trigger: tuple[str, ...],
-) -> list[str]:
-    """The settings that cannot be used, each with what is allowed."""
+) -> None:
+    """Raises `CrmRefused` that names every setting that cannot be used, with what is allowed."""
     checks = {
         f"data_center ({', '.join(ACCOUNTS)})": data_center in ACCOUNTS,
         "accounts_url (https://accounts.zoho.…)": not accounts_url or is_address(accounts_url),
@@ -66,16 +66,7 @@ def mistakes(
         "pipelines and timeline (yes or no)": set(choices) <= YES_NO,
         f"trigger ({', '.join(sorted(TRIGGERS))})": set(trigger) <= TRIGGERS,
     }
-    return [name for name, is_right in checks.items() if not is_right]
-
-
-def by_module(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """`Leads.Budget` and the like as module → fields."""
-    fields: dict[str, tuple[str, ...]] = defaultdict(tuple)
-    for name in names:
-        module, _, field = name.partition(".")
-        fields[module] += (field,)
-    return fields
+    check_settings(checks)
 
 
 def ids_of(names: Iterable[str]) -> dict[str, str]:

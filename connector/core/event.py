@@ -97,6 +97,11 @@ class RecordRef:
     object: str
     id: str
 
+    @property
+    def name(self) -> str:
+        """The record as one word, `lead:1907`."""
+        return f"{self.object}:{self.id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

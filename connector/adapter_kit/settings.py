@@ -1,0 +1,58 @@
+"""Checks what a connection is set to, and reads settings that hold several things in one text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from connector.core.errors import CrmRefused
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def check_settings(checks: Mapping[str, bool]) -> None:
+    """Raises `CrmRefused` that names all settings that cannot be used; `checks`: name and what is allowed → is good."""
+    if wrong := [name for name, is_good in checks.items() if not is_good]:
+        message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
+        raise CrmRefused(message)
+
+
+def is_safe_address(url: str) -> bool:
+    """Whether credentials may be sent there: by HTTPS, or on this machine by HTTP."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or is_loopback(url))
+
+
+def is_safe_origin(url: str) -> bool:
+    """Whether it is a safe address without a path."""
+    return is_safe_address(url) and urlsplit(url).path in {"", "/"}
+
+
+def is_loopback(url: str) -> bool:
+    """Whether it is an address of this machine by HTTP."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK
+
+
+def fields_by_object(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Fields named as `Lead.Budget__c`: object → fields."""
+    fields: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    for name in names:
+        record_object, _, field = name.partition(".")
+        fields[record_object] += (field,)
+    return fields
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of that name, of the setting `zone`. Raises `CrmRefused` when there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        message = f"the connection's settings cannot be used: zone ({name!r} is no time zone such as Asia/Tokyo)"
+        raise CrmRefused(message) from error
