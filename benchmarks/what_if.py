@@ -28,7 +28,7 @@ from connector.mapping import parse_mapping
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.what_if.compare import what_if
-from connector.what_if.proposals import Proposal
+from connector.what_if.proposal import Proposal
 
 DRAFT: Final = MAPPING.replace("meeting: appointment_acquisition", "meeting: visited")
 """Two subjects of five have been at that stage."""

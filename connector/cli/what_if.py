@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 
@@ -19,9 +19,10 @@ from connector.core.rules import TEMPLATES
 from connector.mapping import read_text
 from connector.operations.mappings import read_file
 from connector.runtime.parts import Runtime
-from connector.what_if import what_if as operations
+from connector.what_if import compare
+from connector.what_if import forecast as forecasts
 from connector.what_if.forecast import Expected, Forecast
-from connector.what_if.proposal import Asked
+from connector.what_if.proposal import WhatIfRequest, read_proposal
 from connector.what_if.report import Difference, WhatIf
 from connector.what_if.simulate import raw_settings
 
@@ -53,15 +54,21 @@ def what_if(
     """
     shown: list[Difference] = []
     with opened() as runtime:
-        asked = Asked(
+        request = WhatIfRequest(
             mappings=_drafts(runtime, of, draft),
             settings=None if settings is None else raw_settings(_content(settings)),
             template=template,
             in_progress=in_progress,
             since=since.date().isoformat() if since else None,
         )
-        with _progress("What-if") as progress:
-            found = operations.run(runtime, asked, progress=progress, each=_told(shown, is_json=is_json))
+        with progress_bar("What-if", sys.stderr) as progress:
+            found = compare.what_if(
+                runtime,
+                read_proposal(runtime, request),
+                since=request.since_date,
+                progress=progress,
+                each=_shown_or_printed(shown, is_json=is_json),
+            )
     if is_json:
         print_json(found.to_json())
         return
@@ -78,8 +85,8 @@ def forecast(days: int, *, is_json: bool) -> None:
     With --json: a line for each decision; last, the sums.
     """
     shown: list[Expected] = []
-    with opened() as runtime, _progress("Forecast") as progress:
-        found = operations.run_forecast(runtime, days, progress=progress, each=_told(shown, is_json=is_json))
+    with opened() as runtime, progress_bar("Forecast", sys.stderr) as progress:
+        found = forecasts.forecast(runtime, days, progress=progress, each=_shown_or_printed(shown, is_json=is_json))
     if is_json:
         print_json(found.to_json())
     else:
@@ -104,25 +111,25 @@ def _content(path: Path) -> bytes:
         raise NotFound(message) from error
 
 
-def _told(shown: list[Any], *, is_json: bool) -> Callable[[Any], None]:
-    """Each as a line at once, or the first few to be shown at the end."""
+def _shown_or_printed(shown: list[Any], *, is_json: bool) -> Callable[[Any], None]:
+    """Prints each as a line at once, or keeps the first few in `shown` for the end."""
 
-    def tell(one: Any) -> None:
+    def take(found: Any) -> None:
         if is_json:
-            print_json(one.to_json())
+            print_json(found.to_json())
         elif len(shown) < _SHOWN:
-            shown.append(one)
+            shown.append(found)
 
-    return tell
+    return take
 
 
 @contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
+def progress_bar(label: str, stream: TextIO) -> Iterator[Callable[[int, int], None]]:
+    """A bar that shows how many are done, and of how many; nothing where the stream is no terminal."""
+    if not stream.isatty():
         yield lambda _done, _all: None
         return
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+    with click.progressbar(length=1, label=label, file=stream) as bar:
 
         def show(done: int, total: int) -> None:
             bar.length = max(total, 1)
@@ -188,5 +195,5 @@ def _joined(parts: Iterable[tuple[tuple[str, ...], int]]) -> Iterable[tuple[str,
 
 
 def _with_parts(count: int, parts: Iterable[tuple[str, int]]) -> str:
-    told = "; ".join(f"{name}: {number}" for name, number in parts)
-    return f"{count} ({told})" if told else str(count)
+    text = "; ".join(f"{name}: {number}" for name, number in parts)
+    return f"{count} ({text})" if text else str(count)

@@ -25,7 +25,8 @@ from connector.store import connections as queries
 from connector.store import deliveries, remaps
 from connector.store import mapping_versions as versions
 from connector.store.rows import Row
-from connector.what_if.compare import Proposal, what_if
+from connector.what_if.compare import what_if
+from connector.what_if.proposal import Proposal
 from connector.what_if.report import WhatIf
 
 

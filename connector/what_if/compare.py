@@ -1,13 +1,42 @@
 """What-if: every subject's events folded under a proposal, beside how it stands; writes nothing, sends nothing."""
 
+# Theory of operation
+#
+# A what-if must say exactly what publishing would do, without doing it. So it does not estimate: it runs the code that
+# publishing runs (`translate`, `fold`, `wanted_update`) over the same stored events, and compares two states of every
+# subject, both of them as they are after the daily rules of today, which run within a minute of publishing:
+#
+# - as it stands: the stored state, with today's daily rules run on it where they are still due;
+# - as it would be: a fold of all its stored events from the first one on, under the proposed rules. Events of a
+#   connection with a proposed mapping are translated anew from what the system said; all others keep their steps.
+#   Statuses that the proposed template does not have are renamed in the steps.
+#
+# This equals what publishing does because that translates the same events by the same mapping and folds the subjects
+# anew from the same steps, and because the fold is the same whatever order the events came in. Held events that can be
+# translated now are released, applied ones that cannot be any more are held: both are counted on the way.
+#
+# It is made in two passes, since most subjects do not change. `_suspects` reads a page of subjects with their events,
+# and picks those that may differ: with a mapping alone, those of whom an event gets other steps; else those whose fold
+# shows something else, or asks for mail today. `_explained` then folds each of these a second time, its present steps
+# under the present rules, and tells the two lists of decisions apart: what is only in one of them is the reason. Where
+# that second fold gives what the proposal gives, the difference is not the proposal's: settings were changed since the
+# subject was folded last. Such subjects are counted as drifted.
+#
+# Mails are the notices of today that only the new decisions ask for and that are not in the outbox yet; notices of days
+# that are over are never sent. A new template sends none. Pushes are what `wanted_update` wants of each record of a
+# subject whose status, since or owner changes; a stage that the system had not when it was asked last is named.
+#
+# Each page is one transaction that sees one moment. `after` and `counts` are all that there is to know between pages,
+# so that workers can go on where another ended.
+
 from __future__ import annotations
 
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
 from itertools import groupby, pairwise, takewhile
 from operator import itemgetter
 from typing import Any, Final
@@ -15,24 +44,37 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
+from connector.adapter_kit.contract import EMPTIED_STAGE
 from connector.core.calendar import day_start, local_day
 from connector.core.decision import Decision
 from connector.core.engine import Folded, Ruleset, fold, fold_all
 from connector.core.event import Step
+from connector.core.mapping import MappingRules
 from connector.core.state import State
-from connector.core.updates import ShownSubject
+from connector.core.updates import SeenRecord, ShownSubject, follows_subject, wanted_update
 from connector.i18n.statuses import labels_in
 from connector.pipeline.decisions import notice_key
+from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import histories, subjects
+from connector.store import catalogs, histories, subjects
 from connector.store.histories import Standing, Stored
-from connector.what_if.proposals import Proposal, new_names
-from connector.what_if.pushable import Pushable
-from connector.what_if.report import Cancelled, Counts, Difference, WhatIf, other, shown, shows
-from connector.what_if.retranslate import Retelling, Retold
+from connector.store.rows import Row
+from connector.what_if.proposal import Proposal, renamed_statuses
+from connector.what_if.report import (
+    Cancelled,
+    Counts,
+    Difference,
+    Push,
+    WhatIf,
+    decisions_apart,
+    shown,
+    shows,
+)
+from connector.what_if.retranslate import BothHistories, Retranslation
 
 PAGE: Final = 500
-__all__ = ["Cancelled", "Comparison", "Difference", "Proposal", "WhatIf", "what_if"]
+STAGE_WORDS: Final = frozenset({"stage", EMPTIED_STAGE})
+"""What `ECHOES` calls a stage's field."""
 
 
 def what_if(
@@ -40,16 +82,17 @@ def what_if(
     proposal: Proposal,
     *,
     since: date | None = None,
+    page: int = PAGE,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
     is_cancelled: Callable[[], bool] = lambda: False,
     each: Callable[[Difference], None] = lambda _difference: None,
 ) -> WhatIf:
     """What would be other than now, had the proposal been in force; `each` is given every subject that differs.
 
-    `since`: events before that local date keep what was made of them. `progress` is told subjects done and to do.
-    Raises `Cancelled`, and `WrongSetting` for a template that one cannot go to.
+    `since`: events before that local date keep what was made of them. `progress` gets how many subjects are done, and
+    of how many, after each `page` of them. Raises `Cancelled`, and `WrongSetting` for a template that one cannot go to.
     """
-    comparison = Comparison(runtime, proposal, since=since, each=each)
+    comparison = Comparison(runtime, proposal, since=since, page=page, each=each)
     while comparison.advance():
         progress(comparison.done, comparison.total)
         if is_cancelled():
@@ -61,8 +104,7 @@ def what_if(
 class Comparison:
     """A what-if on its way, page by page: `after` is the subject that it has come to, `counts` what was found so far.
 
-    Both sides are as after the daily rules of today, which run within a minute of publishing. `now` says which day that
-    is; pages that are compared at different times need the same.
+    `now` says which day is today; pages that are compared at different times need the same.
     """
 
     def __init__(
@@ -70,8 +112,9 @@ class Comparison:
         runtime: Runtime,
         proposal: Proposal,
         *,
-        since: date | None = None,
         each: Callable[[Difference], None],
+        since: date | None = None,
+        page: int = PAGE,
         after: str = "",
         counts: Counts | None = None,
         now: datetime | None = None,
@@ -79,25 +122,26 @@ class Comparison:
         self.after = after
         self.counts: Final[Counts] = Counter() if counts is None else counts
         self._runtime: Final = runtime
-        self._anew: Final = frozenset(proposal.mappings)
-        self._is_mapping: Final = proposal.settings is None and proposal.template is None
+        self._page: Final = page
+        self._each: Final = each
+        self._translated: Final = frozenset(proposal.mappings)
+        self._is_mapping_alone: Final = proposal.settings is None and proposal.template is None
         self._is_silent: Final = proposal.template is not None
-        names = new_names(runtime.ruleset.template, proposal)
-        self._retelling: Final = Retelling(proposal.mappings, names, self.counts)
         self._now: Final = now or runtime.clock()
         self._present: Final = runtime.ruleset
+        names = renamed_statuses(self._present.template, proposal)
+        self._retranslation: Final = Retranslation(proposal.mappings, names, self.counts)
         self._proposed: Final = Ruleset(
             proposal.template or self._present.template, proposal.settings or self._present.settings
         )
         self._since: Final = day_start(since.toordinal(), self._present.zone) if since else None
-        self._pushable: Final = Pushable(runtime.connections.all(), proposal.mappings, self._proposed.zone)
+        self._pushes: Final = _Pushes(runtime.connections.all(), proposal.mappings, self._proposed.zone)
         self._labels: Final = labels_in("en", self._proposed.statuses.values())
-        self._each: Final = each
         self._day: Final = local_day(self._now, self._proposed.zone)
         self._midnight: Final = day_start(self._day, self._proposed.zone)
         with runtime.database.read() as connection:
             self.total: Final = histories.count(connection)
-            self._pushable.look_up(connection)
+            self._pushes.read_stages(connection)
 
     @property
     def done(self) -> int:
@@ -112,121 +156,187 @@ class Comparison:
 
     def _advance(self, connection: Connection) -> bool:
         """What it has read is gone when it returns, before the collector is back: nothing is left to be searched."""
-        page = histories.page(connection, self.after, PAGE)
+        page = histories.page(connection, self.after, self._page)
         if not page:
             return False
-        stored = histories.events_between(connection, self.after, page[-1].id, anew=self._anew, since=self._since)
-        through = {of: list(rows) for of, rows in groupby(stored, itemgetter(0))}
-        for difference in self._explained(connection, list(self._others(page, through))):
+        last = page[-1].id
+        stored = histories.events_between(connection, self.after, last, anew=self._translated, since=self._since)
+        events = {subject: list(rows) for subject, rows in groupby(stored, itemgetter(0))}
+        for difference in self._explained(connection, list(self._suspects(page, events))):
             self.counts.update(difference.counted())
             self._each(difference)
         self.counts["subjects",] += len(page)
-        self.after = page[-1].id
+        self.after = last
         return True
 
-    def _others(self, page: Sequence[Standing], through: Mapping[str, Sequence[Stored]]) -> Iterator[_Other]:
+    def _suspects(self, page: Sequence[Standing], events: Mapping[str, Sequence[Stored]]) -> Iterator[_Suspect]:
         """The subjects that a fold under the proposal shows otherwise, or for which it asks for mail today."""
-        for one in page:
-            rows = through.get(one.id)
-            if not rows:
+        retranslation = self._retranslation
+        histories_of = retranslation.if_different if self._is_mapping_alone else retranslation.whole
+        for standing in page:
+            rows = events.get(standing.id)
+            both = histories_of(rows) if rows else None
+            if both is None:
                 continue
-            told = self._retelling.other(rows) if self._is_mapping else self._retelling.whole(rows)
-            if told is None:
-                continue
-            raw = self._standing(one)
+            raw = self._as_it_stands(standing)
             until = max(self._day, raw["last_run"]) if raw else self._day
-            folded = _fold(told.proposed, self._proposed, until)
+            folded = _fold(both.proposed, self._proposed, until)
             is_same = shows(raw, folded.state) if raw and folded else not raw and not folded
-            if self._is_mapping or not is_same or self._is_noticed(folded):
-                yield _Other(id=one.id, told=told, raw=raw, folded=folded, until=until, is_same=is_same)
+            if self._is_mapping_alone or not is_same or self._asks_for_mail(folded):
+                yield _Suspect(id=standing.id, histories=both, raw=raw, folded=folded, until=until, is_same=is_same)
 
-    def _standing(self, one: Standing) -> dict[str, Any] | None:
+    def _as_it_stands(self, standing: Standing) -> dict[str, Any] | None:
         """The JSON of the state as it stands after today's daily rules."""
-        if one.state is None:
+        if standing.state is None:
             return None
-        raw: dict[str, Any] = orjson.loads(one.state)
+        raw: dict[str, Any] = orjson.loads(standing.state)
         today = local_day(self._now, self._present.zone)
-        if one.due is None or one.due > today:
+        if standing.due is None or standing.due > today:
             return raw
         return fold(State.from_json(raw), (), self._present, today).state.to_json()
 
-    def _is_noticed(self, folded: Folded | None) -> bool:
-        return folded is not None and any(one.notify for one in self._of_today(reversed(folded.decisions)))
+    def _asks_for_mail(self, folded: Folded | None) -> bool:
+        return folded is not None and any(decision.notify for decision in self._of_today(folded.decisions))
 
-    def _of_today(self, newest_first: Iterable[Decision]) -> Iterator[Decision]:
-        return takewhile(lambda one: one.at >= self._midnight, newest_first)
+    def _of_today(self, decisions: Sequence[Decision]) -> Iterator[Decision]:
+        """Newest first."""
+        return takewhile(lambda decision: decision.at >= self._midnight, reversed(decisions))
 
-    def _explained(self, connection: Connection, others: Sequence[_Other]) -> Iterator[Difference]:
+    def _explained(self, connection: Connection, suspects: Sequence[_Suspect]) -> Iterator[Difference]:
         """Those that differ because of the proposal, and why."""
-        ids = [one.id for one in others]
+        ids = [suspect.id for suspect in suspects]
         if not ids:
             return
-        names = subjects.identities_of(connection, ids)
+        identities = subjects.identities_of(connection, ids)
         records = subjects.records_of(connection, ids)
-        for one in others:
-            present = _fold(one.told.present, self._present, one.until)
-            undone, made = other(_decisions(present), _decisions(one.folded))
-            after = shown(one.folded.state if one.folded else None)
+        for suspect in suspects:
+            present = _fold(suspect.histories.present, self._present, suspect.until)
+            undone, made = decisions_apart(_decisions(present), _decisions(suspect.folded))
+            after = shown(suspect.folded.state if suspect.folded else None)
             if not undone and not made and shown(present.state if present else None) == after:
-                self.counts["drifted",] += not one.is_same
+                self.counts["drifted",] += not suspect.is_same
                 continue
-            before = {name: one.raw[name] for name in after} if one.raw else shown(None)
-            is_told = any(before[name] != after[name] for name in ("status", "since", "owner"))
+            before = {name: suspect.raw[name] for name in after} if suspect.raw else shown(None)
+            names = identities[suspect.id]
             yield Difference(
-                subject=one.id,
-                names=names[one.id],
+                subject=suspect.id,
+                names=names,
                 before=before,
                 after=after,
                 undone=undone,
                 made=made,
-                mails=() if self._is_silent else self._mails(connection, one.id, undone, made),
-                pushes=self._pushable.pushes(self._as_shown(one, names[one.id]), records[one.id]) if is_told else (),
+                mails=() if self._is_silent else self._mails(connection, suspect.id, undone, made),
+                pushes=self._pushes_of(suspect, names, records[suspect.id], before, after),
             )
 
-    def _as_shown(self, one: _Other, identities: Sequence[tuple[str, str]]) -> ShownSubject:
-        """What the records of a subject would show of it; of one that nothing has happened to any more, from now on."""
-        after = shown(one.folded.state if one.folded else None)
-        return ShownSubject(
+    def _pushes_of(
+        self,
+        suspect: _Suspect,
+        identities: Sequence[tuple[str, str]],
+        records: Sequence[Row],
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+    ) -> tuple[Push, ...]:
+        """The updates of its records; one that nothing has happened to any more is shown as such from now on."""
+        if all(before[name] == after[name] for name in ("status", "since", "owner")):
+            return ()
+        subject = ShownSubject(
             status=after["status"],
             label=self._labels.get(after["status"], after["status"]),
-            since=one.folded.state.since if one.folded else self._now,
+            since=suspect.folded.state.since if suspect.folded else self._now,
             owner=after["owner"],
             profile=after["profile"],
             identities=identities,
         )
+        return self._pushes.pushes(subject, records)
 
     def _mails(
-        self, connection: Connection, of: str, undone: Sequence[Decision], made: Sequence[Decision]
+        self, connection: Connection, subject: str, undone: Sequence[Decision], made: Sequence[Decision]
     ) -> tuple[tuple[str, str], ...]:
         """Rule and recipient of each mail of today that no decision has asked for yet."""
-        asked = {(one.rule, to) for one in self._of_today(reversed(undone)) for to in one.notify}
+        asked = {(decision.rule, to) for decision in self._of_today(undone) for to in decision.notify}
         wanted = {
-            notice_key(one.rule, one.at, to, of): (one.rule, to)
-            for one in self._of_today(reversed(made))
-            for to in one.notify
-            if (one.rule, to) not in asked
+            notice_key(decision.rule, decision.at, to, subject): (decision.rule, to)
+            for decision in self._of_today(made)
+            for to in decision.notify
+            if (decision.rule, to) not in asked
         }
         sent = histories.asked_notices(connection, wanted) if wanted else ()
         return tuple(mail for key, mail in wanted.items() if key not in sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Other:
+class _Suspect:
     """A subject whose fold under the proposal (None: nothing is left of its events) seems to differ from its `raw`."""
 
     id: str
-    told: Retold
+    histories: BothHistories
     raw: Mapping[str, Any] | None
     folded: Folded | None
     until: int
     is_same: bool
 
 
+class _Pushes:
+    """Which updates a change of a subject asks for, and what of them the external systems could not take.
+
+    `drafts`: mappings in place of those in force, by connection.
+    """
+
+    def __init__(self, connections: Mapping[str, Connected], drafts: Mapping[str, MappingRules], zone: tzinfo) -> None:
+        self._zone: Final = zone
+        self._connections: Final = {
+            name: replace(connected, rules=drafts.get(name, connected.rules))
+            for name, connected in connections.items()
+            if connected.adapter.takes_updates
+        }
+        self._stages: Final[dict[str, Mapping[str, Any]]] = {}
+
+    def read_stages(self, connection: Connection) -> None:
+        """Read the stages that the systems had when they were asked last."""
+        for name in self._connections:
+            newest = catalogs.newest(connection, name)
+            if newest is not None:
+                self._stages[name] = newest["content"].get("stages", {})
+
+    def pushes(self, subject: ShownSubject, records: Iterable[Row]) -> tuple[Push, ...]:
+        """The updates of a subject's records (those that are not gone), had it changed to what is given."""
+        return tuple(
+            push
+            for record in records
+            if (connected := self._connections.get(record["connection"])) is not None
+            and follows_subject(connected.rules, record["object"])
+            and (push := self._push(connected, record, subject)) is not None
+        )
+
+    def _push(self, connected: Connected, record: Row, subject: ShownSubject) -> Push | None:
+        """None: nothing is to be sent."""
+        seen = SeenRecord(**{name: record[name] for name in ("object", "pipeline", "stage", "is_gone")})
+        wanted = wanted_update(connected.rules, seen, subject, self._zone)
+        if wanted is None:
+            return None
+        wrong = None
+        if wanted.status is None:
+            wrong = f"no push value for the status {subject.status}"
+        elif stage := self._missing_stage(connected, seen, wanted.status):
+            wrong = f"the system has no stage {stage}"
+        elif wanted.is_empty:
+            return None
+        return Push(connection=connected.name, object=seen.object, record=record["external_id"], wrong=wrong)
+
+    def _missing_stage(self, connected: Connected, record: SeenRecord, values: Mapping[str, Any]) -> str | None:
+        """A stage that is to be set and that the system had not; None also where it was never asked."""
+        pipelines: Mapping[str, Mapping[str, str]] = self._stages.get(connected.name, {}).get(record.object, {})
+        known = pipelines.get(record.pipeline or "") or {stage for stages in pipelines.values() for stage in stages}
+        wanted = (str(value) for name, value in values.items() if connected.adapter.ECHOES.get(name) in STAGE_WORDS)
+        return next((stage for stage in wanted if known and stage not in known), None)
+
+
 def _fold(steps: list[Step], ruleset: Ruleset, until: int) -> Folded | None:
     """The fold of steps that are in order of time already, but for those of one instant."""
     if not steps:
         return None
-    if all(one.at < following.at for one, following in pairwise(steps)):
+    if all(step.at < following.at for step, following in pairwise(steps)):
         return fold(None, steps, ruleset, until)
     return fold_all(steps, ruleset, until)
 

@@ -13,6 +13,7 @@ import orjson
 from connector.core.calendar import local_day
 from connector.core.decision import Decision
 from connector.core.engine import fold
+from connector.core.errors import WrongSetting
 from connector.core.rules import Notice
 from connector.core.state import State
 from connector.runtime.parts import Runtime
@@ -21,6 +22,7 @@ from connector.store.histories import Standing
 from connector.what_if.report import Cancelled, Counts
 
 PAGE: Final = 500
+LONGEST: Final = 3660
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +103,19 @@ def forecast(
     runtime: Runtime,
     days: int,
     *,
+    page: int = PAGE,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
     is_cancelled: Callable[[], bool] = lambda: False,
     each: Callable[[Expected], None] = lambda _expected: None,
 ) -> Forecast:
     """What the daily rules will decide from today until `days` days from now, if nothing else happens.
 
-    `each` is given every decision, subject by subject, those due first first. Raises `Cancelled`.
+    `each` is given every decision, subject by subject, those due first first; `progress` gets how many subjects are
+    done, and of how many, after each `page` of them. Raises `Cancelled`, and `WrongSetting` for too many days.
     """
+    if not 0 <= days <= LONGEST:
+        message = f"--days: found {days}; allowed: 0 (today alone) to {LONGEST}"
+        raise WrongSetting(message)
     today = local_day(runtime.clock(), runtime.ruleset.zone)
     until, after, done = today + days, (0, ""), 0
     counts: Counts = Counter()
@@ -116,18 +123,18 @@ def forecast(
         total = histories.count(connection, until)
     while True:
         with runtime.database.read() as connection:
-            page = histories.due_page(connection, until, after, PAGE)
-            names = subjects.identities_of(connection, [one.id for one in page])
-        if not page:
+            due = histories.due_page(connection, until, after, page)
+            names = subjects.identities_of(connection, [standing.id for standing in due])
+        if not due:
             break
-        for one in page:
-            found = list(_expected(runtime, one, names[one.id], today, until))
+        for standing in due:
+            found = list(_expected(runtime, standing, names[standing.id], today, until))
             counts["subjects",] += bool(found)
             for expected in found:
                 counts.update(expected.counted())
                 each(expected)
-        done += len(page)
-        after = (page[-1].due or 0, page[-1].id)
+        done += len(due)
+        after = (due[-1].due or 0, due[-1].id)
         progress(done, total)
         if is_cancelled():
             message = f"ended after {done} of {total} subjects; nothing was changed"
@@ -136,14 +143,16 @@ def forecast(
 
 
 def _expected(
-    runtime: Runtime, one: Standing, names: Sequence[tuple[str, str]], today: int, until: int
+    runtime: Runtime, standing: Standing, names: Sequence[tuple[str, str]], today: int, until: int
 ) -> Iterator[Expected]:
-    if one.state is None:
+    if standing.state is None:
         return
     ruleset = runtime.ruleset
-    for decision in fold(State.from_json(orjson.loads(one.state)), (), ruleset, until).decisions:
+    for decision in fold(State.from_json(orjson.loads(standing.state)), (), ruleset, until).decisions:
         day = local_day(decision.at, ruleset.zone)
-        yield Expected(subject=one.id, names=names, day=date.fromordinal(day), decision=decision, is_missed=day < today)
+        yield Expected(
+            subject=standing.id, names=names, day=date.fromordinal(day), decision=decision, is_missed=day < today
+        )
 
 
 def _forecast(counts: Counts, until: int) -> Forecast:

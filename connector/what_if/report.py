@@ -89,12 +89,12 @@ class Difference:
             "from": self.before["status"],
             "to": self.after["status"],
             "changed": {name: {"from": self.before[name], "to": self.after[name]} for name in self.changed},
-            "undone": [decided(one) for one in self.undone],
-            "made": [decided(one) for one in self.made],
+            "undone": [_decision(decision) for decision in self.undone],
+            "made": [_decision(decision) for decision in self.made],
             "mails": [{"rule": rule, "to": recipient} for rule, recipient in self.mails],
             "pushes": [
-                {"connection": one.connection, "object": one.object, "id": one.record, "wrong": one.wrong}
-                for one in self.pushes
+                {"connection": push.connection, "object": push.object, "id": push.record, "wrong": push.wrong}
+                for push in self.pushes
             ],
         }
 
@@ -104,8 +104,8 @@ class Difference:
         if "status" in self.changed:
             counts["moved", self.before["status"], self.after["status"]] += 1
         counts.update(("mails", rule) for rule, _ in self.mails)
-        counts.update(("pushes", one.connection) for one in self.pushes)
-        counts.update(("untaken", one.connection, one.object, one.wrong) for one in self.pushes if one.wrong)
+        counts.update(("pushes", push.connection) for push in self.pushes)
+        counts.update(("untaken", push.connection, push.object, push.wrong) for push in self.pushes if push.wrong)
         return counts
 
 
@@ -183,25 +183,25 @@ class WhatIf:
         return sorted(self.moved.items(), key=lambda cell: (-cell[1], cell[0]))
 
 
-def decided(one: Decision) -> dict[str, Any]:
-    """A decision as JSON values, in the words of `connector simulate`."""
-    return {
-        "at": one.at.isoformat(),
-        "rule": one.rule,
-        "from": one.before,
-        "to": one.after,
-        "notify": list(one.notify),
-        "skipped": list(one.skipped),
-        "reason": one.reason.value if one.reason else None,
-        "step": one.step,
-        "facts": dict(one.facts),
-    }
-
-
-def other(before: Sequence[Decision], after: Sequence[Decision]) -> tuple[list[Decision], list[Decision]]:
+def decisions_apart(before: Sequence[Decision], after: Sequence[Decision]) -> tuple[list[Decision], list[Decision]]:
     """The decisions that only one of two folds made, in order: those of the first, those of the second."""
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
     return _without(before[same:], after[same:]), _without(after[same:], before[same:])
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    """A decision as JSON values, in the words of `connector simulate`."""
+    return {
+        "at": decision.at.isoformat(),
+        "rule": decision.rule,
+        "from": decision.before,
+        "to": decision.after,
+        "notify": list(decision.notify),
+        "skipped": list(decision.skipped),
+        "reason": decision.reason.value if decision.reason else None,
+        "step": decision.step,
+        "facts": dict(decision.facts),
+    }
 
 
 def _without(decisions: Sequence[Decision], known: Sequence[Decision]) -> list[Decision]:

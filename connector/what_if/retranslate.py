@@ -11,25 +11,25 @@ import orjson
 from connector.core.errors import Unmapped
 from connector.core.event import Step
 from connector.core.mapping import MappingRules, translate
-from connector.store.histories import APPLIED, Stored
+from connector.core.outcome import COUNTED, Outcome
+from connector.store.histories import Stored
 from connector.store.stored import read_event, read_step, says
-from connector.what_if.proposals import with_new_names
+from connector.what_if.proposal import with_renamed_statuses
 from connector.what_if.report import Counts
 
-HELD: Final = "held"
-_Made: TypeAlias = tuple[Sequence[Step], Sequence[dict[str, Any]] | None] | None
-"""Of an event that is translated anew the steps that it is, and those that it was (None: the same)."""
+_Translation: TypeAlias = tuple[Sequence[Step], Sequence[dict[str, Any]] | None] | None
+"""Of an event that is translated anew the steps that it would be, and (as JSON) those that it is; None: the same."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Retold:
+class BothHistories:
     """A subject's steps in order: as they stand, and as they would be. Those that stay are the same values in both."""
 
     present: list[Step] = field(default_factory=list)
     proposed: list[Step] = field(default_factory=list)
 
 
-class Retelling:
+class Retranslation:
     """Translates anew what the proposal is about; counts the events that would be released or held.
 
     `names`: what statuses have become. `counts` is added to.
@@ -40,45 +40,51 @@ class Retelling:
         self._names: Final = names
         self._counts: Final = counts
 
-    def other(self, rows: Sequence[Stored]) -> Retold | None:
+    def if_different(self, rows: Sequence[Stored]) -> BothHistories | None:
         """A subject's steps as they stand and as they would be; None where what is translated anew stays as it is."""
-        made: list[_Made] = []
-        is_other = False
+        translations: list[_Translation] = []
+        is_different = False
         for row in rows:
-            if row[3] is None:
-                made.append(None)
+            _, _, _, said, raw_steps = row
+            if said is None:
+                translations.append(None)
                 continue
-            steps, raw = self._anew(row), orjson.loads(row[4])
+            steps, raw = self._translate(row), orjson.loads(raw_steps)
             is_same = len(steps) == len(raw) and all(map(says, raw, steps))
-            made.append((steps, None if is_same else raw))
-            is_other = is_other or not is_same
-        return self._retold(rows, made) if is_other else None
+            translations.append((steps, None if is_same else raw))
+            is_different = is_different or not is_same
+        return self._histories(rows, translations) if is_different else None
 
-    def whole(self, rows: Sequence[Stored]) -> Retold:
+    def whole(self, rows: Sequence[Stored]) -> BothHistories:
         """A subject's steps as they stand and as they would be."""
-        return self._retold(rows, [None if row[3] is None else (self._anew(row), orjson.loads(row[4])) for row in rows])
+        return self._histories(rows, list(map(self._translation, rows)))
 
-    def _retold(self, rows: Sequence[Stored], made: Sequence[_Made]) -> Retold:
-        told = Retold()
-        for row, one in zip(rows, made, strict=True):
-            steps, raw = (None, orjson.loads(row[4])) if one is None else one
-            if steps is None:
-                renamed = [{**with_new_names(step, self._names)} for step in raw or ()] if self._names else None
-                told.present += (before := [read_step(step) for step in raw or ()])
-                told.proposed += before if renamed is None else map(read_step, renamed)
+    def _translation(self, row: Stored) -> _Translation:
+        _, _, _, said, raw_steps = row
+        return None if said is None else (self._translate(row), orjson.loads(raw_steps))
+
+    def _histories(self, rows: Sequence[Stored], translations: Sequence[_Translation]) -> BothHistories:
+        histories = BothHistories()
+        for (_, _, outcome, _, raw_steps), translation in zip(rows, translations, strict=True):
+            if translation is None:
+                raw_all = orjson.loads(raw_steps)
+                renamed = [{**with_renamed_statuses(raw, self._names)} for raw in raw_all] if self._names else None
+                histories.present += (before := [read_step(raw) for raw in raw_all])
+                histories.proposed += before if renamed is None else map(read_step, renamed)
             else:
-                told.present += steps if raw is None else map(read_step, raw if row[2] == APPLIED else ())
-                told.proposed += steps
-        return told
+                steps, changed = translation
+                histories.present += steps if changed is None else map(read_step, changed if outcome in COUNTED else ())
+                histories.proposed += steps
+        return histories
 
-    def _anew(self, row: Stored) -> tuple[Step, ...]:
+    def _translate(self, row: Stored) -> tuple[Step, ...]:
         _, name, outcome, said, _ = row
         try:
             steps = translate(read_event(orjson.loads(said or "")), self._rules[name])
         except Unmapped as error:
-            if outcome != HELD:
+            if outcome != Outcome.HELD:
                 self._counts["held", name, f"{error.what}: {error.name}"] += 1
             return ()
-        if outcome == HELD:
+        if outcome == Outcome.HELD:
             self._counts["released",] += 1
         return steps

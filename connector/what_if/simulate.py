@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import IO, Any, Final, TypeVar
@@ -20,10 +20,9 @@ from connector.core.errors import OperatorError
 from connector.core.event import Step
 from connector.core.rules import BASIC_2, TEMPLATES, Settings, Template
 from connector.core.state import State
+from connector.i18n.statuses import labels_in
 from connector.runtime.rule_settings import WrongRuleSettings, read_settings
-from connector.what_if.simulate_input import WrongLines, read_lines
-from connector.what_if.simulate_keys import FIRST_YEAR, LAST_YEAR
-from connector.what_if.simulate_text import as_text
+from connector.what_if.simulate_input import FIRST_YEAR, LAST_YEAR, WrongLines, read_lines
 
 T = TypeVar("T")
 _BAD_VALUES: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -98,6 +97,45 @@ def ended(subject: str, state: State, due: int | None) -> dict[str, Any]:
         "last_action": state.acted.isoformat(),
         "due": date.fromordinal(due).isoformat() if due else None,
     }
+
+
+def as_text(rows: Sequence[Mapping[str, Any]], template: Template) -> str:
+    """The rows of `simulate` as lines of text; times are in UTC."""
+    labels = labels_in("en", template.statuses)
+    decisions: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if "rule" in row:
+            decisions.setdefault(row["subject"], []).append(row)
+    return "".join(
+        f"{line}\n"
+        for row in rows
+        if "rule" not in row
+        for line in _subject_lines(row, decisions.get(row["subject"], []), labels)
+    )
+
+
+def _subject_lines(
+    end: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]], labels: Mapping[str, str]
+) -> Iterator[str]:
+    name = end["subject"]
+    yield name if name.isprintable() and name else repr(name)
+    for row in decisions:
+        yield f"  {row['at']}  {row['rule']}: {_decision_text(row, labels)}"
+    tags = f", tags {', '.join(end['tags'])}" if end["tags"] else ""
+    due = f"next due on {end['due']}" if end["due"] else "nothing due"
+    yield f"  = {end['kind']}, {labels[end['status']]} since {end['since']}{tags}; {due}"
+
+
+def _decision_text(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    is_move = row["from"] != row["to"]
+    parts = [f"{labels[row['from']]} → {labels[row['to']]}" if is_move else f"stays {labels[row['to']]}"]
+    if row["skipped"]:
+        parts.append(f"skips {', '.join(labels[status] for status in row['skipped'])}")
+    if row["notify"]:
+        parts.append(f"writes to {', '.join(row['notify'])}")
+    if row["reason"]:
+        parts.append(row["reason"].replace("_", " "))
+    return "; ".join(parts)
 
 
 def load_settings(content: bytes, template: Template) -> Settings:

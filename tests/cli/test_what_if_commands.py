@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 
-from connector.cli import what_if as command
+from connector.cli.what_if import progress_bar
 from tests.cli.conftest import Cli, ago, opened
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
@@ -20,17 +20,18 @@ DRAFT = MAPPING.replace("meeting: appointment_acquisition", "meeting: visited, s
 LEADS = ("meeting", "won", "strange", "talking")
 
 
+def _line(number: int, stage: str) -> dict[str, Any]:
+    person = {"id": f"L-{number}", "email": f"p{number}@example.jp"}
+    event = {"id": f"e{number}", "type": "stage", "object": "lead", "stage": stage, "at": ago(days=1)}
+    return {**event, "subject": person, "kind": "lead"}
+
+
 @pytest.fixture
 def filled(cli: Cli) -> Cli:
     """Four leads, one of whom is held."""
     server = opened(cli)
     add_connection(server)
-    lines = [
-        {"id": f"e{number}", "type": "stage", "object": "lead", "stage": stage, "at": ago(days=1)}
-        | {"subject": {"id": f"L-{number}", "email": f"p{number}@example.jp"}, "kind": "lead"}
-        for number, stage in enumerate(LEADS)
-    ]
-    assert Sender(server).send(*lines).status_code == 202
+    assert Sender(server).send(*(_line(number, stage) for number, stage in enumerate(LEADS))).status_code == 202
     drain(server)
     server.close()
     (cli.folder / "draft.yaml").write_text(DRAFT.replace("_targeted}", "}"))
@@ -76,10 +77,15 @@ def test_what_is_held_and_not_to_be_taken_is_named(filled: Cli) -> None:
     assert "→ not_set (nothing, in place of " in text
 
 
-def test_only_the_first_differences_are_shown_to_people(filled: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_SHOWN", 1)
+def test_only_the_first_differences_are_shown_to_people(filled: Cli) -> None:
+    server = opened(filled)
+    Sender(server).send(*(_line(number, "won") for number in range(10, 31)), key="msg_more")
+    drain(server)
+    server.close()
     Path("draft.yaml").write_text("adapter: standard\n")
-    assert "and 2 more; --json has them all" in filled("what-if", "draft.yaml", "--connection", "shop").stdout
+    text = filled("what-if", "draft.yaml", "--connection", "shop").stdout
+    assert text.count(" → not_set (nothing, in place of ") == 20
+    assert "and 4 more; --json has them all" in text
 
 
 def test_settings_are_those_of_now_but_for_those_that_are_given(filled: Cli) -> None:
@@ -94,10 +100,9 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_how_far_it_is() -> None:
     terminal = _Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with command._progress("What-if") as progress:
+    with progress_bar("What-if", terminal) as progress:
         progress(3, 4)
     assert "What-if" in terminal.getvalue()
     assert "75%" in terminal.getvalue()

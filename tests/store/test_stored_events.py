@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from connector.core.event import TIE_ORDER, Conflict, Counting, Event, FieldValue, Identity, Kind, RecordRef, Step
 from connector.store.event_json import event_from_json, event_to_json, step_from_json, step_to_json
 from connector.store.stored import read_event, read_step, says
-from connector.what_if.proposals import with_new_names
+from connector.what_if.proposal import with_renamed_statuses
 
 WORDS = st.text(max_size=3)
 MAYBE = st.none() | WORDS
@@ -82,7 +82,7 @@ def test_a_step_leads_to_what_its_statuses_have_become() -> None:
     counting = Counting(counter="c", thing="t", statuses=("order", "in_progress"), of="o")
     step = Step(id="1", at=datetime(2026, 1, 1, tzinfo=UTC), kind=Kind.JUMP, to="in_progress")
     jump, counted, other = (
-        step_from_json(with_new_names(_stored(step_to_json(one)), names))
+        step_from_json(with_renamed_statuses(_stored(step_to_json(one)), names))
         for one in (step, replace(step, to=None, counting=counting), replace(step, to="order"))
     )
     assert (jump.to, other.to) == ("pending", "order")

@@ -13,7 +13,8 @@ from connector.operations.flow import sweep
 from connector.operations.publishing import Publication, put_in_force
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
-from connector.what_if.compare import Proposal, what_if
+from connector.what_if.compare import what_if
+from connector.what_if.proposal import Proposal
 from connector.what_if.report import Difference
 from tests.flow.conftest import KEY_PAGE
 from tests.flow.senders import Sender, add_connection, drain

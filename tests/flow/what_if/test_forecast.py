@@ -18,9 +18,7 @@ from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.tables import decisions, metadata
-from connector.what_if import forecast as forecasting
-from connector.what_if import what_if as operations
-from connector.what_if.forecast import Expected, Forecast, forecast
+from connector.what_if.forecast import PAGE, Expected, Forecast, forecast
 from connector.what_if.report import Cancelled
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
@@ -50,9 +48,9 @@ def _content(runtime: Runtime) -> list[list[str]]:
         return [sorted(map(repr, connection.execute(select(table)).all())) for table in metadata.sorted_tables]
 
 
-def _run(runtime: Runtime, days: int) -> tuple[Forecast, list[Expected]]:
+def _run(runtime: Runtime, days: int, page: int = PAGE) -> tuple[Forecast, list[Expected]]:
     before, found = _content(runtime), list[Expected]()
-    result = forecast(runtime, days, each=found.append)
+    result = forecast(runtime, days, page=page, each=found.append)
     assert _content(runtime) == before
     return result, found
 
@@ -149,13 +147,18 @@ def test_of_missed_dates_nothing_is_mailed(cooling: Runtime, clock: Clock) -> No
     assert all(one.to_json()["notify"] == [] for one in missed)
 
 
-def test_it_goes_page_by_page_and_can_be_ended(cooling: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_goes_page_by_page_and_can_be_ended(cooling: Runtime) -> None:
     whole = _run(cooling, 10)
-    monkeypatch.setattr(forecasting, "PAGE", 1)
-    assert _run(cooling, 10)[0] == whole[0]
+    assert _run(cooling, 10, page=1)[0] == whole[0]
     seen: list[tuple[int, int]] = []
     with pytest.raises(Cancelled, match="ended after 1 of 3 subjects"):
-        forecast(cooling, 10, progress=lambda done, total: seen.append((done, total)), is_cancelled=lambda: True)
+        forecast(
+            cooling,
+            10,
+            page=1,
+            progress=lambda done, total: seen.append((done, total)),
+            is_cancelled=lambda: True,
+        )
     assert seen == [(1, 3)]
 
 
@@ -169,5 +172,5 @@ def test_who_has_no_state_is_passed_over(cooling: Runtime) -> None:
 @pytest.mark.parametrize("days", [-1, 3661])
 def test_days_beyond_reason_are_refused(runtime: Runtime, days: int) -> None:
     with pytest.raises(WrongSetting, match=f"found {days}; allowed: 0 .today alone. to 3660"):
-        operations.run_forecast(runtime, days)
-    assert operations.run_forecast(runtime, 0).to_json()["until"] == NOW.astimezone(TOKYO).date().isoformat()
+        forecast(runtime, days)
+    assert forecast(runtime, 0).to_json()["until"] == NOW.astimezone(TOKYO).date().isoformat()

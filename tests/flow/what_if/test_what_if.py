@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 import tracemalloc
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,10 +27,8 @@ from connector.runtime.settings import read_config
 from connector.store import catalogs, outbox, subjects
 from connector.store.tables import metadata
 from connector.store.tables import subjects as subject_table
-from connector.what_if import compare
 from connector.what_if.compare import what_if
-from connector.what_if.proposal import Asked, proposal_of
-from connector.what_if.proposals import Proposal
+from connector.what_if.proposal import Proposal, WhatIfRequest, read_proposal
 from connector.what_if.report import Cancelled, Difference, WhatIf
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
@@ -325,13 +322,13 @@ def test_what_older_settings_left_behind_is_told_apart(three: Runtime) -> None:
     assert found == WhatIf(subjects=3, drifted=1)
 
 
-def test_a_proposal_that_is_cancelled_has_no_result(three: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "PAGE", 1)
+def test_a_proposal_that_is_cancelled_has_no_result(three: Runtime) -> None:
     seen: list[tuple[int, int]] = []
     with pytest.raises(Cancelled, match=r"ended after 2 of 3 subjects; nothing was changed"):
         what_if(
             three,
             _draft(DRAFTS[1]),
+            page=1,
             progress=lambda done, total: seen.append((done, total)),
             is_cancelled=lambda: len(seen) == 2,
         )
@@ -366,72 +363,62 @@ def old(database_url: str, redis_url: str, tmp_path: Path, clock: Clock) -> Any:
 
 
 def test_an_upgrade_of_the_template_is_shown_before_and_mails_nobody(old: Runtime) -> None:
-    found, _ = _run(old, proposal_of(old, Asked(template="basic-2.0")))
+    found, _ = _run(old, read_proposal(old, WhatIfRequest(template="basic-2.0")))
     assert found.moved == {("in_progress", "pending"): 2, ("latent", "quasi_explicit"): 1}
     assert found.mails == 0
 
 
 def test_whoever_upgrades_says_what_in_progress_becomes(old: Runtime) -> None:
-    found, _ = _run(old, proposal_of(old, Asked(template="basic-2.0", in_progress="Visited")))
+    found, _ = _run(old, read_proposal(old, WhatIfRequest(template="basic-2.0", in_progress="Visited")))
     assert ("in_progress", "visited") in found.moved
 
 
-WRONG: list[tuple[str, Callable[[Runtime], Any], type[ConnectorError], str]] = [
-    ("nothing", lambda one: proposal_of(one, Asked()), WrongSetting, "needs something that would be other"),
-    (
-        "template",
-        lambda one: proposal_of(one, Asked(template="basic-3.0")),
-        WrongSetting,
-        "allowed: basic-2.0, basic-1",
-    ),
+WRONG: list[tuple[str, WhatIfRequest, type[ConnectorError], str]] = [
+    ("nothing", WhatIfRequest(), WrongSetting, "needs something that would be other"),
+    ("template", WhatIfRequest(template="basic-3.0"), WrongSetting, "allowed: basic-2.0, basic-1"),
     (
         "downgrade",
-        lambda one: what_if(one, proposal_of(one, Asked(template="basic-1.0"))),
+        WhatIfRequest(template="basic-1.0"),
         WrongSetting,
         "cannot go from basic-2.0 to basic-1.0; allowed: from basic-1.0 to basic-2.0",
     ),
-    (
-        "in progress",
-        lambda one: proposal_of(one, Asked(template="basic-2.0", in_progress="pendin")),
-        UnknownStatus,
-        "did you mean pending",
-    ),
-    ("connection", lambda one: proposal_of(one, Asked(mappings={"x": MAPPING})), NotFound, "no connection 'x'"),
+    ("in progress", WhatIfRequest(template="basic-2.0", in_progress="pendin"), UnknownStatus, "did you mean pending"),
+    ("connection", WhatIfRequest(mappings={"x": MAPPING}), NotFound, "no connection 'x'"),
     (
         "adapter",
-        lambda one: proposal_of(one, Asked(mappings={"shop": "adapter: bitrix24\n"})),
+        WhatIfRequest(mappings={"shop": "adapter: bitrix24\n"}),
         WrongSetting,
-        "for the adapter bitrix24; that of shop is standard",
+        "for the adapter bitrix24; the connection's is standard",
     ),
-    ("settings", lambda one: proposal_of(one, Asked(settings={"timezone": "Tokyo"})), WrongSetting, "timezone"),
+    ("settings", WhatIfRequest(settings={"timezone": "Tokyo"}), WrongSetting, "timezone"),
 ]
 
 
-@pytest.mark.parametrize(("ask", "error", "message"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+@pytest.mark.parametrize(("asked", "error", "message"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_what_cannot_be_proposed_is_refused(
-    three: Runtime, ask: Callable[[Runtime], Any], error: type[ConnectorError], message: str
+    three: Runtime, asked: WhatIfRequest, error: type[ConnectorError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        ask(three)
+        what_if(three, read_proposal(three, asked))
 
 
 def test_other_settings_leave_the_rest_as_it_is(three: Runtime) -> None:
-    found = proposal_of(three, Asked(settings={"session_gap_minutes": 5}, since="2026-03-01"))
+    found = read_proposal(three, WhatIfRequest(settings={"session_gap_minutes": 5}, since="2026-03-01"))
     assert found.settings == replace(three.ruleset.settings, session_gap_minutes=5)
-    assert Asked(**json.loads(json.dumps(Asked(since="2026-03-01").to_json()))).since_date == date(2026, 3, 1)
+    request = WhatIfRequest(since="2026-03-01")
+    assert WhatIfRequest(**json.loads(json.dumps(request.to_json()))).since_date == date(2026, 3, 1)
 
 
-def test_memory_does_not_grow_with_the_number_of_subjects(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "PAGE", 25)
+def test_memory_does_not_grow_with_the_number_of_subjects(runtime: Runtime) -> None:
     places.add_connection(runtime)
     rules = runtime.connections.all()[places.NAME].rules
     draft = Proposal(mappings={places.NAME: parse_mapping(DRAFTS[1], "draft")})
     peaks = []
     for first, count in ((0, 50), (50, 400)):
         population.store(runtime, rules, count, 10, first)
-        what_if(runtime, draft)
+        what_if(runtime, draft, page=25)
         tracemalloc.start()
-        found = what_if(runtime, draft)
+        found = what_if(runtime, draft, page=25)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert found.subjects == 450

@@ -16,20 +16,19 @@ from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.runtime.wakeups import WHAT_IF
-from connector.what_if import compare, runs
-from connector.what_if import what_if as operations
-from connector.what_if.proposal import Asked
+from connector.what_if import runs
+from connector.what_if.compare import what_if
+from connector.what_if.proposal import WhatIfRequest, read_proposal
 from connector.what_if.runs import NoRedis
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
-DRAFT = Asked(mappings={"shop": MAPPING.replace("meeting: appointment_acquisition", "meeting: visited")})
+DRAFT = WhatIfRequest(mappings={"shop": MAPPING.replace("meeting: appointment_acquisition", "meeting: visited")})
 SUBJECTS = 5
 
 
 @pytest.fixture
-def shop(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """Five leads that met, each a page of its own; jobs run over the same runtime."""
-    monkeypatch.setattr(compare, "PAGE", 1)
+def shop(runtime: Runtime) -> Iterator[Runtime]:
+    """Five leads that met; jobs run over the same runtime."""
     jobs.install(Jobs(runtime))
     add_connection(runtime)
     lines = [
@@ -63,56 +62,56 @@ def _work(runtime: Runtime) -> None:
 
 @pytest.mark.usefixtures("_no_jobs_left")
 def test_the_workers_compute_it_and_keep_result_and_differences(shop: Runtime) -> None:
-    asked = operations.start(shop, DRAFT, actor="kim")
+    asked = runs.start(shop, DRAFT, actor="kim")
     assert (asked["state"], asked["done"], asked["total"], asked["result"]) == ("waiting", 0, None, None)
     _work(shop)
-    done = operations.show(shop, asked["id"])
+    done = runs.get(shop, asked["id"])
     assert (done["state"], done["done"], done["total"], done["actor"]) == ("done", SUBJECTS, SUBJECTS, "kim")
-    assert done["result"] == operations.run(shop, DRAFT).to_json()
+    assert done["result"] == what_if(shop, read_proposal(shop, DRAFT)).to_json()
     assert done["result"]["moved"] == [{"from": "appointment_acquisition", "to": "visited", "subjects": SUBJECTS}]
-    differences = operations.differences(shop, asked["id"], 1, 3)
+    differences = runs.differences(shop, asked["id"], 1, 3)
     assert [one["to"] for one in differences] == ["visited"] * 3
-    assert [one["id"] for one in operations.listed(shop)] == [asked["id"]]
-    assert operations.cancel(shop, asked["id"]) is False
+    assert [one["id"] for one in runs.listed(shop)] == [asked["id"]]
+    assert runs.cancel(shop, asked["id"]) is False
 
 
 def test_whoever_comes_next_goes_on_from_the_last_page(shop: Runtime) -> None:
-    of = runs.ask(shop, DRAFT, actor="kim")
+    of = runs.add(shop, DRAFT, actor="kim")
     for done in (2, 4):
         pages = _pages(2)
-        assert runs.advance(shop, of, lambda pages=pages: next(pages)) is True  # type: ignore[misc]
+        assert runs.advance(shop, of, lambda pages=pages: next(pages), page=1) is True  # type: ignore[misc]
         found = runs.get(shop, of)
         assert (found["state"], found["done"], found["result"]) == ("running", done, None)
     assert runs.unfinished(shop) == [of]
-    assert runs.advance(shop, of, lambda: True) is False
+    assert runs.advance(shop, of, lambda: True, page=1) is False
     found = runs.get(shop, of)
     assert (found["state"], found["done"]) == ("done", SUBJECTS)
-    assert found["result"] == operations.run(shop, DRAFT).to_json()
+    assert found["result"] == what_if(shop, read_proposal(shop, DRAFT)).to_json()
     assert len({one["subject"] for one in runs.differences(shop, of)}) == SUBJECTS
     assert runs.unfinished(shop) == []
 
 
 def test_one_that_was_cancelled_ends_after_its_page_and_stays_so(shop: Runtime) -> None:
-    of = runs.ask(shop, DRAFT, actor="kim")
+    of = runs.add(shop, DRAFT, actor="kim")
 
     def cancel_in_the_second() -> bool:
         if runs.get(shop, of)["done"] == 1:
             assert runs.cancel(shop, of) is True
         return True
 
-    assert runs.advance(shop, of, cancel_in_the_second) is False
+    assert runs.advance(shop, of, cancel_in_the_second, page=1) is False
     found = runs.get(shop, of)
     assert (found["state"], found["done"], found["result"]) == ("cancelled", 2, None)
     assert found["ended_at"] is not None
-    assert runs.advance(shop, of, lambda: True) is False
+    assert runs.advance(shop, of, lambda: True, page=1) is False
     assert runs.get(shop, of)["done"] == 2
     assert runs.cancel(shop, of) is False
 
 
 def test_one_whose_connection_is_gone_fails_and_says_why(shop: Runtime) -> None:
-    of = runs.ask(shop, DRAFT, actor="kim")
+    of = runs.add(shop, DRAFT, actor="kim")
     shop.redis.hset(f"connector:what-if:{of}", "asked", '{"mappings": {"gone": "adapter: standard"}}')
-    assert runs.advance(shop, of, lambda: True) is False
+    assert runs.advance(shop, of, lambda: True, page=1) is False
     found = runs.get(shop, of)
     assert (found["state"], found["error"]) == (
         "failed",
@@ -121,36 +120,36 @@ def test_one_whose_connection_is_gone_fails_and_says_why(shop: Runtime) -> None:
 
 
 def test_one_that_a_dead_worker_left_is_woken_again(shop: Runtime) -> None:
-    of = runs.ask(shop, DRAFT, actor="kim")
+    of = runs.add(shop, DRAFT, actor="kim")
     jobs.requeue()
     (job,) = Queue("maintenance", connection=shop.redis).jobs
     assert (job.func_name, job.args) == (WHAT_IF.function, (of,))
 
 
 def test_a_job_that_has_no_time_left_comes_again(shop: Runtime) -> None:
-    of = runs.ask(shop, DRAFT, actor="kim")
+    of = runs.add(shop, DRAFT, actor="kim")
     Jobs(shop, what_if_budget=-1.0).what_if(of)
     assert runs.get(shop, of)["done"] == 0
     assert Queue("maintenance", connection=shop.redis).count == 1
 
 
 def test_one_whose_redis_goes_away_waits_for_it_to_come_back(shop: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    of = runs.ask(shop, DRAFT, actor="kim")
+    of = runs.add(shop, DRAFT, actor="kim")
 
     def lose_redis() -> bool:
         monkeypatch.setattr(shop, "redis", Redis.from_url("redis://127.0.0.1:1/0"))
         return True
 
     with pytest.raises(NoRedis):
-        runs.advance(shop, of, lose_redis)
+        runs.advance(shop, of, lose_redis, page=1)
     monkeypatch.undo()
     assert runs.get(shop, of)["state"] == "waiting"
 
 
 def test_what_nobody_asked_is_not_there(shop: Runtime) -> None:
     with pytest.raises(NotFound, match=r"there is no what-if 'X'; they are kept for 7 days"):
-        operations.show(shop, "X")
-    assert runs.advance(shop, "X", lambda: True) is False
+        runs.get(shop, "X")
+    assert runs.advance(shop, "X", lambda: True, page=1) is False
 
 
 def test_without_redis_that_is_said(sqlite_url: str, tmp_path: Path) -> None:
@@ -160,7 +159,7 @@ def test_without_redis_that_is_said(sqlite_url: str, tmp_path: Path) -> None:
         "CONNECTOR_DATA_DIR": str(tmp_path / "data"),
     }
     runtime = Runtime(read_config(environ, tmp_path))
-    for ask in (lambda: operations.listed(runtime), lambda: runs.advance(runtime, "X", lambda: True)):
+    for ask in (lambda: runs.listed(runtime), lambda: runs.advance(runtime, "X", lambda: True, page=1)):
         with pytest.raises(NoRedis, match=r"Redis is away .*; `connector what-if` needs none"):
             ask()
     runtime.close()
