@@ -30,14 +30,14 @@ check: .venv/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m connector.cli.docs_pages | diff docs/settings.md -
 	$(BIN)/python -m connector.cli.rule_docs | diff docs/rules.md -
-	$(BIN)/python -m connector.mapping.json_schema | diff mappings/schema.json -
-	$(BIN)/python -m connector.mapping.guide < mappings/README.md | diff mappings/README.md -
+	$(BIN)/python -m connector.mapping.json_schema schema | diff mappings/schema.json -
+	$(BIN)/python -m connector.mapping.json_schema keys < mappings/README.md | diff mappings/README.md -
 
 docs: .venv/.dev
 	$(BIN)/python -m connector.cli.docs_pages > docs/settings.md
 	$(BIN)/python -m connector.cli.rule_docs > docs/rules.md
-	$(BIN)/python -m connector.mapping.json_schema > mappings/schema.json
-	$(BIN)/python -m connector.mapping.guide < mappings/README.md > mappings/README.new && mv mappings/README.new mappings/README.md
+	$(BIN)/python -m connector.mapping.json_schema schema > mappings/schema.json
+	$(BIN)/python -m connector.mapping.json_schema keys < mappings/README.md > mappings/README.new && mv mappings/README.new mappings/README.md
 	$(BIN)/python -m tests.web.answers
 
 bench: .venv/.dev

@@ -10,8 +10,7 @@ from typing import Final
 from connector.core.errors import NotFound, SalesOpsError, WrongSetting
 from connector.core.mapping import MappingRules
 from connector.core.status import STATUSES, StatusInfo
-from connector.mapping.rules import rules_of
-from connector.mapping.schema import mapping_section
+from connector.mapping.schema import mapping_section, rules_of
 from connector.mapping.source import LARGEST, Found, Unreadable, read
 from connector.mapping.value_fields import Gathering
 

@@ -44,7 +44,7 @@ class Difference:
 def differences(
     before: Mapping[str, Any], after: Mapping[str, Any], statuses: Iterable[StatusInfo] = STATUSES
 ) -> tuple[Difference, ...]:
-    """What is other in `after`, both as `mapping_files.source.read` gives a file; in the order of the files.
+    """What is other in `after`, both as `source.read` gives a file; in the order of the files.
 
     Statuses count by their codes; what is written and what is the case without it are the same.
     """

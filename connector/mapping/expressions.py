@@ -1,4 +1,7 @@
-"""Paths and conditions in JMESPath, as sales ops write them into a mapping: checked and compiled once."""
+"""Paths, conditions and text templates, as sales ops write them into a mapping: checked and compiled once.
+
+Paths and conditions are JMESPath; templates name what a record is to show, `{status.label}` and the like.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from jmespath.exceptions import JMESPathError, LexerError, ParseError
 from jmespath.functions import Functions
 
 from connector.core.mapping import Reader
+from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES
 from connector.mapping.source import shown
 
 LONGEST: Final = 500
@@ -38,6 +42,10 @@ _BESIDE: Final = frozenset(
     }
 )
 """The parts of which every child reads the same object; of all others the first child reads it."""
+
+_NAMES: Final = (*VIEW_NAMES, *PERSON_NAMES)
+_PROFILE_FIELD: Final = re.compile(re.escape(PROFILE) + r"(custom\.)?[a-z][a-z0-9_]{0,62}")
+_TEMPLATE_PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 
 
 class BadExpression(ValueError):
@@ -73,6 +81,39 @@ def condition(text: str) -> Expression:
         return not (value is None or value is False or value in ("", [], {}))
 
     return Expression(text, holds, read.names)
+
+
+def template(text: str) -> Expression:
+    """Text with `{status.label}` and the like, or a profile field; `{{` and `}}` are braces. Raises `BadExpression`.
+
+    What a subject does not have is empty.
+    """
+    parts: list[tuple[str, bool]] = []
+    for match in _TEMPLATE_PART.finditer(text):
+        part, name = match.group(), match.group(1)
+        if name is not None:
+            parts.append((_template_name(name), True))
+        elif part in {"{", "}"}:
+            message = (
+                f"a single {part!r} stands at character {match.start() + 1}; write {part * 2!r} for the sign itself"
+            )
+            raise BadExpression(message)
+        else:
+            parts.append(({"{{": "{", "}}": "}"}.get(part, part), False))
+    if all(not is_name for _, is_name in parts):
+        plain = "".join(part for part, _ in parts)
+        return Expression(text, lambda _view: plain)
+    return Expression(text, lambda view: "".join([view.get(part, "") if is_name else part for part, is_name in parts]))
+
+
+def _template_name(name: str) -> str:
+    if name in _NAMES or _PROFILE_FIELD.fullmatch(name):
+        return name
+    close = difflib.get_close_matches(name, _NAMES, n=1)
+    hint = f"; did you mean {{{close[0]}}}? Allowed" if close else "; allowed"
+    names = ", ".join(f"{{{known}}}" for known in (*_NAMES, f"{PROFILE}…"))
+    message = f"{{{name[:40]}}} is not known{hint}: {names}"
+    raise BadExpression(message)
 
 
 def _names(node: Mapping[str, Any]) -> Iterator[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import phonenumbers
 
@@ -22,21 +22,7 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.0{1,30})?")
 _TRUTHS: Final = {"true": True, "y": True, "yes": True, "1": True, "false": False, "n": False, "no": False, "0": False}
 
 
-class FieldType(StrEnum):
-    """What a profile field holds. All are kept as JSON: decimals as text, dates and times as ISO 8601."""
-
-    STRING = "string"
-    EMAIL = "email"
-    PHONE = "phone"
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    DATETIME = "datetime"
-    LIST = "list"
-
-
-def _string(value: Any) -> str | None:
+def _string(value: Any, _region: str | None = None) -> str | None:
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, bool):
@@ -44,7 +30,7 @@ def _string(value: Any) -> str | None:
     return str(value) if isinstance(value, int | float) and abs(value) < 10**_MOST_DIGITS else None
 
 
-def _email(value: Any) -> str | None:
+def _email(value: Any, _region: str | None = None) -> str | None:
     """As e-mails identify subjects in every system."""
     try:
         return Part(value).email()
@@ -62,12 +48,12 @@ def _phone(value: Any, region: str | None) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if is_possible else None
 
 
-def _integer(value: Any) -> int | None:
+def _integer(value: Any, _region: str | None = None) -> int | None:
     text = _string(value)
     return int(text.partition(".")[0]) if text is not None and _INTEGER.fullmatch(text) else None
 
 
-def _decimal(value: Any) -> str | None:
+def _decimal(value: Any, _region: str | None = None) -> str | None:
     if isinstance(value, bool):
         return None
     try:
@@ -79,11 +65,11 @@ def _decimal(value: Any) -> str | None:
     return format(number, "f")
 
 
-def _boolean(value: Any) -> bool | None:
+def _boolean(value: Any, _region: str | None = None) -> bool | None:
     return _TRUTHS.get((_string(value) or "").lower())
 
 
-def _date(value: Any) -> str | None:
+def _date(value: Any, _region: str | None = None) -> str | None:
     """The date as it is written, whatever the time and zone beside it."""
     try:
         return datetime.fromisoformat(value.strip()).date().isoformat() if isinstance(value, str) else None
@@ -91,7 +77,7 @@ def _date(value: Any) -> str | None:
         return None
 
 
-def _datetime(value: Any) -> str | None:
+def _datetime(value: Any, _region: str | None = None) -> str | None:
     """UTC; a time without a zone is taken as UTC, a date as its first instant."""
     if not isinstance(value, str):
         return None
@@ -102,7 +88,7 @@ def _datetime(value: Any) -> str | None:
         return None
 
 
-def _list(value: Any) -> list[str] | None:
+def _list(value: Any, _region: str | None = None) -> list[str] | None:
     """Texts; one value is a list of one, nothing is an empty list."""
     if isinstance(value, list | tuple):
         return [text for item in value[:_MOST_ITEMS] if (text := _string(item))]
@@ -110,34 +96,43 @@ def _list(value: Any) -> list[str] | None:
     return None if text is None else [text] if text else []
 
 
-_READ: Final[Mapping[FieldType, Callable[[Any], Any]]] = {
-    FieldType.STRING: _string,
-    FieldType.EMAIL: _email,
-    FieldType.INTEGER: _integer,
-    FieldType.DECIMAL: _decimal,
-    FieldType.BOOLEAN: _boolean,
-    FieldType.DATE: _date,
-    FieldType.DATETIME: _datetime,
-    FieldType.LIST: _list,
-}
+class FieldType(StrEnum):
+    """What a profile field holds: its word in mappings, and how a value of another system is read.
+
+    All are kept as JSON: decimals as text, dates and times as ISO 8601. A further type is a further line here.
+    """
+
+    STRING = "string", _string
+    EMAIL = "email", _email
+    PHONE = "phone", _phone
+    INTEGER = "integer", _integer
+    DECIMAL = "decimal", _decimal
+    BOOLEAN = "boolean", _boolean
+    DATE = "date", _date
+    DATETIME = "datetime", _datetime
+    LIST = "list", _list
+
+    read: Callable[[Any, str | None], Any]
+
+    def __new__(cls, word: str, read: Callable[[Any, str | None], Any]) -> Self:
+        """A member is its word; `read` takes a value and the region of phone numbers, and gives None for no value."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.read = read
+        return member
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """Where a value stands and how it is read; equal where both are."""
+    """Where a value stands and how it is read. `region`: the country of phone numbers that are written without theirs.
+
+    Without a region such phone numbers are left out.
+    """
 
     source: Expression
     type: FieldType
     region: str | None
-    convert: Callable[[Any], Any] = field(compare=False, repr=False)
 
     def __call__(self, data: Mapping[str, Any]) -> Any:
         """The value in an event's data as JSON; None where there is none of the type."""
-        return self.convert(self.source.run(data))
-
-
-def typed(source: Expression, kind: FieldType, region: str | None) -> Typed:
-    """The reader of a field. `region`: the country of phone numbers without theirs; None: those are left out."""
-    if kind is FieldType.PHONE:
-        return Typed(source, kind, region, lambda value: _phone(value, region))
-    return Typed(source, kind, None, _READ[kind])
+        return self.type.read(self.source.run(data), self.region)

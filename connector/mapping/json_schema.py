@@ -1,17 +1,22 @@
-"""`mappings/schema.json`, for completion in editors: `python -m connector.mapping.json_schema` prints it."""
+"""What the schema of mapping files is written out as: JSON Schema for editors, and the README's table of keys.
+
+`python -m connector.mapping.json_schema schema` prints `mappings/schema.json`; with `keys` in place of `schema` it
+prints the README that it is given, with its table as it should be now.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+
+from marshmallow.fields import Field
 
 from connector.core.mapping import IGNORE
 from connector.core.status import STATUSES
-from connector.mapping.goals import MOST_COUNTED, Goals, StatusWord
 from connector.mapping.schema import mapping_section
-from connector.mapping.table_fields import Section, SeriesOf, Short, Stages, TableOf
+from connector.mapping.table_fields import MOST_COUNTED, Goals, Section, SeriesOf, Short, Stages, StatusWord, TableOf
 from connector.mapping.value_fields import Choice, Compiled, Country, Flag, Plain, Reading, Shaped, Text
 
 Json = dict[str, Any]
@@ -29,12 +34,12 @@ def document() -> str:
         "title": "Mapping of a connection",
         "description": "How the other system's stages, events, fields and persons in charge become ours, and back.",
     }
-    return json.dumps(top | _of(mapping_section(STATUSES)), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(top | _schema_of(mapping_section(STATUSES)), indent=2, ensure_ascii=False) + "\n"
 
 
-def _of(field: Any) -> Json:
-    made = next(make(field) for kind, make in _MAKE.items() if isinstance(field, kind))
-    return made | _about(field)
+def _schema_of(field: Any) -> Json:
+    schema = next(write(field) for kind, write in _WRITE.items() if isinstance(field, kind))
+    return schema | _about(field)
 
 
 def _about(field: Reading[Any]) -> Json:
@@ -49,34 +54,34 @@ def _section(field: Section) -> Json:
     needed = [name for name, one in inner.items() if one.metadata["needed"]]
     return {
         "type": "object",
-        "properties": {name: _of(one) for name, one in inner.items()},
+        "properties": {name: _schema_of(one) for name, one in inner.items()},
         "additionalProperties": False,
         **({"required": needed} if needed else {}),
     }
 
 
 def _table(field: TableOf[Any, Any]) -> Json:
-    keys = _of(field.keys)
+    keys = _schema_of(field.keys)
     names = {} if keys == _TEXT else {"propertyNames": {key: value for key, value in keys.items() if key != "type"}}
-    return {"type": "object", "additionalProperties": _of(field.values), "maxProperties": field.most, **names}
+    return {"type": "object", "additionalProperties": _schema_of(field.values), "maxProperties": field.most, **names}
 
 
 def _series(field: SeriesOf[Any]) -> Json:
-    return {"type": "array", "items": _of(field.values), "maxItems": field.most}
+    return {"type": "array", "items": _schema_of(field.values), "maxItems": field.most}
 
 
 def _short(field: Short) -> Json:
-    return {"anyOf": [_TEXT, _of(field.section)]}
+    return {"anyOf": [_TEXT, _schema_of(field.section)]}
 
 
 def _stages(field: Stages) -> Json:
-    stages = _of(field.stages)
+    stages = _schema_of(field.stages)
     return {"anyOf": [stages, {"type": "object", "additionalProperties": stages}]}
 
 
 def _goals(field: Goals) -> Json:
-    counted = {"type": "array", "items": _of(field.counted), "minItems": 2, "maxItems": MOST_COUNTED}
-    return {"anyOf": [_of(field.one), counted]}
+    counted = {"type": "array", "items": _schema_of(field.counted), "minItems": 2, "maxItems": MOST_COUNTED}
+    return {"anyOf": [_schema_of(field.one), counted]}
 
 
 def _status(field: StatusWord) -> Json:
@@ -92,7 +97,7 @@ def _shaped(field: Shaped) -> Json:
     return {"type": "string", "pattern": f"^{field.shape.pattern}$"}
 
 
-_MAKE: Final[Mapping[type[Any], Callable[[Any], Json]]] = {
+_WRITE: Final[Mapping[type[Any], Callable[[Any], Json]]] = {
     Section: _section,
     TableOf: _table,
     SeriesOf: _series,
@@ -110,5 +115,46 @@ _MAKE: Final[Mapping[type[Any], Callable[[Any], Json]]] = {
 }
 """A class before those that it is made of."""
 
+
+BEGIN: Final = "<!-- The table of keys is generated: begin -->\n"
+END: Final = "<!-- The table of keys is generated: end -->\n"
+
+
+def with_key_table(readme: str) -> str:
+    """The README with its table as the schema has it now; raises `ValueError` when its two marks are missing."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}{key_table()}{END}{after}"
+
+
+def key_table() -> str:
+    """A Markdown table: key, meaning, example."""
+    rows = [
+        f"| `{key}`{' (needed)' if needed else ''} | {meaning} | `{example}` |"
+        for key, meaning, example, needed in keys_of(mapping_section(STATUSES))
+    ]
+    return "\n".join(["| Key | What it means | Example |", "|---|---|---|", *rows, ""])
+
+
+def keys_of(section: Section, prefix: str = "") -> Iterator[tuple[str, str, str, bool]]:
+    """Each key with its meaning, an example and whether it is needed; `…` stands for a name of their own."""
+    for name, field in section.schema.fields.items():
+        about = field.metadata
+        yield f"{prefix}{name}", about["meaning"], about["example"], about["needed"]
+        inner, place = _inner(field)
+        if inner is not None:
+            yield from keys_of(inner, f"{prefix}{name}{place}.")
+
+
+def _inner(field: Field[Any]) -> tuple[Section | None, str]:
+    if isinstance(field, TableOf):
+        return _inner(field.values)[0], ".…"
+    if isinstance(field, SeriesOf):
+        return _inner(field.values)[0], "[]"
+    if isinstance(field, Short):
+        return field.section, ""
+    return (field, "") if isinstance(field, Section) else (None, "")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(document())
+    sys.stdout.write(with_key_table(sys.stdin.read()) if sys.argv[1] == "keys" else document())

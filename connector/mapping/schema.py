@@ -1,8 +1,8 @@
-"""The keys of a mapping file: what each takes, what it means, and an example; the README's table is made of this."""
+"""The keys of a mapping file: what each takes and means, with an example; the rules that a valid file stands for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -10,16 +10,14 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field
 
 from connector.core.event import Action, Conflict
-from connector.core.mapping import IGNORE, Backward, Policy
+from connector.core.mapping import IGNORE, Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule, TriggerRule
 from connector.core.status import StatusInfo
 from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES
-from connector.mapping import expressions, templates
-from connector.mapping.field_types import FieldType
-from connector.mapping.goals import Goals, StatusWord
+from connector.mapping import expressions
+from connector.mapping.field_types import FieldType, Typed
 from connector.mapping.source import Found, Table
-from connector.mapping.speller import Speller
-from connector.mapping.table_fields import Section, SeriesOf, Short, Stages, TableOf
-from connector.mapping.value_fields import Choice, Compiled, Country, Flag, Plain, Shaped, Text
+from connector.mapping.table_fields import Goals, Section, SeriesOf, Short, Stages, StatusWord, TableOf
+from connector.mapping.value_fields import Choice, Compiled, Country, Flag, Plain, Shaped, Speller, Text
 
 E = TypeVar("E", bound=StrEnum)
 _TARGETS: Final = {action.value: action.value for action in Action} | {IGNORE: IGNORE}
@@ -69,7 +67,7 @@ def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | 
             ),
         ),
         "triggers": SeriesOf(
-            _trigger(speller),
+            _trigger_section(speller),
             "id",
             load_default=(),
             metadata=_about(
@@ -87,7 +85,7 @@ def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | 
         ),
         "fields": TableOf(
             Shaped(_FIELD, "name of a field, such as company or custom.budget"),
-            Short(_field(speller)),
+            Short(_field_section(speller)),
             most=_MOST_FIELDS,
             load_default=dict,
             metadata=_about(
@@ -95,10 +93,10 @@ def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | 
                 '{email: "EMAIL[0].VALUE"}',
             ),
         ),
-        "owner": _owner(speller),
+        "owner": _owner_section(speller),
         "push": TableOf(
             Text(),
-            _push(speller),
+            _push_section(speller),
             load_default=dict,
             metadata=_about("object → what its records should show of our state", "{lead: {owner: ASSIGNED_BY_ID}}"),
         ),
@@ -106,7 +104,7 @@ def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | 
     return Section(fields, speller)
 
 
-def _trigger(speller: Speller) -> Section:
+def _trigger_section(speller: Speller) -> Section:
     return Section(
         {
             "id": Text(metadata=_about("its name in explanations; each has its own", "webinar-form", needed=True)),
@@ -133,7 +131,7 @@ def _trigger(speller: Speller) -> Section:
     )
 
 
-def _field(speller: Speller) -> Section:
+def _field_section(speller: Speller) -> Section:
     return Section(
         {
             "from": Compiled(
@@ -149,7 +147,7 @@ def _field(speller: Speller) -> Section:
     )
 
 
-def _owner(speller: Speller) -> Section:
+def _owner_section(speller: Speller) -> Section:
     return Section(
         {
             "from": Text(load_default=None, metadata=_about("their field of the person in charge", "ASSIGNED_BY_ID")),
@@ -194,7 +192,7 @@ def _check_owner(owner: Table) -> None:
         raise ValidationError([Found(place.line, place.column, message)])
 
 
-def _push(speller: Speller) -> Section:
+def _push_section(speller: Speller) -> Section:
     names = ", ".join(f"`{{{name}}}`" for name in (*VIEW_NAMES, *PERSON_NAMES, f"{PROFILE}company"))
     return Section(
         {
@@ -209,7 +207,7 @@ def _push(speller: Speller) -> Section:
             ),
             "fields": TableOf(
                 Text(),
-                Compiled(templates.template),
+                Compiled(expressions.template),
                 load_default=dict,
                 metadata=_about(f"their text field → text, with {names}", '{UF_CRM_ABM: "{status.label}"}'),
             ),
@@ -241,3 +239,32 @@ def _conflict(speller: Speller) -> Choice[Conflict]:
 def _one_of(words: type[E], speller: Speller, default: E, meaning: str) -> Choice[E]:
     about = _about(f"{meaning}. One of {', '.join(words)}; without it: `{default}`", list(words)[-1].value)
     return Choice({word.value: word for word in words}, speller, load_default=default, metadata=about)
+
+
+def rules_of(loaded: Mapping[str, Any]) -> MappingRules:
+    """The rules that a valid file stands for, from the values that `mapping_section` read."""
+    return MappingRules(
+        adapter=loaded["adapter"],
+        region=loaded["region"],
+        backward=loaded["backward"],
+        unmapped=loaded["unmapped"],
+        stages=loaded["stages"],
+        triggers=tuple(_trigger_rule(entry) for entry in loaded["triggers"]),
+        actions=loaded["actions"],
+        fields=tuple(
+            FieldRule(name=name, read=Typed(entry["from"], entry["type"], loaded["region"]), conflict=entry["conflict"])
+            for name, entry in loaded["fields"].items()
+        ),
+        owner=None if loaded["owner"] is None else _owner_rule(loaded["owner"]),
+        push={name: PushRule(**entry) for name, entry in loaded["push"].items()},
+    )
+
+
+def _trigger_rule(entry: Mapping[str, Any]) -> TriggerRule:
+    return TriggerRule(
+        id=entry["id"], on=entry["on"], jump_to=entry["jump_to"], when=entry["when"], may_reopen=entry["reopen"]
+    )
+
+
+def _owner_rule(entry: Mapping[str, Any]) -> OwnerRule:
+    return OwnerRule(source=entry["from"], table=entry["table"], conflict=entry["conflict"], unknown=entry["unknown"])

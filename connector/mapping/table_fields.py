@@ -1,18 +1,18 @@
-"""The marshmallow fields for the tables and lists of a mapping: all that is wrong in them is found in one go."""
+"""The marshmallow fields for a mapping's tables, lists and statuses: all that is wrong in them is found in one go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 from marshmallow.fields import Field
 
-from connector.core.mapping import Goal
+from connector.core.mapping import IGNORE, Goal
 from connector.mapping.source import Found, Series, Table, Value, Word, shown
-from connector.mapping.speller import Speller
-from connector.mapping.value_fields import Gathering, Reading, Text, kind_of, refuse
+from connector.mapping.value_fields import Gathering, Reading, Speller, Text, kind_of, refuse
 
+MOST_COUNTED: Final = 20
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -125,6 +125,50 @@ class Short(Reading[dict[str, Any]]):
         table = Table(value.line, value.column)
         table[Word("from", value.line, value.column, is_plain=True)] = value
         return self.section.read(table)
+
+
+class StatusWord(Reading[str]):
+    """A status by code, label or alias, in any of the languages."""
+
+    def __init__(self, speller: Speller, *, may_ignore: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.speller = speller
+        self.may_ignore = may_ignore
+        self.allowed = tuple(info.code for info in speller.statuses) + ((IGNORE,) if may_ignore else ())
+
+    def read(self, value: Value) -> str:
+        """The status's code, or `ignore`."""
+        if not isinstance(value, Word) or not value:
+            refuse(value, f"found {kind_of(value)}; a status is expected; allowed: {', '.join(self.allowed)}")
+        if value == IGNORE and self.may_ignore:
+            return IGNORE
+        code, close = self.speller.status(str(value))
+        if code is None:
+            refuse(value, f"{shown(value)} is no status{self.speller.offer(value, self.allowed, close)}")
+        return code
+
+
+class Goals(Reading[Goal]):
+    """A status, or a list of statuses of which the nth record or event of a subject gives the nth."""
+
+    def __init__(self, speller: Speller, *, may_ignore: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.one = StatusWord(speller, may_ignore=may_ignore)
+        self.counted = StatusWord(speller)
+
+    def read(self, value: Value) -> Goal:
+        """The status's code, `ignore`, or the codes in order."""
+        if not isinstance(value, Series):
+            return self.one.read(value)
+        if not 2 <= len(value) <= MOST_COUNTED:  # noqa: PLR2004 - one status needs no list
+            message = (
+                f"a list for the 1st, the 2nd and so on has 2 to {MOST_COUNTED} statuses; this one has {len(value)}"
+            )
+            refuse(value, message)
+        gathering = Gathering()
+        read = [gathering.read(self.counted, part) for part in value]
+        gathering.end()
+        return tuple(code for code in read if code is not None)
 
 
 class Stages(Reading[dict[str, dict[str, Goal]]]):

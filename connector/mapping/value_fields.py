@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 from phonenumbers import SUPPORTED_REGIONS
 
+from connector.core.status import StatusInfo
+from connector.i18n.statuses import StatusFinder
 from connector.mapping.expressions import BadExpression
-from connector.mapping.source import Found, Series, Table, Value, Word, shown
-from connector.mapping.speller import Speller
-from connector.mapping.surprises import DECIMAL, INTEGER, surprise
+from connector.mapping.source import DECIMAL, INTEGER, Found, Series, Table, Value, Word, shown, surprise
 
 LONGEST: Final = 200
 LONGEST_EXPRESSION: Final = 2000
+MOST_SPELLED: Final = 50
 T = TypeVar("T")
 
 
@@ -31,6 +33,33 @@ def kind_of(value: Value) -> str:
     if isinstance(value, Word):
         return f"the text {shown(value)}" if value else "nothing"
     return "`key: value` (a text with braces must be in quotes)" if isinstance(value, Table) else "a list"
+
+
+class Speller:
+    """Says what to write in place of a word that is not allowed; gives up after `MOST_SPELLED` wrong words."""
+
+    def __init__(self, statuses: Iterable[StatusInfo]) -> None:
+        self._finder: Final = StatusFinder(statuses)
+        self.statuses: Final = self._finder.statuses
+        self._left = MOST_SPELLED
+
+    def offer(self, word: str, allowed: Collection[str], close: str | None = None) -> str:
+        """What to write instead: the nearest word, then all of them."""
+        if close is None and self._left:
+            self._left -= 1
+            close = next(iter(difflib.get_close_matches(word[:LONGEST].lower(), allowed, n=1)), None)
+        words = ", ".join(allowed)
+        return f"; did you mean {close}? Allowed: {words}" if close else f"; allowed: {words}"
+
+    def status(self, word: str) -> tuple[str | None, str | None]:
+        """The code of a code, label or alias, and the nearest code where it is none."""
+        if len(word) > LONGEST:
+            return None, None
+        code = self._finder.code_of(word)
+        if code is not None or not self._left:
+            return code, None
+        self._left -= 1
+        return None, self._finder.nearest_to(word)
 
 
 class Reading(Field[T], Generic[T]):

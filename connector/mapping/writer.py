@@ -11,8 +11,7 @@ from connector.core.event import Conflict
 from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, TriggerRule
 from connector.mapping.expressions import Expression
 from connector.mapping.field_types import FieldType, Typed
-from connector.mapping.source import Word
-from connector.mapping.surprises import surprise
+from connector.mapping.source import Word, surprise
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SHORT: Final = 60

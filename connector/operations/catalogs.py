@@ -12,7 +12,7 @@ import structlog
 from connector.adapter_kit.contract import Catalog, Person
 from connector.core.errors import CrmError
 from connector.mapping import Mistake
-from connector.mapping.known_drift import Drifted, drifted, place_in
+from connector.mapping.drift import CatalogMismatch, mismatches, place_in
 from connector.mapping.source import read
 from connector.operations.connections import connected
 from connector.operations.mappings import read_source
@@ -30,7 +30,7 @@ class Checked:
     """Where a connection's mapping does not fit its system, or why the system could not be asked."""
 
     connection: str
-    found: tuple[Drifted, ...] = ()
+    found: tuple[CatalogMismatch, ...] = ()
     error: str | None = None
 
 
@@ -59,13 +59,13 @@ def watch(runtime: Runtime) -> None:
             log.warning("mapping and system differ", connection=one.name, more=len(found) - MOST_TOLD)
 
 
-def stored_drift(runtime: Runtime, one: Connected) -> tuple[Drifted, ...]:
+def stored_drift(runtime: Runtime, one: Connected) -> tuple[CatalogMismatch, ...]:
     """Where the mapping in force does not fit the catalogue that was kept last; nothing where there is none."""
     with runtime.database.read() as connection:
         kept = catalogs.listed(connection, one.name)
     if not kept or one.version is None:
         return ()
-    return drifted(one.rules, _from_json(kept[0]["content"]), _fields_before(kept[1:]))
+    return mismatches(one.rules, _from_json(kept[0]["content"]), _fields_before(kept[1:]))
 
 
 def known(runtime: Runtime, name: str) -> Catalog:
@@ -95,7 +95,7 @@ def check_text(runtime: Runtime, name: str, text: str, file: str) -> list[Mistak
     Raises `BadMapping`, `NotFound`, `WrongSetting`, and `CrmError` when the system was never asked and does not answer.
     """
     rules, tree = read_source(runtime, name, text, file), read(text)[0]
-    gone = [found for found in drifted(rules, known(runtime, name)) if found.is_gone]
+    gone = [found for found in mismatches(rules, known(runtime, name)) if found.is_gone]
     return sorted(Mistake(file, *place_in(tree, found.place), str(found)) for found in gone)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from connector.adapter_kit.contract import Answer, Api, InspectionResult, is_browser_collector
 from connector.core.errors import CrmError, CrmUnavailable
-from connector.mapping.known_drift import FIELD_NEW
+from connector.mapping.drift import MismatchKind
 from connector.operations.catalogs import ask, stored_drift
 from connector.operations.connections import connected as connected_of
 from connector.operations.connections import find
@@ -132,7 +132,7 @@ def _mapping(runtime: Runtime, one: Connected, *, is_reachable: bool) -> Iterato
         text = f"version {one.version} fits what the system has, as far as it says"
         yield InspectionResult(topic="mapping", is_good=True, text=text)
     for of in found[:MOST_TOLD]:
-        yield InspectionResult(topic="mapping", is_good=of.kind == FIELD_NEW, text=str(of))
+        yield InspectionResult(topic="mapping", is_good=of.kind is MismatchKind.FIELD_NEW, text=str(of))
     if len(found) > MOST_TOLD:
         text = f"and {len(found) - MOST_TOLD} more: `connector mapping drift {one.name}`"
         yield InspectionResult(topic="mapping", is_good=False, text=text)
