@@ -60,16 +60,7 @@ from connector.store import catalogs, histories, subjects
 from connector.store.histories import Standing, Stored
 from connector.store.rows import Row
 from connector.what_if.proposal import Proposal, renamed_statuses
-from connector.what_if.report import (
-    Cancelled,
-    Counts,
-    Difference,
-    Push,
-    WhatIf,
-    decisions_apart,
-    shown,
-    shows,
-)
+from connector.what_if.report import Cancelled, Counts, Difference, Push, WhatIf, decisions_apart, shown, shows
 from connector.what_if.retranslate import BothHistories, Retranslation
 
 PAGE: Final = 500
