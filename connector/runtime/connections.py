@@ -58,7 +58,7 @@ class Connections:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._adapters = adapters
+        self.adapters = adapters
         self._vault = vault
         self._statuses = statuses
         self._monotonic = monotonic
@@ -142,7 +142,7 @@ class Connections:
         source = f"{row['name']}, version {mapping['version']}" if mapping else ""
         return Connected(
             name=row["name"],
-            adapter=self._adapters[row["adapter"]](**settings, **secrets),
+            adapter=self.adapters[row["adapter"]](**settings, **secrets),
             is_paused=row["is_paused"],
             rules=parse_mapping(mapping["source"], source, self._statuses)
             if mapping

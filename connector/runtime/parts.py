@@ -39,7 +39,7 @@ class Runtime:
     """Everything that a process needs, made at its first use. Close it at the end."""
 
     def __init__(self, config: Config, clock: Callable[[], datetime] = now_utc) -> None:
-        self.config: Final = config
+        self.config = config
         self.clock: Final = clock
         self._apis: dict[str, tuple[Connected, float, HttpApi]] = {}
 

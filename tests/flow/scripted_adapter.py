@@ -1,4 +1,4 @@
-"""An adapter whose system does what a test says: how it reads, what it takes, what changed there."""
+"""An adapter whose system follows a script: a test says how it reads, what becomes of updates, what changed there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from adapters import ADAPTERS
 from adapters.standard import Standard
 from connector.adapter_kit.contract import (
     EMPTIED_STAGE,
@@ -22,12 +21,11 @@ from connector.adapter_kit.contract import (
 )
 from connector.core.errors import BadPayload
 from connector.core.event import Event
-from connector.runtime.connections import Connections
 from connector.runtime.parts import Runtime
 from tests.flow.senders import SECRET, add_connection
 
-PUPPET_MAPPING = """
-adapter: puppet
+SCRIPTED_MAPPING = """
+adapter: scripted
 stages:
   lead: {new: latent, talking: appointment_prospect, calling: appointment_prospect, meeting: appointment_acquisition}
 owner: {match: email}
@@ -44,39 +42,41 @@ def done(updates: Sequence[Update]) -> list[Pushed]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Strings:
-    """What the system of one connection does; `sent` is what it was given, in order."""
+class Script:
+    """What the system of one connection does; `sent` are the updates that it was given, in order."""
 
     fetch: Callable[[Sequence[Delivery]], Mapping[str, Any]] = lambda _: {}
-    reads: Callable[[Delivery], None] = lambda _: None
-    alters: Callable[[Event], Event] = lambda event: event
-    takes: Callable[[Sequence[Update]], Sequence[Pushed]] = done
+    before_parsing: Callable[[Delivery], None] = lambda _: None
+    alter: Callable[[Event], Event] = lambda event: event
+    push: Callable[[Sequence[Update]], Sequence[Pushed]] = done
     changes: Callable[[datetime], Iterator[Event | BadPayload]] = lambda _: iter(())
-    inspects: Callable[[str, Api], Sequence[InspectionResult]] = lambda *_: ()
-    has: Catalog = field(default_factory=Catalog)
-    subscribes: Callable[[str, datetime, Api], datetime | None] = lambda *_: None
+    inspect: Callable[[str, Api], Sequence[InspectionResult]] = lambda *_: ()
+    catalog: Callable[[], Catalog] = Catalog
+    subscribe: Callable[[str, datetime, Api], datetime | None] = lambda *_: None
     sent: list[Update] = field(default_factory=list)
 
-    def shown(self) -> list[str]:
+    def statuses(self) -> list[str]:
         """The statuses that were sent, in order."""
         return [update.status for update in self.sent]
 
 
-STRINGS: dict[str, Strings] = {}
+SCRIPTS: dict[str, Script] = {}
+"""The script of each connection, by its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Puppet(Standard):
-    """The lines of `standard`, and a system on strings."""
+class ScriptedAdapter(Standard):
+    """The lines of `standard`, and a system that follows a script."""
 
-    NAME: ClassVar[str] = "puppet"
+    NAME: ClassVar[str] = "scripted"
     SETTINGS: ClassVar[Mapping[str, Setting]] = {
         **Standard.SETTINGS,
-        "strings": Setting(description="Whose strings it hangs on"),
+        "script": Setting(description="Whose script it follows"),
     }
     ECHOES: ClassVar[Mapping[str, str]] = {"STAGE": "stage", "PHASE": EMPTIED_STAGE, "OWNER": "owner"}
+    CHANGES_IN_ORDER: ClassVar[bool] = False
 
-    strings: str = ""
+    script: str = ""
 
     @property
     def takes_updates(self) -> bool:
@@ -84,45 +84,47 @@ class Puppet(Standard):
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         del api
-        return STRINGS[self.strings].fetch(deliveries)
+        return SCRIPTS[self.script].fetch(deliveries)
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        strings = STRINGS[self.strings]
-        strings.reads(delivery)
-        return [
-            strings.alters(one) if isinstance(one, Event) else one for one in Standard.parse(self, delivery, fetched)
-        ]
+        script = SCRIPTS[self.script]
+        script.before_parsing(delivery)
+        events = Standard.parse(self, delivery, fetched)
+        return [script.alter(event) if isinstance(event, Event) else event for event in events]
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         del api
-        STRINGS[self.strings].sent += updates
-        return STRINGS[self.strings].takes(updates)
+        SCRIPTS[self.script].sent += updates
+        return SCRIPTS[self.script].push(updates)
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
         del api
-        return STRINGS[self.strings].changes(since)
+        return SCRIPTS[self.script].changes(since)
 
     def catalog(self, api: Api) -> Catalog:
         del api
-        return STRINGS[self.strings].has
+        return SCRIPTS[self.script].catalog()
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
-        return STRINGS[self.strings].inspects(url, api)
+        return SCRIPTS[self.script].inspect(url, api)
 
     def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
-        return STRINGS[self.strings].subscribes(url, now, api)
+        return SCRIPTS[self.script].subscribe(url, now, api)
 
 
-def add_puppet(runtime: Runtime, name: str = "puppet", mapping: str = PUPPET_MAPPING) -> Strings:
-    """A connection to a puppet, and its strings."""
-    if not isinstance(runtime.connections, _Known):
-        runtime.__dict__["connections"] = _Known(
-            runtime.database, {**ADAPTERS, "puppet": Puppet}, runtime.vault, tuple(runtime.ruleset.statuses.values())
-        )
-    STRINGS[name] = Strings()
-    add_connection(runtime, name, adapter="puppet", secrets={"secret": [SECRET]}, mapping=mapping, strings=name)
-    return STRINGS[name]
+def know(runtime: Runtime, adapter: type[ScriptedAdapter] = ScriptedAdapter) -> None:
+    """The runtime finds the adapter by its name from now on."""
+    runtime.connections.adapters = {**runtime.connections.adapters, adapter.NAME: adapter}
 
 
-class _Known(Connections):
-    """Connections of a runtime that knows puppets."""
+def add_scripted(
+    runtime: Runtime,
+    name: str = "scripted",
+    mapping: str = SCRIPTED_MAPPING,
+    adapter: type[ScriptedAdapter] = ScriptedAdapter,
+) -> Script:
+    """A connection to a system that follows a script, and its script."""
+    know(runtime, adapter)
+    SCRIPTS[name] = Script()
+    add_connection(runtime, name, adapter=adapter.NAME, secrets={"secret": [SECRET]}, mapping=mapping, script=name)
+    return SCRIPTS[name]

@@ -19,7 +19,7 @@ from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox
 from tests.conftest import Clock, wait_for
-from tests.flow.scripted_adapter import Strings, add_puppet, done
+from tests.flow.scripted_adapter import Script, add_scripted, done
 from tests.flow.senders import Sender
 from tests.flow.store_queries import updates
 from tests.flow.upkeep.test_reconcile import stage_event
@@ -31,8 +31,8 @@ def redis(runtime: Runtime) -> Redis:
 
 
 @pytest.fixture
-def strings(runtime: Runtime) -> Strings:
-    return add_puppet(runtime)
+def script(runtime: Runtime) -> Script:
+    return add_scripted(runtime)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def _post(runtime: Runtime, line: dict[str, Any], key: str) -> None:
         runtime.wakeups.enqueue_drains(lanes)
         woken.extend(lanes)
 
-    sender = Sender(runtime, "puppet", build_intake(runtime, wake))
+    sender = Sender(runtime, "scripted", build_intake(runtime, wake))
     assert sender.send(line, key=key).status_code == 202
     wait_for(lambda: bool(woken), "the lane to be woken")
 
@@ -79,23 +79,23 @@ def _empty(redis: Redis) -> None:
 
 
 def test_a_lane_s_drain_processes_what_waits_and_wakes_the_push(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis
 ) -> None:
     lane = _send(runtime, 1)
     _send(runtime, 2, "talking")
     assert _waiting(redis) == [f"drain({lane},)"]
     _empty(redis)
     jobs.drain(lane)
-    assert balance(runtime)["puppet"]["applied"] == 2
+    assert balance(runtime)["scripted"]["applied"] == 2
     assert _waiting(redis) == ["push()"]
     _empty(redis)
     jobs.push()
-    assert strings.shown() == ["appointment_prospect"]
+    assert script.statuses() == ["appointment_prospect"]
     assert _waiting(redis) == []
 
 
 def test_what_the_version_before_has_queued_still_runs(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis
 ) -> None:
     lane = _send(runtime, 1)
     _empty(redis)
@@ -104,36 +104,36 @@ def test_what_the_version_before_has_queued_still_runs(
     queues[0].enqueue("connector.jobs.drain", lane)
     queues[1].enqueue("connector.jobs.push")
     SteadyWorker(queues, connection=redis).work(burst=True, logging_level="WARNING")
-    assert balance(runtime)["puppet"]["applied"] == 1
-    assert strings.shown() == ["latent"]
+    assert balance(runtime)["scripted"]["applied"] == 1
+    assert script.statuses() == ["latent"]
 
 
 def test_a_drain_without_a_turn_leaves_the_work_to_the_one_who_has_it(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis
 ) -> None:
-    del strings
+    del script
     lane = _send(runtime, 1)
     with runtime.wakeups.lock(f"lane:{lane}"):
         jobs.drain(lane)
-    assert balance(runtime)["puppet"]["pending"] == 1
+    assert balance(runtime)["scripted"]["pending"] == 1
     assert not redis.exists(f"connector:waiting:connector.processes.jobs.drain:{lane}")
     with runtime.wakeups.lock("push"):
         jobs.push()
     jobs.drain(lane)
-    assert balance(runtime)["puppet"]["applied"] == 1
+    assert balance(runtime)["scripted"]["applied"] == 1
 
 
-def test_a_drain_whose_time_is_up_wakes_the_next_one(runtime: Runtime, strings: Strings, redis: Redis) -> None:
-    del strings
+def test_a_drain_whose_time_is_up_wakes_the_next_one(runtime: Runtime, script: Script, redis: Redis) -> None:
+    del script
     lane = _send(runtime, 1)
     _empty(redis)
     Jobs(runtime, budget=0.0).drain(lane)
-    assert balance(runtime)["puppet"]["pending"] == 1
+    assert balance(runtime)["scripted"]["pending"] == 1
     assert _waiting(redis) == [f"drain({lane},)"]
 
 
 def test_a_worker_that_is_asked_to_end_comes_to_an_end_and_leaves_the_rest_to_others(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis
 ) -> None:
     lane = _send(runtime, 1)
     _empty(redis)
@@ -141,34 +141,34 @@ def test_a_worker_that_is_asked_to_end_comes_to_an_end_and_leaves_the_rest_to_ot
     jobs.drain(lane)
     jobs.push()
     jobs.sweep()
-    assert balance(runtime)["puppet"]["pending"] == 1
-    assert strings.sent == []
+    assert balance(runtime)["scripted"]["pending"] == 1
+    assert script.sent == []
     assert _waiting(redis) == [f"drain({lane},)"]
 
 
 def test_a_push_that_leaves_something_due_wakes_the_next_one(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis
 ) -> None:
     jobs.drain(_send(runtime, 1))
     _empty(redis)
     Jobs(runtime, budget=0.0).push()
-    assert strings.sent == []
+    assert script.sent == []
     assert _waiting(redis) == ["push()"]
 
 
 def test_a_connection_on_which_pushing_fails_does_not_make_the_push_run_in_circles(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis
 ) -> None:
     jobs.drain(_send(runtime, 1))
     _empty(redis)
-    strings.takes = lambda updates: [Pushed(key=one.key, outcome="?") for one in updates]  # type: ignore[arg-type]
+    script.push = lambda updates: [Pushed(key=one.key, outcome="?") for one in updates]  # type: ignore[arg-type]
     jobs.push()
     jobs.requeue()
     assert _waiting(redis) == []
 
 
 def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis, clock: Clock
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis, clock: Clock
 ) -> None:
     lane = _send(runtime, 1)
     _empty(redis)
@@ -181,13 +181,13 @@ def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
     def dies(_: Sequence[Update]) -> Sequence[Pushed]:
         raise SystemExit
 
-    strings.takes = dies
+    script.push = dies
     with pytest.raises(SystemExit):
-        build_pusher(runtime).push_batch("puppet")
+        build_pusher(runtime).push_batch("scripted")
     jobs.requeue()
     assert _waiting(redis) == []
     clock.forward(seconds=runtime.config.lease_seconds)
-    strings.takes = done
+    script.push = done
     jobs.requeue()
     assert _waiting(redis) == ["push()"]
     jobs.push()
@@ -195,9 +195,9 @@ def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
 
 
 def test_the_requeue_finds_the_batch_of_a_worker_that_died(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis, clock: Clock
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis, clock: Clock
 ) -> None:
-    del strings
+    del script
     lane = _send(runtime, 1)
     _empty(redis)
     with runtime.database.write() as connection:
@@ -211,24 +211,22 @@ def test_the_requeue_finds_the_batch_of_a_worker_that_died(
     assert _waiting(redis) == [f"drain({lane},)"]
 
 
-def test_a_paused_connection_s_updates_wake_nobody(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
-) -> None:
+def test_a_paused_connection_s_updates_wake_nobody(runtime: Runtime, jobs: Jobs, script: Script, redis: Redis) -> None:
     jobs.drain(_send(runtime, 1))
     _empty(redis)
     with runtime.database.write() as connection:
-        connections.change(connection, "puppet", is_paused=True)
+        connections.change(connection, "scripted", is_paused=True)
     runtime.connections.forget()
     jobs.requeue()
     jobs.push()
     assert _waiting(redis) == []
-    assert strings.sent == []
+    assert script.sent == []
 
 
 def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis, clock: Clock
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis, clock: Clock
 ) -> None:
-    del strings
+    del script
     clock.forward(days=-95)
     line: dict[str, Any] = {"id": "v", "at": clock().isoformat(), "subject": {"id": "L", "visitor": "v"}}
     _post(runtime, line | {"type": "action", "action": "site_access"}, "v")
@@ -245,9 +243,9 @@ def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
 
 
 def test_reconciliation_runs_once_at_a_time_and_wakes_the_push(
-    runtime: Runtime, jobs: Jobs, strings: Strings, redis: Redis
+    runtime: Runtime, jobs: Jobs, script: Script, redis: Redis
 ) -> None:
-    strings.changes = lambda _: iter([stage_event(1, 1)])
+    script.changes = lambda _: iter([stage_event(1, 1)])
     with runtime.wakeups.lock("reconcile"):
         jobs.reconcile()
     assert list(listed(runtime)) == []
@@ -259,17 +257,17 @@ def test_reconciliation_runs_once_at_a_time_and_wakes_the_push(
     assert _waiting(redis) == []
 
 
-def test_a_reconciliation_whose_time_is_up_wakes_the_next_one(runtime: Runtime, strings: Strings, redis: Redis) -> None:
-    strings.changes = lambda _: iter([stage_event(1, 1)])
+def test_a_reconciliation_whose_time_is_up_wakes_the_next_one(runtime: Runtime, script: Script, redis: Redis) -> None:
+    script.changes = lambda _: iter([stage_event(1, 1)])
     Jobs(runtime, reconcile_budget=0.0).reconcile()
     assert _waiting(redis) == ["reconcile()"]
     assert list(listed(runtime)) == []
 
 
 def test_bodies_are_forgotten_when_their_time_is_over_but_not_those_still_needed(
-    runtime: Runtime, jobs: Jobs, strings: Strings, clock: Clock
+    runtime: Runtime, jobs: Jobs, script: Script, clock: Clock
 ) -> None:
-    del strings
+    del script
     jobs.drain(_send(runtime, 1))
     jobs.drain(_send(runtime, 2, "never-heard-of"))
     clock.forward(days=runtime.config.delivery_days + 1)
@@ -278,6 +276,6 @@ def test_bodies_are_forgotten_when_their_time_is_over_but_not_those_still_needed
     with runtime.database.read() as connection:
         bodies = {row["key"]: deliveries.get(connection, row["id"])["body"] for row in deliveries.listed(connection)}  # type: ignore[index]
     assert {key: body is not None for key, body in bodies.items()} == {"k1": False, "k2": True, "k3": True}
-    assert balance(runtime)["puppet"]["accepted"] == 3
+    assert balance(runtime)["scripted"]["accepted"] == 3
     jobs.drain(pending)
-    assert balance(runtime)["puppet"]["applied"] == 2
+    assert balance(runtime)["scripted"]["applied"] == 2

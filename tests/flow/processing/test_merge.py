@@ -15,7 +15,7 @@ from connector.store import outbox, subjects
 from connector.store.database import Overtaken
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
-from tests.flow.scripted_adapter import add_puppet
+from tests.flow.scripted_adapter import add_scripted
 from tests.flow.senders import Sender, add_connection, drain
 from tests.flow.store_queries import mails, moves, subject_of, updates
 
@@ -60,19 +60,19 @@ def test_what_was_two_subjects_is_found_as_one_by_every_identity_and_each_event_
 
 def test_the_records_of_both_are_told_how_the_one_stands(runtime: Runtime, clock: Clock) -> None:
     """Also those of a subject whose survivor does not change by the merge."""
-    strings = add_puppet(runtime)
-    sender = Sender(runtime, "puppet")
+    script = add_scripted(runtime)
+    sender = Sender(runtime, "scripted")
     sender.send(_line("1", 9, {"id": "OLD", "email": "a@b.example"}), _line("2", 8, {"email": "a@b.example"}))
     drain(runtime)
     clock.forward(seconds=1)
     sender.send(_line("3", 8, {"id": "NEW", "visitor": "v"}))
     drain(runtime)
     build_pusher(runtime).drain(lambda: True)
-    assert {one.record.id: one.status for one in strings.sent} == {"OLD": "quasi_explicit", "NEW": "latent"}
+    assert {one.record.id: one.status for one in script.sent} == {"OLD": "quasi_explicit", "NEW": "latent"}
     sender.send(_join("4", 7, visitor="v", email="a@b.example"))
     drain(runtime)
     build_pusher(runtime).drain(lambda: True)
-    assert {one.record.id: one.status for one in strings.sent} == {"OLD": "quasi_explicit", "NEW": "quasi_explicit"}
+    assert {one.record.id: one.status for one in script.sent} == {"OLD": "quasi_explicit", "NEW": "quasi_explicit"}
 
 
 def test_subjects_of_which_all_is_held_become_one_and_what_is_held_stays_held(runtime: Runtime) -> None:

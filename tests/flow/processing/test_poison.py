@@ -21,13 +21,13 @@ from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, subjects
 from connector.store.rows import Row
 from tests.conftest import Clock, wait_for
-from tests.flow.scripted_adapter import Strings, add_puppet
+from tests.flow.scripted_adapter import Script, add_scripted
 from tests.flow.senders import Sender, drain
 
 
 @pytest.fixture
-def strings(runtime: Runtime) -> Strings:
-    return add_puppet(runtime)
+def script(runtime: Runtime) -> Script:
+    return add_scripted(runtime)
 
 
 def _line(runtime: Runtime, number: str, **more: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _line(runtime: Runtime, number: str, **more: Any) -> dict[str, Any]:
     return line | {"type": "action", "action": "site_access"} | more
 
 
-def _send(runtime: Runtime, *numbers: str, to: str = "puppet") -> None:
+def _send(runtime: Runtime, *numbers: str, to: str = "scripted") -> None:
     for number in numbers:
         assert Sender(runtime, to).send(_line(runtime, number), key=number).status_code == 202
 
@@ -60,9 +60,9 @@ def _fails_on(word: str, error: Exception) -> Any:
 
 
 def test_a_delivery_that_its_adapter_fails_on_is_tried_with_back_off_then_dead_and_the_others_go_on(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
-    strings.reads = _fails_on("2", ZeroDivisionError("division\0by zero"))
+    script.before_parsing = _fails_on("2", ZeroDivisionError("division\0by zero"))
     _send(runtime, "1", "2", "3")
     for number in range(1, runtime.config.max_attempts + 1):
         drain(runtime)
@@ -78,14 +78,14 @@ def test_a_delivery_that_its_adapter_fails_on_is_tried_with_back_off_then_dead_a
 
 
 def test_a_delivery_on_which_fetching_for_the_batch_fails_takes_no_other_with_it(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     def fetch(given: Sequence[Delivery]) -> Mapping[str, Any]:
         if any(b'"2"' in one.body for one in given):
             raise KeyError
         return {}
 
-    strings.fetch = fetch
+    script.fetch = fetch
     _send(runtime, "1", "2", "3")
     for _ in range(runtime.config.max_attempts):
         drain(runtime)
@@ -94,14 +94,14 @@ def test_a_delivery_on_which_fetching_for_the_batch_fails_takes_no_other_with_it
 
 
 def test_a_row_that_the_database_refuses_is_dead_in_the_end_and_the_others_of_its_batch_are_written(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     """A number that no JSON column can hold; the error tells what is wrong, and none of the values."""
 
     def alters(event: Event) -> Event:
         return replace(event, data={"thought": "private", "number": 2**70}) if event.key == "2" else event
 
-    strings.alters = alters
+    script.alter = alters
     _send(runtime, "1", "2", "3")
     for _ in range(runtime.config.max_attempts):
         drain(runtime)
@@ -111,12 +111,12 @@ def test_a_row_that_the_database_refuses_is_dead_in_the_end_and_the_others_of_it
 
 
 def test_a_body_that_cannot_be_read_is_dead_at_once_and_an_unknown_word_is_held(
-    runtime: Runtime, strings: Strings
+    runtime: Runtime, script: Script
 ) -> None:
-    strings.reads = _fails_on("1", BadPayload("must be a number", "$.ID"))
+    script.before_parsing = _fails_on("1", BadPayload("must be a number", "$.ID"))
     _send(runtime, "1")
     drain(runtime)
-    strings.reads = _fails_on("2", UnknownEvent("nobody has heard of ONCRMTELEPATHY"))
+    script.before_parsing = _fails_on("2", UnknownEvent("nobody has heard of ONCRMTELEPATHY"))
     _send(runtime, "2")
     drain(runtime)
     assert _outcomes(runtime) == {"1": "dead", "2": "held"}
@@ -124,11 +124,11 @@ def test_a_body_that_cannot_be_read_is_dead_at_once_and_an_unknown_word_is_held(
     assert _rows(runtime)["2"]["error"] == "nobody has heard of ONCRMTELEPATHY"
 
 
-def test_a_dead_delivery_that_is_replayed_by_hand_is_processed(runtime: Runtime, strings: Strings) -> None:
-    strings.reads = _fails_on("1", BadPayload("must be a number", "$.ID"))
+def test_a_dead_delivery_that_is_replayed_by_hand_is_processed(runtime: Runtime, script: Script) -> None:
+    script.before_parsing = _fails_on("1", BadPayload("must be a number", "$.ID"))
     _send(runtime, "1")
     drain(runtime)
-    strings.reads = lambda _: None
+    script.before_parsing = lambda _: None
     (dead,) = _rows(runtime).values()
     assert replay(runtime, [dead["id"]]).replayed == (dead["id"],)
     drain(runtime)
@@ -137,28 +137,26 @@ def test_a_dead_delivery_that_is_replayed_by_hand_is_processed(runtime: Runtime,
 
 
 def test_deliveries_of_a_connection_that_was_removed_are_held_until_it_is_back(
-    runtime: Runtime, strings: Strings
+    runtime: Runtime, script: Script
 ) -> None:
-    del strings
+    del script
     _send(runtime, "1")
     with runtime.database.write() as connection:
-        connections.change(connection, "puppet", removed_at=runtime.clock())
+        connections.change(connection, "scripted", removed_at=runtime.clock())
     runtime.connections.forget()
     drain(runtime)
     (row,) = _rows(runtime).values()
     assert (row["outcome"], "add it again" in row["error"]) == ("held", True)
-    add_puppet(runtime)
+    add_scripted(runtime)
     replay(runtime, [row["id"]])
     drain(runtime)
     assert _outcomes(runtime) == {"1": "applied"}
 
 
-def test_a_delivery_that_is_replayed_although_all_went_well_stays_what_it_was(
-    runtime: Runtime, strings: Strings
-) -> None:
-    del strings
+def test_a_delivery_that_is_replayed_although_all_went_well_stays_what_it_was(runtime: Runtime, script: Script) -> None:
+    del script
     line = {"type": "stage", "object": "lead", "stage": "never-heard-of"}
-    Sender(runtime, "puppet").send(_line(runtime, "h") | line, key="h")
+    Sender(runtime, "scripted").send(_line(runtime, "h") | line, key="h")
     _send(runtime, "a")
     drain(runtime)
     before = {key: (row["outcome"], row["tally"], row["error"]) for key, row in _rows(runtime).items()}
@@ -171,13 +169,13 @@ def test_a_delivery_that_is_replayed_although_all_went_well_stays_what_it_was(
 
 
 def test_while_a_system_is_away_its_deliveries_wait_and_none_is_dead_before_the_hours_are_over(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     def fetch(_: Sequence[Delivery]) -> Mapping[str, Any]:
         raise error
 
     error: Exception = CrmUnavailable("busy", retry_after=90.0)
-    strings.fetch = fetch
+    script.fetch = fetch
     _send(runtime, "1")
     drain(runtime)
     row = _rows(runtime)["1"]
@@ -196,16 +194,16 @@ def test_while_a_system_is_away_its_deliveries_wait_and_none_is_dead_before_the_
 
 
 def test_when_a_system_comes_back_what_waited_for_it_is_processed(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     def fetch(_: Sequence[Delivery]) -> Mapping[str, Any]:
         raise error
 
     error = CrmUnavailable("away")
-    strings.fetch = fetch
+    script.fetch = fetch
     _send(runtime, "1", "2")
     drain(runtime)
-    strings.fetch = lambda _: {}
+    script.fetch = lambda _: {}
     clock.forward(minutes=10)
     drain(runtime)
     assert _outcomes(runtime) == {"1": "applied", "2": "applied"}
@@ -226,10 +224,10 @@ class Hanging:
 
 @pytest.mark.parametrize("has_time", [True, False])
 def test_a_system_that_hangs_holds_up_no_other_even_when_the_time_of_the_job_is_over(
-    runtime: Runtime, strings: Strings, *, has_time: bool
+    runtime: Runtime, script: Script, *, has_time: bool
 ) -> None:
-    add_puppet(runtime, "other")
-    strings.fetch = hanging = Hanging()
+    add_scripted(runtime, "other")
+    script.fetch = hanging = Hanging()
     _send(runtime, "1")
     is_over = threading.Event()
     drains = [
@@ -262,9 +260,9 @@ def _lane(runtime: Runtime, key: str) -> int:
         return int(next(row["lane"] for row in deliveries.listed(connection, limit=1000) if row["key"] == key))
 
 
-def test_what_is_to_be_sent_is_told_while_another_system_hangs(runtime: Runtime, strings: Strings) -> None:
-    add_puppet(runtime, "other")
-    strings.fetch = hanging = Hanging()
+def test_what_is_to_be_sent_is_told_while_another_system_hangs(runtime: Runtime, script: Script) -> None:
+    add_scripted(runtime, "other")
+    script.fetch = hanging = Hanging()
     _send(runtime, "1")
     _send(runtime, "2", to="other")
     told = threading.Event()
@@ -284,9 +282,9 @@ def test_what_is_to_be_sent_is_told_while_another_system_hangs(runtime: Runtime,
 
 
 def test_while_a_system_is_slow_the_lease_is_renewed_and_nobody_else_reads_the_same(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
-    strings.fetch = hanging = Hanging()
+    script.fetch = hanging = Hanging()
     _send(runtime, "1")
     at_work = threading.Thread(target=drain, args=(runtime,))
     at_work.start()
@@ -310,9 +308,9 @@ def test_while_a_system_is_slow_the_lease_is_renewed_and_nobody_else_reads_the_s
 
 
 def test_a_worker_that_died_leaves_its_deliveries_to_others_when_its_lease_is_over(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
-    del strings
+    del script
     _send(runtime, "1")
     with runtime.database.write() as connection:
         lease = timedelta(seconds=runtime.config.lease_seconds)
@@ -325,12 +323,12 @@ def test_a_worker_that_died_leaves_its_deliveries_to_others_when_its_lease_is_ov
 
 
 def test_an_event_dated_in_the_future_counts_at_its_receipt_however_late_it_is_processed(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
-    del strings
+    del script
     received = clock()
     at = (received + timedelta(minutes=30)).isoformat()
-    Sender(runtime, "puppet").send(_line(runtime, "1") | {"at": at})
+    Sender(runtime, "scripted").send(_line(runtime, "1") | {"at": at})
     clock.forward(minutes=28)
     drain(runtime)
     with runtime.database.read() as connection:

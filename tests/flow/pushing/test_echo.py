@@ -15,12 +15,12 @@ from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.tables import echoes
 from tests.conftest import Clock
-from tests.flow.scripted_adapter import Strings, add_puppet
+from tests.flow.scripted_adapter import Script, add_scripted
 from tests.flow.senders import Sender, drain
 from tests.flow.store_queries import moves, subject_of
 
 LOSSY = """
-adapter: puppet
+adapter: scripted
 stages:
   lead: {new: latent, talking: appointment_prospect, bad: not_targeted}
 owner: {match: email}
@@ -32,8 +32,8 @@ push:
 
 
 @pytest.fixture
-def strings(runtime: Runtime) -> Strings:
-    return add_puppet(runtime, mapping=LOSSY)
+def script(runtime: Runtime) -> Script:
+    return add_scripted(runtime, mapping=LOSSY)
 
 
 class Told:
@@ -41,7 +41,7 @@ class Told:
 
     def __init__(self, runtime: Runtime, clock: Clock) -> None:
         self._runtime, self._clock, self._count = runtime, clock, 0
-        self._sender = Sender(runtime, "puppet")
+        self._sender = Sender(runtime, "scripted")
 
     def __call__(self, *deeds: dict[str, Any]) -> None:
         lines = []
@@ -60,9 +60,9 @@ class Told:
 
 
 @pytest.fixture
-def told(runtime: Runtime, strings: Strings, clock: Clock) -> Told:
+def told(runtime: Runtime, script: Script, clock: Clock) -> Told:
     """A lead in the stage `talking` that people put back into the pool and that visited on two days."""
-    del strings
+    del script
     telling = Told(runtime, clock)
     telling.stage("new")
     telling.visit()
@@ -74,12 +74,12 @@ def told(runtime: Runtime, strings: Strings, clock: Clock) -> Told:
 
 
 def _status(runtime: Runtime) -> str:
-    return str(subject_of(runtime, "record", "puppet:lead:L")["status"])
+    return str(subject_of(runtime, "record", "scripted:lead:L")["status"])
 
 
 def _outcomes(runtime: Runtime) -> list[str]:
     with runtime.database.read() as connection:
-        rows = subjects.events_of(connection, subject_of(runtime, "record", "puppet:lead:L")["id"])
+        rows = subjects.events_of(connection, subject_of(runtime, "record", "scripted:lead:L")["id"])
     return [row["outcome"] for row in sorted(rows, key=lambda row: (len(row["key"]), row["key"]))]
 
 
@@ -93,16 +93,16 @@ def _warm(runtime: Runtime, told: Told, clock: Clock) -> None:
 
 
 def test_what_was_sent_and_comes_back_is_an_echo_and_moves_nobody(
-    runtime: Runtime, strings: Strings, told: Told, clock: Clock
+    runtime: Runtime, script: Script, told: Told, clock: Clock
 ) -> None:
     _warm(runtime, told, clock)
     build_pusher(runtime).drain(lambda: True)
-    assert strings.sent[-1].fields == {"STAGE": "new"}
+    assert script.sent[-1].fields == {"STAGE": "new"}
     clock.forward(seconds=2)
     told.stage("new")
     assert _outcomes(runtime)[-1] == "echo"
     assert _status(runtime) == "quasi_explicit"
-    assert balance(runtime)["puppet"]["echo"] == 1
+    assert balance(runtime)["scripted"]["echo"] == 1
 
 
 def test_without_the_ledger_a_stage_that_stands_for_several_statuses_would_undo_what_the_rules_decide(
@@ -172,11 +172,11 @@ def test_the_same_value_after_the_window_is_somebodys(runtime: Runtime, told: To
 
 
 def test_an_owner_that_was_sent_comes_back_as_an_echo_in_any_spelling(
-    runtime: Runtime, strings: Strings, told: Told, clock: Clock
+    runtime: Runtime, script: Script, told: Told, clock: Clock
 ) -> None:
     told({"type": "owner", "owner": "kim@example.jp"})
     build_pusher(runtime).drain(lambda: True)
-    assert (strings.sent[-1].owner, strings.sent[-1].owner_field) == ("kim@example.jp", "OWNER")
+    assert (script.sent[-1].owner, script.sent[-1].owner_field) == ("kim@example.jp", "OWNER")
     clock.forward(seconds=2)
     told({"type": "owner", "owner": "Kim@Example.jp"})
     assert _outcomes(runtime)[-1] == "echo"
@@ -189,16 +189,16 @@ def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, to
     line = {"id": "same", "type": "stage", "object": "lead", "stage": "new"}
     told(line)
     told(line)
-    book = balance(runtime)["puppet"]
+    book = balance(runtime)["scripted"]
     assert (book["echo"], book["duplicate"]) == (1, 1)
-    subject = subject_of(runtime, "record", "puppet:lead:L")["id"]
+    subject = subject_of(runtime, "record", "scripted:lead:L")["id"]
     assert moves(runtime, subject)[-1] == ("latent.warm", "quasi_explicit")
 
 
 def test_a_stage_that_is_only_seen_again_moves_nobody_and_one_that_changed_does(
-    runtime: Runtime, strings: Strings, told: Told, clock: Clock
+    runtime: Runtime, script: Script, told: Told, clock: Clock
 ) -> None:
-    strings.alters = lambda event: replace(event, is_seen=True)
+    script.alter = lambda event: replace(event, is_seen=True)
     told.stage("new")
     told.visit()
     clock.forward(days=1)
@@ -218,14 +218,14 @@ EMPTYING = LOSSY.replace("STAGE:", "PHASE:")
 def test_a_stage_that_is_emptied_before_it_is_set_comes_back_as_two_echoes_in_any_order(
     runtime: Runtime, clock: Clock, order: tuple[str, str]
 ) -> None:
-    strings = add_puppet(runtime, mapping=EMPTYING)
-    strings.alters = lambda event: replace(event, stage="") if event.stage == "emptied" else event
+    script = add_scripted(runtime, mapping=EMPTYING)
+    script.alter = lambda event: replace(event, stage="") if event.stage == "emptied" else event
     told = Told(runtime, clock)
     told.stage("talking")
     clock.forward(days=1)
     _warm(runtime, told, clock)
     build_pusher(runtime).drain(lambda: True)
-    assert strings.sent[-1].fields == {"PHASE": "new"}
+    assert script.sent[-1].fields == {"PHASE": "new"}
     at = clock()
     for stage in order:
         clock.now = at + timedelta(milliseconds=10 if stage else 5)
@@ -235,8 +235,8 @@ def test_a_stage_that_is_emptied_before_it_is_set_comes_back_as_two_echoes_in_an
 
 
 def test_a_stage_that_a_person_empties_is_no_echo_and_moves_nobody(runtime: Runtime, clock: Clock) -> None:
-    strings = add_puppet(runtime, mapping=LOSSY)
-    strings.alters = lambda event: replace(event, stage="") if event.stage == "emptied" else event
+    script = add_scripted(runtime, mapping=LOSSY)
+    script.alter = lambda event: replace(event, stage="") if event.stage == "emptied" else event
     told = Told(runtime, clock)
     told.stage("talking")
     clock.forward(minutes=5)

@@ -10,7 +10,7 @@ import pytest
 from connector.runtime.parts import Runtime
 from connector.store import subjects
 from tests.conftest import NOW, Clock
-from tests.flow.scripted_adapter import add_puppet
+from tests.flow.scripted_adapter import add_scripted
 from tests.flow.senders import Sender, drain
 from tests.flow.store_queries import subject_of
 
@@ -27,10 +27,10 @@ LINE = {
 def test_only_what_was_read_in_the_system_may_be_newer_than_its_delivery(
     runtime: Runtime, clock: Clock, *, is_read_later: bool, counts_after: int
 ) -> None:
-    strings = add_puppet(runtime)
-    strings.fetch = lambda _: {"lead:1": {}} if is_read_later else {}
-    strings.alters = lambda event: replace(event, at=NOW + timedelta(minutes=60))
-    assert Sender(runtime, "puppet").send(LINE).status_code == 202
+    script = add_scripted(runtime)
+    script.fetch = lambda _: {"lead:1": {}} if is_read_later else {}
+    script.alter = lambda event: replace(event, at=NOW + timedelta(minutes=60))
+    assert Sender(runtime, "scripted").send(LINE).status_code == 202
     clock.forward(minutes=60)
     drain(runtime)
     with runtime.database.read() as connection:

@@ -35,7 +35,7 @@ def portal(runtime: Runtime, clock: Clock) -> Iterator[Bitrix24Crm]:
     """The portal with its application, a connection to it, and our web server at the public address."""
     jobs.install(Jobs(runtime))
     with Bitrix24Crm(now=clock) as running, Loopback(create_app(runtime.config, runtime)) as web:
-        object.__setattr__(runtime, "config", replace(runtime.config, public_url=web.url))
+        runtime.config = replace(runtime.config, public_url=web.url)
         secrets = {
             "client_secret": [running.application.client_secret],
             "refresh_token": [running.install(f"{web.url}/webhooks/tokyo?token=r0b0t")],

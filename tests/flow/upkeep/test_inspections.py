@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from sqlalchemy import delete
 
 from connector.adapter_kit.contract import Answer, Api, Catalog, InspectionResult, Person
 from connector.core.errors import CrmRefused, CrmUnavailable
@@ -16,13 +17,19 @@ from connector.operations import connections as operations
 from connector.operations.inspections import MOST_TOLD, inspect
 from connector.operations.subscriptions import subscribe_all
 from connector.runtime.parts import Runtime
-from connector.store import connections
+from connector.store.tables import mapping_versions
 from tests.conftest import NOW, Clock
-from tests.flow.scripted_adapter import Strings, add_puppet
+from tests.flow.scripted_adapter import Script, ScriptedAdapter, add_scripted
 from tests.flow.senders import Sender, drain
 
 GOOD = InspectionResult(topic="credentials", is_good=True, text="the key is good")
 REGISTERED = InspectionResult(topic="webhooks", is_good=True, text="registered")
+
+
+class Mute(ScriptedAdapter):
+    """A system that sends no webhooks."""
+
+    EVENTS: ClassVar[frozenset[str]] = frozenset()
 
 
 @pytest.fixture
@@ -31,31 +38,34 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def strings(runtime: Runtime) -> Strings:
+def script(runtime: Runtime) -> Script:
     _reach(runtime, "https://connector.example.com")
-    made = add_puppet(runtime)
-    made.inspects = lambda *_: [GOOD]
-    return made
+    return _good(add_scripted(runtime))
+
+
+def _good(script: Script) -> Script:
+    script.inspect = lambda *_: [GOOD]
+    return script
 
 
 def _reach(runtime: Runtime, url: str | None) -> None:
-    object.__setattr__(runtime, "config", replace(runtime.config, public_url=url))
+    runtime.config = replace(runtime.config, public_url=url)
 
 
 def _said(runtime: Runtime, topic: str) -> list[tuple[bool, str]]:
-    return [(one.is_good, one.text) for one in inspect(runtime, "puppet") if one.topic == topic]
+    return [(one.is_good, one.text) for one in inspect(runtime, "scripted") if one.topic == topic]
 
 
 def _stub(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]) -> None:
     """The system answers each call with these headers."""
-    found = runtime.connections.look_again("puppet")
+    found = runtime.connections.look_again("scripted")
     assert found is not None
     api = runtime.api_for(found)
     monkeypatch.setattr(api, "call", lambda *_, **__: Answer(status=200, headers=headers, body=b""))
 
 
 def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_address(
-    runtime: Runtime, strings: Strings
+    runtime: Runtime, script: Script
 ) -> None:
     asked: list[str] = []
 
@@ -66,10 +76,10 @@ def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_add
         assert api.memo == {}
         return [GOOD, InspectionResult(topic="scopes", is_good=False, text="crm is missing")]
 
-    strings.inspects = inspects
-    found = inspect(runtime, "puppet")
+    script.inspect = inspects
+    found = inspect(runtime, "scripted")
     assert [(one.topic, one.is_good) for one in found[:2]] == [("credentials", True), ("scopes", False)]
-    assert asked == ["https://connector.example.com/webhooks/puppet"]
+    assert asked == ["https://connector.example.com/webhooks/scripted"]
 
 
 @pytest.mark.parametrize(
@@ -83,26 +93,25 @@ def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_add
     ],
 )
 def test_a_system_that_does_not_answer_or_refuses_is_told(
-    runtime: Runtime, strings: Strings, error: Exception, said: str
+    runtime: Runtime, script: Script, error: Exception, said: str
 ) -> None:
     def inspects(_url: str, _api: Api) -> Sequence[InspectionResult]:
         raise error
 
-    strings.inspects = inspects
+    script.inspect = inspects
     assert _said(runtime, "credentials") == [(False, said)]
     assert _said(runtime, "mapping") == [(True, "version 1 fits what the system has, as far as it says")]
 
 
-def test_without_an_inspection_the_catalogue_shows_whether_the_system_answers(
-    runtime: Runtime, strings: Strings
-) -> None:
-    strings.inspects = lambda *_: []
+def test_without_an_inspection_the_catalogue_shows_whether_the_system_answers(runtime: Runtime, script: Script) -> None:
+    script.inspect = lambda *_: []
     ((is_good, text),) = _said(runtime, "credentials")
     assert (is_good, text.partition(";")[0]) == (
         True,
         "the system has no call that would show whether the credentials are good",
     )
-    strings.has = Catalog(owners=(Person(id="1", email="a@example.com", name="A"),), fields={"lead": {"company": "C"}})
+    people = (Person(id="1", email="a@example.com", name="A"),)
+    script.catalog = lambda: Catalog(owners=people, fields={"lead": {"company": "C"}})
     assert _said(runtime, "credentials") == [(True, "the system answers: 0 stages, 1 persons, 1 fields")]
 
 
@@ -116,128 +125,123 @@ def test_without_an_inspection_the_catalogue_shows_whether_the_system_answers(
     ],
 )
 def test_the_system_s_clock_is_held_against_ours(
-    runtime: Runtime, strings: Strings, monkeypatch: pytest.MonkeyPatch, ahead: int, expected: list[tuple[bool, str]]
+    runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch, ahead: int, expected: list[tuple[bool, str]]
 ) -> None:
-    strings.inspects = lambda _, api: [GOOD] if api.call("GET", "https://crm.example") else []
+    script.inspect = lambda _, api: [GOOD] if api.call("GET", "https://crm.example") else []
     _stub(runtime, monkeypatch, {"date": format_datetime(NOW + timedelta(seconds=ahead), usegmt=True)})
     assert [(is_good, text.partition(";")[0]) for is_good, text in _said(runtime, "clock")] == expected
 
 
 @pytest.mark.parametrize("given", [{}, {"Date": "yesterday"}, {"Date": "Mon, 01 Jan 2026 00:00:00 -0000"}])
 def test_no_readable_date_is_no_finding(
-    runtime: Runtime, strings: Strings, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+    runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
-    strings.inspects = lambda _, api: [GOOD] if api.call("GET", "https://crm.example") else []
+    script.inspect = lambda _, api: [GOOD] if api.call("GET", "https://crm.example") else []
     _stub(runtime, monkeypatch, given)
     assert _said(runtime, "clock") == []
 
 
 def test_the_last_webhook_is_told_and_one_that_never_came_is_wrong_unless_it_is_registered(
-    runtime: Runtime, strings: Strings
+    runtime: Runtime, script: Script
 ) -> None:
     ((is_good, text),) = _said(runtime, "webhooks")
     assert is_good is False
-    assert text.startswith("none has come yet; they go to https://connector.example.com/webhooks/puppet")
-    strings.inspects = lambda *_: [GOOD, REGISTERED]
+    assert text.startswith("none has come yet; they go to https://connector.example.com/webhooks/scripted")
+    script.inspect = lambda *_: [GOOD, REGISTERED]
     assert [is_good for is_good, _ in _said(runtime, "webhooks")] == [True, True]
     line: dict[str, Any] = {"id": "e", "at": NOW.isoformat(), "type": "identify", "subject": {"email": "a@example.com"}}
-    assert Sender(runtime, "puppet").send(line).status_code == 202
+    assert Sender(runtime, "scripted").send(line).status_code == 202
     drain(runtime)
-    strings.inspects = lambda *_: [GOOD]
+    script.inspect = lambda *_: [GOOD]
     assert _said(runtime, "webhooks") == [(True, "the last one came at 2026-04-01 03:00:00Z")]
     _reach(runtime, None)
     assert [is_good for is_good, _ in _said(runtime, "webhooks")] == [True, True]
 
 
-def test_without_a_public_address_nothing_is_sure_to_come(runtime: Runtime, strings: Strings) -> None:
-    del strings
+def test_without_a_public_address_nothing_is_sure_to_come(runtime: Runtime, script: Script) -> None:
+    del script
     _reach(runtime, None)
     first, second = _said(runtime, "webhooks")
     assert first == (
         False,
-        "CONNECTOR_PUBLIC_URL is not set: only this machine is sure to reach http://127.0.0.1:8080/webhooks/puppet",
+        "CONNECTOR_PUBLIC_URL is not set: only this machine is sure to reach http://127.0.0.1:8080/webhooks/scripted",
     )
     assert second[0] is False
 
 
-def test_the_next_renewal_is_told_and_a_registration_that_failed(runtime: Runtime, strings: Strings) -> None:
-    strings.subscribes = lambda *_: NOW + timedelta(days=1)
+def test_the_next_renewal_is_told_and_a_registration_that_failed(runtime: Runtime, script: Script) -> None:
+    script.subscribe = lambda *_: NOW + timedelta(days=1)
     subscribe_all(runtime, lambda: True)
     is_good, text = _said(runtime, "webhooks")[0]
-    assert (is_good, text.endswith("/webhooks/puppet again at 2026-04-02 03:00:00Z")) == (True, True)
+    assert (is_good, text.endswith("/webhooks/scripted again at 2026-04-02 03:00:00Z")) == (True, True)
 
     def refuses(*_: object) -> None:
         message = "no right"
         raise CrmRefused(message)
 
-    strings.subscribes = refuses
-    operations.change(runtime, "puppet", {"method": "PUT"}, actor="test")
+    script.subscribe = refuses
+    operations.change(runtime, "scripted", {"method": "PUT"}, actor="test")
     subscribe_all(runtime, lambda: True)
     is_good, text = _said(runtime, "webhooks")[0]
     assert (is_good, text.endswith("the log says why; it is tried again at 2026-04-01 09:00:00Z")) == (False, True)
 
 
-def test_a_delivery_that_could_not_be_authenticated_since_is_told(runtime: Runtime, strings: Strings) -> None:
-    del strings
+def test_a_delivery_that_could_not_be_authenticated_since_is_told(runtime: Runtime, script: Script) -> None:
+    del script
     line = {"id": "e", "at": NOW.isoformat(), "type": "identify", "subject": {"email": "a@example.com"}}
     operations.rotate(
         runtime,
-        "puppet",
+        "scripted",
         {"secret": ("whsec_ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM=",)},
         keeps_old=False,
         actor="t",
     )
-    assert Sender(runtime, "puppet").send(line).status_code == 401
+    assert Sender(runtime, "scripted").send(line).status_code == 401
     is_good, text = _said(runtime, "webhooks")[-1]
     assert is_good is False
-    assert "connector delivery verify puppet" in text
+    assert "connector delivery verify scripted" in text
 
 
 def test_where_mapping_and_system_differ_is_told_and_much_of_it_in_one_line(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     fields = {"lead": {name: name for name in ("STAGE", "SHOWN", "OWNER")}}
-    strings.has = Catalog(stages={"lead": {"": {f"s{number}": "S" for number in range(40)}}}, fields=fields)
+    stages = {f"s{number}": "S" for number in range(40)}
+    script.catalog = lambda: Catalog(stages={"lead": {"": stages}}, fields=fields)
     told = _said(runtime, "mapping")
     assert len(told) == MOST_TOLD + 1
     assert {is_good for is_good, _ in told} == {False}
-    assert told[-1][1].endswith("more: `connector mapping drift puppet`")
+    assert told[-1][1].endswith("more: `connector mapping drift scripted`")
     clock.forward(hours=1)
-    strings.has = Catalog(fields=fields)
+    script.catalog = lambda: Catalog(fields=fields)
     assert [is_good for is_good, _ in _said(runtime, "mapping")] == [True]
     clock.forward(hours=1)
-    strings.has = Catalog(fields={"lead": {**fields["lead"], "budget": "Budget"}})
+    script.catalog = lambda: Catalog(fields={"lead": {**fields["lead"], "budget": "Budget"}})
     ((is_good, text),) = _said(runtime, "mapping")
     assert is_good is True
     assert "since lately" in text
 
 
-def test_a_catalogue_that_is_refused_and_a_missing_mapping_are_told(
-    runtime: Runtime, strings: Strings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuses(*_: object) -> Catalog:
+def test_a_catalogue_that_is_refused_and_a_missing_mapping_are_told(runtime: Runtime, script: Script) -> None:
+    def refuse() -> Catalog:
         message = "no right"
         raise CrmRefused(message)
 
-    monkeypatch.setattr("tests.flow.scripted_adapter.Puppet.catalog", refuses)
+    script.catalog = refuse
     assert _said(runtime, "mapping")[0] == (
         False,
         "the catalogue was not read: the system refused: no right; check the connection's settings and secrets",
     )
-    monkeypatch.undo()
-    monkeypatch.setattr(connections, "published", lambda _: {})
+    with runtime.database.write() as connection:
+        connection.execute(delete(mapping_versions))
     runtime.connections.forget()
-    assert _said(runtime, "mapping") == [(False, "there is no mapping: `connector mapping publish puppet FILE`")]
-    del strings
+    assert _said(runtime, "mapping") == [(False, "there is no mapping: `connector mapping publish scripted FILE`")]
 
 
-def test_a_paused_connection_and_a_system_without_webhooks_are_told(
-    runtime: Runtime, strings: Strings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del strings
-    monkeypatch.setattr("tests.flow.scripted_adapter.Puppet.EVENTS", frozenset())
-    operations.set_paused(runtime, "puppet", is_paused=True, actor="test")
+def test_a_paused_connection_and_a_system_without_webhooks_are_told(runtime: Runtime) -> None:
+    _good(add_scripted(runtime, adapter=Mute))
+    operations.set_paused(runtime, "scripted", is_paused=True, actor="test")
     assert _said(runtime, "connection") == [
-        (False, "the connection is paused; `connector connection resume puppet` goes on with it")
+        (False, "the connection is paused; `connector connection resume scripted` goes on with it")
     ]
     assert _said(runtime, "webhooks") == [(True, "the system sends none; reconciliation asks it what changed")]

@@ -20,14 +20,14 @@ from connector.runtime import metrics
 from connector.runtime.parts import Runtime
 from connector.store import connections, subjects
 from tests.conftest import NOW, Clock
-from tests.flow.scripted_adapter import Strings, add_puppet
+from tests.flow.scripted_adapter import Script, add_scripted
 from tests.flow.senders import Sender, drain
 from tests.flow.store_queries import moves, subject_of
 
 
 @pytest.fixture
-def strings(runtime: Runtime) -> Strings:
-    return add_puppet(runtime)
+def script(runtime: Runtime) -> Script:
+    return add_scripted(runtime)
 
 
 def stage_event(number: int, days: float, stage: str = "new") -> Event:
@@ -40,53 +40,51 @@ def stage_event(number: int, days: float, stage: str = "new") -> Event:
 
 def _missed(runtime: Runtime) -> int:
     with runtime.database.read() as connection:
-        row = connections.get(connection, "puppet")
+        row = connections.get(connection, "scripted")
     assert row is not None
     return int(row["missed"])
 
 
-def _reconcile(runtime: Runtime, name: str = "puppet") -> dict[str, int]:
+def _reconcile(runtime: Runtime, name: str = "scripted") -> dict[str, int]:
     connected = runtime.connections.get(name)
     assert connected is not None
     return dict(build_reconciler(runtime).reconcile(connected)[0])
 
 
-def test_what_webhooks_missed_is_applied_once_and_what_they_brought_is_known(
-    runtime: Runtime, strings: Strings
-) -> None:
+def test_what_webhooks_missed_is_applied_once_and_what_they_brought_is_known(runtime: Runtime, script: Script) -> None:
     line = {"id": "e1", "at": stage_event(1, 3).at.isoformat(), "type": "stage", "object": "lead", "stage": "new"}
-    Sender(runtime, "puppet").send(line | {"subject": {"id": "L"}, "kind": "lead"})
+    Sender(runtime, "scripted").send(line | {"subject": {"id": "L"}, "kind": "lead"})
     drain(runtime)
-    strings.changes = lambda _: iter(
+    script.changes = lambda _: iter(
         [stage_event(1, 3), stage_event(2, 2, "talking"), stage_event(3, 1, "never-heard-of")]
     )
     assert _reconcile(runtime) == {"duplicate": 1, "applied": 1, "held": 1}
     assert _reconcile(runtime) == {"duplicate": 3}
-    found = subject_of(runtime, "record", "puppet:lead:L")
+    found = subject_of(runtime, "record", "scripted:lead:L")
     assert [rule for rule, _ in moves(runtime, found["id"])] == ["jump", "jump"]
     assert found["status"] == "appointment_prospect"
 
 
-def test_each_run_looks_back_behind_the_start_of_the_last_one(runtime: Runtime, strings: Strings, clock: Clock) -> None:
+def test_each_run_looks_back_behind_the_start_of_the_last_one(runtime: Runtime, script: Script, clock: Clock) -> None:
     asked: list[datetime] = []
 
     def changes(since: datetime) -> Iterator[Event]:
         asked.append(since)
         return iter(())
 
-    strings.changes = changes
+    script.changes = changes
     _reconcile(runtime)
     first = clock()
     clock.forward(hours=2)
     _reconcile(runtime)
-    connected = runtime.connections.get("puppet")
+    connected = runtime.connections.get("scripted")
     assert connected is not None
     build_reconciler(runtime).reconcile(connected, NOW - timedelta(days=100))
     assert asked == [first - FIRST, first - OVERLAP, NOW - timedelta(days=100)]
 
 
 def test_a_run_that_breaks_off_keeps_what_it_took_and_looks_back_as_far_again(
-    runtime: Runtime, strings: Strings, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BATCH", 1)
 
@@ -95,19 +93,19 @@ def test_a_run_that_breaks_off_keeps_what_it_took_and_looks_back_as_far_again(
         message = "away"
         raise CrmUnavailable(message)
 
-    strings.changes = changes
+    script.changes = changes
     with pytest.raises(CrmUnavailable):
         _reconcile(runtime)
-    assert subject_of(runtime, "record", "puppet:lead:L")["status"] == "latent"
+    assert subject_of(runtime, "record", "scripted:lead:L")["status"] == "latent"
     with runtime.database.read() as connection:
-        assert connections.reconciled_at(connection, "puppet") is None
+        assert connections.reconciled_at(connection, "scripted") is None
 
 
-def test_one_event_that_cannot_be_written_stops_no_other(runtime: Runtime, strings: Strings) -> None:
+def test_one_event_that_cannot_be_written_stops_no_other(runtime: Runtime, script: Script) -> None:
     bad = replace(stage_event(2, 2), data={"number": 2**70})
-    strings.changes = lambda _: iter([stage_event(1, 3), bad, stage_event(3, 1, "meeting")])
+    script.changes = lambda _: iter([stage_event(1, 3), bad, stage_event(3, 1, "meeting")])
     assert _reconcile(runtime) == {"applied": 2, "dead": 1}
-    assert subject_of(runtime, "record", "puppet:lead:L")["status"] == "appointment_acquisition"
+    assert subject_of(runtime, "record", "scripted:lead:L")["status"] == "appointment_acquisition"
 
 
 def _breaks(error: Exception) -> Any:
@@ -118,9 +116,9 @@ def _breaks(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize("error", [CrmRefused("the token is revoked"), KeyError("a bug in the adapter")])
-def test_a_connection_on_which_it_fails_stops_no_other(runtime: Runtime, strings: Strings, error: Exception) -> None:
-    strings.changes = _breaks(error)
-    other = add_puppet(runtime, "zulu")
+def test_a_connection_on_which_it_fails_stops_no_other(runtime: Runtime, script: Script, error: Exception) -> None:
+    script.changes = _breaks(error)
+    other = add_scripted(runtime, "zulu")
     other.changes = lambda _: iter([stage_event(1, 1)])
     assert build_reconciler(runtime).reconcile_all().has_updates
     assert subject_of(runtime, "record", "zulu:lead:L")["status"] == "latent"
@@ -128,18 +126,18 @@ def test_a_connection_on_which_it_fails_stops_no_other(runtime: Runtime, strings
 
 
 def test_what_the_system_tells_and_cannot_be_read_is_counted_and_stops_nothing(
-    runtime: Runtime, strings: Strings
+    runtime: Runtime, script: Script
 ) -> None:
-    strings.changes = lambda _: iter([BadPayload("is missing", "$.id"), stage_event(1, 3)])
+    script.changes = lambda _: iter([BadPayload("is missing", "$.id"), stage_event(1, 3)])
     assert _reconcile(runtime) == {"applied": 1, "unreadable": 1}
     assert _reconcile(runtime) == {"duplicate": 1, "unreadable": 1}
     assert _missed(runtime) == 0
 
 
-def test_paused_connections_are_left_out(runtime: Runtime, strings: Strings) -> None:
-    strings.changes = lambda _: iter([stage_event(1, 1)])
+def test_paused_connections_are_left_out(runtime: Runtime, script: Script) -> None:
+    script.changes = lambda _: iter([stage_event(1, 1)])
     with runtime.database.write() as connection:
-        connections.change(connection, "puppet", is_paused=True)
+        connections.change(connection, "scripted", is_paused=True)
     runtime.connections.forget()
     assert not build_reconciler(runtime).reconcile_all().has_updates
     with runtime.database.read() as connection:
@@ -147,7 +145,7 @@ def test_paused_connections_are_left_out(runtime: Runtime, strings: Strings) -> 
 
 
 def test_when_the_job_s_time_is_up_the_next_run_begins_with_those_that_had_no_turn(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     turns: list[str] = []
 
@@ -160,9 +158,9 @@ def test_when_the_job_s_time_is_up_the_next_run_begins_with_those_that_had_no_tu
 
         return changes
 
-    strings.changes = noted("puppet")
+    script.changes = noted("scripted")
     names = ("alpha", "beta")
-    others = {name: add_puppet(runtime, name) for name in names}
+    others = {name: add_scripted(runtime, name) for name in names}
     others["alpha"].changes = noted("alpha")
     others["beta"].changes = noted("beta", JobTimeoutException())
     with pytest.raises(JobTimeoutException):
@@ -171,44 +169,44 @@ def test_when_the_job_s_time_is_up_the_next_run_begins_with_those_that_had_no_tu
     others["beta"].changes = noted("beta")
     clock.forward(minutes=15)
     build_reconciler(runtime).reconcile_all()
-    assert turns[2:] == ["puppet", "alpha", "beta"]
+    assert turns[2:] == ["scripted", "alpha", "beta"]
 
 
 def test_a_round_ends_when_its_time_is_up_and_the_next_one_takes_only_those_that_had_no_turn(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     turns: list[str] = []
 
     def noted(name: str) -> Any:
         return lambda _: iter(turns.append(name) or ())  # type: ignore[func-returns-value]
 
-    strings.changes = noted("puppet")
-    add_puppet(runtime, "alpha").changes = noted("alpha")
+    script.changes = noted("scripted")
+    add_scripted(runtime, "alpha").changes = noted("alpha")
     times = iter([True, False])
     assert build_reconciler(runtime).reconcile_all(lambda: next(times)).is_cut_short
     clock.forward(seconds=30)
     recently = timedelta(minutes=7)
     assert not build_reconciler(runtime).reconcile_all(unless_within=recently).is_cut_short
-    assert turns == ["alpha", "puppet"]
+    assert turns == ["alpha", "scripted"]
     clock.forward(minutes=8)
     build_reconciler(runtime).reconcile_all(unless_within=recently)
-    assert turns == ["alpha", "puppet", "alpha", "puppet"]
+    assert turns == ["alpha", "scripted", "alpha", "scripted"]
 
 
 def test_what_no_webhook_brought_is_counted_per_connection_but_for_the_first_run(
-    runtime: Runtime, strings: Strings, clock: Clock
+    runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     metrics.keep_in(None)
-    strings.changes = lambda _: iter([stage_event(1, 3)])
+    script.changes = lambda _: iter([stage_event(1, 3)])
     _reconcile(runtime)
     assert _missed(runtime) == 0
     clock.forward(minutes=15)
     bad = replace(stage_event(3, 2), data={"number": 2**70})
-    strings.changes = lambda _: iter([stage_event(1, 3), stage_event(2, 1, "talking"), bad])
+    script.changes = lambda _: iter([stage_event(1, 3), stage_event(2, 1, "talking"), bad])
     _reconcile(runtime)
     _reconcile(runtime)
     assert _missed(runtime) == 1
-    assert b'connector_missed_events_total{connection="puppet"} 1.0' in metrics.render()
+    assert b'connector_missed_events_total{connection="scripted"} 1.0' in metrics.render()
 
 
 class Busy:

@@ -18,7 +18,7 @@ from connector.processes.jobs import Jobs
 from connector.runtime.parts import Runtime
 from connector.store import connections
 from tests.conftest import NOW, Clock
-from tests.flow.scripted_adapter import Strings, add_puppet
+from tests.flow.scripted_adapter import Script, add_scripted
 
 PUBLIC = "https://connector.example.com"
 
@@ -39,23 +39,23 @@ class Registry:
 
 
 @pytest.fixture
-def strings(runtime: Runtime) -> Strings:
+def script(runtime: Runtime) -> Script:
     jobs.install(Jobs(runtime))
     _reach(runtime, PUBLIC)
-    return add_puppet(runtime)
+    return add_scripted(runtime)
 
 
 @pytest.fixture
-def registry(strings: Strings) -> Registry:
-    strings.subscribes = made = Registry()
+def registry(script: Script) -> Registry:
+    script.subscribe = made = Registry()
     return made
 
 
 def _reach(runtime: Runtime, url: str | None) -> None:
-    object.__setattr__(runtime, "config", replace(runtime.config, public_url=url))
+    runtime.config = replace(runtime.config, public_url=url)
 
 
-def _due(runtime: Runtime, name: str = "puppet") -> datetime | None:
+def _due(runtime: Runtime, name: str = "scripted") -> datetime | None:
     with runtime.database.read() as connection:
         row = connections.get(connection, name)
     assert row is not None
@@ -67,7 +67,7 @@ def test_what_needs_no_renewal_is_registered_once(runtime: Runtime, registry: Re
     jobs.subscribe()
     clock.forward(days=400)
     jobs.subscribe()
-    assert registry.asked == [(f"{PUBLIC}/webhooks/puppet", NOW)]
+    assert registry.asked == [(f"{PUBLIC}/webhooks/scripted", NOW)]
     assert _due(runtime) == NEVER
 
 
@@ -108,8 +108,8 @@ def test_a_failure_is_warned_of_and_tried_again_later(
 
 def test_one_system_that_fails_stops_no_other(runtime: Runtime, registry: Registry) -> None:
     registry.renew = CrmUnavailable("away")
-    other = add_puppet(runtime, "second")
-    other.subscribes = second = Registry()
+    other = add_scripted(runtime, "second")
+    other.subscribe = second = Registry()
     jobs.subscribe()
     assert (len(registry.asked), len(second.asked)) == (1, 1)
 
@@ -118,7 +118,7 @@ def test_without_a_public_address_and_while_paused_nothing_is_registered(runtime
     _reach(runtime, None)
     jobs.subscribe()
     _reach(runtime, PUBLIC)
-    operations.set_paused(runtime, "puppet", is_paused=True, actor="test")
+    operations.set_paused(runtime, "scripted", is_paused=True, actor="test")
     jobs.subscribe()
     assert registry.asked == []
     assert _due(runtime) is None
@@ -129,17 +129,17 @@ def test_another_public_address_or_another_secret_is_registered_anew(runtime: Ru
     _reach(runtime, "https://other.example.com")
     jobs.subscribe()
     jobs.subscribe()
-    operations.change(runtime, "puppet", {"strings": "puppet"}, actor="test")
+    operations.change(runtime, "scripted", {"script": "scripted"}, actor="test")
     jobs.subscribe()
     hosts = [url.split("/")[2] for url, _ in registry.asked]
     assert hosts == ["connector.example.com", "other.example.com", "other.example.com"]
 
 
-def test_a_connection_that_is_changed_meanwhile_stays_due(runtime: Runtime, strings: Strings) -> None:
+def test_a_connection_that_is_changed_meanwhile_stays_due(runtime: Runtime, script: Script) -> None:
     def changed(_url: str, _now: datetime, _api: Api) -> None:
-        operations.change(runtime, "puppet", {"method": "PUT"}, actor="test")
+        operations.change(runtime, "scripted", {"method": "PUT"}, actor="test")
 
-    strings.subscribes = changed
+    script.subscribe = changed
     jobs.subscribe()
     assert _due(runtime) is None
 
