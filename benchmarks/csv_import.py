@@ -11,7 +11,9 @@ from typing import Final
 
 from benchmarks import places
 from benchmarks.result import Result, of_rounds, per_second
-from connector.operations.imports.csv_import import Wish, import_csv
+from connector.operations.imports.backfill import Progress
+from connector.operations.imports.csv_import import CsvOptions, import_csv
+from connector.runtime.parts import Runtime
 
 HEADER: Final = ("id", "email", "phone", "name", "company", "stage", "owner")
 COLUMNS: Final = {"email": "email", "phone": "phone", "stage": "stage", "owner": "owner"}
@@ -29,11 +31,16 @@ def run(*, rows: int = 100_000, rounds: int = 1) -> Iterator[Result]:
 
 def _round(kind: str, redis: str, path: Path, rows: int) -> tuple[float, float]:
     with places.place(kind, redis) as place:
-        wish = Wish(path=path, columns=COLUMNS)
-        figure = per_second(lambda: import_csv(place.runtime, places.NAME, wish, actor="benchmark").progress.count)
-        again = import_csv(place.runtime, places.NAME, wish, actor="benchmark").progress
+        figure = per_second(lambda: _import(place.runtime, path).count)
+        again = _import(place.runtime, path)
         assert again.tally == {"unchanged": rows}, again
     return figure, per_second(lambda: _split(path))
+
+
+def _import(runtime: Runtime, path: Path) -> Progress:
+    options = CsvOptions(columns=COLUMNS)
+    with path.open("rb") as stream:
+        return import_csv(runtime, places.NAME, stream, path.name, options, actor="benchmark").progress
 
 
 def _split(path: Path) -> int:

@@ -8,16 +8,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from datetime import time as daytime
 from pathlib import Path
+from typing import BinaryIO, Literal, TextIO
 
 import click
 
 from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, printable
+from connector.core.errors import WrongSetting
 from connector.operations.connection_settings import refuse
 from connector.operations.imports.backfill import Progress, backfill
-from connector.operations.imports.csv_columns import WHATS
-from connector.operations.imports.csv_file import ENCODINGS
-from connector.operations.imports.csv_import import REFUSED, Wish, import_csv
+from connector.operations.imports.csv_file import ENCODINGS, WHATS
+from connector.operations.imports.csv_import import REFUSED, CsvOptions, import_csv
 from connector.runtime.parts import Runtime
 
 _OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "is_new", "columns")
@@ -60,24 +61,16 @@ def import_(  # noqa: PLR0917 - as click gives them
     Exit code 1 when it was broken off or rows were refused.
     """
     _check(context, since, path)
-    meter = Meter()
+    meter = Meter(sys.stderr)
     with opened() as runtime:
         try:
             if path is not None:
-                told = _columns(columns)
-                wish = Wish(
-                    path=path,
-                    object=object_,
-                    encoding=encoding,
-                    errors=errors,
-                    stage=stage,
-                    is_new=is_new,
-                    columns=told,
-                )
-                refused = _csv(runtime, name, wish, meter, is_json=is_json)
+                named = _columns(columns)
+                options = CsvOptions(object=object_, encoding=encoding, stage=stage, is_new=is_new, columns=named)
+                refused = _csv(runtime, name, path, options, errors=errors, meter=meter, is_json=is_json)
                 context.exit(1 if refused else 0)
             start = datetime.combine(since.date(), daytime(), UTC) if since else None
-            done = backfill(runtime, name, since=start, actor=actor(), tell=meter)
+            done = backfill(runtime, name, since=start, actor=actor(), report=meter)
         except KeyboardInterrupt:
             meter.end()
             click.echo("Broken off. What was taken stays; the same command again goes on.", err=True)
@@ -90,9 +83,23 @@ def import_(  # noqa: PLR0917 - as click gives them
         click.echo(f"{name}: {_said(done, 'events') or 'the system told nothing'}")
 
 
-def _csv(runtime: Runtime, name: str, wish: Wish, meter: Meter, *, is_json: bool) -> bool:
+def _csv(
+    runtime: Runtime,
+    name: str,
+    path: Path,
+    options: CsvOptions,
+    *,
+    errors: Path | None,
+    meter: Meter,
+    is_json: bool,
+) -> bool:
     """Import a file; whether rows were refused."""
-    done = import_csv(runtime, name, wish, actor=actor(), tell=meter)
+    if errors is not None and errors.resolve() == path.resolve():
+        message = "--errors names the file that is imported; name another one"
+        raise WrongSetting(message)
+    open_errors = None if errors is None else lambda: _opened(errors, "wb", "written")
+    with _opened(path, "rb", "read") as stream:
+        done = import_csv(runtime, name, stream, path.name, options, actor=actor(), errors=open_errors, report=meter)
     meter.end()
     refused = done.progress.tally.get(REFUSED, 0)
     if is_json:
@@ -107,34 +114,43 @@ def _csv(runtime: Runtime, name: str, wish: Wish, meter: Meter, *, is_json: bool
     if refused:
         more = refused - len(done.refused)
         rest = f"{more} more were refused. " if more else ""
-        where = f"All of them are in {wish.errors}." if wish.errors else "--errors FILE writes them all into a file."
+        where = f"All of them are in {errors}." if errors else "--errors FILE writes them all into a file."
         click.echo(f"{rest}{where} Put them right there, and import that file.", err=True)
     if done.progress.tally.get("held"):
         click.echo(f"What is held waits for the mapping: `connector mapping held {name}`.", err=True)
     return bool(refused)
 
 
-class Meter:
-    """A line on the terminal that says how far an import is; nothing where standard error is none."""
+def _opened(path: Path, mode: Literal["rb", "wb"], what: str) -> BinaryIO:
+    try:
+        return path.open(mode)
+    except OSError as error:
+        message = f"the file {path} cannot be {what}: {error.strerror}"
+        raise WrongSetting(message) from error
 
-    def __init__(self) -> None:
+
+class Meter:
+    """A line on the terminal that says how far an import is; nothing where the stream is none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._started = time.monotonic()
         self._is_shown = False
 
     def __call__(self, progress: Progress) -> None:
         """Show it."""
-        if not sys.stderr.isatty():
+        if not self._stream.isatty():
             return
         speed = progress.count / max(time.monotonic() - self._started, 0.001)
         where = f"{progress.share:.0%}, " if progress.share is not None else ""
         until = f", up to {progress.reached:%Y-%m-%d}" if progress.reached else ""
-        click.echo(f"\r\x1b[K{where}{progress.count:,} read{until}, {speed:,.0f} a second", nl=False, err=True)
+        click.echo(f"\r\x1b[K{where}{progress.count:,} read{until}, {speed:,.0f} a second", self._stream, nl=False)
         self._is_shown = True
 
     def end(self) -> None:
         """Leave the line."""
         if self._is_shown:
-            click.echo("", err=True)
+            click.echo("", self._stream)
         self._is_shown = False
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from adapters.standard import Standard
 from connector.adapter_kit.contract import Api, Catalog, Person
 from connector.cli.imports import Meter
 from connector.core.errors import CrmUnavailable
 from connector.core.event import Event, Identity, Kind, RecordRef
-from connector.operations.imports import csv_import
-from connector.operations.imports.backfill import Progress, keep, listed
+from connector.operations.imports.backfill import Progress, listed
+from connector.operations.imports.csv_import import CsvOptions, import_csv
 from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli, ago
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
@@ -211,23 +212,37 @@ def test_a_lead_that_both_a_webhook_and_a_file_name_is_one(cli: Cli, shop: Runti
     assert only["status"] == "appointment_prospect"
 
 
-def test_a_killed_import_goes_on_and_counts_each_row_once(
-    cli: Cli, shop: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del shop
-    monkeypatch.setattr(csv_import, "BATCH", 1)
-    path = _file(cli.folder, ROW, ("8", "", "", "", "won", ""))
+@contextmanager
+def _killed_before_progress_is_stored() -> Iterator[None]:
+    """The process ends where it would store how far the import is."""
 
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    def kill(*given: Any) -> None:
+        if str(given[2]).startswith("UPDATE imports"):
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr("connector.operations.imports.csv_import.keep", killed)
-    result = cli("import", "shop", "--csv", path, "--column", "stage=stage", code=1)
-    assert "the same command again goes on" in result.stderr
-    monkeypatch.setattr("connector.operations.imports.csv_import.keep", keep)
-    done = _import(cli, path)["tally"]
-    assert done == {"applied": 1, "duplicate": 1}
+    event.listen(Engine, "before_cursor_execute", kill)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", kill)
+
+
+def test_a_killed_import_goes_on_and_counts_each_row_once(cli: Cli, shop: Runtime) -> None:
+    path = Path(_file(cli.folder, ROW, ("8", "", "", "", "won", "")))
+    options = CsvOptions(columns={"stage": "stage"})
+    with _killed_before_progress_is_stored(), path.open("rb") as stream, pytest.raises(KeyboardInterrupt):
+        import_csv(shop, "shop", stream, path.name, options, actor="test", batch=1)
+    assert _import(cli, str(path))["tally"] == {"applied": 1, "duplicate": 1}
     assert cli.json("subject", "show", "shop:lead:7")["status"] == "appointment_prospect"
+
+
+def test_who_breaks_an_import_off_is_told_how_to_go_on(cli: Cli, shop: Runtime) -> None:
+    del shop
+    path = _file(cli.folder, ROW)
+    with _killed_before_progress_is_stored():
+        result = cli("import", "shop", "--csv", path, "--column", "stage=stage", code=1)
+    assert "the same command again goes on" in result.stderr
+    assert _import(cli, path)["tally"] == {"duplicate": 1}
 
 
 @pytest.mark.parametrize(
@@ -272,10 +287,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_how_far_it_is() -> None:
     terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    meter = Meter()
+    meter = Meter(terminal)
     meter(Progress(count=1500, tally={}, share=0.25))
     meter(Progress(count=2500, tally={}, reached=datetime(2026, 3, 4, tzinfo=UTC)))
     meter.end()
@@ -290,7 +304,7 @@ def test_everything_that_a_system_knows_is_taken(cli: Cli, server: Runtime, monk
     add_connection(server)
     assert "has no call that says what it has; import a file" in cli.error("import", "shop")
     asked: list[datetime] = []
-    event = Event(
+    changed = Event(
         key="s1",
         at=datetime(2025, 3, 4, tzinfo=UTC),
         kind=Kind.STAGE,
@@ -301,7 +315,7 @@ def test_everything_that_a_system_knows_is_taken(cli: Cli, server: Runtime, monk
 
     def changes(_self: Standard, since: datetime, _api: Api) -> Iterator[Event]:
         asked.append(since)
-        return iter([event])
+        return iter([changed])
 
     monkeypatch.setattr(Standard, "changes", changes)
     assert cli("import", "shop").stdout == "shop: 1 events, 1 applied\n"

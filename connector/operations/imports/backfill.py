@@ -53,15 +53,15 @@ def backfill(
     *,
     actor: str,
     since: datetime | None = None,
-    tell: Callable[[Progress], object] = bool,
+    report: Callable[[Progress], object] = bool,
 ) -> Progress:
     """Take everything that a connection's system knows, or what changed since `since` (aware UTC).
 
-    Nobody is mailed; updates are asked for as the mapping says. Progress is kept: the next call with the same `since`,
-    or without any, goes on. `tell` is called after each batch. Raises `NotFound`, `CrmError` and `WrongSetting`: it is
-    paused, or its system cannot be asked.
+    Nobody is mailed; updates are asked for as the mapping says. Progress is stored: the next call with the same
+    `since`, or without any, goes on. `report` is called after each batch. Raises `NotFound`, `CrmError` and
+    `WrongSetting`: it is paused, or its system cannot be asked.
     """
-    one = importing(runtime, name)
+    one = open_for_import(runtime, name)
     if getattr(type(one.adapter), "changes", None) is defaults.changes:
         message = f"{one.adapter.NAME} has no call that says what it has; import a file of it by --csv FILE"
         raise WrongSetting(message)
@@ -70,8 +70,8 @@ def backfill(
     start = run["reached"] - OVERLAP if run["reached"] else run["since"]
     progress = Progress(count=run["count"], tally=run["tally"], reached=run["reached"], is_resumed=is_resumed)
     try:
-        told = one.adapter.changes(start, Patient(runtime.api_for(one), time.sleep))
-        for batch, unreadable in batches(one.name, told):
+        changes = one.adapter.changes(start, Patient(runtime.api_for(one), time.sleep))
+        for batch, unreadable in batches(one.name, changes):
             counts, is_asked = build_processor(runtime).take(one, batch, is_silent=True, has_new_leads=False)
             if is_asked:
                 runtime.wakeups.enqueue_senders()
@@ -82,8 +82,8 @@ def backfill(
                 reached=max((event.at for event in batch), default=progress.reached) if is_ordered else None,
                 is_resumed=is_resumed,
             )
-            keep(runtime, run, progress)
-            tell(progress)
+            store_progress(runtime, run, progress)
+            report(progress)
     except (ConnectorError, DBAPIError):
         raise
     except Exception as error:
@@ -93,7 +93,7 @@ def backfill(
     return progress
 
 
-def importing(runtime: Runtime, name: str) -> Connected:
+def open_for_import(runtime: Runtime, name: str) -> Connected:
     """The connection, ready to import into. Raises `NotFound`, and `WrongSetting`: it is paused."""
     if find(runtime, name)["is_paused"]:
         message = f"the connection {name!r} is paused; `connector connection resume {name}` lets it take events again"
@@ -108,8 +108,8 @@ def listed(runtime: Runtime, name: str) -> list[dict[str, Any]]:
         return [dict(row) for row in queries.listed(connection, name)]
 
 
-def keep(runtime: Runtime, run: Row, progress: Progress, noted: Sequence[Row] = (), **values: Any) -> None:
-    """Keep how far an import is, and what rows said (rows of `imported`)."""
+def store_progress(runtime: Runtime, run: Row, progress: Progress, noted: Sequence[Row] = (), **values: Any) -> None:
+    """Store how far an import is, and what rows said (rows of `imported`)."""
     with runtime.database.write() as connection:
         queries.note(connection, noted)
         queries.advance(

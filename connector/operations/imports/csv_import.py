@@ -9,8 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload, CrmError, WrongSetting
@@ -18,9 +17,8 @@ from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.core.mapping import Policy
 from connector.operations.connection_settings import nearest
 from connector.operations.flow import build_processor
-from connector.operations.imports.backfill import Progress, importing, keep
-from connector.operations.imports.csv_columns import BadRow, Columns, columns
-from connector.operations.imports.csv_file import CsvFile, Line, Refusals, reading
+from connector.operations.imports.backfill import Progress, open_for_import, store_progress
+from connector.operations.imports.csv_file import BadRow, Columns, Line, Refusals, find_columns, reading
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections, subjects
@@ -39,17 +37,15 @@ _OWNER_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a person asks for: the file, the object that its rows are, and the columns that need telling.
+class CsvOptions:
+    """What a file is: the object that its rows are, its encoding, and the columns that need telling.
 
     `stage`: that of all rows which do not say theirs. `is_new`: who becomes a lead by them is a new lead, also for the
     systems that take only those.
     """
 
-    path: Path
     object: str = "lead"
     encoding: str = "utf-8"
-    errors: Path | None = None
     stage: str = ""
     is_new: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -65,8 +61,8 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """A row as it is told: what it is about, what it says in short, and its parts."""
+class _Row:
+    """A row as it was read: what it is about, a digest of what it says, and its parts."""
 
     number: int
     about: str
@@ -82,65 +78,74 @@ class _Read:
 
 
 def import_csv(
-    runtime: Runtime, name: str, wish: Wish, *, actor: str, tell: Callable[[Progress], object] = bool
+    runtime: Runtime,
+    name: str,
+    stream: BinaryIO,
+    file: str,
+    options: CsvOptions,
+    *,
+    actor: str,
+    errors: Callable[[], BinaryIO] | None = None,
+    report: Callable[[Progress], object] = bool,
+    batch: int = BATCH,
 ) -> Imported:
     """Take the rows of a file as the connection's mapping says; nobody is mailed, updates are asked for.
 
-    A row that says what the last one about its record said changes nothing, so a file can be imported again. Rows
-    that cannot be taken go into `wish.errors`. `tell` is called after each batch. Raises `NotFound` and `WrongSetting`.
+    `stream`: the file's content, `file` its name. A row that says what the last one about its record said changes
+    nothing, so a file can be imported again. Rows that cannot be taken go into the file that `errors` opens. `report`
+    is called after each `batch` of rows. Raises `NotFound` and `WrongSetting`.
     """
-    one = importing(runtime, name)
-    _check(one, wish)
-    with reading(wish.path, wish.encoding) as file, closing(Refusals(wish.errors, file)) as refusals:
-        found = columns(file.header, one, wish.columns, runtime.ruleset.zone)
+    one = open_for_import(runtime, name)
+    _check(one, options)
+    with reading(stream, file, options.encoding) as content, closing(Refusals(errors, content)) as refusals:
+        found = find_columns(content.header, one, options.columns, runtime.ruleset.zone)
         now = runtime.clock()
         with runtime.database.write() as connection:
-            detail = {"file": wish.path.name, "object": wish.object}
+            detail = {"file": file, "object": options.object}
             connections.note(connection, now, actor=actor, action="connection.import", target=name, detail=detail)
-            run = queries.begin(connection, name, CSV, actor=actor, now=now, file=wish.path.name[:255])
-        work = _Work(runtime, one, wish=wish, found=found, refusals=refusals, now=now)
-        progress = _all(work, file, run, tell)
-        return Imported(progress=progress, refused=tuple(refusals.first), columns=found.told())
+            run = queries.begin(connection, name, CSV, actor=actor, now=now, file=file[:255])
+        rows = _Rows(runtime, one, options=options, columns=found, refusals=refusals, now=now)
+        progress = Progress(count=0, tally={}, share=0.0)
+        lines = content.lines()
+        while portion := list(islice(lines, batch)):
+            counts, noted = rows.take(portion)
+            tally = dict(sorted((Counter(progress.tally) + counts).items()))
+            progress = Progress(count=progress.count + len(portion), tally=tally, share=content.share)
+            store_progress(runtime, run, progress, noted)
+            report(progress)
+        store_progress(runtime, run, progress, finished_at=runtime.clock())
+        done = replace(progress, share=1.0)
+        return Imported(progress=done, refused=tuple(refusals.first), columns=found.by_name())
 
 
-def _all(work: _Work, file: CsvFile, run: Row, tell: Callable[[Progress], object]) -> Progress:
-    progress = Progress(count=0, tally={}, share=0.0)
-    lines = file.lines()
-    while batch := list(islice(lines, BATCH)):
-        counts, noted = work.take(batch)
-        tally = dict(sorted((Counter(progress.tally) + counts).items()))
-        progress = Progress(count=progress.count + len(batch), tally=tally, share=file.share)
-        keep(work.runtime, run, progress, noted)
-        tell(progress)
-    keep(work.runtime, run, progress, finished_at=work.runtime.clock())
-    return replace(progress, share=1.0)
-
-
-def _check(one: Connected, wish: Wish) -> None:
-    stages = one.rules.stages
+def _check(one: Connected, options: CsvOptions) -> None:
+    stages, wanted = one.rules.stages, options.object
     message = None
-    if not wish.object or ":" in wish.object or len(wish.object) > 63:  # noqa: PLR2004 - as long as the store keeps
-        message = f"{wish.object!r} cannot be an object; allowed: 1 to 63 characters without a colon"
-    elif stages and wish.object not in stages:
+    if not wanted or ":" in wanted or len(wanted) > 63:  # noqa: PLR2004 - as long as the store keeps
+        message = f"{wanted!r} cannot be an object; allowed: 1 to 63 characters without a colon"
+    elif stages and wanted not in stages:
         known = ", ".join(stages)
-        message = (
-            f"the mapping of {one.name} has no object {wish.object!r}{nearest(wish.object, stages)} It has: {known}"
-        )
-    elif wish.errors is not None and wish.errors.resolve() == wish.path.resolve():
-        message = "--errors names the file that is imported; name another one"
+        message = f"the mapping of {one.name} has no object {wanted!r}{nearest(wanted, stages)} It has: {known}"
     if message:
         raise WrongSetting(message)
 
 
-class _Work:
+class _Rows:
     """Takes batches of rows; `now` dates what has no time of its own, each row a microsecond after the one before."""
 
     def __init__(
-        self, runtime: Runtime, one: Connected, *, wish: Wish, found: Columns, refusals: Refusals, now: datetime
+        self,
+        runtime: Runtime,
+        one: Connected,
+        *,
+        options: CsvOptions,
+        columns: Columns,
+        refusals: Refusals,
+        now: datetime,
     ) -> None:
-        self.runtime, self._processor = runtime, build_processor(runtime)
-        self._one, self._object, self._columns, self._refusals, self._now = one, wish.object, found, refusals, now
-        self._stage, self._is_new = wish.stage, wish.is_new
+        self._runtime, self._processor = runtime, build_processor(runtime)
+        self._one, self._object, self._columns, self._refusals, self._now = one, options.object, columns, refusals, now
+        self._stage, self._is_new = options.stage, options.is_new
         self._people: Mapping[str, str] | None = None
 
     def take(self, lines: Sequence[Line]) -> tuple[Counter[str], Sequence[Row]]:
@@ -149,7 +154,7 @@ class _Work:
         Then what is to be noted of what they said: only afterwards, for a row that was not taken must be read again.
         """
         counts: Counter[str] = Counter()
-        rows: list[_Read] = []
+        rows: list[_Row] = []
         for line in lines:
             try:
                 rows.append(self._read(line))
@@ -178,18 +183,18 @@ class _Work:
             taken, is_asked = self._processor.take(self._one, events, is_silent=True, has_new_leads=self._is_new)
             counts += taken
             if is_asked:
-                self.runtime.wakeups.enqueue_senders()
+                self._runtime.wakeups.enqueue_senders()
         return counts, list(noted.values())
 
-    def _known(self, rows: Sequence[_Read]) -> tuple[dict[str, tuple[str, int]], dict[tuple[str, str], Stage]]:
+    def _known(self, rows: Sequence[_Row]) -> tuple[dict[str, tuple[str, int]], dict[tuple[str, str], Stage]]:
         """What was last said of whom (digest and revision), and the stage that each record has, by object and id."""
         wanted = {(self._one.name, row.record.object, row.record.id) for row in rows if row.record}
-        with self.runtime.database.read() as connection:
+        with self._runtime.database.read() as connection:
             said = queries.said(connection, self._one.name, {row.about for row in rows})
             records = subjects.records_by_key(connection, wanted)
         return said, {key[1:]: (row["stage"], row["pipeline"]) for key, row in records.items()}
 
-    def _read(self, line: Line) -> _Read:
+    def _read(self, line: Line) -> _Row:
         if line.mistake is not None:
             raise BadRow(line.mistake)
         found, cells = self._columns, line.cells
@@ -201,9 +206,9 @@ class _Work:
             raise BadRow(message)
         who = text or f"{identities[0].kind}:{identities[0].value}"
         owner = found.cell(cells, "owner")
-        told = "\x1f".join([self._stage, *(f"{name}\x1e{value}" for name, value in data.items())])
-        whole = hashlib.blake2b(told.encode(), digest_size=12)
-        return _Read(
+        content = "\x1f".join([self._stage, *(f"{name}\x1e{value}" for name, value in data.items())])
+        whole = hashlib.blake2b(content.encode(), digest_size=12)
+        return _Row(
             number=line.number,
             about=f"{self._object}:{who}",
             digest=hashlib.blake2b(owner.encode(), digest_size=_OWNER_DIGITS // 2).hexdigest() + whole.hexdigest(),
@@ -219,7 +224,7 @@ class _Work:
 
     def _events(
         self,
-        row: _Read,
+        row: _Row,
         revision: int,
         stages: dict[tuple[str, str], Stage],
         *,
@@ -277,7 +282,7 @@ class _Work:
     def _directory(self) -> Mapping[str, str]:
         """E-mails by id, and by name where one person alone has it; none where the system cannot be asked."""
         try:
-            owners = self._one.adapter.catalog(self.runtime.api_for(self._one)).owners
+            owners = self._one.adapter.catalog(self._runtime.api_for(self._one)).owners
         except CrmError:
             return {}
         names = Counter(one.name for one in owners)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.youyi.crm import YouyiPool
 from connector.operations.connections import connected
 from connector.operations.flow import build_pusher
-from connector.operations.imports.csv_import import Wish, import_csv
+from connector.operations.imports.csv_import import CsvOptions, import_csv
 from connector.operations.outbox import retry
 from connector.runtime.parts import Runtime
 from connector.store import connections, outbox, subjects
@@ -102,16 +102,15 @@ def test_a_lead_that_was_known_before_the_binding_is_not_new(runtime: Runtime, c
 
 
 def test_an_import_brings_no_new_leads_but_for_a_file_that_is_said_to(
-    runtime: Runtime, pool: YouyiPool, clock: Clock, tmp_path: Path
+    runtime: Runtime, pool: YouyiPool, clock: Clock
 ) -> None:
     del pool
-    path = tmp_path / "leads.csv"
-    path.write_text("id,email\n1,sato@example.jp\n")
-    import_csv(runtime, "shop", Wish(path=path, columns={"email": "email"}), actor="test")
+    options = CsvOptions(columns={"email": "email"})
+    import_csv(runtime, "shop", io.BytesIO(b"id,email\n1,sato@example.jp\n"), "leads.csv", options, actor="test")
     _lead(runtime, clock, "1")
     assert _push(runtime, clock) == []
-    path.write_text("id,email\n2,other@example.jp\n")
-    import_csv(runtime, "shop", Wish(path=path, columns={"email": "email"}, is_new=True), actor="test")
+    options = CsvOptions(columns={"email": "email"}, is_new=True)
+    import_csv(runtime, "shop", io.BytesIO(b"id,email\n2,other@example.jp\n"), "leads.csv", options, actor="test")
     assert _push(runtime, clock) == [("done", None)]
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from adapters.xinnet.records import APPS, FIELDS
 from connector.emulators.engine.faults import Faults
 from connector.emulators.xinnet.crm import XinnetLeads
-from connector.operations.imports.csv_import import Wish, import_csv
+from connector.operations.imports.csv_import import CsvOptions, import_csv
 from connector.operations.subjects import set_status, show
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
@@ -95,18 +95,18 @@ def test_a_system_that_reports_what_it_does_not_save_is_found_out(
 
 
 def test_leads_that_were_there_before_come_by_a_file_with_their_seventeen_fields(
-    runtime: Runtime, system: XinnetLeads, tmp_path: Path
+    runtime: Runtime, system: XinnetLeads
 ) -> None:
-    path = tmp_path / "线索.csv"
     row = {**dict.fromkeys(FIELDS, ""), **WANG, "单号": "XS1", "提交时间": "2026-03-04 15:05:06", "状态": "已回复"}
-    with path.open("w", encoding="gb18030", newline="") as file:
-        csv.writer(file).writerows([row.keys(), row.values()])
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([row.keys(), row.values()])
+    content, options = text.getvalue().encode("gb18030"), CsvOptions(encoding="gb18030")
     with playing(runtime, system):
-        done = import_csv(runtime, "xinnet", Wish(path=path, encoding="gb18030"), actor="test").progress
+        done = import_csv(runtime, "xinnet", io.BytesIO(content), "线索.csv", options, actor="test").progress
         assert done.tally == {"applied": 1}
         found = show(runtime, "xinnet:lead:XS1")
         assert found["decisions"][0]["at"] == datetime(2026, 3, 4, 6, 5, 6, tzinfo=UTC)
         assert found["profile"]["custom.title"] == "经理"
         assert {one["kind"] for one in found["identities"]} == {"email", "phone", "record"}
-        again = import_csv(runtime, "xinnet", Wish(path=path, encoding="gb18030"), actor="test").progress
+        again = import_csv(runtime, "xinnet", io.BytesIO(content), "线索.csv", options, actor="test").progress
         assert again.tally == {"unchanged": 1}
