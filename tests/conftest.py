@@ -25,7 +25,7 @@ from connector.runtime.settings import read_config
 from connector.store.database import Database
 from connector.store.migrate import migrate
 from tests.hypothesis_profile import examples
-from tests.postgres_pool import Spares
+from tests.postgres_pool import PostgresPool
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
@@ -114,18 +114,18 @@ def postgres() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def _spares(postgres: Database) -> Iterator[Spares]:
-    spares = Spares(postgres, POSTGRES)
-    yield spares
-    spares.close()
+def _postgres_pool(postgres: Database) -> Iterator[PostgresPool]:
+    pool = PostgresPool(postgres, POSTGRES)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture
-def postgres_url(_spares: Spares) -> Iterator[str]:
+def postgres_url(_postgres_pool: PostgresPool) -> Iterator[str]:
     """A migrated PostgreSQL database with nothing in it."""
-    name = _spares.take()
+    name = _postgres_pool.acquire()
     yield f"{POSTGRES}/{name}"
-    _spares.give_back(name)
+    _postgres_pool.release(name)
 
 
 @pytest.fixture(scope="session")

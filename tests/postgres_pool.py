@@ -25,7 +25,7 @@ ORDER BY relname, attnum
 """Every column, with the version of the tables and the indices of its own."""
 
 
-class Spares:
+class PostgresPool:
     """Migrated databases with nothing in them. Close it at the end, with all databases given back."""
 
     def __init__(self, postgres: Database, server: str) -> None:
@@ -36,11 +36,11 @@ class Spares:
             self._whole = connection.execute(_COLUMNS).fetchall()
         self._names: list[str] = []
 
-    def take(self) -> str:
+    def acquire(self) -> str:
         """The name of one."""
         return self._names.pop() if self._names else self._create(self._template)
 
-    def give_back(self, name: str) -> None:
+    def release(self, name: str) -> None:
         """What a test has changed beyond rows is not used again."""
         if self._empties(name):
             self._names.append(name)

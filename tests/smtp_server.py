@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 USER, PASSWORD = "connector", "correct-horse-battery"
 
 
-class Postbox:
+class SmtpServer:
     """What arrived. `refuses`: the answer to a recipient; `answer`: to a mail (None: it is taken)."""
 
     def __init__(self) -> None:
@@ -92,17 +92,17 @@ class Postbox:
 
 
 @contextmanager
-def opened(
-    box: Postbox, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
+def listening(
+    inbox: SmtpServer, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
 ) -> Iterator[None]:
     """The mail server answers meanwhile."""
     controller = Controller(
-        box,
+        inbox,
         hostname=HOST,
-        port=box.port,
+        port=inbox.port,
         ssl_context=tls,
         tls_context=starttls,
-        authenticator=box.authenticate,
+        authenticator=inbox.authenticate,
         auth_require_tls=starttls is not None,
         enable_SMTPUTF8=False,
     )
@@ -116,7 +116,7 @@ def opened(
 def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
     """A server's TLS for loopback, and the file by which a client trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "postbox")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail-server")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -130,7 +130,7 @@ def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    trusted, secret = folder / "postbox.pem", folder / "postbox.key"
+    trusted, secret = folder / "mail-server.pem", folder / "mail-server.key"
     trusted.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     secret.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -33,7 +33,7 @@ class Clock:
 
 
 @dataclass(slots=True)
-class Bench:
+class Harness:
     """The portal, its switches, and REST by Flask's test client."""
 
     clock: Clock
@@ -59,11 +59,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Bench:
+def harness() -> Harness:
     clock, faults, tally = Clock(), Faults(), Tally()
     portal = Portal(now=clock)
     rest = Rest(portal, secrets={SECRET: 1}, faults=faults, tally=tally)
-    made = Bench(clock=clock, portal=portal, faults=faults, tally=tally, client=create_app(rest).test_client())
+    made = Harness(clock=clock, portal=portal, faults=faults, tally=tally, client=create_app(rest).test_client())
     portal.announce = lambda event, entity, record_id: made.events.append((event, entity, record_id))
     return made
 

@@ -29,7 +29,7 @@ QUEUES = ("process", "push", "notify")
 ROUNDS = 12
 
 
-class Played:
+class EndToEnd:
     """A connection named as its system, with the shipped mapping or another one."""
 
     def __init__(self, runtime: Runtime, system: Crm | SiteEmulator, mapping: str | None = None) -> None:
@@ -44,7 +44,7 @@ class Played:
             **{"rate": 500, **settings},
         )
 
-    def settle(self, rounds: int = ROUNDS) -> int:
+    def finish(self, rounds: int = ROUNDS) -> int:
         """Until nothing moves any more, at most so many rounds; how many it took."""
         for number in range(rounds):
             before = self._moved()
@@ -127,10 +127,10 @@ class Played:
 
 
 @contextmanager
-def playing(runtime: Runtime, system: Crm | SiteEmulator, mapping: str | None = None) -> Iterator[Played]:
+def playing(runtime: Runtime, system: Crm | SiteEmulator, mapping: str | None = None) -> Iterator[EndToEnd]:
     """The system running, connected, and its webhooks coming in over loopback."""
-    jobs.install(Jobs(runtime, linger=0.0))  # nothing comes while a job runs: `settle` has waited for it
+    jobs.install(Jobs(runtime, linger=0.0))  # nothing comes while a job runs: `finish` has waited for it
     with system, Loopback(create_app(runtime.config, runtime)) as web:
-        played = Played(runtime, system, mapping)
-        system.subscribe(f"{web.url}/webhooks/{played.name}")
-        yield played
+        run = EndToEnd(runtime, system, mapping)
+        system.subscribe(f"{web.url}/webhooks/{run.name}")
+        yield run

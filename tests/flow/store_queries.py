@@ -47,7 +47,7 @@ def mails(runtime: Runtime) -> list[tuple[str, str]]:
     return sorted((row["payload"]["to"], row["payload"]["rule"]) for row in rows if row["kind"] == outbox.NOTICE)
 
 
-def standing(runtime: Runtime, email: str, marks: str) -> dict[str, Any]:
+def whole_state(runtime: Runtime, email: str, marks: str) -> dict[str, Any]:
     """All that must be the same, however the deliveries came; `marks` is cut out of every id and address."""
     row = subject_of(runtime, "email", email)
     with runtime.database.read() as connection:

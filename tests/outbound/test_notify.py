@@ -29,24 +29,24 @@ from connector.store import notices, outbox, subjects
 from connector.store.database import new_id
 from connector.store.rows import Row
 from tests.conftest import NOW, Clock, wait_for
-from tests.smtp_server import PASSWORD, USER, Postbox, opened
+from tests.smtp_server import PASSWORD, USER, SmtpServer, listening
 
 KIM, LEE = "kim@example.jp", "lee@example.jp"
 
 
 @pytest.fixture
-def box() -> Postbox:
-    return Postbox()
+def inbox() -> SmtpServer:
+    return SmtpServer()
 
 
 @pytest.fixture
-def start(box: Postbox, database_url: str, redis_url: str, tmp_path: Path, clock: Clock) -> Iterator[Any]:
-    """Makes a runtime that mails to the box; further settings are arguments."""
+def start(inbox: SmtpServer, database_url: str, redis_url: str, tmp_path: Path, clock: Clock) -> Iterator[Any]:
+    """Makes a runtime that mails to the inbox; further settings are arguments."""
     made: list[Runtime] = []
 
     def runtime(**settings: str) -> Runtime:
         environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
-        made.append(Runtime(read_config(environ | box.environ | settings, tmp_path), clock))
+        made.append(Runtime(read_config(environ | inbox.environ | settings, tmp_path), clock))
         made[-1].redis.flushall()
         return made[-1]
 
@@ -115,39 +115,39 @@ def outcomes(runtime: Runtime) -> list[tuple[str, str | None]]:
     return sorted((row["outcome"], row["error"]) for row in entries(runtime).values())
 
 
-def titles(box: Postbox) -> list[str]:
-    return sorted(str(mail["Subject"]) for mail in box.mails)
+def titles(inbox: SmtpServer) -> list[str]:
+    return sorted(str(mail["Subject"]) for mail in inbox.mails)
 
 
-def test_each_notice_is_a_mail_and_is_mailed_once_over_one_connection(mailing: Runtime, box: Postbox) -> None:
+def test_each_notice_is_a_mail_and_is_mailed_once_over_one_connection(mailing: Runtime, inbox: SmtpServer) -> None:
     ask(mailing, *(f"P{number:02}" for number in range(45)))
     ask(mailing, "P00", to=LEE)
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 46
         ask(mailing, "P01")
         assert drain(mailing) == 0
-    assert len(box.mails) == 46
-    assert len({mail["Message-ID"] for mail in box.mails}) == 46
-    assert titles(box)[:3] == ["Explicit: P00", "Explicit: P00", "Explicit: P01"]
-    assert box.connections == 1
+    assert len(inbox.mails) == 46
+    assert len({mail["Message-ID"] for mail in inbox.mails}) == 46
+    assert titles(inbox)[:3] == ["Explicit: P00", "Explicit: P00", "Explicit: P01"]
+    assert inbox.connections == 1
     assert set(outcomes(mailing)) == {("done", None)}
 
 
-def test_a_subject_that_was_merged_is_called_as_the_one_that_it_is_now(mailing: Runtime, box: Postbox) -> None:
+def test_a_subject_that_was_merged_is_called_as_the_one_that_it_is_now(mailing: Runtime, inbox: SmtpServer) -> None:
     ask(mailing, "Old")
     known(mailing, "Middle", merged_into=known(mailing, "New"))
     known(mailing, "Old", merged_into="S-Middle")
-    with opened(box):
+    with listening(inbox):
         drain(mailing)
-    assert titles(box) == ["Explicit: New"]
+    assert titles(inbox) == ["Explicit: New"]
 
 
 def test_a_digest_waits_until_its_day_is_swept_and_nothing_has_come_for_a_while(
-    mailing: Runtime, box: Postbox, clock: Clock
+    mailing: Runtime, inbox: SmtpServer, clock: Clock
 ) -> None:
     due = known(mailing, "Due", due=local_day(clock(), mailing.ruleset.zone))
     ask(mailing, "A", "B", rule="explicit.warn")
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 0
         clock.forward(minutes=1)
         ask(mailing, "C", rule="explicit.warn")
@@ -162,26 +162,26 @@ def test_a_digest_waits_until_its_day_is_swept_and_nothing_has_come_for_a_while(
         clock.forward(minutes=1)
         assert drain(mailing) == 3
     assert due == "S-Due"
-    assert titles(box) == ["Explicit: 3 to look at (2026-04-01)", "Explicit: C", "Explicit: D"]
+    assert titles(inbox) == ["Explicit: 3 to look at (2026-04-01)", "Explicit: C", "Explicit: D"]
     assert set(outcomes(mailing)) == {("done", None)}
 
 
 def test_a_subject_that_cannot_be_swept_holds_up_a_digest_for_some_hours_only(
-    mailing: Runtime, box: Postbox, clock: Clock
+    mailing: Runtime, inbox: SmtpServer, clock: Clock
 ) -> None:
     known(mailing, "Poisoned", due=1)
     ask(mailing, "A", rule="explicit.warn")
-    with opened(box):
+    with listening(inbox):
         clock.now += LONGEST_WAIT - timedelta(seconds=1)
         assert drain(mailing) == 0
         clock.forward(minutes=1)
         assert drain(mailing) == 1
 
 
-def test_there_is_one_digest_per_recipient_rule_and_day(mailing: Runtime, box: Postbox, clock: Clock) -> None:
+def test_there_is_one_digest_per_recipient_rule_and_day(mailing: Runtime, inbox: SmtpServer, clock: Clock) -> None:
     ask(mailing, "A", rule="explicit.warn")
     clock.now += SETTLED
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 1
         (late,) = ask(mailing, "B", rule="explicit.warn")
         clock.now += SETTLED
@@ -192,19 +192,19 @@ def test_there_is_one_digest_per_recipient_rule_and_day(mailing: Runtime, box: P
         ask(mailing, "A", "B", rule="explicit.warn")
         clock.now += SETTLED
         assert drain(mailing) == 1
-    assert titles(box) == ["Explicit: 2 to look at (2026-04-02)", "Explicit: A"]
+    assert titles(inbox) == ["Explicit: 2 to look at (2026-04-02)", "Explicit: A"]
 
 
-def test_a_digest_of_many_subjects_is_one_mail(mailing: Runtime, box: Postbox, clock: Clock) -> None:
+def test_a_digest_of_many_subjects_is_one_mail(mailing: Runtime, inbox: SmtpServer, clock: Clock) -> None:
     ask(mailing, *(f"P{number:03}" for number in range(150)), rule="explicit.warn")
     clock.now += SETTLED
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 1
-    assert titles(box) == ["Explicit: 150 to look at (2026-04-01)"]
+    assert titles(inbox) == ["Explicit: 150 to look at (2026-04-01)"]
 
 
 def test_a_mail_server_that_is_away_is_tried_again_less_and_less_and_loses_nothing(
-    mailing: Runtime, box: Postbox, clock: Clock
+    mailing: Runtime, inbox: SmtpServer, clock: Clock
 ) -> None:
     ask(mailing, *(f"P{number:02}" for number in range(30)))
     pauses = []
@@ -220,41 +220,41 @@ def test_a_mail_server_that_is_away_is_tried_again_less_and_less_and_loses_nothi
     assert next(one.detail for one in examine(mailing) if one.name == "mail").startswith(
         "30 notices wait since mailing them failed, last with: the mail server cannot be used: ConnectionRefusedError"
     )
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 30
     assert set(outcomes(mailing)) == {("done", None)}
     assert [one.is_fine for one in examine(mailing) if one.name == "mail"] == [True]
 
 
 def test_a_refused_recipient_is_dead_after_three_tries_and_holds_up_nobody(
-    mailing: Runtime, box: Postbox, clock: Clock
+    mailing: Runtime, inbox: SmtpServer, clock: Clock
 ) -> None:
     (refused,) = ask(mailing, "A")
     ask(mailing, "B", to=LEE)
     ask(mailing, "C", to="nobody\r\nBcc: all@example.jp")
-    box.refuses[KIM] = "550 no such mailbox"
-    with opened(box):
+    inbox.refuses[KIM] = "550 no such mailbox"
+    with listening(inbox):
         assert drain(mailing) == 1
         for _ in range(2):
             clock.forward(hours=1)
             assert drain(mailing) == 0
-        assert titles(box) == ["Explicit: B"]
+        assert titles(inbox) == ["Explicit: B"]
         assert outcomes(mailing) == [
             ("dead", "'nobody Bcc: all@example.jp' is no e-mail address"),
             ("dead", "550 no such mailbox"),
             ("done", None),
         ]
-        box.refuses.clear()
+        inbox.refuses.clear()
         with mailing.database.write() as connection:
             assert outbox.retry(connection, clock(), [refused]) == [refused]
         assert drain(mailing) == 1
-    assert titles(box) == ["Explicit: A", "Explicit: B"]
+    assert titles(inbox) == ["Explicit: A", "Explicit: B"]
 
 
-def test_a_recipient_who_is_put_off_for_days_is_given_up(mailing: Runtime, box: Postbox, clock: Clock) -> None:
+def test_a_recipient_who_is_put_off_for_days_is_given_up(mailing: Runtime, inbox: SmtpServer, clock: Clock) -> None:
     ask(mailing, "A")
-    box.refuses[KIM] = "452 mailbox full"
-    with opened(box):
+    inbox.refuses[KIM] = "452 mailbox full"
+    with listening(inbox):
         for _ in range(4):
             assert drain(mailing) == 0
             assert outcomes(mailing) == [("waiting", "452 mailbox full")]
@@ -263,33 +263,33 @@ def test_a_recipient_who_is_put_off_for_days_is_given_up(mailing: Runtime, box: 
     assert outcomes(mailing) == [("dead", "452 mailbox full")]
 
 
-def test_a_digest_is_refused_or_put_off_as_a_whole(mailing: Runtime, box: Postbox, clock: Clock) -> None:
+def test_a_digest_is_refused_or_put_off_as_a_whole(mailing: Runtime, inbox: SmtpServer, clock: Clock) -> None:
     ask(mailing, "A", "B", rule="explicit.warn")
     clock.now += SETTLED
-    box.refuses[KIM] = "452 mailbox full"
-    with opened(box):
+    inbox.refuses[KIM] = "452 mailbox full"
+    with listening(inbox):
         assert drain(mailing) == 0
         assert outcomes(mailing) == [("waiting", "452 mailbox full")] * 2
         ask(mailing, "C", rule="explicit.warn")
-        box.refuses.clear()
+        inbox.refuses.clear()
         clock.now += SETTLED
         assert drain(mailing) == 1
-    assert titles(box) == ["Explicit: 3 to look at (2026-04-01)"]
+    assert titles(inbox) == ["Explicit: 3 to look at (2026-04-01)"]
 
 
-def test_a_letter_that_cannot_be_written_holds_up_no_other(mailing: Runtime, box: Postbox) -> None:
+def test_a_letter_that_cannot_be_written_holds_up_no_other(mailing: Runtime, inbox: SmtpServer) -> None:
     ask(mailing, "A", after=None, before=["?"])
     ask(mailing, "B")
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 1
-    assert titles(box) == ["Explicit: B"]
+    assert titles(inbox) == ["Explicit: B"]
     assert "TypeError: unhashable type: 'list'" in [error for _, error in outcomes(mailing)]
 
 
-def test_what_there_is_no_time_for_waits_and_is_no_try(mailing: Runtime, box: Postbox) -> None:
+def test_what_there_is_no_time_for_waits_and_is_no_try(mailing: Runtime, inbox: SmtpServer) -> None:
     ask(mailing, "A", "B", "C")
     turns = iter([True, True, False, False])
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing, lambda: next(turns)) == 1
         assert sorted((row["outcome"], row["attempts"]) for row in entries(mailing).values()) == [
             *[("done", 1), ("waiting", 0), ("waiting", 0)]
@@ -297,7 +297,7 @@ def test_what_there_is_no_time_for_waits_and_is_no_try(mailing: Runtime, box: Po
         assert drain(mailing) == 2
 
 
-def test_two_at_once_mail_nothing_twice(start: Callable[[], Runtime], box: Postbox) -> None:
+def test_two_at_once_mail_nothing_twice(start: Callable[[], Runtime], inbox: SmtpServer) -> None:
     first, second = start(), start()
     ask(first, "A", "B", "C")
     seen: list[int] = []
@@ -306,14 +306,14 @@ def test_two_at_once_mail_nothing_twice(start: Callable[[], Runtime], box: Postb
         if not seen:
             seen.append(drain(second))
 
-    box.answer = meanwhile
-    with opened(box):
+    inbox.answer = meanwhile
+    with listening(inbox):
         assert drain(first) == 3
     assert seen == [0]
-    assert titles(box) == ["Explicit: A", "Explicit: B", "Explicit: C"]
+    assert titles(inbox) == ["Explicit: A", "Explicit: B", "Explicit: C"]
 
 
-def test_a_lease_is_renewed_while_the_server_takes_its_time(start: Any, box: Postbox, clock: Clock) -> None:
+def test_a_lease_is_renewed_while_the_server_takes_its_time(start: Any, inbox: SmtpServer, clock: Clock) -> None:
     mailing = start(CONNECTOR_LEASE_SECONDS="5")
     (asked,) = ask(mailing, "A")
 
@@ -322,13 +322,13 @@ def test_a_lease_is_renewed_while_the_server_takes_its_time(start: Any, box: Pos
         clock.forward(seconds=4)
         wait_for(lambda: entries(mailing)[asked]["next_attempt_at"] > before, "the lease to be renewed")
 
-    box.answer = slowly
-    with opened(box):
+    inbox.answer = slowly
+    with listening(inbox):
         assert drain(mailing) == 1
 
 
 def test_a_mail_that_is_sent_again_after_a_crash_is_recognisably_the_same(
-    mailing: Runtime, box: Postbox, clock: Clock, tmp_path: Path
+    mailing: Runtime, inbox: SmtpServer, clock: Clock, tmp_path: Path
 ) -> None:
     clock.now = datetime.now(UTC) - timedelta(hours=1)
     (asked,) = ask(mailing, "A")
@@ -337,40 +337,40 @@ def test_a_mail_that_is_sent_again_after_a_crash_is_recognisably_the_same(
     program += "from connector.operations.flow import build_notifier; "
     program += "build_notifier(Runtime(read_config(os.environ, Path.cwd()))).drain(lambda: True)"
     url = mailing.config.database_url
-    environ = {**os.environ, **box.environ, "DATABASE_URL": url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
+    environ = {**os.environ, **inbox.environ, "DATABASE_URL": url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
     crashing: list[subprocess.Popen[bytes]] = []
-    box.answer = lambda _: crashing.pop().kill() if crashing else None
-    with opened(box):
+    inbox.answer = lambda _: crashing.pop().kill() if crashing else None
+    with listening(inbox):
         started = subprocess.Popen([sys.executable, "-c", program], env=environ, cwd=tmp_path)
         crashing.append(started)
         assert started.wait(30) == -signal.SIGKILL
         assert [entries(mailing)[asked][name] for name in ("outcome", "attempts")] == ["waiting", 0]
         clock.now = datetime.now(UTC) + timedelta(minutes=2)
         assert drain(mailing) == 1
-    first, second = box.mails
+    first, second = inbox.mails
     assert first["Message-ID"] == second["Message-ID"]
     assert outcomes(mailing) == [("done", None)]
 
 
-def test_a_mail_server_s_own_mistake_does_not_take_the_mails_with_it(mailing: Runtime, box: Postbox) -> None:
-    box.senders["abm@connector.example"] = "553 not yours"
+def test_a_mail_server_s_own_mistake_does_not_take_the_mails_with_it(mailing: Runtime, inbox: SmtpServer) -> None:
+    inbox.senders["abm@connector.example"] = "553 not yours"
     ask(mailing, "A", "B")
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 0
     assert outcomes(mailing) == [("waiting", "the sender was refused: 553 not yours")] * 2
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_no_secret_gets_into_the_log_or_the_outbox(start: Any, box: Postbox, clock: Clock) -> None:
+def test_no_secret_gets_into_the_log_or_the_outbox(start: Any, inbox: SmtpServer, clock: Clock) -> None:
     mailing = start(CONNECTOR_SMTP_USER=USER, CONNECTOR_SMTP_PASSWORD=f"{PASSWORD}-wrong")
     stream = StringIO()
     configure_log(level="debug", form="text", stream=stream)
     ask(mailing, "A")
-    with opened(box):
+    with listening(inbox):
         assert drain(mailing) == 0
         clock.forward(minutes=1)
         assert drain(mailing) == 0
-    assert box.logins
+    assert inbox.logins
     assert "the mail server refused the login (535)" in stream.getvalue()
     assert PASSWORD not in stream.getvalue() + str(entries(mailing)) + repr(mailing.config)
 
@@ -389,7 +389,7 @@ def test_without_a_mail_server_notices_wait_and_the_doctor_says_so(runtime: Runt
     ]
 
 
-def test_the_job_mails_what_is_due_and_the_requeue_wakes_it(mailing: Runtime, box: Postbox) -> None:
+def test_the_job_mails_what_is_due_and_the_requeue_wakes_it(mailing: Runtime, inbox: SmtpServer) -> None:
     jobs = Jobs(mailing)
     waiting = f"connector:waiting:{NOTIFY.function}"
     jobs.requeue()
@@ -399,11 +399,11 @@ def test_the_job_mails_what_is_due_and_the_requeue_wakes_it(mailing: Runtime, bo
     assert mailing.redis.exists(waiting)
     with mailing.wakeups.lock("notify"):
         jobs.notify()
-    assert box.mails == []
+    assert inbox.mails == []
     assert not mailing.redis.exists(waiting)
-    with opened(box):
+    with listening(inbox):
         jobs.notify()
-    assert titles(box) == ["Explicit: A"]
+    assert titles(inbox) == ["Explicit: A"]
     assert not mailing.redis.exists(waiting)
 
 

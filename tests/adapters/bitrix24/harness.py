@@ -25,7 +25,7 @@ class Process(ServedApi):
         return ServedApi.call(self, method, url, **request)
 
 
-class Bench:
+class Harness:
     """A portal with an application, a clock, and as many processes as are asked for."""
 
     def __init__(self) -> None:

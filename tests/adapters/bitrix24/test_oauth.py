@@ -15,7 +15,7 @@ from connector.adapter_kit.contract import Answer, Delivery, InspectionResult, P
 from connector.core.errors import BadSignature, CrmRefused, CrmUnavailable
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.records import Refused
-from tests.adapters.bitrix24.harness import Bench, Process
+from tests.adapters.bitrix24.harness import Harness, Process
 from tests.adapters.bitrix24.test_bitrix24 import update
 from tests.adapters.support import FakeApi, answer
 
@@ -24,44 +24,44 @@ HANDLER = f"{URL}?token=r0b0t"
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def harness() -> Harness:
+    return Harness()
 
 
-def renewals(bench: Bench) -> int:
-    return bench.tally["oauth.requests"]
+def renewals(harness: Harness) -> int:
+    return harness.tally["oauth.requests"]
 
 
-def names(bench: Bench, api: Process) -> list[str]:
-    return [person.name for person in bench.adapter.catalog(api).owners]
+def names(harness: Harness, api: Process) -> list[str]:
+    return [person.name for person in harness.adapter.catalog(api).owners]
 
 
 # Tokens
 
 
-def test_calls_carry_an_access_token_that_all_processes_share(bench: Bench) -> None:
-    first, second = bench.process(), bench.process()
-    assert names(bench, first) == names(bench, second) != []
-    assert renewals(bench) == 1
+def test_calls_carry_an_access_token_that_all_processes_share(harness: Harness) -> None:
+    first, second = harness.process(), harness.process()
+    assert names(harness, first) == names(harness, second) != []
+    assert renewals(harness) == 1
     assert set(first.hosts) == {"example-company.bitrix24.com", "oauth.bitrix.info"}
-    assert bench.adapter.takes_updates is True
+    assert harness.adapter.takes_updates is True
 
 
-def test_an_expired_token_is_renewed_once_and_by_one_process(bench: Bench) -> None:
-    first, second = bench.process(), bench.process()
+def test_an_expired_token_is_renewed_once_and_by_one_process(harness: Harness) -> None:
+    first, second = harness.process(), harness.process()
     for _ in range(3):
-        names(bench, first)
-        names(bench, second)
-        bench.forward(hours=1)
-    names(bench, first)
-    assert renewals(bench) == 4
+        names(harness, first)
+        names(harness, second)
+        harness.forward(hours=1)
+    names(harness, first)
+    assert renewals(harness) == 4
 
 
-def test_two_processes_that_renew_at_once_both_go_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = bench.process(), bench.process()
-    names(bench, first)
-    names(bench, second)
-    bench.forward(hours=1)
+def test_two_processes_that_renew_at_once_both_go_on(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = harness.process(), harness.process()
+    names(harness, first)
+    names(harness, second)
+    harness.forward(hours=1)
     plain = first.keep
     seen: list[Any] = []
 
@@ -70,53 +70,53 @@ def test_two_processes_that_renew_at_once_both_go_on(bench: Bench, monkeypatch: 
         if not seen:
             seen.append(None)
             with pytest.raises(CrmUnavailable, match="another process") as caught:
-                names(bench, second)
+                names(harness, second)
             seen.append(caught.value.retry_after)
         plain(name, value)
 
     monkeypatch.setattr(first, "keep", slow)
-    assert names(bench, first) != []
+    assert names(harness, first) != []
     assert seen == [None, 5.0]
-    assert names(bench, second) != []
-    bench.forward(hours=1)
-    assert names(bench, second) != []
+    assert names(harness, second) != []
+    harness.forward(hours=1)
+    assert names(harness, second) != []
 
 
 def test_a_process_that_comes_second_takes_what_the_first_kept_meanwhile(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = bench.process(), bench.process()
-    names(bench, first)
-    names(bench, second)
-    bench.forward(hours=1)
+    first, second = harness.process(), harness.process()
+    names(harness, first)
+    names(harness, second)
+    harness.forward(hours=1)
     plain: Callable[..., Answer] = second.call
 
     def call(method: str, url: str, **content: Any) -> Answer:
         if "/oauth/" in url:
             monkeypatch.setattr(second, "call", plain)
-            names(bench, first)
+            names(harness, first)
         return plain(method, url, **content)
 
     monkeypatch.setattr(second, "call", call)
-    assert names(bench, second) != []
+    assert names(harness, second) != []
 
 
-def test_a_refresh_token_that_is_not_good_any_more_asks_for_a_person(bench: Bench) -> None:
-    bench.application.authorize()
-    api = bench.process()
+def test_a_refresh_token_that_is_not_good_any_more_asks_for_a_person(harness: Harness) -> None:
+    harness.application.authorize()
+    api = harness.process()
     with pytest.raises(CrmUnavailable, match="another process"):
-        names(bench, api)
+        names(harness, api)
     with pytest.raises(CrmRefused, match="invalid_grant: let an administrator authorise the application again"):
-        names(bench, api)
+        names(harness, api)
 
 
-def test_a_new_refresh_token_takes_the_place_of_those_after_the_old_one(bench: Bench) -> None:
-    names(bench, bench.process())
-    entered = replace(bench.adapter, refresh_token=(bench.application.authorize(),))
-    bench.keeps.pop("access_token")  # as a change of the connection does
-    assert entered.catalog(bench.process()).owners
-    assert len([name for name in bench.keeps if name.startswith("rotated:")]) == 2
-    assert all(len(name) <= 63 for name in bench.keeps)
+def test_a_new_refresh_token_takes_the_place_of_those_after_the_old_one(harness: Harness) -> None:
+    names(harness, harness.process())
+    entered = replace(harness.adapter, refresh_token=(harness.application.authorize(),))
+    harness.keeps.pop("access_token")  # as a change of the connection does
+    assert entered.catalog(harness.process()).owners
+    assert len([name for name in harness.keeps if name.startswith("rotated:")]) == 2
+    assert all(len(name) <= 63 for name in harness.keeps)
 
 
 @pytest.mark.parametrize(
@@ -129,14 +129,14 @@ def test_a_new_refresh_token_takes_the_place_of_those_after_the_old_one(bench: B
         (b'{"access_token": "a"}', "no token in the answer"),
     ],
 )
-def test_what_the_oauth_server_refuses_is_told_with_what_to_do(bench: Bench, body: bytes, said: str) -> None:
+def test_what_the_oauth_server_refuses_is_told_with_what_to_do(harness: Harness, body: bytes, said: str) -> None:
     with pytest.raises(CrmRefused, match=said):
-        bench.adapter.catalog(FakeApi(answers=[answer(200, body)]))
+        harness.adapter.catalog(FakeApi(answers=[answer(200, body)]))
 
 
-def test_an_oauth_server_that_is_away_is_asked_again_later(bench: Bench) -> None:
+def test_an_oauth_server_that_is_away_is_asked_again_later(harness: Harness) -> None:
     with pytest.raises(CrmUnavailable):
-        bench.adapter.catalog(FakeApi(answers=[answer(200, b"<html>")]))
+        harness.adapter.catalog(FakeApi(answers=[answer(200, b"<html>")]))
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ def test_an_oauth_server_that_is_away_is_asked_again_later(bench: Bench) -> None
         {"oauth_server": "oauth.bitrix.info"},
     ],
 )
-def test_a_wrong_setting_of_the_application_is_named(bench: Bench, wrong: dict[str, Any]) -> None:
+def test_a_wrong_setting_of_the_application_is_named(harness: Harness, wrong: dict[str, Any]) -> None:
     with pytest.raises(CrmRefused, match=f"cannot be used: {next(iter(wrong))}"):
-        replace(bench.adapter, **wrong).catalog(bench.process())
+        replace(harness.adapter, **wrong).catalog(harness.process())
 
 
 # Events of the application
@@ -167,41 +167,43 @@ def _event(token: str | None, **more: str) -> Delivery:
     )
 
 
-def test_an_application_s_events_are_proven_by_the_token_in_their_address(bench: Bench) -> None:
+def test_an_application_s_events_are_proven_by_the_token_in_their_address(harness: Harness) -> None:
     one = _event("r0b0t")
-    bench.adapter.verify(one, one.received_at)
-    replace(bench.adapter, application_tokens=("t",)).verify(_event(None), one.received_at)
+    harness.adapter.verify(one, one.received_at)
+    replace(harness.adapter, application_tokens=("t",)).verify(_event(None), one.received_at)
     for adapter, bad in (
-        (bench.adapter, _event("wrong")),
-        (bench.adapter, _event(None)),
-        (replace(bench.adapter, robot_token=(), application_tokens=("t",)), _event("r0b0t")),
-        (bench.by_webhook, one),
+        (harness.adapter, _event("wrong")),
+        (harness.adapter, _event(None)),
+        (replace(harness.adapter, robot_token=(), application_tokens=("t",)), _event("r0b0t")),
+        (harness.by_webhook, one),
     ):
         with pytest.raises(BadSignature):
             adapter.verify(bad, one.received_at)
 
 
-def test_all_events_of_the_objects_are_bound_once_and_again_after_an_update_of_the_application(bench: Bench) -> None:
-    api = bench.process()
-    again = bench.adapter.subscribe(URL, bench.now, api)
-    assert again == bench.now + timedelta(days=1)
-    bound = [(event, handler.url) for handler in bench.application.handlers for event in handler.events]
+def test_all_events_of_the_objects_are_bound_once_and_again_after_an_update_of_the_application(
+    harness: Harness,
+) -> None:
+    api = harness.process()
+    again = harness.adapter.subscribe(URL, harness.now, api)
+    assert again == harness.now + timedelta(days=1)
+    bound = [(event, handler.url) for handler in harness.application.handlers for event in handler.events]
     assert bound == [(event, HANDLER) for event in events_for(("lead", "deal"))]
     assert "ONCRMDEALMOVETOCATEGORY" in dict(bound)
-    bench.adapter.subscribe(URL, bench.now, api)
-    assert len(bench.application.handlers) == len(bound)
-    bench.application.handlers.clear()
-    bench.adapter.subscribe(URL, bench.now, api)
-    assert len(bench.application.handlers) == len(bound)
-    assert bench.application.offline == set()
+    harness.adapter.subscribe(URL, harness.now, api)
+    assert len(harness.application.handlers) == len(bound)
+    harness.application.handlers.clear()
+    harness.adapter.subscribe(URL, harness.now, api)
+    assert len(harness.application.handlers) == len(bound)
+    assert harness.application.offline == set()
 
 
-def test_another_token_is_bound_in_place_of_the_old_one_and_other_addresses_are_left_alone(bench: Bench) -> None:
-    api = bench.process()
-    bench.application.bind("ONCRMLEADADD", "https://other.example.com/hook")
-    bench.adapter.subscribe(URL, bench.now, api)
-    replace(bench.adapter, robot_token=("newer", "r0b0t")).subscribe(URL, bench.now, api)
-    urls = {handler.url for handler in bench.application.handlers}
+def test_another_token_is_bound_in_place_of_the_old_one_and_other_addresses_are_left_alone(harness: Harness) -> None:
+    api = harness.process()
+    harness.application.bind("ONCRMLEADADD", "https://other.example.com/hook")
+    harness.adapter.subscribe(URL, harness.now, api)
+    replace(harness.adapter, robot_token=("newer", "r0b0t")).subscribe(URL, harness.now, api)
+    urls = {handler.url for handler in harness.application.handlers}
     assert urls == {"https://other.example.com/hook", f"{URL}?token=newer"}
 
 
@@ -213,75 +215,75 @@ def test_objects_of_other_kinds_are_bound_by_their_common_events() -> None:
 
 
 def test_nothing_is_bound_without_an_application_or_a_token_and_a_refusal_is_told(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = bench.process()
-    assert bench.by_webhook.subscribe(URL, bench.now, api) is None
+    api = harness.process()
+    assert harness.by_webhook.subscribe(URL, harness.now, api) is None
     with pytest.raises(CrmRefused, match="set the secret robot_token"):
-        replace(bench.adapter, robot_token=()).subscribe(URL, bench.now, api)
+        replace(harness.adapter, robot_token=()).subscribe(URL, harness.now, api)
 
     def refuses(*_: object) -> None:
         raise Refused(code="ACCESS_DENIED", text="Access denied!", status=403)
 
     monkeypatch.setattr("connector.emulators.bitrix24.application.Application.bind", refuses)
     with pytest.raises(CrmRefused, match="ACCESS_DENIED"):
-        bench.adapter.subscribe(URL, bench.now, api)
+        harness.adapter.subscribe(URL, harness.now, api)
 
 
 # The offline queue
 
 
-def _deleted(bench: Bench, api: Process, since: datetime) -> list[str]:
-    adapter = replace(bench.adapter, offline_events=True)
+def _deleted(harness: Harness, api: Process, since: datetime) -> list[str]:
+    adapter = replace(harness.adapter, offline_events=True)
     return [event.key for event in adapter.changes(since, api) if event.key.endswith(":deleted")]
 
 
-def _leads(bench: Bench, count: int) -> list[int]:
-    replace(bench.adapter, offline_events=True).subscribe(URL, bench.now, bench.process())
-    found = [bench.portal.add(Entity.LEAD, {"title": "x"}, by=1) for _ in range(count)]
+def _leads(harness: Harness, count: int) -> list[int]:
+    replace(harness.adapter, offline_events=True).subscribe(URL, harness.now, harness.process())
+    found = [harness.portal.add(Entity.LEAD, {"title": "x"}, by=1) for _ in range(count)]
     for lead in found:
-        bench.portal.delete(Entity.LEAD, lead)
+        harness.portal.delete(Entity.LEAD, lead)
     return found
 
 
-def test_deletions_come_from_the_offline_queue_and_stay_there_until_they_are_stored(bench: Bench) -> None:
-    leads = _leads(bench, 60)
-    keys, since = [f"lead:{lead}:deleted" for lead in leads], bench.now - timedelta(hours=1)
-    assert bench.application.offline == {"ONCRMLEADDELETE", "ONCRMDEALDELETE"}
-    assert _deleted(bench, bench.process(), since) == keys
-    assert _deleted(bench, bench.process(), since) == keys, "the run before was not stored: the same `since`"
-    assert len(bench.application.queue) == 60
-    bench.forward(hours=1)
-    assert _deleted(bench, bench.process(), since + timedelta(hours=1)) == []
-    assert bench.application.queue == []
+def test_deletions_come_from_the_offline_queue_and_stay_there_until_they_are_stored(harness: Harness) -> None:
+    leads = _leads(harness, 60)
+    keys, since = [f"lead:{lead}:deleted" for lead in leads], harness.now - timedelta(hours=1)
+    assert harness.application.offline == {"ONCRMLEADDELETE", "ONCRMDEALDELETE"}
+    assert _deleted(harness, harness.process(), since) == keys
+    assert _deleted(harness, harness.process(), since) == keys, "the run before was not stored: the same `since`"
+    assert len(harness.application.queue) == 60
+    harness.forward(hours=1)
+    assert _deleted(harness, harness.process(), since + timedelta(hours=1)) == []
+    assert harness.application.queue == []
 
 
-def test_a_plan_without_the_extended_mode_gives_them_once(bench: Bench) -> None:
-    bench.application.is_extended = False
-    leads = _leads(bench, 51)
-    assert _deleted(bench, bench.process(), bench.now) == [f"lead:{lead}:deleted" for lead in leads]
-    assert _deleted(bench, bench.process(), bench.now) == []
+def test_a_plan_without_the_extended_mode_gives_them_once(harness: Harness) -> None:
+    harness.application.is_extended = False
+    leads = _leads(harness, 51)
+    assert _deleted(harness, harness.process(), harness.now) == [f"lead:{lead}:deleted" for lead in leads]
+    assert _deleted(harness, harness.process(), harness.now) == []
 
 
 def test_entries_that_name_no_record_and_those_of_other_objects_are_left_out(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _leads(bench, 2)
-    bench.application.offline.add("ONCRMCONTACTDELETE")
-    contact = bench.portal.add(Entity.CONTACT, {"name": "x"}, by=1)
-    bench.portal.delete(Entity.CONTACT, contact)
+    _leads(harness, 2)
+    harness.application.offline.add("ONCRMCONTACTDELETE")
+    contact = harness.portal.add(Entity.CONTACT, {"name": "x"}, by=1)
+    harness.portal.delete(Entity.CONTACT, contact)
     shown = "connector.emulators.bitrix24.events._shown"
     row = {"ID": "1", "TIMESTAMP_X": "2026-03-26T10:00:00+02:00", "EVENT_NAME": "ONCRMLEADDELETE", "EVENT_DATA": False}
-    assert len(_deleted(bench, bench.process(), bench.now)) == 2
+    assert len(_deleted(harness, harness.process(), harness.now)) == 2
     monkeypatch.setattr(shown, lambda *_: row)
-    assert _deleted(bench, bench.process(), bench.now) == []
+    assert _deleted(harness, harness.process(), harness.now) == []
 
 
-def test_without_the_setting_or_the_application_the_queue_is_left_alone(bench: Bench) -> None:
-    _leads(bench, 1)
-    for adapter in (bench.adapter, replace(bench.by_webhook, offline_events=True)):
-        assert list(adapter.changes(bench.now, bench.process())) == []
-    assert [row.process for row in bench.application.queue] == [None]
+def test_without_the_setting_or_the_application_the_queue_is_left_alone(harness: Harness) -> None:
+    _leads(harness, 1)
+    for adapter in (harness.adapter, replace(harness.by_webhook, offline_events=True)):
+        assert list(adapter.changes(harness.now, harness.process())) == []
+    assert [row.process for row in harness.application.queue] == [None]
 
 
 # Triggers that are fired
@@ -293,87 +295,87 @@ def _push(adapter: Bitrix24, api: Process, **fields: Any) -> tuple[PushOutcome, 
     return result.outcome, result.reason
 
 
-def test_a_push_fires_the_trigger_once_for_a_status(bench: Bench) -> None:
-    bench.portal.add(Entity.LEAD, {"title": "x"}, by=1)
-    bench.portal.triggers["abm-hot"] = (Entity.LEAD, "IN_PROCESS")
-    api, fields = bench.process(), {"TRIGGER": "abm-hot", "UF_CRM_ABM_STATUS": "Explicit"}
-    assert _push(bench.by_webhook, api, **fields) == (PushOutcome.DONE, None)
-    assert bench.portal.stage_of(Entity.LEAD, 1) == "IN_PROCESS"
-    bench.portal.move(Entity.LEAD, 1, "PROCESSED", by=1)
-    assert _push(bench.by_webhook, api, **fields) == (PushOutcome.DONE, None)
-    assert bench.portal.stage_of(Entity.LEAD, 1) == "PROCESSED"
-    assert _push(bench.adapter, api, TRIGGER="abm-hot") == (PushOutcome.DONE, None)
-    assert bench.tally["rest.calls.crm.automation.trigger"] == 2
+def test_a_push_fires_the_trigger_once_for_a_status(harness: Harness) -> None:
+    harness.portal.add(Entity.LEAD, {"title": "x"}, by=1)
+    harness.portal.triggers["abm-hot"] = (Entity.LEAD, "IN_PROCESS")
+    api, fields = harness.process(), {"TRIGGER": "abm-hot", "UF_CRM_ABM_STATUS": "Explicit"}
+    assert _push(harness.by_webhook, api, **fields) == (PushOutcome.DONE, None)
+    assert harness.portal.stage_of(Entity.LEAD, 1) == "IN_PROCESS"
+    harness.portal.move(Entity.LEAD, 1, "PROCESSED", by=1)
+    assert _push(harness.by_webhook, api, **fields) == (PushOutcome.DONE, None)
+    assert harness.portal.stage_of(Entity.LEAD, 1) == "PROCESSED"
+    assert _push(harness.adapter, api, TRIGGER="abm-hot") == (PushOutcome.DONE, None)
+    assert harness.tally["rest.calls.crm.automation.trigger"] == 2
 
 
-def test_a_trigger_that_fails_keeps_the_rest_back_and_stops_no_other(bench: Bench) -> None:
-    bench.portal.add(Entity.LEAD, {"title": "x"}, by=1)
-    api = bench.process()
-    bench.faults.blocked = frozenset({"crm.automation.trigger"})
-    outcome, reason = _push(bench.by_webhook, api, TRIGGER="abm-hot", UF_CRM_ABM_STATUS="Explicit")
+def test_a_trigger_that_fails_keeps_the_rest_back_and_stops_no_other(harness: Harness) -> None:
+    harness.portal.add(Entity.LEAD, {"title": "x"}, by=1)
+    api = harness.process()
+    harness.faults.blocked = frozenset({"crm.automation.trigger"})
+    outcome, reason = _push(harness.by_webhook, api, TRIGGER="abm-hot", UF_CRM_ABM_STATUS="Explicit")
     assert (outcome, "OPERATION_TIME_LIMIT" in (reason or "")) == (PushOutcome.LATER, True)
-    assert bench.portal.find(Entity.LEAD, 1).get("UF_CRM_ABM_STATUS") is None
-    bench.faults.blocked = frozenset()
-    gone, there = bench.by_webhook.push(
+    assert harness.portal.find(Entity.LEAD, 1).get("UF_CRM_ABM_STATUS") is None
+    harness.faults.blocked = frozenset()
+    gone, there = harness.by_webhook.push(
         [update("lead:9", TRIGGER="abm-hot", UF_CRM_ABM_STATUS="x"), update("lead:1", UF_CRM_ABM_STATUS="x")], api
     )
     assert (gone.outcome, there.outcome) == (PushOutcome.GONE, PushOutcome.DONE)
-    outcome, reason = _push(bench.by_webhook, api, name="contact:1", TRIGGER="abm-hot")
+    outcome, reason = _push(harness.by_webhook, api, name="contact:1", TRIGGER="abm-hot")
     assert (outcome, reason) == (PushOutcome.REFUSED, "TRIGGER: only lead and deal have triggers that can be fired")
 
 
 # Inspection
 
 
-def _found(bench: Bench, adapter: Bitrix24) -> dict[str, tuple[bool, str]]:
-    found: list[InspectionResult] = list(adapter.inspect(URL, bench.process()))
+def _found(harness: Harness, adapter: Bitrix24) -> dict[str, tuple[bool, str]]:
+    found: list[InspectionResult] = list(adapter.inspect(URL, harness.process()))
     return {one.topic: (one.is_good, one.text) for one in found}
 
 
-def test_a_look_tells_who_calls_scopes_operating_time_and_registered_events(bench: Bench) -> None:
-    found = _found(bench, bench.adapter)
-    user = bench.portal.users[1]
+def test_a_look_tells_who_calls_scopes_operating_time_and_registered_events(harness: Harness) -> None:
+    found = _found(harness, harness.adapter)
+    user = harness.portal.users[1]
     text = f"the portal answers; calls are made as {user.name} {user.last_name} (employee 1, an administrator)"
     assert found["credentials"] == (True, text)
     assert found["scopes"] == (True, "granted: crm, user_basic")
     assert found["limits"] == (True, "crm.item.list has used 0 s of about 480 s of operating time in ten minutes")
     is_good, text = found["webhooks"]
     assert (is_good, text.startswith(f"not registered for {URL}: ONCRMDEALADD, ")) == (False, True)
-    bench.adapter.subscribe(URL, bench.now, bench.process())
-    assert _found(bench, bench.adapter)["webhooks"] == (True, f"the application's events are registered for {URL}")
+    harness.adapter.subscribe(URL, harness.now, harness.process())
+    assert _found(harness, harness.adapter)["webhooks"] == (True, f"the application's events are registered for {URL}")
     assert "r0b0t" not in str(found)
 
 
-def test_an_incoming_webhook_cannot_list_what_is_registered(bench: Bench) -> None:
-    assert set(_found(bench, bench.by_webhook)) == {"credentials", "scopes", "limits"}
-    closed = replace(bench.by_webhook, robot_token=())
-    assert _found(bench, closed)["webhooks"] == (
+def test_an_incoming_webhook_cannot_list_what_is_registered(harness: Harness) -> None:
+    assert set(_found(harness, harness.by_webhook)) == {"credentials", "scopes", "limits"}
+    closed = replace(harness.by_webhook, robot_token=())
+    assert _found(harness, closed)["webhooks"] == (
         False,
         "neither application_tokens nor robot_token is set: every delivery is refused",
     )
 
 
-def test_missing_scopes_and_bad_credentials_are_told(bench: Bench) -> None:
-    bench.portal.webhook_scopes = ("user_brief",)
-    is_good, text = _found(bench, bench.by_webhook)["scopes"]
+def test_missing_scopes_and_bad_credentials_are_told(harness: Harness) -> None:
+    harness.portal.webhook_scopes = ("user_brief",)
+    is_good, text = _found(harness, harness.by_webhook)["scopes"]
     assert (is_good, text.partition(";")[0]) == (False, "missing: crm, user_basic")
-    bench.faults.has_bad_credentials = True
-    for adapter in (bench.by_webhook, bench.adapter):
-        found = _found(bench, adapter)
+    harness.faults.has_bad_credentials = True
+    for adapter in (harness.by_webhook, harness.adapter):
+        found = _found(harness, adapter)
         assert (list(found), found["credentials"][0]) == (["credentials"], False)
-    bench.faults.has_bad_credentials = False
-    bench.faults.blocked = frozenset({"scope"})
+    harness.faults.has_bad_credentials = False
+    harness.faults.blocked = frozenset({"scope"})
     with pytest.raises(CrmUnavailable):
-        _found(bench, bench.by_webhook)
+        _found(harness, harness.by_webhook)
 
 
 def test_a_refused_look_at_records_and_a_portal_without_limits_are_told(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    no_right = replace(bench.by_webhook, objects=("dynamic_7",))
-    assert _found(bench, no_right)["scopes"][0] is False
-    monkeypatch.setattr(bench.rest, "_time", lambda **_: {})
-    assert _found(bench, replace(bench.by_webhook, objects=()))["limits"] == (
+    no_right = replace(harness.by_webhook, objects=("dynamic_7",))
+    assert _found(harness, no_right)["scopes"][0] is False
+    monkeypatch.setattr(harness.rest, "_time", lambda **_: {})
+    assert _found(harness, replace(harness.by_webhook, objects=()))["limits"] == (
         True,
         "the portal names no operating time: it limits none",
     )

@@ -13,7 +13,7 @@ from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.rest import Rest, create_app
 from connector.emulators.bitrix24.state import Portal
 from connector.emulators.engine.faults import Faults, Tally
-from tests.emulators.conftest import Bench, Clock
+from tests.emulators.conftest import Clock, Harness
 
 HANDLER = "https://connector.example.com/webhooks/tokyo?token=t"
 
@@ -122,7 +122,7 @@ def test_without_the_extended_plan_nothing_can_be_reserved(installed: Installed)
     assert installed.call("event.offline.get", clear=0)["error"] == "ACCESS_DENIED"
 
 
-def test_a_webhook_has_scopes_and_no_events(bench: Bench) -> None:
-    assert bench.call("scope")["result"] == ["crm", "user_basic"]
-    assert bench.error("event.get")[:2] == (403, "WRONG_AUTH_TYPE")
-    assert bench.client.get("/oauth/token/").status_code == 401
+def test_a_webhook_has_scopes_and_no_events(harness: Harness) -> None:
+    assert harness.call("scope")["result"] == ["crm", "user_basic"]
+    assert harness.error("event.get")[:2] == (403, "WRONG_AUTH_TYPE")
+    assert harness.client.get("/oauth/token/").status_code == 401

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.emulators.bitrix24.fields import Entity, custom_item_name
-from tests.emulators.conftest import SECRET, Bench, payload
+from tests.emulators.conftest import SECRET, Harness, payload
 
 LEAD = {"title": "Demo request: Halden & Sons", "name": "Ingrid", "stageId": "NEW", "assignedById": 11}
 PAST = datetime(2025, 12, 1, 9, 30, 0, 123456, tzinfo=UTC)
@@ -24,13 +24,15 @@ def kinds(record: dict[str, Any], sample: dict[str, Any]) -> dict[str, tuple[str
     return found
 
 
-def test_a_lead_has_the_keys_and_types_of_the_recorded_one(bench: Bench) -> None:
+def test_a_lead_has_the_keys_and_types_of_the_recorded_one(harness: Harness) -> None:
     sample = payload("05-crm-lead-get.response.json")
-    lead = bench.portal.add(Entity.LEAD, LEAD | {"UF_CRM_1769000412": "tier-1"}, by=11, email="i@example.com", at=PAST)
-    bench.portal.change(
+    lead = harness.portal.add(
+        Entity.LEAD, LEAD | {"UF_CRM_1769000412": "tier-1"}, by=11, email="i@example.com", at=PAST
+    )
+    harness.portal.change(
         Entity.LEAD, lead, {"fm": {"n0": {"typeId": "PHONE", "value": "+47555"}}, "opportunity": "12500"}, by=11
     )
-    answer = bench.call("crm.lead.get", ID=lead)
+    answer = harness.call("crm.lead.get", ID=lead)
     mine = answer["result"]
     assert set(sample["result"]) ^ set(mine) == {"UF_CRM_ABM_STATUS", "UF_CRM_ABM_SINCE"}
     assert kinds(mine, sample["result"]) == {}
@@ -42,14 +44,14 @@ def test_a_lead_has_the_keys_and_types_of_the_recorded_one(bench: Bench) -> None
     assert mine["EMAIL"] == [{"ID": "9001", "VALUE_TYPE": "WORK", "VALUE": "i@example.com", "TYPE_ID": "EMAIL"}]
 
 
-def test_a_deal_has_the_keys_and_types_of_the_recorded_one(bench: Bench) -> None:
+def test_a_deal_has_the_keys_and_types_of_the_recorded_one(harness: Harness) -> None:
     sample = payload("06-crm-item-get-deal.response.json")["result"]["item"]
-    deal = bench.portal.add(
+    deal = harness.portal.add(
         Entity.DEAL,
         {"title": "Licence", "categoryId": 5, "stageId": "C5:PREPARATION", "closedate": "2026-04-30", "observers": [3]},
         by=14,
     )
-    mine = bench.call("crm.item.get", entityTypeId=2, id=deal)["result"]["item"]
+    mine = harness.call("crm.item.get", entityTypeId=2, id=deal)["result"]["item"]
     assert set(sample) ^ set(mine) == {"parentId1044", "ufCrmAbmStatus", "ufCrmAbmSince"}
     assert kinds(mine, sample) == {}
     assert [mine[name] for name in ("stageSemanticId", "closed", "categoryId", "observers")] == ["P", "N", 5, [3]]
@@ -57,26 +59,26 @@ def test_a_deal_has_the_keys_and_types_of_the_recorded_one(bench: Bench) -> None
     assert mine["updatedTime"] == "2026-03-26T10:16:05+02:00"
 
 
-def test_text_is_escaped_as_php_does(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, {"title": "Halden & Sons [/B]"}, by=11)
-    text = bench.post("crm.lead.get", id=lead).text
+def test_text_is_escaped_as_php_does(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, {"title": "Halden & Sons [/B]"}, by=11)
+    text = harness.post("crm.lead.get", id=lead).text
     assert '"Halden \\u0026 Sons [\\/B]"' in text
 
 
-def test_the_stage_directory_is_the_recorded_one(bench: Bench) -> None:
+def test_the_stage_directory_is_the_recorded_one(harness: Harness) -> None:
     sample = payload("07-crm-status-list-deal-stage-5.response.json")
-    answer = bench.call("crm.status.list", filter={"ENTITY_ID": "DEAL_STAGE_5"}, order={"SORT": "ASC"})
+    answer = harness.call("crm.status.list", filter={"ENTITY_ID": "DEAL_STAGE_5"}, order={"SORT": "ASC"})
     for name in ("result", "total"):
         assert answer[name] == sample[name]
 
 
-def test_a_deleted_lead_is_not_found_in_either_family(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11)
-    bench.portal.delete(Entity.LEAD, lead)
+def test_a_deleted_lead_is_not_found_in_either_family(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11)
+    harness.portal.delete(Entity.LEAD, lead)
     sample = payload("10-error-lead-not-found.400.json")
-    assert bench.error("crm.lead.get", id=lead) == (400, sample["error"], sample["error_description"])
-    assert bench.error("crm.item.get", entityTypeId=1, id=lead) == (400, "NOT_FOUND", "Element not found")
-    assert bench.events[-1] == ("ONCRMLEADDELETE", Entity.LEAD, lead)
+    assert harness.error("crm.lead.get", id=lead) == (400, sample["error"], sample["error_description"])
+    assert harness.error("crm.item.get", entityTypeId=1, id=lead) == (400, "NOT_FOUND", "Element not found")
+    assert harness.events[-1] == ("ONCRMLEADDELETE", Entity.LEAD, lead)
 
 
 @pytest.mark.parametrize(
@@ -126,33 +128,33 @@ def test_a_deleted_lead_is_not_found_in_either_family(bench: Bench) -> None:
     ],
 )
 def test_mistakes_get_the_documented_error(
-    bench: Bench, method: str, params: dict[str, Any], expected: tuple[int, str, str]
+    harness: Harness, method: str, params: dict[str, Any], expected: tuple[int, str, str]
 ) -> None:
-    bench.portal.add(Entity.LEAD, LEAD, by=11)
-    assert bench.error(method, **params) == expected
+    harness.portal.add(Entity.LEAD, LEAD, by=11)
+    assert harness.error(method, **params) == expected
 
 
-def test_a_wrong_secret_or_user_is_refused(bench: Bench) -> None:
+def test_a_wrong_secret_or_user_is_refused(harness: Harness) -> None:
     for path in ("/rest/1/wrong/profile", f"/rest/2/{SECRET}/profile"):
-        response = bench.client.post(path)
+        response = harness.client.post(path)
         assert (response.status_code, (response.json or {})["error"]) == (401, "INVALID_CREDENTIALS")
-    assert bench.client.get(f"/rest/{SECRET}/profile").status_code == 404
-    assert bench.client.get("/rest/profile").status_code == 401
+    assert harness.client.get(f"/rest/{SECRET}/profile").status_code == 404
+    assert harness.client.get("/rest/profile").status_code == 401
 
 
-def test_forms_and_get_work_as_json_does(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11)
-    got = bench.client.get(f"/rest/1/{SECRET}/crm.item.get.json?entityTypeId=1&id={lead}").json
-    posted = bench.client.post(f"/rest/1/{SECRET}/crm.item.get/", data={"entityTypeId": "1", "id": str(lead)}).json
+def test_forms_and_get_work_as_json_does(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11)
+    got = harness.client.get(f"/rest/1/{SECRET}/crm.item.get.json?entityTypeId=1&id={lead}").json
+    posted = harness.client.post(f"/rest/1/{SECRET}/crm.item.get/", data={"entityTypeId": "1", "id": str(lead)}).json
     assert got is not None
     assert posted is not None
-    assert got["result"] == posted["result"] == bench.call("crm.item.get", entityTypeId=1, id=lead)["result"]
+    assert got["result"] == posted["result"] == harness.call("crm.item.get", entityTypeId=1, id=lead)["result"]
 
 
-def test_an_update_moves_the_stage_and_dates_it_by_the_portal(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
-    bench.clock.forward(60)
-    item = bench.call(
+def test_an_update_moves_the_stage_and_dates_it_by_the_portal(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
+    harness.clock.forward(60)
+    item = harness.call(
         "crm.item.update",
         entityTypeId=1,
         id=lead,
@@ -162,8 +164,8 @@ def test_an_update_moves_the_stage_and_dates_it_by_the_portal(bench: Bench) -> N
     assert (item["stageId"], item["assignedById"], item["UF_CRM_ABM_STATUS"]) == ("JUNK", 14, "Not targeted")
     assert item["movedTime"] == item["updatedTime"] == item["dateClosed"] == "2026-03-26T10:17:05+02:00"
     assert (item["updatedBy"], item["movedBy"], item["createdBy"]) == (1, 1, 11)
-    assert bench.events[-1] == ("ONCRMLEADUPDATE", Entity.LEAD, lead)
-    assert [(it.origin, it.after) for it in bench.portal.writes][-1] == (
+    assert harness.events[-1] == ("ONCRMLEADUPDATE", Entity.LEAD, lead)
+    assert [(it.origin, it.after) for it in harness.portal.writes][-1] == (
         "rest",
         {"stageId": "JUNK", "assignedById": 14, "UF_CRM_ABM_STATUS": "Not targeted"},
     )
@@ -179,12 +181,12 @@ def test_an_update_moves_the_stage_and_dates_it_by_the_portal(bench: Bench) -> N
         {},
     ],
 )
-def test_unknown_names_and_equal_values_are_not_saved(bench: Bench, fields: dict[str, Any]) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
-    before, events = bench.call("crm.item.get", entityTypeId=1, id=lead)["result"], list(bench.events)
-    after = bench.call("crm.item.update", entityTypeId=1, id=lead, fields=fields)["result"]
+def test_unknown_names_and_equal_values_are_not_saved(harness: Harness, fields: dict[str, Any]) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
+    before, events = harness.call("crm.item.get", entityTypeId=1, id=lead)["result"], list(harness.events)
+    after = harness.call("crm.item.update", entityTypeId=1, id=lead, fields=fields)["result"]
     assert after == before
-    assert bench.events == events
+    assert harness.events == events
 
 
 @pytest.mark.parametrize(
@@ -198,47 +200,47 @@ def test_unknown_names_and_equal_values_are_not_saved(bench: Bench, fields: dict
         ({"title": ["x"]}, "title"),
     ],
 )
-def test_values_that_a_field_does_not_take_are_refused(bench: Bench, fields: dict[str, Any], name: str) -> None:
-    deal = bench.portal.add(Entity.DEAL, {"title": "x"}, by=14)
-    assert bench.error("crm.item.update", entityTypeId=2, id=deal, fields=fields) == (
+def test_values_that_a_field_does_not_take_are_refused(harness: Harness, fields: dict[str, Any], name: str) -> None:
+    deal = harness.portal.add(Entity.DEAL, {"title": "x"}, by=14)
+    assert harness.error("crm.item.update", entityTypeId=2, id=deal, fields=fields) == (
         400,
         "CRM_FIELD_ERROR_VALUE_NOT_VALID",
         f'Invalid value for field "{name}"',
     )
-    assert bench.error("crm.item.update", entityTypeId=2, id=deal, fields={"observers": 3})[1] == "100"
+    assert harness.error("crm.item.update", entityTypeId=2, id=deal, fields={"observers": 3})[1] == "100"
 
 
-def test_multi_fields_are_added_changed_and_deleted(bench: Bench) -> None:
+def test_multi_fields_are_added_changed_and_deleted(harness: Harness) -> None:
     new = {"n0": {"typeId": "EMAIL", "value": "a@example.com", "valueType": "HOME"}}
-    item = bench.call("crm.item.add", entityTypeId=1, fields={"title": "x", "fm": new})["result"]["item"]
+    item = harness.call("crm.item.add", entityTypeId=1, fields={"title": "x", "fm": new})["result"]["item"]
     number = item["fm"][0]["id"]
     assert (item["emailHome"], item["email"], item["hasEmail"]) == ("a@example.com", "a@example.com", "Y")
     changed = {str(number): {"typeId": "EMAIL", "value": "b@example.com"}}
-    item = bench.call("crm.item.update", entityTypeId=1, id=item["id"], fields={"fm": changed})["result"]["item"]
+    item = harness.call("crm.item.update", entityTypeId=1, id=item["id"], fields={"fm": changed})["result"]["item"]
     assert item["fm"] == [{"id": number, "valueType": "WORK", "value": "b@example.com", "typeId": "EMAIL"}]
     gone = {str(number): {"typeId": "EMAIL", "value": ""}}
-    item = bench.call("crm.item.update", entityTypeId=1, id=item["id"], fields={"fm": gone})["result"]["item"]
+    item = harness.call("crm.item.update", entityTypeId=1, id=item["id"], fields={"fm": gone})["result"]["item"]
     assert (item["fm"], item["hasEmail"]) == ([], "N")
 
 
-def test_lists_come_in_pages_of_fifty(bench: Bench) -> None:
+def test_lists_come_in_pages_of_fifty(harness: Harness) -> None:
     for number in range(120):
-        bench.portal.add(Entity.LEAD, {"title": str(number)}, by=11)
-    first = bench.call("crm.item.list", entityTypeId=1, order={"id": "DESC"}, select=["id"])
+        harness.portal.add(Entity.LEAD, {"title": str(number)}, by=11)
+    first = harness.call("crm.item.list", entityTypeId=1, order={"id": "DESC"}, select=["id"])
     assert (len(first["result"]["items"]), first["next"], first["total"]) == (50, 50, 120)
     assert first["result"]["items"][0] == {"id": 120}
-    last = bench.call("crm.item.list", entityTypeId=1, start=100)
+    last = harness.call("crm.item.list", entityTypeId=1, start=100)
     assert (len(last["result"]["items"]), "next" in last, last["total"]) == (20, False, 120)
-    walked = bench.call("crm.item.list", entityTypeId=1, start=-1, order={"id": "ASC"}, filter={">id": 100})
+    walked = harness.call("crm.item.list", entityTypeId=1, start=-1, order={"id": "ASC"}, filter={">id": 100})
     assert (len(walked["result"]["items"]), "total" in walked, "next" in walked) == (20, False, False)
 
 
-def test_lists_show_multi_fields_only_with_a_star(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11, email="i@example.com")
+def test_lists_show_multi_fields_only_with_a_star(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11, email="i@example.com")
     params = {"entityTypeId": 1, "filter": {"@id": [lead]}}
-    (named,) = bench.call("crm.item.list", select=["id", "fm", "emailWork"], **params)["result"]["items"]
-    (every,) = bench.call("crm.item.list", select=["*"], **params)["result"]["items"]
-    (none,) = bench.call("crm.item.list", **params)["result"]["items"]
+    (named,) = harness.call("crm.item.list", select=["id", "fm", "emailWork"], **params)["result"]["items"]
+    (every,) = harness.call("crm.item.list", select=["*"], **params)["result"]["items"]
+    (none,) = harness.call("crm.item.list", **params)["result"]["items"]
     assert named == {"id": lead}
     assert every["fm"][0]["value"] == every["emailWork"] == "i@example.com"
     assert "fm" not in none
@@ -263,20 +265,20 @@ def test_lists_show_multi_fields_only_with_a_star(bench: Bench) -> None:
         ({"companyTitle": ""}, []),
     ],
 )
-def test_lists_are_filtered(bench: Bench, wanted: dict[str, Any], expected: list[int]) -> None:
+def test_lists_are_filtered(harness: Harness, wanted: dict[str, Any], expected: list[int]) -> None:
     for number in (1, 2, 3):
         values = {"title": f"lead {number}", "stageId": "JUNK" if number == 2 else "NEW"}
-        bench.portal.add(Entity.LEAD, values, by=11, at=PAST + timedelta(days=number - 1))
-    answer = bench.call("crm.item.list", entityTypeId=1, filter=wanted, order={"companyTitle": "ASC", "id": "ASC"})
+        harness.portal.add(Entity.LEAD, values, by=11, at=PAST + timedelta(days=number - 1))
+    answer = harness.call("crm.item.list", entityTypeId=1, filter=wanted, order={"companyTitle": "ASC", "id": "ASC"})
     assert [item["id"] for item in answer["result"]["items"]] == expected
 
 
-def test_the_stage_history_has_each_move_at_its_instant(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
-    bench.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11, at=PAST + timedelta(days=1))
-    bench.portal.move(Entity.LEAD, lead, "JUNK", by=11, at=PAST + timedelta(days=2))
+def test_the_stage_history_has_each_move_at_its_instant(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
+    harness.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11, at=PAST + timedelta(days=1))
+    harness.portal.move(Entity.LEAD, lead, "JUNK", by=11, at=PAST + timedelta(days=2))
     params = {"entityTypeId": 1, "order": {"ID": "ASC"}}
-    answer = bench.call("crm.stagehistory.list", filter={">CREATED_TIME": "2025-12-01T11:30:00+02:00"}, **params)
+    answer = harness.call("crm.stagehistory.list", filter={">CREATED_TIME": "2025-12-01T11:30:00+02:00"}, **params)
     assert answer["total"] == 2
     assert answer["result"]["items"][1] == {
         "ID": 3,
@@ -286,91 +288,93 @@ def test_the_stage_history_has_each_move_at_its_instant(bench: Bench) -> None:
         "STATUS_SEMANTIC_ID": "F",
         "STATUS_ID": "JUNK",
     }
-    chosen = bench.call("crm.stagehistory.list", filter={"OWNER_ID": lead}, select=["STATUS_ID"], **params)
+    chosen = harness.call("crm.stagehistory.list", filter={"OWNER_ID": lead}, select=["STATUS_ID"], **params)
     assert chosen["result"]["items"] == [{"STATUS_ID": "NEW"}, {"STATUS_ID": "IN_PROCESS"}, {"STATUS_ID": "JUNK"}]
 
 
-def test_a_deal_in_another_funnel_raises_no_update_and_loses_its_old_history(bench: Bench) -> None:
-    deal = bench.portal.add(Entity.DEAL, {"title": "x"}, by=14)
-    bench.portal.move(Entity.DEAL, deal, "PREPARATION", by=14)
-    item = bench.call("crm.item.update", entityTypeId=2, id=deal, fields={"categoryId": 5})["result"]["item"]
+def test_a_deal_in_another_funnel_raises_no_update_and_loses_its_old_history(harness: Harness) -> None:
+    deal = harness.portal.add(Entity.DEAL, {"title": "x"}, by=14)
+    harness.portal.move(Entity.DEAL, deal, "PREPARATION", by=14)
+    item = harness.call("crm.item.update", entityTypeId=2, id=deal, fields={"categoryId": 5})["result"]["item"]
     assert (item["categoryId"], item["stageId"]) == (5, "C5:NEW")
-    assert bench.events[-1] == ("ONCRMDEALMOVETOCATEGORY", Entity.DEAL, deal)
-    rows = bench.call("crm.stagehistory.list", entityTypeId=2)["result"]["items"]
+    assert harness.events[-1] == ("ONCRMDEALMOVETOCATEGORY", Entity.DEAL, deal)
+    rows = harness.call("crm.stagehistory.list", entityTypeId=2)["result"]["items"]
     assert [(row["TYPE_ID"], row["STAGE_ID"], row["CATEGORY_ID"]) for row in rows] == [(5, "C5:NEW", 5)]
-    assert bench.call("crm.deal.get", id=deal)["result"]["CATEGORY_ID"] == "5"
-    item = bench.call("crm.item.update", entityTypeId=2, id=deal, fields={"categoryId": "0"})["result"]["item"]
+    assert harness.call("crm.deal.get", id=deal)["result"]["CATEGORY_ID"] == "5"
+    item = harness.call("crm.item.update", entityTypeId=2, id=deal, fields={"categoryId": "0"})["result"]["item"]
     assert (item["categoryId"], item["stageId"]) == (0, "NEW")
 
 
-def test_employees_are_found_by_id_and_mail(bench: Bench) -> None:
-    (user,) = bench.call("user.get", FILTER={"EMAIL": "marek.dvorak@example.com", "UNKNOWN": 1})["result"]
+def test_employees_are_found_by_id_and_mail(harness: Harness) -> None:
+    (user,) = harness.call("user.get", FILTER={"EMAIL": "marek.dvorak@example.com", "UNKNOWN": 1})["result"]
     assert (user["ID"], user["ACTIVE"], user["TIMESTAMP_X"]) == ("14", True, {})
-    found = bench.call("user.get", filter={"ID": [11, 17]})
+    found = harness.call("user.get", filter={"ID": [11, 17]})
     assert [it["ACTIVE"] for it in found["result"]] == [True, False]
     assert found["total"] == 2
-    assert [it["ID"] for it in bench.call("user.get", FILTER={"ACTIVE": "false"})["result"]] == ["17"]
-    assert bench.call("profile")["result"]["ID"] == "1"
+    assert [it["ID"] for it in harness.call("user.get", FILTER={"ACTIVE": "false"})["result"]] == ["17"]
+    assert harness.call("profile")["result"]["ID"] == "1"
 
 
-def test_directories_and_fields_are_described(bench: Bench) -> None:
-    types = {row["ID"]: row for row in bench.call("crm.status.entity.types")["result"]}
+def test_directories_and_fields_are_described(harness: Harness) -> None:
+    types = {row["ID"]: row for row in harness.call("crm.status.entity.types")["result"]}
     assert types["DEAL_STAGE_5"]["SEMANTIC_INFO"]["FINAL_UNSUCCESS_FIELD"] == "C5:LOSE"
     assert (types["DEAL_STAGE_5"]["PREFIX"], types["DEAL_STAGE_5"]["CATEGORY_ID"]) == ("C5", "5")
     assert types["STATUS"]["ENTITY_TYPE_ID"] == 1
     assert types["SMART_INVOICE_STAGE_9"]["SEMANTIC_INFO"] == []
-    categories = bench.call("crm.category.list", entityTypeId=2)
+    categories = harness.call("crm.category.list", entityTypeId=2)
     assert [(it["id"], it["isDefault"]) for it in categories["result"]["categories"]] == [(5, "N"), (0, "Y")]
-    fields = bench.call("crm.item.fields", entityTypeId=1)["result"]["fields"]
+    fields = harness.call("crm.item.fields", entityTypeId=1)["result"]["fields"]
     assert (fields["stageId"]["statusType"], fields["createdTime"]["isReadOnly"]) == ("STATUS", True)
     assert fields["assignedById"]["upperName"] == "ASSIGNED_BY_ID"
-    original = bench.call("crm.item.fields", entityTypeId=1, useOriginalUfNames="Y")["result"]["fields"]
+    original = harness.call("crm.item.fields", entityTypeId=1, useOriginalUfNames="Y")["result"]["fields"]
     assert fields["ufCrmAbmStatus"]["upperName"] == "UF_CRM_ABM_STATUS"
     assert original["UF_CRM_ABM_STATUS"]["isDynamic"]
 
 
-def test_an_incoming_trigger_moves_the_stage_when_its_code_is_known(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11)
-    bench.portal.triggers["worked"] = (Entity.LEAD, "PROCESSED")
+def test_an_incoming_trigger_moves_the_stage_when_its_code_is_known(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11)
+    harness.portal.triggers["worked"] = (Entity.LEAD, "PROCESSED")
     for code, stage in (("other", "NEW"), ("worked", "PROCESSED")):
-        assert bench.call("crm.automation.trigger", target=f"LEAD_{lead}", code=code)["result"] is True
-        assert bench.portal.stage_of(Entity.LEAD, lead) == stage
+        assert harness.call("crm.automation.trigger", target=f"LEAD_{lead}", code=code)["result"] is True
+        assert harness.portal.stage_of(Entity.LEAD, lead) == stage
 
 
-def test_contacts_have_no_stage(bench: Bench) -> None:
-    contact = bench.portal.add(Entity.CONTACT, {"name": "Ben", "export": "1", "photo": ""}, by=3, email="b@example.com")
-    shown = bench.call("crm.contact.get", id=contact)["result"]
+def test_contacts_have_no_stage(harness: Harness) -> None:
+    contact = harness.portal.add(
+        Entity.CONTACT, {"name": "Ben", "export": "1", "photo": ""}, by=3, email="b@example.com"
+    )
+    shown = harness.call("crm.contact.get", id=contact)["result"]
     assert (shown["NAME"], shown["EXPORT"], shown["EMAIL"][0]["VALUE"]) == ("Ben", "Y", "b@example.com")
-    assert bench.events == [("ONCRMCONTACTADD", Entity.CONTACT, contact)]
-    assert bench.portal.history == []
+    assert harness.events == [("ONCRMCONTACTADD", Entity.CONTACT, contact)]
+    assert harness.portal.history == []
 
 
-def test_a_date_field_gives_back_a_midnight_timestamp(bench: Bench) -> None:
-    bench.portal.customs[Entity.LEAD]["UF_CRM_SINCE"] = "date"
-    lead = bench.portal.add(Entity.LEAD, {**LEAD, "UF_CRM_SINCE": "2026-03-26"}, by=11)
-    item = bench.call("crm.item.get", entityTypeId=1, id=lead)["result"]["item"]
+def test_a_date_field_gives_back_a_midnight_timestamp(harness: Harness) -> None:
+    harness.portal.customs[Entity.LEAD]["UF_CRM_SINCE"] = "date"
+    lead = harness.portal.add(Entity.LEAD, {**LEAD, "UF_CRM_SINCE": "2026-03-26"}, by=11)
+    item = harness.call("crm.item.get", entityTypeId=1, id=lead)["result"]["item"]
     assert item["ufCrmSince"] == "2026-03-26T00:00:00+02:00"
 
 
-def test_an_older_write_after_a_newer_one_shows_in_the_log(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11)
+def test_an_older_write_after_a_newer_one_shows_in_the_log(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11)
     for since in ("2026-03-01", "2026-03-05", "2026-03-02"):
-        bench.call(
+        harness.call(
             "crm.item.update",
             entityTypeId=1,
             id=lead,
             useOriginalUfNames="Y",
             fields={"UF_CRM_ABM_SINCE": since},
         )
-    last = bench.portal.writes[-1]
+    last = harness.portal.writes[-1]
     assert last.origin == "rest"
     assert (last.before, last.after) == ({"UF_CRM_ABM_SINCE": "2026-03-05"}, {"UF_CRM_ABM_SINCE": "2026-03-02"})
 
 
-def test_a_person_hands_a_record_over_in_the_past(bench: Bench) -> None:
-    lead = bench.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
-    assert bench.portal.assign(Entity.LEAD, lead, 3, by=14, at=PAST + timedelta(hours=1))
-    item = bench.call("crm.item.get", entityTypeId=1, id=lead)["result"]["item"]
+def test_a_person_hands_a_record_over_in_the_past(harness: Harness) -> None:
+    lead = harness.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
+    assert harness.portal.assign(Entity.LEAD, lead, 3, by=14, at=PAST + timedelta(hours=1))
+    item = harness.call("crm.item.get", entityTypeId=1, id=lead)["result"]["item"]
     assert (item["assignedById"], item["updatedBy"]) == (3, 14)
     assert (item["updatedTime"], item["movedTime"]) == ("2025-12-01T12:30:00+02:00", "2025-12-01T11:30:00+02:00")
 

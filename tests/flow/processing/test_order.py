@@ -20,7 +20,7 @@ from connector.what_if.simulate import simulate
 from tests.conftest import NOW
 from tests.flow.conftest import KEY_PAGE
 from tests.flow.senders import Sender, add_connection, drain
-from tests.flow.store_queries import standing
+from tests.flow.store_queries import whole_state
 from tests.hypothesis_profile import examples
 
 STAGES = {"new": "latent", "talking": "appointment_prospect", "meeting": "appointment_acquisition", "won": "order"}
@@ -151,8 +151,8 @@ def _same_end(selling: Runtime, seed: int, *, is_swept: bool, is_drained: bool) 
     sweep(selling)
     for person in (1, 2):
         own = [line for line in marked(lines, "") if line["id"].startswith(str(person))]
-        first = standing(selling, f"p{person}@{mark}.example", mark)
-        second = standing(selling, f"p{person}@{other}.example", other)
+        first = whole_state(selling, f"p{person}@{mark}.example", mark)
+        second = whole_state(selling, f"p{person}@{other}.example", other)
         assert second == first
         assert as_told(first) == simulated(selling, own)
     assert all(is_balanced(book) for book in balance(selling).values())

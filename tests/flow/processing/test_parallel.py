@@ -24,7 +24,7 @@ from tests.conftest import NOW, Clock, wait_for
 from tests.flow.conftest import WORKSPACE
 from tests.flow.processing.test_order import CONNECTIONS, as_told, draw_lines, marked, send, simulated
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
-from tests.flow.store_queries import standing, subject_of
+from tests.flow.store_queries import subject_of, whole_state
 
 PEOPLE = 5
 MARK = "x9"
@@ -79,7 +79,7 @@ def test_two_workers_on_all_lanes_at_once_end_as_one_worker_in_order(
     assert [one.result() for one in work] == [None, None]
     sweep(runtimes[0])
     for person, own in lines.items():
-        assert as_told(standing(runtimes[0], f"p{person}@{MARK}.example", MARK)) == simulated(
+        assert as_told(whole_state(runtimes[0], f"p{person}@{MARK}.example", MARK)) == simulated(
             runtimes[0], marked(own, "")
         )
     books = balance(runtimes[0])

@@ -36,7 +36,7 @@ def script(runtime: Runtime) -> Script:
     return add_scripted(runtime, mapping=LOSSY)
 
 
-class Told:
+class LeadSender:
     """Sends lines of one lead, numbered, dated by the clock unless told otherwise."""
 
     def __init__(self, runtime: Runtime, clock: Clock) -> None:
@@ -60,17 +60,17 @@ class Told:
 
 
 @pytest.fixture
-def told(runtime: Runtime, script: Script, clock: Clock) -> Told:
+def lead(runtime: Runtime, script: Script, clock: Clock) -> LeadSender:
     """A lead in the stage `talking` that people put back into the pool and that visited on two days."""
     del script
-    telling = Told(runtime, clock)
-    telling.stage("new")
-    telling.visit()
+    lead = LeadSender(runtime, clock)
+    lead.stage("new")
+    lead.visit()
     clock.forward(days=1)
-    telling.stage("talking")
+    lead.stage("talking")
     build_pusher(runtime).drain(lambda: True)
     clock.forward(days=1)
-    return telling
+    return lead
 
 
 def _status(runtime: Runtime) -> str:
@@ -83,60 +83,62 @@ def _outcomes(runtime: Runtime) -> list[str]:
     return [row["outcome"] for row in sorted(rows, key=lambda row: (len(row["key"]), row["key"]))]
 
 
-def _warm(runtime: Runtime, told: Told, clock: Clock) -> None:
+def _warm(runtime: Runtime, lead: LeadSender, clock: Clock) -> None:
     """By hand the lead becomes latent, by its visit then quasi-explicit, which the system can only show as `new`."""
-    told.stage("new")
-    told.visit()
+    lead.stage("new")
+    lead.visit()
     clock.forward(days=1)
-    told.visit()
+    lead.visit()
     assert _status(runtime) == "quasi_explicit"
 
 
 def test_what_was_sent_and_comes_back_is_an_echo_and_moves_nobody(
-    runtime: Runtime, script: Script, told: Told, clock: Clock
+    runtime: Runtime, script: Script, lead: LeadSender, clock: Clock
 ) -> None:
-    _warm(runtime, told, clock)
+    _warm(runtime, lead, clock)
     build_pusher(runtime).drain(lambda: True)
     assert script.sent[-1].fields == {"STAGE": "new"}
     clock.forward(seconds=2)
-    told.stage("new")
+    lead.stage("new")
     assert _outcomes(runtime)[-1] == "echo"
     assert _status(runtime) == "quasi_explicit"
     assert balance(runtime)["scripted"]["echo"] == 1
 
 
 def test_without_the_ledger_a_stage_that_stands_for_several_statuses_would_undo_what_the_rules_decide(
-    runtime: Runtime, told: Told, clock: Clock
+    runtime: Runtime, lead: LeadSender, clock: Clock
 ) -> None:
     for _ in range(2):
-        _warm(runtime, told, clock)
+        _warm(runtime, lead, clock)
         build_pusher(runtime).drain(lambda: True)
         with runtime.database.write() as connection:
             connection.execute(delete(echoes))
         clock.forward(seconds=2)
-        told.stage("new")
+        lead.stage("new")
         assert _status(runtime) == "latent"
         clock.forward(days=1)
 
 
-def test_a_change_back_to_the_same_value_by_a_person_is_no_echo(runtime: Runtime, told: Told, clock: Clock) -> None:
-    _warm(runtime, told, clock)
+def test_a_change_back_to_the_same_value_by_a_person_is_no_echo(
+    runtime: Runtime, lead: LeadSender, clock: Clock
+) -> None:
+    _warm(runtime, lead, clock)
     build_pusher(runtime).drain(lambda: True)
     clock.forward(seconds=2)
-    told.stage("new")
+    lead.stage("new")
     clock.forward(minutes=2)
-    told.stage("bad")
+    lead.stage("bad")
     assert _status(runtime) == "not_targeted"
     clock.forward(minutes=2)
-    told.stage("new")
+    lead.stage("new")
     assert _status(runtime) == "latent"
 
 
 @pytest.mark.parametrize("is_one_delivery", [False, True])
 def test_a_change_back_is_no_echo_even_where_ours_never_came_back(
-    runtime: Runtime, told: Told, clock: Clock, *, is_one_delivery: bool
+    runtime: Runtime, lead: LeadSender, clock: Clock, *, is_one_delivery: bool
 ) -> None:
-    _warm(runtime, told, clock)
+    _warm(runtime, lead, clock)
     build_pusher(runtime).drain(lambda: True)
     deeds = []
     for minutes, stage in ((2, "bad"), (4, "new")):
@@ -144,51 +146,53 @@ def test_a_change_back_is_no_echo_even_where_ours_never_came_back(
         deeds.append({"type": "stage", "object": "lead", "stage": stage, "at": at})
     clock.forward(minutes=5)
     if is_one_delivery:
-        told(*deeds)
+        lead(*deeds)
     else:
-        told(deeds[0])
-        told(deeds[1])
+        lead(deeds[0])
+        lead(deeds[1])
     assert _outcomes(runtime)[-2:] == ["applied", "applied"]
     assert _status(runtime) == "latent"
 
 
-def test_an_echo_that_comes_after_somebodys_change_is_still_one(runtime: Runtime, told: Told, clock: Clock) -> None:
-    _warm(runtime, told, clock)
+def test_an_echo_that_comes_after_somebodys_change_is_still_one(
+    runtime: Runtime, lead: LeadSender, clock: Clock
+) -> None:
+    _warm(runtime, lead, clock)
     build_pusher(runtime).drain(lambda: True)
     sent_at = (clock() + timedelta(seconds=1)).isoformat()
     clock.forward(minutes=2)
-    told.stage("bad")
-    told({"type": "stage", "object": "lead", "stage": "new", "at": sent_at})
+    lead.stage("bad")
+    lead({"type": "stage", "object": "lead", "stage": "new", "at": sent_at})
     assert _outcomes(runtime)[-1] == "echo"
     assert _status(runtime) == "not_targeted"
 
 
-def test_the_same_value_after_the_window_is_somebodys(runtime: Runtime, told: Told, clock: Clock) -> None:
-    _warm(runtime, told, clock)
+def test_the_same_value_after_the_window_is_somebodys(runtime: Runtime, lead: LeadSender, clock: Clock) -> None:
+    _warm(runtime, lead, clock)
     build_pusher(runtime).drain(lambda: True)
     clock.forward(minutes=runtime.config.echo_window_minutes + 1)
-    told.stage("new")
+    lead.stage("new")
     assert _status(runtime) == "latent"
 
 
 def test_an_owner_that_was_sent_comes_back_as_an_echo_in_any_spelling(
-    runtime: Runtime, script: Script, told: Told, clock: Clock
+    runtime: Runtime, script: Script, lead: LeadSender, clock: Clock
 ) -> None:
-    told({"type": "owner", "owner": "kim@example.jp"})
+    lead({"type": "owner", "owner": "kim@example.jp"})
     build_pusher(runtime).drain(lambda: True)
     assert (script.sent[-1].owner, script.sent[-1].owner_field) == ("kim@example.jp", "OWNER")
     clock.forward(seconds=2)
-    told({"type": "owner", "owner": "Kim@Example.jp"})
+    lead({"type": "owner", "owner": "Kim@Example.jp"})
     assert _outcomes(runtime)[-1] == "echo"
 
 
-def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, told: Told, clock: Clock) -> None:
-    _warm(runtime, told, clock)
+def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, lead: LeadSender, clock: Clock) -> None:
+    _warm(runtime, lead, clock)
     build_pusher(runtime).drain(lambda: True)
     clock.forward(seconds=2)
     line = {"id": "same", "type": "stage", "object": "lead", "stage": "new"}
-    told(line)
-    told(line)
+    lead(line)
+    lead(line)
     book = balance(runtime)["scripted"]
     assert (book["echo"], book["duplicate"]) == (1, 1)
     subject = subject_of(runtime, "record", "scripted:lead:L")["id"]
@@ -196,18 +200,18 @@ def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, to
 
 
 def test_a_stage_that_is_only_seen_again_moves_nobody_and_one_that_changed_does(
-    runtime: Runtime, script: Script, told: Told, clock: Clock
+    runtime: Runtime, script: Script, lead: LeadSender, clock: Clock
 ) -> None:
     script.alter = lambda event: replace(event, is_seen=True)
-    told.stage("new")
-    told.visit()
+    lead.stage("new")
+    lead.visit()
     clock.forward(days=1)
-    told.visit()
+    lead.visit()
     assert _status(runtime) == "quasi_explicit"
     clock.forward(hours=1)
-    told.stage("new")
+    lead.stage("new")
     assert (_outcomes(runtime)[-1], _status(runtime)) == ("echo", "quasi_explicit")
-    told.stage("talking")
+    lead.stage("talking")
     assert (_outcomes(runtime)[-1], _status(runtime)) == ("applied", "appointment_prospect")
 
 
@@ -220,16 +224,16 @@ def test_a_stage_that_is_emptied_before_it_is_set_comes_back_as_two_echoes_in_an
 ) -> None:
     script = add_scripted(runtime, mapping=EMPTYING)
     script.alter = lambda event: replace(event, stage="") if event.stage == "emptied" else event
-    told = Told(runtime, clock)
-    told.stage("talking")
+    lead = LeadSender(runtime, clock)
+    lead.stage("talking")
     clock.forward(days=1)
-    _warm(runtime, told, clock)
+    _warm(runtime, lead, clock)
     build_pusher(runtime).drain(lambda: True)
     assert script.sent[-1].fields == {"PHASE": "new"}
     at = clock()
     for stage in order:
         clock.now = at + timedelta(milliseconds=10 if stage else 5)
-        told.stage(stage or "emptied")
+        lead.stage(stage or "emptied")
     assert _outcomes(runtime)[-2:] == ["echo", "echo"]
     assert _status(runtime) == "quasi_explicit"
 
@@ -237,9 +241,9 @@ def test_a_stage_that_is_emptied_before_it_is_set_comes_back_as_two_echoes_in_an
 def test_a_stage_that_a_person_empties_is_no_echo_and_moves_nobody(runtime: Runtime, clock: Clock) -> None:
     script = add_scripted(runtime, mapping=LOSSY)
     script.alter = lambda event: replace(event, stage="") if event.stage == "emptied" else event
-    told = Told(runtime, clock)
-    told.stage("talking")
+    lead = LeadSender(runtime, clock)
+    lead.stage("talking")
     clock.forward(minutes=5)
-    told.stage("emptied")
+    lead.stage("emptied")
     assert _outcomes(runtime) == ["applied", "ignored"]
     assert _status(runtime) == "appointment_prospect"

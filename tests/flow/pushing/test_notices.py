@@ -19,22 +19,22 @@ from tests.flow.conftest import KEY_PAGE, WORKSPACE
 from tests.flow.product import running
 from tests.flow.senders import Sender, add_connection, drain, signed
 from tests.flow.store_queries import mails
-from tests.smtp_server import Postbox, opened
+from tests.smtp_server import SmtpServer, listening
 
 WHO = {"id": "L-1", "email": "a@example.jp"}
 
 
 @pytest.fixture
-def box() -> Iterator[Postbox]:
-    found = Postbox()
-    with opened(found):
+def inbox() -> Iterator[SmtpServer]:
+    found = SmtpServer()
+    with listening(found):
         yield found
 
 
 @pytest.fixture
-def mailing(database_url: str, redis_url: str, tmp_path: Path, clock: Clock, box: Postbox) -> Iterator[Runtime]:
+def mailing(database_url: str, redis_url: str, tmp_path: Path, clock: Clock, inbox: SmtpServer) -> Iterator[Runtime]:
     environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
-    found = Runtime(read_config(environ | WORKSPACE | box.environ, tmp_path), clock)
+    found = Runtime(read_config(environ | WORKSPACE | inbox.environ, tmp_path), clock)
     found.redis.flushall()
     add_connection(found)
     yield found
@@ -61,7 +61,7 @@ def lines(now: datetime) -> list[dict[str, object]]:
 
 
 def test_a_notice_is_mailed_once_however_often_its_events_are_delivered(
-    mailing: Runtime, box: Postbox, clock: Clock
+    mailing: Runtime, inbox: SmtpServer, clock: Clock
 ) -> None:
     sender, sent = Sender(mailing), lines(clock())
     for _ in range(3):
@@ -69,7 +69,7 @@ def test_a_notice_is_mailed_once_however_often_its_events_are_delivered(
             assert sender.send(*line).status_code == 202
             drain(mailing)
             mailed(mailing)
-    (mail,) = box.mails
+    (mail,) = inbox.mails
     assert mail["To"] == "kim@example.jp"
     assert mail["Subject"] == "Explicit: Acme"
     text = mail.get_content()
@@ -77,7 +77,7 @@ def test_a_notice_is_mailed_once_however_often_its_events_are_delivered(
     assert "  E-mail: a@example.jp\r\n" in text
 
 
-def test_a_reminder_is_one_digest_per_person_and_day(mailing: Runtime, box: Postbox, clock: Clock) -> None:
+def test_a_reminder_is_one_digest_per_person_and_day(mailing: Runtime, inbox: SmtpServer, clock: Clock) -> None:
     sender, early = Sender(mailing), (clock() - timedelta(days=2)).isoformat()
     for number in range(4):
         who = {"id": f"L-{number}", "email": f"p{number}@example.jp"}
@@ -93,7 +93,7 @@ def test_a_reminder_is_one_digest_per_person_and_day(mailing: Runtime, box: Post
         mailed(mailing)
         sweep(mailing)
         mailed(mailing)
-    found = sorted((str(mail["To"]), str(mail["Subject"])) for mail in box.mails)
+    found = sorted((str(mail["To"]), str(mail["Subject"])) for mail in inbox.mails)
     days = ("2026-04-02", "2026-04-03")
     assert found == [
         (to, f"Appointment prospect: 2 to look at ({day})")
@@ -109,8 +109,8 @@ def test_nothing_is_asked_for_while_mail_is_off(runtime: Runtime) -> None:
     assert mails(runtime) == []
 
 
-def test_the_running_product_mails_what_comes_in(tmp_path: Path, box: Postbox) -> None:
-    environ = {**WORKSPACE, **box.environ}
+def test_the_running_product_mails_what_comes_in(tmp_path: Path, inbox: SmtpServer) -> None:
+    environ = {**WORKSPACE, **inbox.environ}
     (tmp_path / "data").mkdir()
     url = f"sqlite:///{tmp_path / 'data' / 'connector.sqlite'}"
     migrate(url)
@@ -122,5 +122,5 @@ def test_the_running_product_mails_what_comes_in(tmp_path: Path, box: Postbox) -
         body = json.dumps({"events": lines(now)}).encode()
         headers = signed(body, "msg_1", now)
         assert requests.post(f"{product.url}/webhooks/shop", data=body, headers=headers, timeout=10).status_code == 202
-        wait_for(lambda: bool(box.mails), "the mail")
-    assert [str(mail["Subject"]) for mail in box.mails] == ["Explicit: Acme"]
+        wait_for(lambda: bool(inbox.mails), "the mail")
+    assert [str(mail["Subject"]) for mail in inbox.mails] == ["Explicit: Acme"]

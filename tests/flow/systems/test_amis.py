@@ -15,21 +15,21 @@ def test_the_second_booked_order_counts_as_the_second_however_often_each_is_told
     mapping = shipped.replace("[order, order]", "[order, visited]")
     assert mapping != shipped
     system = AmisCrm(now=clock)
-    with playing(runtime, system, mapping) as played:
+    with playing(runtime, system, mapping) as run:
         contact = system.add("aiko@customer.example", stage="SQL")
         orders = [system.order(contact), system.order(contact)]
-        played.settle()
-        assert played.subject()["status"] == "project"
+        run.finish()
+        assert run.subject()["status"] == "project"
         statuses = []
         for order in (orders[0], orders[1]):
             clock.forward(hours=1)
             system.book(order)
-            played.settle()
-            statuses.append(played.subject()["status"])
+            run.finish()
+            statuses.append(run.subject()["status"])
             system.shelf.change("SaleOrders", order, {"delivery_status": "Đã giao"}, at=clock())
             clock.forward(hours=1)
-            played.reconcile()
-            played.settle()
+            run.reconcile()
+            run.finish()
         assert statuses == ["order", "visited"]
-        assert played.subject()["status"] == "visited"
+        assert run.subject()["status"] == "visited"
         assert system.stage_of(contact) == "MQL"

@@ -12,7 +12,7 @@ from connector.mapping import parse_mapping
 from connector.pipeline.echo import Ledger
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import MAPPINGS, Played, playing
+from tests.flow.emulated import MAPPINGS, EndToEnd, playing
 
 EMAIL = "aiko@customer.example"
 
@@ -22,12 +22,12 @@ def system(request: pytest.FixtureRequest, clock: Clock) -> Crm:
     return CRMS[str(request.param)](now=clock, faults=Faults(seed=1))
 
 
-def _move(played: Played, system: Crm, clock: Clock, record: str, stage: str) -> str:
+def _move(run: EndToEnd, system: Crm, clock: Clock, record: str, stage: str) -> str:
     """A person moves the record an hour later; the status that the shipped mapping gives the stage."""
     clock.forward(hours=1)
     system.move(record, stage)
-    played.settle()
-    return _status(system, played.runtime, stage)
+    run.finish()
+    return _status(system, run.runtime, stage)
 
 
 def _status(system: Crm, runtime: Runtime, stage: str) -> str:
@@ -41,70 +41,70 @@ def _status(system: Crm, runtime: Runtime, stage: str) -> str:
 def test_a_webhook_moves_the_status_the_update_shows_it_and_the_echo_is_not_applied(
     runtime: Runtime, system: Crm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         record = system.add(EMAIL, owner=next(iter(system.OWNERS)))
-        played.settle()
-        status = _move(played, system, clock, record, system.STAGES[1])
-        assert played.subject()["status"] == status
-        assert played.outbox() == [("done", None)]
-        assert system.status_of(record) == played.label()
+        run.finish()
+        status = _move(run, system, clock, record, system.STAGES[1])
+        assert run.subject()["status"] == status
+        assert run.outbox() == [("done", None)]
+        assert system.status_of(record) == run.label()
         assert system.stage_of(record) == system.STAGES[1]
-        decided = played.decisions()
-        assert played.settle() == 0
-        assert played.decisions() == decided
-        assert set(played.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}
+        decided = run.decisions()
+        assert run.finish() == 0
+        assert run.decisions() == decided
+        assert set(run.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}
 
 
 def test_the_owner_goes_both_ways(runtime: Runtime, system: Crm, clock: Clock) -> None:
     first, second = list(system.OWNERS)[:2]
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         record = system.add(EMAIL, owner=first)
-        played.settle()
-        assert played.subject()["owner"] == system.OWNERS[first]
+        run.finish()
+        assert run.subject()["owner"] == system.OWNERS[first]
         clock.forward(hours=1)
         system.assign(record, second)
-        played.settle()
-        assert played.subject()["owner"] == system.OWNERS[second]
+        run.finish()
+        assert run.subject()["owner"] == system.OWNERS[second]
         clock.forward(hours=1)
-        played.give_to(system.OWNERS[first])
-        played.settle()
+        run.give_to(system.OWNERS[first])
+        run.finish()
         assert system.owner_of(record) == first
-        assert played.subject()["owner"] == system.OWNERS[first]
-        assert played.outbox() == [("done", None)]
+        assert run.subject()["owner"] == system.OWNERS[first]
+        assert run.outbox() == [("done", None)]
 
 
 def test_what_webhooks_lost_is_found_by_reconciliation_and_once(runtime: Runtime, system: Crm, clock: Clock) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         system.faults.lost = 1.0
         record = system.add(EMAIL)
-        status = _move(played, system, clock, record, system.STAGES[1])
-        assert played.subjects() == []
+        status = _move(run, system, clock, record, system.STAGES[1])
+        assert run.subjects() == []
         clock.forward(minutes=5)
-        assert played.reconcile()["applied"] >= 1
-        assert set(played.reconcile()) <= {"duplicate", "ignored"}
-        played.settle()
-        assert played.subject()["status"] == status
-        assert system.status_of(record) == played.label()
+        assert run.reconcile()["applied"] >= 1
+        assert set(run.reconcile()) <= {"duplicate", "ignored"}
+        run.finish()
+        assert run.subject()["status"] == status
+        assert system.status_of(record) == run.label()
 
 
 def test_a_system_that_reports_what_it_does_not_save_is_found_out(runtime: Runtime, system: Crm, clock: Clock) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         system.faults.lying = 1.0
         record = system.add(EMAIL)
-        played.settle()
-        ((outcome, error),) = played.outbox()
+        run.finish()
+        ((outcome, error),) = run.outbox()
         assert outcome in {"waiting", "dead"}
         assert system.STATUS.rpartition(".")[2] in (error or "")
-        assert system.status_of(record) != played.label()
+        assert system.status_of(record) != run.label()
         system.faults.lying = 0.0
-        _move(played, system, clock, record, system.STAGES[1])
-        assert system.status_of(record) == played.label()
+        _move(run, system, clock, record, system.STAGES[1])
+        assert system.status_of(record) == run.label()
 
 
 def test_lost_doubled_and_late_webhooks_and_a_failing_system_end_in_the_right_state(
     runtime: Runtime, system: Crm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         system.faults.doubled = system.faults.late = 0.5
         system.faults.late_seconds = 0.05
         system.faults.query_limit = system.faults.server_error = system.faults.lost_answer = 0.1
@@ -113,17 +113,17 @@ def test_lost_doubled_and_late_webhooks_and_a_failing_system_end_in_the_right_st
             clock.forward(minutes=10)
             for record in records.values():
                 system.move(record, stage)
-            played.settle(2)
+            run.finish(2)
         system.faults.query_limit = system.faults.server_error = system.faults.lost_answer = 0.0
         for _ in range(4):
             clock.forward(minutes=15)
-            played.reconcile()
-            played.settle()
+            run.reconcile()
+            run.finish()
         status = _status(system, runtime, system.STAGES[2])
-        assert {row["status"] for row in played.subjects()} == {status}
+        assert {row["status"] for row in run.subjects()} == {status}
         label = labels_in("en", runtime.ruleset.statuses.values())[status]
         assert {who: system.status_of(record) for who, record in records.items()} == dict.fromkeys(records, label)
-        assert "pending" not in played.outcomes()
+        assert "pending" not in run.outcomes()
 
 
 def _looping(system: Crm) -> str:
@@ -146,16 +146,16 @@ def test_writes_that_come_back_as_webhooks_settle_after_one_round_and_only_by_th
 ) -> None:
     if not has_ledger:
         monkeypatch.setattr(Ledger, "is_echo", lambda *_: False)
-    with playing(runtime, system, _looping(system)) as played:
+    with playing(runtime, system, _looping(system)) as run:
         record = system.add(EMAIL)
-        played.settle()
+        run.finish()
         clock.forward(hours=1)
-        before = played.pushes()
-        played.set_status("explicit")
+        before = run.pushes()
+        run.set_status("explicit")
         for _ in range(3):
             clock.forward(seconds=30)
-            played.settle()
+            run.finish()
         assert system.stage_of(record) == system.STAGES[1]
-        assert (played.pushes() - before == 1) is has_ledger
-        assert played.subject()["status"] == ("explicit" if has_ledger else "appointment_prospect")
-        assert ("echo" in played.outcomes()) is has_ledger
+        assert (run.pushes() - before == 1) is has_ledger
+        assert run.subject()["status"] == ("explicit" if has_ledger else "appointment_prospect")
+        assert ("echo" in run.outcomes()) is has_ledger

@@ -22,66 +22,66 @@ def system(clock: Clock) -> HubSpotCrm:
 def test_a_lifecycle_stage_that_goes_back_is_emptied_and_set_and_both_come_back_as_echoes(
     runtime: Runtime, system: HubSpotCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         record = system.add(EMAIL, stage="salesqualifiedlead")
-        played.settle()
+        run.finish()
         clock.forward(hours=1)
-        played.set_status("explicit")
-        played.settle()
+        run.set_status("explicit")
+        run.finish()
         assert system.stage_of(record) == "marketingqualifiedlead"
         written = [
             change.after["lifecyclestage"] for change in system.shelf.changes if "lifecyclestage" in change.after
         ]
         assert written == ["salesqualifiedlead", "", "marketingqualifiedlead"]
-        assert played.outbox() == [("done", None)]
-        assert [event["said"]["stage"] for event in played.events("echo")] == ["", "marketingqualifiedlead"]
-        assert played.subject()["status"] == "explicit"
+        assert run.outbox() == [("done", None)]
+        assert [event["said"]["stage"] for event in run.events("echo")] == ["", "marketingqualifiedlead"]
+        assert run.subject()["status"] == "explicit"
 
 
 def test_merged_contacts_are_one_subject_and_only_the_new_record_takes_updates(
     runtime: Runtime, system: HubSpotCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         first = system.add(EMAIL)
         second = system.add("aiko.tanaka@customer.example")
-        played.settle()
-        assert len(played.subjects()) == 2
+        run.finish()
+        assert len(run.subjects()) == 2
         clock.forward(hours=1)
         survivor = system.merge(first, second)
-        played.settle()
-        assert len([row for row in played.subjects() if row["merged_into"] is None]) == 1
+        run.finish()
+        assert len([row for row in run.subjects() if row["merged_into"] is None]) == 1
         clock.forward(hours=1)
         system.move(survivor, "salesqualifiedlead")
-        played.settle()
+        run.finish()
         assert system.status_of(survivor) == labels_in("en", runtime.ruleset.statuses.values())["appointment_prospect"]
 
 
 def test_a_merge_whose_webhook_was_lost_is_followed_by_the_next_update_and_by_reconciliation(
     runtime: Runtime, system: HubSpotCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         first, second = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
-        played.settle()
+        run.finish()
         clock.forward(hours=1)
         system.faults.lost = 1.0
         survivor = system.merge(first, second)
         clock.forward(minutes=5)
-        played.reconcile()
-        played.settle()
-        alive = [row for row in played.subjects() if row["merged_into"] is None]
+        run.reconcile()
+        run.finish()
+        alive = [row for row in run.subjects() if row["merged_into"] is None]
         assert len(alive) == 1
         assert system.status_of(survivor) == labels_in("en", runtime.ruleset.statuses.values())[alive[0]["status"]]
-        assert {outcome for outcome, _ in played.outbox()} == {"done", "gone"}
+        assert {outcome for outcome, _ in run.outbox()} == {"done", "gone"}
 
 
 def test_a_deal_belongs_to_the_person_of_its_contact(runtime: Runtime, system: HubSpotCrm, clock: Clock) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         contact = system.add(EMAIL)
-        played.settle()
+        run.finish()
         clock.forward(hours=1)
         deal = system.deal(contact, "closedwon")
-        played.settle()
-        assert [row["status"] for row in played.subjects() if row["merged_into"] is None] == ["order"]
+        run.finish()
+        assert [row["status"] for row in run.subjects() if row["merged_into"] is None] == ["order"]
         shown = system.shelf.find("deal", deal)
         assert shown is not None
         assert (

@@ -19,31 +19,31 @@ def test_a_lost_lead_is_archived_both_ways_and_comes_back_to_its_stage(
 ) -> None:
     system = OdooCrm(now=clock, faults=Faults(seed=1))
     system.protocol = protocol
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         record = system.add(EMAIL, stage="Qualified")
-        played.settle()
-        seen = [played.subject()["status"]]
+        run.finish()
+        seen = [run.subject()["status"]]
         for stage in ("lost", "Qualified"):
             clock.forward(hours=1)
             system.move(record, stage)
-            played.settle()
-            seen.append(played.subject()["status"])
+            run.finish()
+            seen.append(run.subject()["status"])
         assert seen == ["appointment_prospect", "lost_order", "appointment_prospect"]
         clock.forward(hours=1)
-        played.set_status("lost_order")
-        played.settle()
+        run.set_status("lost_order")
+        run.finish()
         assert system.stage_of(record) == "lost"
-        assert played.subject()["status"] == "lost_order"
-        assert system.status_of(record) == played.label()
-        assert played.outbox() == [("done", None)]
+        assert run.subject()["status"] == "lost_order"
+        assert system.status_of(record) == run.label()
+        assert run.outbox() == [("done", None)]
 
 
 def test_a_deleted_lead_is_gone(runtime: Runtime, clock: Clock) -> None:
     system = OdooCrm(now=clock, faults=Faults(seed=1))
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         record = system.add(EMAIL)
-        played.settle()
+        run.finish()
         system.delete(record)
-        played.settle()
-        assert f"odoo:lead:{record}:deleted" in {event["key"] for event in played.events("applied")}
-        assert set(played.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}
+        run.finish()
+        assert f"odoo:lead:{record}:deleted" in {event["key"] for event in run.events("applied")}
+        assert set(run.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}

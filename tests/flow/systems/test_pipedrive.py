@@ -24,63 +24,63 @@ def system(clock: Clock) -> PipedriveCrm:
 def test_a_deal_that_is_won_lost_and_opened_again_is_followed(
     runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         deal = system.add(EMAIL, stage="17")
         statuses = []
         for status in ("won", "lost", "open"):
             clock.forward(hours=1)
             system.close(deal, status)
-            played.settle()
-            statuses.append(played.subject()["status"])
+            run.finish()
+            statuses.append(run.subject()["status"])
         assert statuses == ["order", "lost_order", "appointment_acquisition"]
-        assert system.status_of(deal) == played.label()
+        assert system.status_of(deal) == run.label()
 
 
 def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updates(
     runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         kept, ended = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
-        played.settle()
+        run.finish()
         clock.forward(hours=1)
         system.merge("deal", ended, kept)
-        played.settle()
-        assert len([row for row in played.subjects() if row["merged_into"] is None]) == 1
+        run.finish()
+        assert len([row for row in run.subjects() if row["merged_into"] is None]) == 1
         clock.forward(hours=1)
         system.move(kept, "18")
-        played.settle()
+        run.finish()
         assert system.status_of(kept) == labels_in("en", runtime.ruleset.statuses.values())["project"]
-        assert {outcome for outcome, _ in played.outbox()} == {"done"}
+        assert {outcome for outcome, _ in run.outbox()} == {"done"}
 
 
 def test_a_lead_of_a_known_person_shows_the_persons_status(
     runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         deal = system.add(EMAIL, stage="16")
-        played.settle()
+        run.finish()
         clock.forward(minutes=5)
         lead = system.lead(str(system.record(deal).fields["person_id"]))
-        played.settle()
+        run.finish()
         record = system.shelf.find("lead", lead)
         assert record is not None
-        assert record.fields[system.STATUS] == played.label()
+        assert record.fields[system.STATUS] == run.label()
 
 
 def test_what_happens_during_a_ban_is_found_by_reconciliation(
     runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         deal = system.add(EMAIL)
-        played.settle()
+        run.finish()
         system.banned_until = clock() + timedelta(hours=2)
         clock.forward(hours=1)
         system.move(deal, "17")
-        played.settle()
+        run.finish()
         assert system.tally["webhooks.banned"] > 0
         clock.forward(minutes=5)
-        assert played.reconcile()["applied"] >= 1
-        assert played.subject()["status"] == "appointment_acquisition"
+        assert run.reconcile()["applied"] >= 1
+        assert run.subject()["status"] == "appointment_acquisition"
 
 
 def test_ten_first_attempts_that_fail_ban_a_webhook(system: PipedriveCrm) -> None:

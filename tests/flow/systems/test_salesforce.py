@@ -11,31 +11,31 @@ from tests.flow.emulated import playing
 
 def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(runtime: Runtime, clock: Clock) -> None:
     system = SalesforceCrm(now=clock, faults=Faults(seed=1))
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         lead = system.add("ann@customer.example")
-        played.settle()
+        run.finish()
         clock.forward(hours=1)
         _, opportunity = system.convert(lead)
-        played.settle()
-        assert played.subject()["status"] == "project"
+        run.finish()
+        assert run.subject()["status"] == "project"
         clock.forward(hours=1)
         system.shelf.change("Opportunity", opportunity, {"StageName": "Closed Won"})
-        played.settle()
-        assert played.subject()["status"] == "order"
+        run.finish()
+        assert run.subject()["status"] == "order"
         shown = system.shelf.find("Opportunity", opportunity)
         assert shown
-        assert shown.fields["ABM_Status__c"] == played.label()
-        assert sorted(outcome for outcome, _ in played.outbox()) == ["done", "gone"]
+        assert shown.fields["ABM_Status__c"] == run.label()
+        assert sorted(outcome for outcome, _ in run.outbox()) == ["done", "gone"]
         assert system.tally["webhooks.unacknowledged"] == 0
 
 
 def test_access_tokens_run_out_and_nothing_is_lost(runtime: Runtime, clock: Clock) -> None:
     system = SalesforceCrm(now=clock, faults=Faults(seed=1))
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         lead = system.add("ann@customer.example")
-        played.settle()
+        run.finish()
         system.rest.tokens.clear()
         clock.forward(hours=1)
         system.move(lead, "Working - Contacted")
-        played.settle()
-        assert system.status_of(lead) == played.label()
+        run.finish()
+        assert system.status_of(lead) == run.label()

@@ -9,7 +9,7 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.systems import SITES
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import Played, playing
+from tests.flow.emulated import EndToEnd, playing
 
 EMAIL = "aiko@customer.example"
 VISITOR = "9f3c1a2b5d6e7f80"
@@ -20,46 +20,46 @@ def system(request: pytest.FixtureRequest, clock: Clock) -> SiteEmulator:
     return SITES[str(request.param)](now=clock, faults=Faults(seed=1))
 
 
-def _do(played: Played, system: SiteEmulator, clock: Clock, kind: str, **more: str) -> None:
+def _do(run: EndToEnd, system: SiteEmulator, clock: Clock, kind: str, **more: str) -> None:
     clock.forward(minutes=5)
     system.do(Deed(kind=kind, visitor=VISITOR, at=clock(), **more))
     if system.IS_POLLED:
-        played.reconcile()
-    played.settle()
+        run.reconcile()
+    run.finish()
 
 
 def test_what_an_unknown_visitor_does_counts_and_becomes_the_leads(
     runtime: Runtime, system: SiteEmulator, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
-        _do(played, system, clock, "site_access")
-        unknown = played.subject()
+    with playing(runtime, system) as run:
+        _do(run, system, clock, "site_access")
+        unknown = run.subject()
         assert (unknown["kind"], unknown["status"]) == ("unknown", "latent")
-        _do(played, system, clock, "identify", email=EMAIL)
-        known = played.subject()
+        _do(run, system, clock, "identify", email=EMAIL)
+        known = run.subject()
         assert (known["id"], known["kind"]) == (unknown["id"], "lead")
-        assert "pending" not in played.outcomes()
+        assert "pending" not in run.outcomes()
 
 
 def test_each_action_that_the_tracker_can_tell_is_counted_as_it(
     runtime: Runtime, system: SiteEmulator, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         for kind in system.KINDS:
-            _do(played, system, clock, kind, email=EMAIL, page=f"https://www.example.com/{kind}")
-        actions = {step["action"] for event in played.events("applied") for step in event["steps"] if "action" in step}
+            _do(run, system, clock, kind, email=EMAIL, page=f"https://www.example.com/{kind}")
+        actions = {step["action"] for event in run.events("applied") for step in event["steps"] if "action" in step}
         assert actions == set(system.KINDS)
-        assert {"held", "dead", "pending"}.isdisjoint(played.outcomes())
+        assert {"held", "dead", "pending"}.isdisjoint(run.outcomes())
 
 
 def test_doubled_and_late_deliveries_end_the_same(runtime: Runtime, system: SiteEmulator, clock: Clock) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         system.faults.doubled = system.faults.late = 1.0
         system.faults.late_seconds = 0.05
         for day in range(3):
             clock.now = clock.now.replace(hour=3) if day == 0 else clock.now
-            _do(played, system, clock, "site_access", page=f"https://www.example.com/{day}")
-            _do(played, system, clock, "identify", email=EMAIL)
-        applied = [event["key"] for event in played.events("applied")]
+            _do(run, system, clock, "site_access", page=f"https://www.example.com/{day}")
+            _do(run, system, clock, "identify", email=EMAIL)
+        applied = [event["key"] for event in run.events("applied")]
         assert len(applied) == len(set(applied))
-        assert played.subject()["status"] in {"latent", "quasi_explicit"}
+        assert run.subject()["status"] in {"latent", "quasi_explicit"}

@@ -28,23 +28,23 @@ def system(clock: Clock) -> XinnetLeads:
 def test_a_lead_of_an_application_comes_in_whole_and_what_is_done_with_it_goes_both_ways(
     runtime: Runtime, system: XinnetLeads, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         number = system.submit("在线询价", WANG)
-        played.settle()
+        run.finish()
         found = show(runtime, "wang@example.cn")
         assert (found["status"], found["profile"]["company"]) == ("latent", "北京例公司")
         assert found["profile"]["custom.customer_type"] == "enterprise"
         clock.forward(hours=1)
         system.move(number, "已处理")
-        played.settle()
-        assert played.subject()["status"] == "quasi_explicit"
+        run.finish()
+        assert run.subject()["status"] == "quasi_explicit"
         clock.forward(hours=1)
-        played.set_status("project")
-        played.settle()
+        run.set_status("project")
+        run.finish()
         assert system.stage_of(number) == "已转为客户"
-        assert [event["said"]["stage"] for event in played.events("echo")] == ["已转为客户"]
+        assert [event["said"]["stage"] for event in run.events("echo")] == ["已转为客户"]
         clock.forward(hours=1)
-        assert (played.settle(), played.subject()["status"]) == (0, "project")
+        assert (run.finish(), run.subject()["status"]) == (0, "project")
         assert system.customers == [
             {"手机": "13800138000", "邮箱": "wang@example.cn", "类型": "企业", "编号": "1"},
         ]
@@ -54,43 +54,43 @@ def test_a_lead_of_an_application_comes_in_whole_and_what_is_done_with_it_goes_b
 def test_a_mobile_or_an_e_mail_that_is_known_makes_no_second_customer(
     runtime: Runtime, system: XinnetLeads, clock: Clock, again: dict[str, str]
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         for app, person in zip(APPS, [WANG, again], strict=False):
             clock.forward(minutes=1)
             system.submit(app, person)
-        played.settle()
-        assert len(played.subjects()) == 1
+        run.finish()
+        assert len(run.subjects()) == 1
         clock.forward(hours=1)
         set_status(runtime, "wang@example.cn", "project", actor="test")
-        played.settle()
+        run.finish()
         assert len(system.customers) == 1
 
 
 def test_every_application_counts_as_a_form_and_webhooks_that_come_twice_count_once(
     runtime: Runtime, system: XinnetLeads, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         system.faults.doubled, system.faults.late_seconds = 1.0, 0.01
         for app in APPS:
             clock.forward(minutes=1)
             system.submit(app, {"手机": "13900139000"})
-        played.settle()
-        actions = [step for event in played.events("applied") for step in event["steps"] if "action" in step]
+        run.finish()
+        actions = [step for event in run.events("applied") for step in event["steps"] if "action" in step]
         assert [step["action"] for step in actions] == ["form_submission"] * len(APPS)
-        assert {"held", "dead", "pending"}.isdisjoint(played.outcomes())
+        assert {"held", "dead", "pending"}.isdisjoint(run.outcomes())
 
 
 def test_a_system_that_reports_what_it_does_not_save_is_found_out(
     runtime: Runtime, system: XinnetLeads, clock: Clock
 ) -> None:
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         number = system.submit(APPS[0], WANG)
-        played.settle()
+        run.finish()
         clock.forward(hours=1)
         system.faults.lying = 1.0
-        played.set_status("project")
-        played.settle()
-        assert "状态 shows '全部线索' in place of '已转为客户'" in str(played.outbox())
+        run.set_status("project")
+        run.finish()
+        assert "状态 shows '全部线索' in place of '已转为客户'" in str(run.outbox())
         assert system.stage_of(number) == "全部线索"
 
 

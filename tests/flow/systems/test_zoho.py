@@ -14,25 +14,25 @@ def test_channels_that_the_connector_makes_tell_of_leads_whose_stage_a_blueprint
 ) -> None:
     system = ZohoCrm(now=clock, faults=Faults(seed=1))
     system.rest.blueprints = {"Leads": {"Not Contacted": ("Contacted",), "Contacted": ("Junk Lead",)}}
-    with playing(runtime, system) as played:
+    with playing(runtime, system) as run:
         (address,) = system.handlers
         system.channels.by_id.clear()
-        connected = runtime.connections.look_again(played.name)
+        connected = runtime.connections.look_again(run.name)
         assert connected
         again = connected.adapter.subscribe(address, clock(), runtime.api_for(connected))
         assert again
         assert again > clock()
         lead = system.add("ann@customer.example")
-        played.settle()
+        run.finish()
         clock.forward(hours=2)
-        played.set_status("not_targeted")
-        played.settle(2)
+        run.set_status("not_targeted")
+        run.finish(2)
         assert system.stage_of(lead) == "Not Contacted"
         clock.forward(hours=2)
         system.move(lead, "Contacted")
-        played.settle()
+        run.finish()
         clock.forward(hours=2)
-        played.set_status("not_targeted")
-        played.settle()
-        assert (system.stage_of(lead), system.status_of(lead)) == ("Junk Lead", played.label())
-        assert "stage" in {event["kind"] for event in played.events("echo")}
+        run.set_status("not_targeted")
+        run.finish()
+        assert (system.stage_of(lead), system.status_of(lead)) == ("Junk Lead", run.label())
+        assert "stage" in {event["kind"] for event in run.events("echo")}
