@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.payload import Part, read_form, read_json
+from connector.adapter_kit.payload import Part, read_json_or_form
 
 
 def read_sids(delivery: Delivery, keys: Collection[str]) -> list[str]:
     """The sids under any of the keys, each once, in order; none: something changed. Raises `BadPayload`."""
-    body = delivery.body
-    is_json = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
-    root = read_json(body) if is_json else read_form(body)
+    root = read_json_or_form(delivery.body)
     return list(dict.fromkeys(_found(root, frozenset(keys), is_sid=False)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from connector.adapter_kit.payload import Part, read_form, read_json
+from connector.adapter_kit.payload import Part, read_json_or_form
 from connector.adapter_kit.tracking import distinct, visitor, words
 from connector.core.errors import BadPayload
 from connector.core.event import Action, Event, Identity, Kind
@@ -38,8 +38,7 @@ class Reading:
 
 def parts_of(body: bytes, list_key: str) -> list[Part]:
     """The inflows of a body: those of its list, or the body itself. Raises `BadPayload`."""
-    is_json = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
-    root = read_json(body) if is_json else read_form(body)
+    root = read_json_or_form(body)
     if isinstance(root.value, list):
         return root.items()
     listed = root[list_key]

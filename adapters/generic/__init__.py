@@ -15,11 +15,10 @@ import orjson
 
 from adapters.generic.connect import look
 from adapters.generic.paths import Item, Paths
-from adapters.generic.proof import Proof
 from adapters.generic.push import FIELDS, Target
 from adapters.generic.read import Changes
 from adapters.generic.settings import PATHS, SETTINGS
-from adapters.generic.webhook import WORDS, Naming, events_of, first_name
+from adapters.generic.webhook import WORDS, Naming, Proof, events_of, first_name
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import Api, Delivery, InspectionResult, Pushed, Received, Reply, Setting, Update
 from connector.core.errors import BadPayload, UnknownEvent

@@ -13,13 +13,12 @@ from typing import Any, ClassVar
 
 from adapters.hubspot.client import Account
 from adapters.hubspot.connect import inspect
-from adapters.hubspot.events import events_in
 from adapters.hubspot.push import push
 from adapters.hubspot.read import Reader
 from adapters.hubspot.records import OWNER
 from adapters.hubspot.settings import SETTINGS, check
 from adapters.hubspot.signature import verify_request
-from adapters.hubspot.webhook import EVENTS, IGNORED, WORKFLOW, Notice, key_of, parts_of, read_notice
+from adapters.hubspot.webhook import EVENTS, IGNORED, WORKFLOW, Notice, events_in, key_of, parts_of, read_notice
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     EMPTIED_STAGE,

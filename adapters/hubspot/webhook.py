@@ -8,13 +8,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
+from adapters.hubspot.records import (
+    OWNER,
+    Told,
+    View,
+    changed_event,
+    events_of,
+    identities_of,
+    moment,
+)
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json
-from connector.core.errors import BadPayload, UnknownEvent
-from connector.core.event import RecordRef
+from connector.adapter_kit.records import deleted_event
+from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
+from connector.core.event import Event, Kind, RecordRef
 
 WORKFLOW: Final = "workflow"
 DONE: Final = ("creation", "deletion", "propertyChange", "merge", "restore", "associationChange")
@@ -28,8 +38,6 @@ IGNORED: Final = frozenset(
 ) - {"product.associationChange"}
 MOST_EVENTS: Final = 1000
 """HubSpot sends at most 100 in a request; much more is no batch of HubSpot's."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS: Final = 7_000_000_000_000
 _IDS: Final = ("hs_object_id", "objectId", "vid", "id")
 
 
@@ -82,7 +90,9 @@ def read_notice(part: Part, delivery: Delivery) -> Notice:
         message = f"the event {word} is not known"
         raise UnknownEvent(message)
     family, _, what = word.partition(".")
-    notice = Notice(word=word, at=_at(part), portal=part["portalId"].maybe(Part.identifier) or "")
+    notice = Notice(
+        word=word, at=part["occurredAt"].milliseconds(), portal=part["portalId"].maybe(Part.identifier) or ""
+    )
     if family == "object":
         kind = part["objectTypeId"] if part["objectTypeId"].exists else part["fromObjectTypeId"]
         family = OBJECT_TYPES.get(kind.text(200), "")
@@ -151,13 +161,6 @@ def _word(part: Part) -> str:
     return (named if named.exists else part["eventType"]).text(200)
 
 
-def _at(part: Part) -> datetime:
-    millis = part["occurredAt"].integer()
-    if not 0 <= millis < _LATEST_MS:
-        part["occurredAt"].refuse("milliseconds since 1970")
-    return _EPOCH + timedelta(milliseconds=millis)
-
-
 def _has(part: Part, name: str) -> bool:
     properties = part["properties"]
     return isinstance(properties.value, dict) and properties[name].exists
@@ -173,3 +176,41 @@ def _said_when(part: Part) -> str | None:
 
 def _without_attempt(event: Mapping[str, Any]) -> Sequence[Any]:
     return [[name, value] for name, value in sorted(event.items()) if name != "attemptNumber"]
+
+
+def events_in(notice: Notice, delivery: Delivery, fetched: Mapping[str, Any], contact_stage: str) -> list[Event]:
+    """The events of a notice about a record. Raises `CrmUnavailable` when the record was not read, and `BadPayload`."""
+    ref, mark = notice.record, f"@{moment(notice.at)}"
+    if ref is None or notice.is_deleted:
+        return [deleted_event(ref, notice.at, mark=mark)] if ref else []
+    name = ref.name
+    if name not in fetched:
+        message = f"{name} was not read"
+        raise CrmUnavailable(message)
+    record = fetched[name]
+    if record is None:
+        return [deleted_event(ref, notice.at, mark=mark)]
+    survivor = RecordRef(object=ref.object, id=str(record["id"]))
+    owners, pipelines = (fetched.get(key) or {} for key in ("owners", "pipelines"))
+    view = View(contact_stage=contact_stage, owners=owners, pipelines=pipelines)
+    events = events_of(survivor, record, view)
+    if notice.changed in {view.stage_of(ref.object), OWNER}:
+        told = Told(property=notice.changed or "", value=notice.value, at=notice.at)
+        events.append(changed_event(survivor, record, told, view))
+    if notice.word.endswith(".restore"):
+        events.append(replace(events[0], key=f"{name}:restore{mark}", at=notice.at))
+    if notice.trigger:
+        events.append(_action(notice, events[0], delivery, events))
+    found = identities_of(survivor, record)
+    # The records that a merge ended belong to the survivor's subject, and take no more updates.
+    ended = [one for one in dict.fromkeys((ref.id, *notice.merged)) if one != survivor.id]
+    return [*events, *(deleted_event(replace(ref, id=id_), notice.at, *found, mark=mark) for id_ in ended)]
+
+
+def _action(notice: Notice, like: Event, delivery: Delivery, events: list[Event]) -> Event:
+    """What a workflow tells: its word is in the address, beside whatever else a mapping may ask for."""
+    data = next(event.data for event in events if event.kind is Kind.PROFILE)
+    told = {**data, "body": parts_of(delivery)[0].object(), **dict(delivery.query)}
+    key = f"{like.key.rpartition(':')[0]}:{notice.trigger}"[:150] + f":{key_of(parts_of(delivery), delivery)}"
+    page = delivery.parameter("page")
+    return replace(like, key=key, at=notice.at, kind=Kind.ACTION, name=notice.trigger, page=page, data=told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from adapters.jira.client import Site
@@ -41,9 +41,6 @@ UPDATED: Final = "jira:issue_updated"
 DELETED: Final = "jira:issue_deleted"
 IGNORED: Final = tuple(f"{of}_{what}" for of in ("comment", "worklog") for what in ("created", "updated", "deleted"))
 IDENTIFIER: Final = "x-atlassian-webhook-identifier"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = 7_258_118_400_000
-"""The year 2200, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +122,7 @@ class Jira:
         if word not in self.EVENTS:
             message = f"the event {word} is not known"
             raise UnknownEvent(message)
-        at = _instant(body["timestamp"])
+        at = body["timestamp"].milliseconds()
         if word == DELETED:
             return [deleted_event(RecordRef(object=OBJECT, id=_number(body)), at)]
         issue = Issue(part=body["issue"], shape=self._shape(), owners=fetched)
@@ -202,11 +199,3 @@ def _assignees(delivery: Delivery) -> Iterator[str]:
         if body["changelog"].exists:
             items = [item for item in body["changelog"]["items"].items() if item["fieldId"].value == ASSIGNEE]
             yield from (item["to"].text(200) for item in items if item["to"].value)
-
-
-def _instant(part: Part) -> datetime:
-    """Milliseconds since 1970, as aware UTC. Raises `BadPayload`."""
-    milliseconds = part.integer()
-    if not 0 <= milliseconds < _LATEST:
-        part.refuse("milliseconds since 1970")
-    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from adapters.jira.client import Site
 from adapters.jira.records import OBJECT, Issue, Shape, changes_in
 from connector.adapter_kit.contract import Catalog, Person
-from connector.adapter_kit.owners import readable_email
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
@@ -63,7 +63,7 @@ class Reader:
             query = urlencode([("maxResults", PAGE), *(("accountId", account) for account in part)])
             rows = self.site.get(f"/rest/api/3/user/bulk?{query}")["values"]
             memo |= dict.fromkeys((f"e-mail of {account}" for account in part), None)
-            memo |= {f"e-mail of {row['accountId']}": readable_email(row.get("emailAddress")) for row in rows}
+            memo |= {f"e-mail of {row['accountId']}": normalize_email(row.get("emailAddress")) for row in rows}
         prefix = "e-mail of "
         seen = {name.removeprefix(prefix): email for name, email in memo.items() if name.startswith(prefix) and email}
         return {f"user:{account}": email for account, email in (seen | _turned(self.known)).items()}
@@ -76,7 +76,7 @@ class Reader:
             return self.known[wanted]
         if name not in memo:
             rows = [row for row in self.site.get("/rest/api/3/user/search", query=email) if row.get("active", True)]
-            open_ones = [row for row in rows if readable_email(row.get("emailAddress")) == wanted]
+            open_ones = [row for row in rows if normalize_email(row.get("emailAddress")) == wanted]
             hidden = rows if len(rows) == 1 and not rows[0].get("emailAddress") else []
             if not (found := open_ones or hidden):
                 return None
@@ -135,7 +135,7 @@ class Reader:
             for row in rows:
                 if row.get("accountType", "atlassian") == "atlassian":
                     account = str(row["accountId"])
-                    email = named.get(account) or readable_email(row.get("emailAddress"))
+                    email = named.get(account) or normalize_email(row.get("emailAddress"))
                     name = str(row.get("displayName") or account)
                     yield Person(id=account, email=email, name=name, is_active=row.get("active") is not False)
             first += len(rows)

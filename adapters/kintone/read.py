@@ -10,7 +10,7 @@ from typing import Any, Final
 from adapters.kintone.client import Site
 from adapters.kintone.records import OBJECT, OWNER, STAGE, Record, Shape, code_of, events_of, number_of, ref_of
 from connector.adapter_kit.contract import Catalog, Person
-from connector.adapter_kit.owners import readable_email
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
@@ -130,5 +130,5 @@ def _place(option: Mapping[str, Any]) -> int:
 
 def _person(row: Mapping[str, Any]) -> Person:
     code = str(row["code"])
-    email = next((found for value in (row.get("email"), code) if (found := readable_email(value))), None)
+    email = next((found for value in (row.get("email"), code) if (found := normalize_email(value))), None)
     return Person(id=code, email=email, name=str(row.get("name") or code), is_active=row.get("valid") is not False)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from adapters.odoo.client import Server
 from adapters.odoo.records import FIELDS, MODEL, OBJECT, PLAIN, Row, events_of
 from connector.adapter_kit.contract import Catalog, Person
-from connector.adapter_kit.owners import readable_email
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import Event
@@ -149,6 +149,6 @@ def _teams(value: Any) -> list[int]:
 
 
 def _person(row: Mapping[str, Any]) -> Person:
-    readable = (readable_email(row.get(name)) for name in ("login", "email"))
+    readable = (normalize_email(row.get(name)) for name in ("login", "email"))
     email = next((value for value in readable if value), None)
     return Person(id=str(row["id"]), email=email, name=str(row["name"]), is_active=row["active"] is True)

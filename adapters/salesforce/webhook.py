@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from adapters.salesforce.soap import read_message
@@ -130,7 +130,7 @@ def _change(header: Part) -> Parts:
     mark = f"{header['transactionKey'].text(100)}:{header['sequenceNumber'].maybe(Part.integer) or 0}"
     if word not in CHANGES or word == OVERFLOW:
         return [Notice(word=word, mark=mark)]
-    at = _millis(header["commitTimestamp"])
+    at = header["commitTimestamp"].milliseconds()
     mark = f"{mark}:{header['entityName'].text(80)}"
     return [
         _each(lambda one: Notice(word=word, mark=mark, record=_record(header["entityName"], one), at=at), one)
@@ -161,10 +161,3 @@ def _id(part: Part) -> str:
     if not _ID.fullmatch(part.text(40)):
         part.refuse("an id of 15 or 18 letters and digits")
     return long_id(part.text())
-
-
-def _millis(part: Part) -> datetime:
-    number = part.integer()
-    if not 0 <= number < 7_258_118_400_000:  # noqa: PLR2004 - the year 2200
-        part.refuse("milliseconds since 1970")
-    return datetime.fromtimestamp(number / 1000, UTC)

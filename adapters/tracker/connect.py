@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from adapters.tracker.token import SHORTEST_SECRET
+from adapters.tracker.webhook import SHORTEST_SECRET
 from connector.adapter_kit.contract import InspectionResult
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.payload import Part, read_form, read_json
+from connector.adapter_kit.payload import Part, read_json_or_form
 from connector.adapter_kit.records import readable_identities
 from connector.core.errors import UnknownEvent
 from connector.core.event import Event, Identity, Kind, RecordRef
@@ -62,8 +62,7 @@ _MOST: Final = 200
 
 def leads_in(delivery: Delivery) -> list[Part]:
     """The leads that a delivery (JSON or a form) tells of, each with `event`, `app` and `time`. Raises `BadPayload`."""
-    is_json = delivery.body.lstrip()[:1] in {b"{", b"["}
-    root = read_json(delivery.body) if is_json else read_form(delivery.body)
+    root = read_json_or_form(delivery.body)
     if isinstance(root.value, dict) and isinstance(root.value.get("leads"), list):
         leads = root["leads"].items()
         if not 1 <= len(leads) <= _MOST:

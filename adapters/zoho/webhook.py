@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Delivery
@@ -86,7 +86,7 @@ def _callback(body: Part) -> Notice:
         word=word,
         mark=f"{body['channel_id'].identifier()}:{module.text(80)}:{word}:{listed}:{sent}",
         records=[_each(module, one) for one in ids],
-        at=_millis(body["server_time"]),
+        at=body["server_time"].milliseconds(),
     )
 
 
@@ -118,10 +118,3 @@ def _each(module: Part, record_id: Part) -> RecordRef | BadPayload:
     except BadPayload as error:
         return error
     return RecordRef(object=module.text(), id=str(record_id.value))
-
-
-def _millis(part: Part) -> datetime:
-    number = part.integer()
-    if not 0 <= number < 7_258_118_400_000:  # noqa: PLR2004 - the year 2200
-        part.refuse("milliseconds since 1970")
-    return datetime.fromtimestamp(number / 1000, UTC)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Api, Person, Update
-from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload, CrmRefused
+from connector.core.errors import CrmRefused
 
 PEOPLE: Final = "people"
 """The name in `api.memo` under which an adapter remembers its people for some minutes."""
@@ -59,11 +58,3 @@ def emails_of(wanted: set[str], people: Callable[[], Iterable[Person]], api: Api
     except CrmRefused:
         return {}
     return {of: known[of] for of in sorted(wanted) if of in known}
-
-
-def readable_email(value: Any) -> str | None:
-    """An e-mail address as it identifies a subject; None: it is none."""
-    try:
-        return Part(value).email()
-    except BadPayload:
-        return None

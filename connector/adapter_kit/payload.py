@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
 
+from connector.adapter_kit.identities import LONGEST_EMAIL, LONGEST_PHONE, normalize_email, normalize_phone
 from connector.core.errors import BadPayload
 
 T = TypeVar("T")
@@ -22,9 +22,10 @@ MAX_PAIRS: Final = 5_000
 MAX_TEXT: Final = 4_000
 _YEARS: Final = range(1970, 2200)
 """Instants outside are mistakes of the sender, and near the ends of the calendar no local date exists."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS: Final = 7_258_118_400_000
+"""The year 2200."""
 _BIGGEST: Final = 2**63 - 1
-_PHONE: Final = re.compile(r"[0-9+ ().\-/‐-―]*")  # the last range: typographic hyphens and dashes
-_EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+")
 _FORM_NAME: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 
 
@@ -95,6 +96,13 @@ class Part:
             self.refuse("an ISO 8601 time with an offset, such as 2026-03-04T05:26:07+09:00, from 1970 to 2199")
         return instant
 
+    def milliseconds(self) -> datetime:
+        """A number of milliseconds since 1970, to the year 2199, as aware UTC."""
+        number = self.integer()
+        if not 0 <= number < _MILLISECONDS:
+            self.refuse("milliseconds since 1970")
+        return _EPOCH + timedelta(milliseconds=number)
+
     def choice(self, allowed: Collection[str]) -> str:
         """One of the allowed words."""
         if not isinstance(self.value, str) or self.value not in allowed:
@@ -103,18 +111,11 @@ class Part:
 
     def email(self) -> str:
         """An e-mail address, trimmed and casefolded, as it identifies a subject in every system."""
-        email = self.text(320).strip().casefold()
-        if not _EMAIL.fullmatch(email):
-            self.refuse("an e-mail address")
-        return email
+        return normalize_email(self.text(LONGEST_EMAIL)) or self.refuse("an e-mail address")
 
     def phone(self) -> str:
         """A phone number as digits with the leading + it may have, as it identifies a subject in every system."""
-        written = unicodedata.normalize("NFKC", self.text(64)).strip()
-        digits = re.sub(r"[^0-9]", "", written)
-        if not digits or not _PHONE.fullmatch(written):
-            self.refuse("a phone number")
-        return f"+{digits}" if written.lstrip(" (").startswith("+") else digits
+        return normalize_phone(self.text(LONGEST_PHONE)) or self.refuse("a phone number")
 
     def refuse(self, allowed: str) -> NoReturn:
         """Raise `BadPayload` that says what was found here and what is allowed."""
@@ -165,6 +166,12 @@ def read_form(body: bytes) -> Part:
         message = f"the body is not a form of at most {MAX_PAIRS} pairs in UTF-8: {error}"
         raise BadPayload(message) from error
     return read_pairs(pairs)
+
+
+def read_json_or_form(body: bytes) -> Part:
+    """A body of JSON or a form, by how it begins. Raises `BadPayload`."""
+    is_json = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
+    return read_json(body) if is_json else read_form(body)
 
 
 def read_pairs(pairs: Iterable[tuple[str, str]]) -> Part:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
+from connector.adapter_kit.identities import NORMALIZERS
 from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, Kind, RecordRef
 
 _SHORTEST_PHONE: Final = 7
@@ -20,12 +20,8 @@ def readable_identities(kind: str, values: Iterable[Any]) -> Iterator[Identity]:
     What cannot be read identifies nobody.
     """
     for value in values:
-        part = value if isinstance(value, Part) else Part(value)
-        try:
-            text = part.email() if kind == "email" else part.phone()
-        except BadPayload:
-            continue
-        if "://" not in text and (kind == "email" or len(text.lstrip("+")) >= _SHORTEST_PHONE):
+        text = NORMALIZERS[kind](value.value if isinstance(value, Part) else value)
+        if text and "://" not in text and (kind == "email" or len(text.lstrip("+")) >= _SHORTEST_PHONE):
             yield Identity(kind=kind, value=text)
 
 

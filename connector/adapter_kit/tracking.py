@@ -10,9 +10,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload
 from connector.core.event import Action, Identity
 
 EMAIL_MARKS: Final = ("utm_medium=email", "utm_medium=e-mail", "mtm_medium=email", "pk_medium=email", "bownowmail")
@@ -45,10 +45,8 @@ def person(given: Part) -> Identity | None:
 
 def address(given: Part) -> Identity | None:
     """An e-mail address where there is a good one; raises nothing."""
-    try:
-        return Identity(kind="email", value=given.email())
-    except BadPayload:
-        return None
+    email = normalize_email(given.value)
+    return Identity(kind="email", value=email) if email else None
 
 
 def distinct(*found: Identity | None) -> tuple[Identity, ...]:

@@ -12,8 +12,7 @@ from typing import Any, Final, Self
 
 import phonenumbers
 
-from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload
+from connector.adapter_kit.identities import normalize_email
 from connector.mapping.expressions import Expression
 
 _MOST_DIGITS: Final = 30
@@ -32,10 +31,7 @@ def _string(value: Any, _region: str | None = None) -> str | None:
 
 def _email(value: Any, _region: str | None = None) -> str | None:
     """As e-mails identify subjects in every system."""
-    try:
-        return Part(value).email()
-    except BadPayload:
-        return None
+    return normalize_email(value)
 
 
 def _phone(value: Any, region: str | None) -> str | None:

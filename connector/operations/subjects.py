@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload, NotFound, WrongSetting
+from connector.adapter_kit.identities import NORMALIZERS, normalize_email
+from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import Event, Identity, Kind, Step
 from connector.core.state import State
 from connector.i18n import Words
@@ -29,7 +29,6 @@ from connector.what_if.simulate import ended
 PAGE: Final = 500
 _LONGEST_TAG: Final = 63
 _DECISION: Final = ("id", "rule", "notify", "skipped", "reason", "notice", "mail", "step", "facts", "delivery")
-_AS: Final[tuple[tuple[str, Callable[[Part], str]], ...]] = (("email", Part.email), ("phone", Part.phone))
 
 
 def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> Iterator[dict[str, Any]]:
@@ -48,11 +47,7 @@ def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> 
 def candidates(who: str) -> list[tuple[str, str]]:
     """The identities (kind, value) that the words may be, as adapters write them."""
     found = [("visitor", who), ("record", who)]
-    for kind, read in _AS:
-        try:
-            found.append((kind, read(Part(who))))
-        except BadPayload:
-            continue
+    found += [(kind, value) for kind, normalize in NORMALIZERS.items() if (value := normalize(who)) is not None]
     return found
 
 
@@ -125,11 +120,11 @@ def set_status(runtime: Runtime, who: str, status: str, *, actor: str) -> dict[s
 def set_owner(runtime: Runtime, who: str, owner: str | None, *, actor: str) -> dict[str, Any]:
     """Set the person in charge, by e-mail (None: nobody). Raises `NotFound`, and `WrongSetting`: no e-mail."""
     if owner is not None:
-        try:
-            owner = Part(owner).email()
-        except BadPayload as error:
+        email = normalize_email(owner)
+        if email is None:
             message = f"{owner!r} cannot be an owner; allowed: an e-mail address, or none"
-            raise WrongSetting(message) from error
+            raise WrongSetting(message)
+        owner = email
     return happen(
         runtime, who, Kind.OWNER, said={"owner": owner, "owner_email": owner}, does={"owner": owner}, actor=actor
     )

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from connector.adapter_kit.contract import Person, Update
-from connector.adapter_kit.owners import PEOPLE, by_email, emails_of, has_owner, owners_of, people_for, readable_email
+from connector.adapter_kit.identities import normalize_email
+from connector.adapter_kit.owners import PEOPLE, by_email, emails_of, has_owner, owners_of, people_for
 from connector.core.errors import CrmRefused
 from connector.core.event import RecordRef
 from tests.adapters.support import FakeApi
@@ -82,4 +83,4 @@ def test_without_the_right_to_list_people_emails_stay_unknown() -> None:
 
 
 def test_what_is_no_email_is_none() -> None:
-    assert (readable_email(EMAIL), readable_email("Ken"), readable_email(None)) == (EMAIL.casefold(), None, None)
+    assert (normalize_email(EMAIL), normalize_email("Ken"), normalize_email(None)) == (EMAIL.casefold(), None, None)

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Final, TextIO, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.contract import EMPTIED_STAGE, columns_of
-from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload, ConnectorError, WrongSetting
+from connector.adapter_kit.identities import normalize_email, normalize_phone
+from connector.core.errors import ConnectorError, WrongSetting
 from connector.core.event import Identity
 from connector.mapping.field_types import Typed
 from connector.operations.connection_settings import nearest, refuse
@@ -232,14 +232,12 @@ class Columns:
         """E-mail and phone. Raises `BadRow`: the e-mail is none. A phone that is none is left out."""
         found = []
         if email := self._text("email", cells, data):
-            try:
-                found.append(Identity(kind="email", value=Part(email).email()))
-            except BadPayload:
+            if (address := normalize_email(email)) is None:
                 message = f"the e-mail is {email[:60]!r}; it must be an e-mail address"
-                raise BadRow(message) from None
-        if phone := self._text("phone", cells, data):
-            with suppress(BadPayload):
-                found.append(Identity(kind="phone", value=Part(phone).phone()))
+                raise BadRow(message)
+            found.append(Identity(kind="email", value=address))
+        if number := normalize_phone(self._text("phone", cells, data)):
+            found.append(Identity(kind="phone", value=number))
         return tuple(found)
 
     def _text(self, what: str, cells: Sequence[str], data: Mapping[str, Any]) -> str:

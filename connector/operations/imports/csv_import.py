@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, BinaryIO, Final, TypeAlias
 
-from connector.adapter_kit.payload import Part
-from connector.core.errors import BadPayload, CrmError, WrongSetting
+from connector.adapter_kit.identities import normalize_email
+from connector.core.errors import CrmError, WrongSetting
 from connector.core.event import Event, Identity, Kind, RecordRef
 from connector.core.mapping import Policy
 from connector.operations.connection_settings import nearest
@@ -271,10 +271,7 @@ class _Rows:
     def _email(self, owner: str) -> str | None:
         """The e-mail of an owner who is named by it, by id or by name."""
         if "@" in owner:
-            try:
-                return Part(owner).email()
-            except BadPayload:
-                return None
+            return normalize_email(owner)
         if self._people is None:
             self._people = self._directory()
         return self._people.get(owner)
