@@ -19,10 +19,10 @@ from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox
 from tests.conftest import Clock, wait_for
+from tests.flow.pipeline.test_reconcile import stage_event
 from tests.flow.scripted_adapter import Script, add_scripted, done
 from tests.flow.senders import Sender
 from tests.flow.store_queries import updates
-from tests.flow.upkeep.test_reconcile import stage_event
 
 
 @pytest.fixture

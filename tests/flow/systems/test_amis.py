@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.emulators.amis.crm import AmisCrm
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import MAPPINGS, playing
+from tests.flow.end_to_end import MAPPINGS, playing
 
 
 def test_the_second_booked_order_counts_as_the_second_however_often_each_is_told(

@@ -12,7 +12,7 @@ from connector.emulators.engine.segment_site import SpecSite
 from connector.emulators.systems import SITES
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import playing
+from tests.flow.end_to_end import playing
 
 BATCHED = sorted(name for name, site in SITES.items() if issubclass(site, SpecSite))
 

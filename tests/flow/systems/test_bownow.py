@@ -8,7 +8,7 @@ from connector.emulators.bownow.crm import BowNowCrm
 from connector.emulators.engine.faults import Faults
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import MAPPINGS, playing
+from tests.flow.end_to_end import MAPPINGS, playing
 
 
 @pytest.mark.parametrize("has_sids", [True, False])

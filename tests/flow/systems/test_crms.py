@@ -12,7 +12,7 @@ from connector.mapping import parse_mapping
 from connector.pipeline.echo import Ledger
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import MAPPINGS, EndToEnd, playing
+from tests.flow.end_to_end import MAPPINGS, EndToEnd, playing
 
 EMAIL = "aiko@customer.example"
 

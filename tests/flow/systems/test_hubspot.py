@@ -9,7 +9,7 @@ from connector.emulators.hubspot.crm import HubSpotCrm
 from connector.i18n.statuses import labels_in
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import playing
+from tests.flow.end_to_end import playing
 
 EMAIL = "aiko@customer.example"
 

@@ -17,7 +17,7 @@ from connector.operations.outbox import retry
 from connector.runtime.parts import Runtime
 from connector.store import connections, outbox, subjects
 from tests.conftest import Clock
-from tests.flow.emulated import MAPPINGS
+from tests.flow.end_to_end import MAPPINGS
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
 YOUYI = (MAPPINGS / "youyi.yaml").read_text()

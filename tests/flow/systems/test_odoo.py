@@ -8,7 +8,7 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.odoo.crm import OdooCrm
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import playing
+from tests.flow.end_to_end import playing
 
 EMAIL = "aiko@customer.example"
 

@@ -11,7 +11,7 @@ from connector.emulators.pipedrive.crm import PipedriveCrm
 from connector.i18n.statuses import labels_in
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import playing
+from tests.flow.end_to_end import playing
 
 EMAIL = "aiko@customer.example"
 

@@ -6,7 +6,7 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.salesforce.crm import SalesforceCrm
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import playing
+from tests.flow.end_to_end import playing
 
 
 def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(runtime: Runtime, clock: Clock) -> None:

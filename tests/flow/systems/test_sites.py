@@ -9,7 +9,7 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.systems import SITES
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import EndToEnd, playing
+from tests.flow.end_to_end import EndToEnd, playing
 
 EMAIL = "aiko@customer.example"
 VISITOR = "9f3c1a2b5d6e7f80"

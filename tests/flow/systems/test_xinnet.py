@@ -15,7 +15,7 @@ from connector.operations.imports.csv_import import CsvOptions, import_csv
 from connector.operations.subjects import set_status, show
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import playing
+from tests.flow.end_to_end import playing
 
 WANG = {"联系人": "王伟", "手机": "13800138000", "邮箱": "wang@example.cn", "企业名称": "北京例公司", "职务": "经理"}
 

@@ -6,7 +6,7 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.zoho.crm import ZohoCrm
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
-from tests.flow.emulated import playing
+from tests.flow.end_to_end import playing
 
 
 def test_channels_that_the_connector_makes_tell_of_leads_whose_stage_a_blueprint_holds(

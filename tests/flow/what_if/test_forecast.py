@@ -22,7 +22,7 @@ from connector.what_if.forecast import PAGE, Expected, Forecast, forecast
 from connector.what_if.report import Cancelled
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
-from tests.flow.processing.test_order import CONNECTIONS, draw_lines, marked
+from tests.flow.pipeline.test_order import CONNECTIONS, draw_lines, marked
 from tests.flow.senders import Sender, add_connection, drain
 from tests.flow.store_queries import mails
 from tests.hypothesis_profile import examples

@@ -32,7 +32,7 @@ from connector.what_if.proposal import Proposal, WhatIfRequest, read_proposal
 from connector.what_if.report import Cancelled, Difference, WhatIf
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
-from tests.flow.processing.test_order import CONNECTIONS, draw_lines, marked
+from tests.flow.pipeline.test_order import CONNECTIONS, draw_lines, marked
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 from tests.flow.store_queries import mails, subject_of
 from tests.hypothesis_profile import examples

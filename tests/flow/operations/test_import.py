@@ -18,9 +18,9 @@ from connector.pipeline import reconcile as batching
 from connector.runtime.parts import Runtime
 from connector.store import connections, outbox, subjects
 from tests.conftest import NOW, Clock
+from tests.flow.pipeline.test_reconcile import stage_event
 from tests.flow.scripted_adapter import Script, ScriptedAdapter, add_scripted
 from tests.flow.store_queries import subject_of, updates
-from tests.flow.upkeep.test_reconcile import stage_event
 
 
 class InOrder(ScriptedAdapter):

@@ -22,7 +22,7 @@ from connector.runtime.settings import read_config
 from connector.store import connections, deliveries, subjects
 from tests.conftest import NOW, Clock, wait_for
 from tests.flow.conftest import WORKSPACE
-from tests.flow.processing.test_order import CONNECTIONS, as_told, draw_lines, marked, send, simulated
+from tests.flow.pipeline.test_order import CONNECTIONS, as_told, draw_lines, marked, send, simulated
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 from tests.flow.store_queries import subject_of, whole_state
 
