@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from adapters.kintone.client import Site
 from adapters.kintone.connect import inspect
 from adapters.kintone.push import push
-from adapters.kintone.read import Reader, error_of
+from adapters.kintone.read import Source
 from adapters.kintone.records import OWNER, STAGE, Shape, events_of, ref_of
 from adapters.kintone.webhook import DELETED, IGNORED, TOLD, number_in, told
 from connector.adapter_kit import defaults
@@ -31,6 +31,7 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import Part, read_json
+from connector.adapter_kit.read import present
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import check_settings, is_safe_address
 from connector.adapter_kit.signatures import check_token
@@ -120,9 +121,9 @@ class Kintone:
         bodies = [body for delivery in deliveries if (body := told(delivery)) is not None]
         if not bodies or not self.takes_updates:
             return {}
-        reader = self._reader(api)
+        source = self._source(api)
         unclear = [number_in(body) for body in bodies if self._is_unclear(body)]
-        return {**reader.owners(), **(reader.records(unclear) if unclear else {})}
+        return {**source.owners(), **(source.records(unclear) if unclear else {})}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """Identity, stage, owner and profile as the record in the body shows them, or its end.
@@ -149,26 +150,24 @@ class Kintone:
             raise CrmUnavailable(message)
         if (record := fetched[name]) is None:
             return [deleted_event(ref_of(number_in(body)), delivery.received_at)]
-        if error := error_of(record):
-            raise error
-        return events_of(record, self._shape(), fetched, entered=False)
+        return events_of(present(record), self._shape(), fetched, entered=False)
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The records updated since; deleted ones leave no trace."""
-        return self._reader(api).changes(since)
+        return self._source(api).changes(since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """Actions of the process, fields and assignees, up to 100 records a call, each with the revision it has."""
-        return push(self._reader(api), updates)
+        return push(self._source(api), updates)
 
     def catalog(self, api: Api) -> Catalog:
         """States or options, users, fields."""
-        return self._reader(api).catalog()
+        return self._source(api).catalog()
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Credentials, fields and users; webhooks cannot be asked for."""
         del url
-        return tuple(inspect(self._reader(api)))
+        return tuple(inspect(self._source(api)))
 
     subscribe = defaults.subscribe
 
@@ -179,7 +178,7 @@ class Kintone:
     def _shape(self) -> Shape:
         return Shape(stage=self.stage_field, owner=self.owner_field, emails=self.email_fields, phones=self.phone_fields)
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         pairs = [entry.partition("=") for entry in self.people]
         checks = {
@@ -199,4 +198,4 @@ class Kintone:
             password=next(iter(self.password), "") if self.login else "",
         )
         known = {email.strip().casefold(): code.strip() for email, _, code in pairs}
-        return Reader(site=site, shape=self._shape(), known=known, language=self.language)
+        return Source(site=site, shape=self._shape(), known=known, language=self.language)

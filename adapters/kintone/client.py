@@ -31,7 +31,7 @@ class Conflict(CrmUnavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One app. `url`: https://<subdomain>.cybozu.com; `guest`: the guest space that the app is in, or empty."""
+    """One app. `url`: https://<subdomain>.cybozu.com; `guest`: the guest space that it is in; `page`: users a call."""
 
     api: Api
     url: str
@@ -40,6 +40,7 @@ class Site:
     login: str = ""
     password: str = ""
     guest: str = ""
+    page: int = 100
 
     def get(self, path: str, **parameters: str) -> Any:
         """What a small request of the app gives. Raises as `write`."""
@@ -57,20 +58,20 @@ class Site:
 
     def write(self, path: str, **body: Any) -> Any:
         """What a change answers. Raises `RecordGone`, `Conflict`, `CrmRefused` and `CrmUnavailable`."""
-        body = {"app": self.app, **body}
-        return _read(self.api.call("PUT", self._address(path), json=body, headers=self._headers()))
+        content = {"app": self.app, **body}
+        return _read(self.api.call("PUT", self._address(path), json=content, headers=self._headers()))
 
-    def users(self, size: int = 100) -> Iterator[Mapping[str, Any]]:
+    def users(self) -> Iterator[Mapping[str, Any]]:
         """All users of the domain; an API token gets none, the directory is closed to it."""
         offset = 0
         while self.password:
-            params = {"size": str(size), "offset": str(offset)}
+            params = {"size": str(self.page), "offset": str(offset)}
             url = f"{self.url.rstrip('/')}/v1/users.json"
             rows = _read(self.api.call("GET", url, params=params, headers=self._headers()))["users"]
             yield from rows
-            if len(rows) < size:
+            if len(rows) < self.page:
                 return
-            offset += size
+            offset += self.page
 
     def _address(self, path: str) -> str:
         space = f"/guest/{self.guest}" if self.guest else ""
@@ -91,7 +92,7 @@ def _read(answer: Answer) -> Any:
         message = f"kintone answered {answer.status} without an error of its own: check `url`"
         raise CrmRefused(message)
     code = str(body["code"])
-    text = ": ".join(part for part in (code, _said(body), ADVICE.get(code, "")) if part)
+    text = ": ".join(part for part in (code, _text(body), ADVICE.get(code, "")) if part)
     if code == "GAIA_CO02":
         raise Conflict(text)
     if code == "GAIA_RE01":
@@ -99,7 +100,7 @@ def _read(answer: Answer) -> Any:
     raise CrmRefused(text)
 
 
-def _said(body: Mapping[str, Any]) -> str:
+def _text(body: Mapping[str, Any]) -> str:
     """The message, and what is wrong with which field."""
     errors = body.get("errors")
     details = [

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters.kintone.read import Reader
+from adapters.kintone.read import Source
 from adapters.kintone.records import code_of
 from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
 
 
-def inspect(reader: Reader) -> Iterator[InspectionResult]:
+def inspect(source: Source) -> Iterator[InspectionResult]:
     """What works and what does not. Raises `CrmUnavailable` when nothing answers."""
     try:
-        fields = reader.fields()
-        reader.site.query("order by $id desc limit 1")
+        fields = source.fields()
+        source.site.query("order by $id desc limit 1")
     except CrmRefused as error:
         yield InspectionResult(topic="credentials", is_good=False, text=str(error))
         return
-    yield InspectionResult(topic="credentials", is_good=True, text=f"app {reader.site.app} can be read")
-    shape = reader.shape
+    yield InspectionResult(topic="credentials", is_good=True, text=f"app {source.site.app} can be read")
+    shape = source.shape
     for setting, code in (("stage_field", shape.stage), ("owner_field", shape.owner)):
         if code and code not in fields:
             text = f"the app has no field with the code {code!r}: correct the setting `{setting}`"
@@ -27,15 +27,15 @@ def inspect(reader: Reader) -> Iterator[InspectionResult]:
     if code_of("UPDATED_TIME", fields) is None:
         text = "the app's form shows no updated time: what webhooks missed cannot be found"
         yield InspectionResult(topic="fields", is_good=False, text=text)
-    if not shape.stage and not reader.process().get("enable"):
+    if not shape.stage and not source.process().get("enable"):
         text = "the process management of the app is off: turn it on, or name a drop-down in `stage_field`"
         yield InspectionResult(topic="fields", is_good=False, text=text)
-    yield _directory(reader)
+    yield _directory(source)
 
 
-def _directory(reader: Reader) -> InspectionResult:
+def _directory(source: Source) -> InspectionResult:
     try:
-        people = reader.people()
+        people = source.people()
     except CrmRefused as error:
         return InspectionResult(topic="scopes", is_good=False, text=f"the users cannot be read: {error}")
     if not people:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,8 +11,9 @@ from adapters.kintone.client import Site
 from adapters.kintone.records import OBJECT, OWNER, STAGE, Record, Shape, code_of, events_of, number_of, ref_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
-from connector.adapter_kit.rest import RecordGone
-from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
+from connector.adapter_kit.owners import PEOPLE
+from connector.adapter_kit.read import readable, records_by_id, remembered
+from connector.core.errors import CrmError, CrmRefused
 from connector.core.event import Event
 
 MANY: Final = 100
@@ -20,25 +21,22 @@ PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads as `shape` says. `known`: login names by e-mail that the setting gives; `language`: of the process."""
+class Source:
+    """The records of an app, read as `shape` says. `known`: login names by e-mail that the setting gives.
+
+    `language`: of the process; `page`: records a call when all are read.
+    """
 
     site: Site
     shape: Shape
     known: Mapping[str, str]
     language: str = "default"
+    page: int = PAGE
 
-    def records(self, ids: Iterable[int]) -> dict[str, Any]:
-        """The records by name (`record:345`); None: gone; in the place of one that cannot be read an error."""
-        wanted = list(dict.fromkeys(ids))
-        found: dict[str, Any] = {}
-        for start in range(0, len(wanted), MANY):
-            listed = ", ".join(f'"{number}"' for number in wanted[start : start + MANY])
-            records = self.site.query(f"$id in ({listed}) limit {MANY}")
-            found |= {ref_of(number_of(record, "$id")).name: record for record in records}
-        # A query leaves out what is gone and what may not be seen alike: only the single call tells which.
-        missing = [number for number in wanted if ref_of(number).name not in found]
-        return found | {ref_of(number).name: self._single(number) for number in missing}
+    def records(self, ids: Iterable[int]) -> dict[str, Record | CrmError | None]:
+        """The records by name (`record:345`); None: gone; in the place of one that cannot be read its error."""
+        found = records_by_id(ids, self._many, self._single, size=MANY)
+        return {ref_of(number).name: record for number, record in found.items()}
 
     def changes(self, since: datetime) -> Iterator[Event]:
         """The events of the records changed since (aware UTC), in pages of 500; deleted ones leave no trace there."""
@@ -46,36 +44,35 @@ class Reader:
         if code is None:
             message = "the app's form shows no updated time; without it nobody can tell what changed"
             raise CrmRefused(message)
-        moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:00Z")
-        while records := self.site.query(f'{code} >= "{moment}" and $id > {first} order by $id asc limit {PAGE}'):
+        minute = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:00Z")
+        while records := self.site.query(f'{code} >= "{minute}" and $id > {first} order by $id asc limit {self.page}'):
             for record in records:
-                yield from self._events(record, owners)
+                yield from readable(self._events, record, owners)
             first = number_of(records[-1], "$id")
 
     def fields(self) -> Mapping[str, Mapping[str, Any]]:
         """The app's fields by code: `type`, `label`, `options`."""
-        found: Mapping[str, Mapping[str, Any]] = self._kept(
-            "fields", lambda: self.site.get("app/form/fields.json")["properties"]
+        found: Mapping[str, Mapping[str, Any]] = remembered(
+            self.site.api, "fields", lambda: self.site.get("app/form/fields.json")["properties"]
         )
         return found
 
     def process(self) -> Mapping[str, Any]:
         """The process: whether it is on (`enable`), its `states` and `actions`."""
-        found: Mapping[str, Any] = self._kept("process", lambda: self.site.get("app/status.json", lang=self.language))
+        found: Mapping[str, Any] = remembered(
+            self.site.api, "process", lambda: self.site.get("app/status.json", lang=self.language)
+        )
         return found
 
     def people(self, *, is_fresh: bool = False) -> list[Person]:
         """The users of the domain, as far as the credentials show them, and those of the setting."""
-        if is_fresh:
-            self.site.api.memo.pop("people", None)
-        found: list[Person] = self._kept("people", lambda: [_person(row) for row in self.site.users()])
-        given = [Person(id=code, email=email, name=code) for email, code in self.known.items()]
-        names = {person.id: person.name for person in found}
-        told = {person.id for person in given}
-        return [
-            *(Person(id=one.id, email=one.email, name=names.get(one.id, one.name)) for one in given),
-            *(person for person in found if person.id not in told),
-        ]
+        users = remembered(
+            self.site.api, PEOPLE, lambda: [_person(row) for row in self.site.users()], is_fresh=is_fresh
+        )
+        names = {person.id: person.name for person in users}
+        given = [Person(id=login, email=email, name=names.get(login, login)) for email, login in self.known.items()]
+        logins = set(self.known.values())
+        return [*given, *(person for person in users if person.id not in logins)]
 
     def owners(self) -> dict[str, str]:
         """`user:<login name>` → e-mail."""
@@ -86,42 +83,25 @@ class Reader:
         fields = self.fields()
         if self.shape.stage:
             options = fields.get(self.shape.stage, {}).get("options") or {}
-            named = sorted(options.values(), key=_place)
-            stages = {str(one["label"]): str(one["label"]) for one in named}
+            in_order = sorted(options.values(), key=_place)
+            stages = {str(option["label"]): str(option["label"]) for option in in_order}
         else:
-            named = sorted((self.process().get("states") or {}).values(), key=_place)
-            stages = {str(one["name"]): str(one["name"]) for one in named}
+            in_order = sorted((self.process().get("states") or {}).values(), key=_place)
+            stages = {str(state["name"]): str(state["name"]) for state in in_order}
         labels = {code: str(field.get("label") or code) for code, field in fields.items()}
         labels |= {STAGE: self.shape.stage or "process status", OWNER: self.shape.owner or "process assignee"}
         return Catalog(stages={OBJECT: {"": stages}}, owners=tuple(self.people()), fields={OBJECT: labels})
 
-    def _kept(self, name: str, read: Callable[[], Any]) -> Any:
-        memo = self.site.api.memo
-        if name not in memo:
-            memo[name] = read()
-        return memo[name]
+    def _many(self, ids: list[int]) -> dict[int, Record]:
+        listed = ", ".join(f'"{number}"' for number in ids)
+        records = self.site.query(f"$id in ({listed}) limit {MANY}")
+        return {number_of(record, "$id"): record for record in records}
 
     def _single(self, number: int) -> Any:
-        try:
-            return self.site.get("record.json", id=str(number))["record"]
-        except RecordGone:
-            return None
-        except CrmError as error:
-            return {"error": {"text": str(error), "later": isinstance(error, CrmUnavailable)}}
+        return self.site.get("record.json", id=str(number))["record"]
 
-    def _events(self, record: Record, owners: Mapping[str, str]) -> Iterator[Event]:
-        try:
-            yield from events_of(record, self.shape, owners, entered=number_of(record, "$revision") == 1)
-        except BadPayload:
-            return  # one unreadable record does not end the run; a webhook about it is set aside with the reason
-
-
-def error_of(record: Record) -> CrmError | None:
-    """The error in the place of a record that could not be read, as `records` notes it; None: it is a record."""
-    if "$id" in record:
-        return None
-    error = record["error"]
-    return CrmUnavailable(error["text"]) if error["later"] else CrmRefused(error["text"])
+    def _events(self, record: Record, owners: Mapping[str, str]) -> list[Event]:
+        return events_of(record, self.shape, owners, entered=number_of(record, "$revision") == 1)
 
 
 def _place(option: Mapping[str, Any]) -> int:

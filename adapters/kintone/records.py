@@ -44,10 +44,7 @@ class Shape:
 
     def owner_of(self, record: Record) -> str | None:
         """The login name of the first person in charge."""
-        value = _value(record, self.code_of(OWNER, record))
-        first = value[0] if isinstance(value, list) and value else value
-        code = first.get("code") if isinstance(first, dict) else None
-        return str(code) if code else None
+        return login_in(_value(record, self.code_of(OWNER, record)))
 
     def identities_of(self, name: str, record: Record) -> tuple[Identity, ...]:
         """The record, and the e-mails and phones that it names."""
@@ -56,6 +53,13 @@ class Shape:
         for kind, codes in (("email", self.emails or links), ("phone", self.phones or links)):
             found += readable_identities(kind, (_value(record, code) for code in codes))
         return tuple(dict.fromkeys(found))
+
+
+def login_in(value: Any) -> str | None:
+    """The login name of a user, or of the first of several."""
+    first = value[0] if isinstance(value, list) and value else value
+    login = first.get("code") if isinstance(first, dict) else None
+    return str(login) if login else None
 
 
 def code_of(kind: str, record: Mapping[str, Mapping[str, Any]]) -> str | None:

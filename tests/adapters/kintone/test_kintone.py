@@ -182,12 +182,12 @@ def test_the_key_is_the_notifications_id_and_the_lane_the_record() -> None:
     assert kintone().receive(_delivery({"id": "n1", "type": "ADD_RECORD"})).lane == ""
 
 
-def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_record(monkeypatch: Any) -> None:
-    monkeypatch.setattr("adapters.kintone.read.PAGE", 2)
+def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_record() -> None:
     records = {number: record(number, revision=number) for number in (1, 2, 3)}
     records[2]["更新日時"]["value"] = "soon"
     api = FakeKintone(records=records)
-    events = list(kintone().changes(datetime(2026, 3, 4, 5, 6, 59, tzinfo=UTC), api))
+    source = replace(kintone()._source(api), page=2)
+    events = list(source.changes(datetime(2026, 3, 4, 5, 6, 59, tzinfo=UTC)))
     assert [(e.key, e.is_seen) for e in events if e.kind is Kind.STAGE] == [
         ("record:1:stage@r00000001", False),
         ("record:3:seen@r00000003", True),
@@ -283,8 +283,8 @@ def test_a_write_that_saved_nothing_is_refused_with_what_is_shown() -> None:
     ((outcome, reason),) = _push(api, _stage("商談中", owner="k.sato@example.com", 会社名="新", 営業担当="x"))
     assert outcome is PushOutcome.REFUSED
     assert reason == (
-        "$stage shows '未処理' in place of '商談中'; the assignee shows nothing in place of 'k.sato'; "
-        "会社名 shows 'ミナモト' in place of '新'; 営業担当 shows [] in place of [{'code': 'x'}]"
+        "会社名 shows 'ミナモト' in place of '新'; 営業担当 shows [] in place of [{'code': 'x'}]; "
+        "$owner shows nothing in place of 'k.sato'; $stage shows '未処理' in place of '商談中'"
     )
 
 
@@ -306,7 +306,7 @@ def test_one_records_failure_stops_no_other() -> None:
         (PushOutcome.DONE, None),
         (PushOutcome.REFUSED, "CB_VA01: 入力内容が正しくありません。; record.会社名.value: 長すぎます。"),
         (PushOutcome.DONE, None),
-        (PushOutcome.GONE, None),
+        (PushOutcome.GONE, "the record does not exist any more"),
     ]
 
 
@@ -407,9 +407,9 @@ def test_updates_are_asked_for_only_with_an_app_and_credentials() -> None:
     assert [one.takes_updates for one in (kintone(), kintone(password=()), Kintone())] == [True, False, False]
 
 
-def test_the_catalogue_has_the_states_of_the_process_or_the_options_of_the_field(monkeypatch: Any) -> None:
-    monkeypatch.setattr("adapters.kintone.read.Site.users.__defaults__", (2,))
-    catalog = kintone(url="http://localhost:8080").catalog(FakeKintone())
+def test_the_catalogue_has_the_states_of_the_process_or_the_options_of_the_field() -> None:
+    source = kintone(url="http://localhost:8080")._source(FakeKintone())
+    catalog = replace(source, site=replace(source.site, page=2)).catalog()
     assert list(catalog.stages["record"][""]) == ["未処理", "商談中", "受注"]
     assert [(one.id, one.email, one.name, one.is_active) for one in catalog.owners] == [
         ("k.sato", "k.sato@example.com", "佐藤 恵子", True),
