@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from adapters.jira.client import Site
 from adapters.jira.connect import inspect
 from adapters.jira.push import push
-from adapters.jira.read import Reader
+from adapters.jira.read import Source
 from adapters.jira.records import ASSIGNEE, OBJECT, STATUS, Change, Issue, Shape
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -111,7 +111,7 @@ class Jira:
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The e-mails of assignees, which webhooks leave out."""
         accounts = {account for delivery in deliveries for account in _assignees(delivery)}
-        return self._reader(api).owners(accounts) if accounts and self.takes_updates else {}
+        return self._source(api).owners(accounts) if accounts and self.takes_updates else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """Identity and profile, status and assignee as the issue was made or changed, or its end."""
@@ -138,26 +138,26 @@ class Jira:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The issues updated since by JQL, with their changelogs; deleted ones leave no trace."""
-        return self._reader(api).changes(since)
+        return self._source(api).changes(since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """Fields, transition and assignee, issue by issue; read back together."""
-        return push(self._reader(api), updates)
+        return push(self._source(api), updates)
 
     def catalog(self, api: Api) -> Catalog:
         """Statuses, users, fields."""
-        return self._reader(api).catalog()
+        return self._source(api).catalog()
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Credentials, permissions, webhooks."""
-        return tuple(inspect(self._reader(api), url))
+        return tuple(inspect(self._source(api), url))
 
     subscribe = defaults.subscribe
 
     def _shape(self) -> Shape:
         return Shape(by_id=self.stages_by == "id", emails=self.email_fields, phones=self.phone_fields)
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         pairs = [entry.partition("=") for entry in self.people]
         checks = {
@@ -170,7 +170,7 @@ class Jira:
         check_settings(checks)
         known = {email.strip().casefold(): account.strip() for email, _, account in pairs}
         site = Site(api=api, url=self.url, login=self.login, token=self.api_token[0])
-        return Reader(site=site, shape=self._shape(), known=known, projects=self.projects)
+        return Source(site=site, shape=self._shape(), known=known, projects=self.projects)
 
 
 def _key(body: Part, number: str, delivery: Delivery) -> str:

@@ -55,9 +55,9 @@ class Site:
         if is_good(answer):
             return answer.json() if answer.body else None
         body = body_of(answer)
-        errors = {str(name): str(said) for name, said in (body.get("errors") or {}).items()}
-        said = [*map(str, body.get("errorMessages") or ()), *(f"{name}: {text}" for name, text in errors.items())]
-        text = f"answered {answer.status}: {'; '.join(said)[:_SHOWN]}".removesuffix(": ")
+        errors = {str(name): str(message) for name, message in (body.get("errors") or {}).items()}
+        words = [*map(str, body.get("errorMessages") or ()), *(f"{name}: {text}" for name, text in errors.items())]
+        text = f"answered {answer.status}: {'; '.join(words)[:_SHOWN]}".removesuffix(": ")
         text += f": {advice}" if (advice := ADVICE.get(answer.status)) else ""
         if answer.status in PASSING:
             raise CrmUnavailable(text)

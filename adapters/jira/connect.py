@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.jira.read import Reader
+from adapters.jira.read import Source
 from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
 
@@ -13,24 +13,24 @@ PERMISSIONS: Final = ("BROWSE_PROJECTS", "EDIT_ISSUES", "TRANSITION_ISSUES", "AS
 NEEDED: Final = frozenset({"jira:issue_created", "jira:issue_updated", "jira:issue_deleted"})
 
 
-def inspect(reader: Reader, url: str) -> Iterator[InspectionResult]:
+def inspect(source: Source, url: str) -> Iterator[InspectionResult]:
     """What works and what does not. Raises `CrmUnavailable` when nothing answers."""
     try:
-        name = reader.site.get("/rest/api/3/myself").get("displayName")
+        name = source.site.get("/rest/api/3/myself").get("displayName")
     except CrmRefused as error:
         yield InspectionResult(topic="credentials", is_good=False, text=str(error))
         return
     yield InspectionResult(topic="credentials", is_good=True, text=f"the API token is that of {name}")
-    for project in reader.projects or ("",):
-        yield _permissions(reader, project)
-    yield _webhooks(reader, url)
+    for project in source.projects or ("",):
+        yield _permissions(source, project)
+    yield _webhooks(source, url)
 
 
-def _permissions(reader: Reader, project: str) -> InspectionResult:
+def _permissions(source: Source, project: str) -> InspectionResult:
     where = {"projectKey": project} if project else {}
     place = f"in the project {project}" if project else "in some project"
     try:
-        reply = reader.site.get("/rest/api/3/mypermissions", permissions=",".join(PERMISSIONS), **where)
+        reply = source.site.get("/rest/api/3/mypermissions", permissions=",".join(PERMISSIONS), **where)
     except CrmRefused as error:
         return InspectionResult(topic="scopes", is_good=False, text=f"permissions {place}: {error}")
     found = reply["permissions"]
@@ -42,9 +42,9 @@ def _permissions(reader: Reader, project: str) -> InspectionResult:
     )
 
 
-def _webhooks(reader: Reader, url: str) -> InspectionResult:
+def _webhooks(source: Source, url: str) -> InspectionResult:
     try:
-        rows = reader.site.get("/rest/webhooks/1.0/webhook")
+        rows = source.site.get("/rest/webhooks/1.0/webhook")
     except CrmRefused:
         text = f"only an administrator sees the webhooks: look under System, WebHooks, whether one sends to {url}"
         return InspectionResult(topic="webhooks", is_good=False, text=text)

@@ -14,8 +14,7 @@ from adapters.jira.records import OBJECT, Issue, Shape, changes_in
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.rest import RecordGone
-from connector.core.errors import BadPayload, CrmError, CrmRefused, CrmUnavailable
+from connector.adapter_kit.read import readable, records_by_id
 from connector.core.event import Event
 
 PAGE: Final = 100
@@ -23,8 +22,8 @@ _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads as `shape` says. `known`: account ids by e-mail that the setting gives; no `projects`: all."""
+class Source:
+    """The issues of a site, read as `shape` says. `known`: account ids by e-mail of the setting; no `projects`: all."""
 
     site: Site
     shape: Shape
@@ -32,14 +31,9 @@ class Reader:
     projects: tuple[str, ...] = ()
 
     def issues(self, ids: Iterable[str]) -> dict[str, Any]:
-        """The issues by name (`issue:10482`); None: gone; in the place of one that cannot be read an error."""
-        wanted = list(dict.fromkeys(ids))
-        found: dict[str, Any] = {}
-        for start in range(0, len(wanted), PAGE):
-            body = {"issueIdsOrKeys": wanted[start : start + PAGE], "fields": ["*all"]}
-            rows = self.site.send("POST", "/rest/api/3/issue/bulkfetch", json=body)["issues"]
-            found |= {f"{OBJECT}:{row['id']}": row for row in rows}
-        return found | {f"{OBJECT}:{of}": self._single(of) for of in wanted if f"{OBJECT}:{of}" not in found}
+        """The issues by name (`issue:10482`); None: gone; in the place of one that cannot be read its error."""
+        found = records_by_id(ids, self._many, lambda id_: self.site.get(f"/rest/api/3/issue/{id_}"), size=PAGE)
+        return {f"{OBJECT}:{id_}": issue for id_, issue in found.items()}
 
     def changes(self, since: datetime) -> Iterator[Event]:
         """The events of the issues updated since (aware UTC), in pages; deleted ones leave no trace there."""
@@ -49,7 +43,7 @@ class Reader:
             rows = reply["issues"]
             owners = self.owners(account for row in rows for account in _accounts(row))
             for row in rows:
-                yield from self._events(row, owners, since)
+                yield from readable(self._events, row, owners, since)
             if not (token := reply.get("nextPageToken")):
                 return
             body["nextPageToken"] = token
@@ -104,23 +98,16 @@ class Reader:
         among = f"project in ({listed}) AND " if listed else ""
         return f'{among}updated >= "{moment:%Y-%m-%d %H:%M}" ORDER BY updated ASC'
 
-    def _single(self, issue: str) -> Any:
-        try:
-            return self.site.get(f"/rest/api/3/issue/{issue}")
-        except RecordGone:
-            return None
-        except CrmError as error:
-            return {"error": str(error), "later": isinstance(error, CrmUnavailable)}
+    def _many(self, ids: list[str]) -> dict[str, Any]:
+        body = {"issueIdsOrKeys": ids, "fields": ["*all"]}
+        return {row["id"]: row for row in self.site.send("POST", "/rest/api/3/issue/bulkfetch", json=body)["issues"]}
 
     def _events(self, row: Mapping[str, Any], owners: Mapping[str, str], since: datetime) -> Iterator[Event]:
-        try:
-            issue = Issue(part=Part(row), shape=self.shape, owners=owners)
-            log = issue.part["changelog"]
-            changes = changes_in(log)
-            is_whole = (log["total"].maybe(Part.integer) or 0) <= len(changes)
-            yield from [issue.identify(), *issue.history(changes, since, whole=is_whole), issue.profile()]
-        except BadPayload:
-            return  # one unreadable issue does not end the run; a webhook about it is set aside with the reason
+        issue = Issue(part=Part(row), shape=self.shape, owners=owners)
+        log = issue.part["changelog"]
+        changes = changes_in(log)
+        is_whole = (log["total"].maybe(Part.integer) or 0) <= len(changes)
+        yield from [issue.identify(), *issue.history(changes, since, whole=is_whole), issue.profile()]
 
     def _statuses(self) -> Iterator[Mapping[str, Any]]:
         if not self.projects:
@@ -139,13 +126,6 @@ class Reader:
                     name = str(row.get("displayName") or account)
                     yield Person(id=account, email=email, name=name, is_active=row.get("active") is not False)
             first += len(rows)
-
-
-def error_of(row: Mapping[str, Any]) -> CrmError | None:
-    """The error in the place of an issue that could not be read, as `issues` notes it; None: it is an issue."""
-    if "error" not in row:
-        return None
-    return CrmUnavailable(row["error"]) if row["later"] else CrmRefused(row["error"])
 
 
 def _accounts(row: Mapping[str, Any]) -> Sequence[str]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from adapters.odoo.client import PROTOCOLS, Server
 from adapters.odoo.connect import inspect
 from adapters.odoo.push import push
-from adapters.odoo.read import Reader, error_of
+from adapters.odoo.read import Source
 from adapters.odoo.records import MODEL, OBJECT, events_of, record_of
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -29,6 +29,7 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import read_json
+from connector.adapter_kit.read import present
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import check_settings, is_safe_address
 from connector.adapter_kit.signatures import check_token
@@ -109,8 +110,8 @@ class Odoo:
         leads = [lead for delivery in deliveries if (lead := _wanted(delivery)) is not None]
         if not leads:
             return {}
-        reader = self._reader(api)
-        return {**reader.rows(leads), **reader.owners()}
+        source = self._source(api)
+        return {**source.rows(leads), **source.owners()}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """Identity, stage, owner and profile as the record shows them, or its end.
@@ -133,29 +134,27 @@ class Odoo:
             raise CrmUnavailable(message)
         if (row := fetched[name]) is None:
             return [deleted_event(record_of(lead), delivery.received_at)]
-        if error := error_of(row):
-            raise error
-        return events_of(row, fetched, by_id=self.stages_by == "id")
+        return events_of(present(row), fetched, by_id=self.stages_by == "id")
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The records written since; deleted ones leave no trace."""
-        return self._reader(api).changes(since)
+        return self._source(api).changes(since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """`write` once for all records that get the same, `action_set_lost` and `action_unarchive` for the archive."""
-        return push(self._reader(api), updates)
+        return push(self._source(api), updates)
 
     def catalog(self, api: Api) -> Catalog:
         """Stages with `lost` and `archived`, internal users, fields."""
-        return self._reader(api).catalog()
+        return self._source(api).catalog()
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the key works, the fields are there, and a rule calls the address, as far as the user may know."""
-        return inspect(self._reader(api), url, self.webhook_token)
+        return inspect(self._source(api), url, self.webhook_token)
 
     subscribe = defaults.subscribe
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         checks = {
             "url (https://example.odoo.com)": is_safe_address(self.url),
@@ -174,7 +173,7 @@ class Odoo:
             protocol=self.protocol,
             language=self.language,
         )
-        return Reader(server=server, by_id=self.stages_by == "id", more=self.fields)
+        return Source(server=server, by_id=self.stages_by == "id", more=self.fields)
 
 
 def _notice(delivery: Delivery) -> tuple[str, int]:

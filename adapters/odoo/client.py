@@ -95,8 +95,8 @@ class Server:
     def _error(self, error: Mapping[str, Any], what: str) -> CrmError:
         """The error by the name of Odoo's exception; its traceback (`debug`) stays where it is."""
         module, _, name = str(error.get("name")).rpartition(".")
-        said = " ".join(str(error.get("message") or "").replace(self.key or "\0", "***").split())[:_SHOWN]
-        text = ": ".join(part for part in (what, name, said, ADVICE.get(name, "")) if part)
+        message = " ".join(str(error.get("message") or "").replace(self.key or "\0", "***").split())[:_SHOWN]
+        text = ": ".join(part for part in (what, name, message, ADVICE.get(name, "")) if part)
         if name == "MissingError":
             return RecordGone(text)
         is_ours = module in {"odoo.exceptions", "builtins", "odoo.http"} or module.startswith("werkzeug")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from adapters.odoo.read import Reader
+from adapters.odoo.read import Source
 from adapters.odoo.records import MODEL
 from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
@@ -17,23 +17,23 @@ _RIGHTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }
 
 
-def inspect(reader: Reader, url: str, tokens: Sequence[str]) -> list[InspectionResult]:
+def inspect(source: Source, url: str, tokens: Sequence[str]) -> list[InspectionResult]:
     """What works and what does not. Raises `CrmUnavailable` when nothing answers."""
     try:
-        reader.server.call("res.users", "context_get")
+        source.server.call("res.users", "context_get")
     except CrmRefused as error:
         return [InspectionResult(topic="credentials", is_good=False, text=str(error))]
     works = InspectionResult(
         topic="credentials", is_good=True, text="the API key works; it ends after three months at most"
     )
-    return [works, _rights(reader), _webhooks(reader, url, tokens)]
+    return [works, _rights(source), _webhooks(source, url, tokens)]
 
 
-def _rights(reader: Reader) -> InspectionResult:
-    method, arguments = _RIGHTS[reader.server.protocol]
+def _rights(source: Source) -> InspectionResult:
+    method, arguments = _RIGHTS[source.server.protocol]
     try:
-        reader.server.call(MODEL, "search_read", domain=[], fields=["id"], limit=1)
-        if reader.server.call(MODEL, method, **arguments):
+        source.server.call(MODEL, "search_read", domain=[], fields=["id"], limit=1)
+        if source.server.call(MODEL, method, **arguments):
             return InspectionResult(
                 topic="scopes", is_good=True, text="the user of the API key may read and change leads"
             )
@@ -43,10 +43,10 @@ def _rights(reader: Reader) -> InspectionResult:
     return InspectionResult(topic="scopes", is_good=False, text=text)
 
 
-def _webhooks(reader: Reader, url: str, tokens: Sequence[str]) -> InspectionResult:
+def _webhooks(source: Source, url: str, tokens: Sequence[str]) -> InspectionResult:
     domain = [["state", "=", "webhook"], ["model_id.model", "=", MODEL]]
     try:
-        rows = reader.server.call("ir.actions.server", "search_read", domain=domain, fields=["name", "webhook_url"])
+        rows = source.server.call("ir.actions.server", "search_read", domain=domain, fields=["name", "webhook_url"])
     except CrmRefused:
         text = f"the user of the API key may not see automation rules: look whether they send to {url}?token=…"
         return InspectionResult(topic="webhooks", is_good=False, text=text)

@@ -153,16 +153,16 @@ def test_two_deliveries_of_one_record_have_keys_of_their_own_and_one_lane() -> N
     assert odoo().receive(first).lane == odoo().receive(second).lane == "lead:77"
 
 
-def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_record(monkeypatch: Any) -> None:
-    monkeypatch.setattr("adapters.odoo.read.PAGE", 2)
+def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_record() -> None:
     leads = {number: lead(number) for number in (1, 2, 3)}
     leads[2] |= {"write_date": "2026-99-04 05:06:07", "create_date": False, "date_last_stage_update": False}
     api = FakeOdoo(leads=leads)
-    events = list(odoo().changes(datetime(2026, 3, 4, tzinfo=UTC), api))
+    events = list(replace(odoo()._source(api), page=2).changes(datetime(2026, 3, 4, tzinfo=UTC)))
     assert sorted({e.record.id for e in events if e.record}) == ["1", "3"]
     domains = [body["domain"] for name, body in api.asked if name == "crm.lead.search_read"]
     assert domains[0] == [["write_date", ">=", "2026-03-04 00:00:00"], ["id", ">", 0]]
     assert [domain[1][2] for domain in domains] == [0, 2, 3]
+    assert list(odoo().changes(datetime(2026, 3, 4, tzinfo=UTC), api)) == events
     delivery = _told(1)
     same = odoo().parse(delivery, odoo().fetch([delivery], api))
     assert [e.key for e in same if isinstance(e, Event)] == [e.key for e in events if e.record and e.record.id == "1"]
@@ -204,7 +204,7 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_written() -> None:
 
 
 def test_a_user_who_came_since_is_found_in_a_fresh_list_and_asked_for_once() -> None:
-    api = FakeOdoo(leads={77: lead(), 78: lead(78)}, memo={"users": []})
+    api = FakeOdoo(leads={77: lead(), 78: lead(78)}, memo={"people": []})
     found = _push(api, _update(owner="k.sato@example.com"), _update("78", owner="nobody@example.com"))
     assert [outcome for outcome, _ in found] == [PushOutcome.DONE, PushOutcome.REFUSED]
     assert len([name for name, _ in api.asked if name == "res.users.search_read"]) == 2
@@ -241,7 +241,7 @@ def test_one_records_failure_stops_no_other() -> None:
         (PushOutcome.DONE, None),
         (PushOutcome.REFUSED, "crm.lead.write: ValidationError: Not this one"),
         (PushOutcome.DONE, None),
-        (PushOutcome.GONE, None),
+        (PushOutcome.GONE, "the record does not exist any more"),
     ]
 
 
