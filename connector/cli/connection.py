@@ -15,6 +15,7 @@ import click
 from adapters import ADAPTERS
 from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
+from connector.core.outcome import Outcome
 from connector.mapping import read_text
 from connector.operations import connections as operations
 from connector.operations.connection_settings import SECRET_SOURCES, draft, find_adapter
@@ -91,7 +92,7 @@ def show_all(*, is_json: bool) -> None:
         "adapter": "adapter",
         "paused": "is_paused",
         "mapping": "mapping_version",
-        **{word: word for word in ("accepted", "applied", "held", "dead", "pending")},
+        **{word: word for word in ("accepted", Outcome.APPLIED, Outcome.HELD, Outcome.DEAD, Outcome.PENDING)},
     }
     print_rows(rows, is_json=is_json, columns=columns, empty="No connection yet: `connector connection add`.")
 

@@ -8,11 +8,13 @@ import click
 
 from connector.cli.session import opened
 from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
+from connector.core.outcome import Outcome
 from connector.operations import deliveries as operations
 from connector.operations import outbox as outbox_operations
-from connector.store.deliveries import OUTCOMES
 
 _connection = click.option("--connection", "of", metavar="NAME", help="Only of this connection.")
+_OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
+_ENDS: Final = tuple(word for word in _OUTCOMES if word != Outcome.PENDING)
 _SENDINGS: Final = ("waiting", "done", "gone", "dead")
 
 
@@ -23,7 +25,7 @@ def delivery() -> None:
 
 @delivery.command("list")
 @_connection
-@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those that ended so, or wait.")
+@click.option("--outcome", type=click.Choice(_OUTCOMES), help="Only those that ended so, or wait.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first.")
 @click.option("--all", "is_all", is_flag=True, help="All of them.")
 @json_option
@@ -59,7 +61,7 @@ def show(delivery_id: str, *, is_json: bool) -> None:
 @delivery.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--connection", "of", metavar="NAME", help="With --outcome: all of this connection.")
-@click.option("--outcome", type=click.Choice([one for one in OUTCOMES if one != "pending"]), help="All that ended so.")
+@click.option("--outcome", type=click.Choice(_ENDS), help="All that ended so.")
 @json_option
 def replay(ids: tuple[str, ...], of: str | None, outcome: str | None, *, is_json: bool) -> None:
     """Process deliveries again: these, or all of a connection with an outcome. What was applied counts once."""

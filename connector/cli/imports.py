@@ -15,6 +15,7 @@ import click
 from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, printable
 from connector.core.errors import WrongSetting
+from connector.core.outcome import Outcome
 from connector.operations.connection_settings import refuse
 from connector.operations.imports.backfill import Progress, backfill
 from connector.operations.imports.csv_file import ENCODINGS, WHATS
@@ -116,7 +117,7 @@ def _csv(
         rest = f"{more} more were refused. " if more else ""
         where = f"All of them are in {errors}." if errors else "--errors FILE writes them all into a file."
         click.echo(f"{rest}{where} Put them right there, and import that file.", err=True)
-    if done.progress.tally.get("held"):
+    if done.progress.tally.get(Outcome.HELD):
         click.echo(f"What is held waits for the mapping: `connector mapping held {name}`.", err=True)
     return bool(refused)
 

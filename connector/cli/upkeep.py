@@ -10,9 +10,9 @@ import click
 from connector.cli.session import opened
 from connector.cli.terminal import json_option, print_json, print_rows
 from connector.core.calendar import local_day
+from connector.core.outcome import Outcome
 from connector.operations import upkeep as operations
 from connector.operations.doctor import examine
-from connector.store.deliveries import OUTCOMES
 
 
 @click.command()
@@ -25,7 +25,7 @@ def account(context: click.Context, *, is_json: bool) -> None:
     """
     with opened() as runtime:
         rows = operations.account(runtime)
-    names = ("connection", "accepted", *OUTCOMES, "quarantined")
+    names = ("connection", "accepted", *Outcome, "quarantined")
     columns = {**{name: name for name in names}, "adds up": "is_balanced"}
     print_rows(rows, is_json=is_json, columns=columns, empty="No connection yet.")
     if not all(row["is_balanced"] for row in rows):

@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Final
 
 from connector.core.errors import CrmError
+from connector.core.outcome import Outcome
 from connector.operations import connections
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_reconciler, sweep
 from connector.runtime.parts import Runtime
 from connector.store import outbox
-from connector.store.deliveries import PENDING
 
+KNOWN: Final = frozenset({Outcome.DUPLICATE, Outcome.ECHO, Outcome.IGNORED})
+"""What a reconciliation finds and was known, or counts for nothing."""
 QUIET: Final = 3
 """So many looks in a row must see nothing."""
 
@@ -37,7 +39,7 @@ def wait_until_quiet(runtime: Runtime, drains: Sequence[Callable[[float], object
             drain(5)
         with runtime.database.read() as connection:
             is_waiting = any(outcome == outbox.WAITING for _, outcome in outbox.count(connection))
-        is_pending = any(book[PENDING] for book in balance(runtime).values())
+        is_pending = any(book[Outcome.PENDING] for book in balance(runtime).values())
         quiet = 0 if is_waiting or is_pending else quiet + 1
         time.sleep(0.1)
     return True
@@ -53,7 +55,7 @@ def repair(runtime: Runtime, names: Sequence[str], since: datetime) -> int:
             show(f"{name} could not be asked: {error}")
             missed += 1
             continue
-        found = sum(count for outcome, count in counts.items() if outcome not in {"duplicate", "echo", "ignored"})
+        found = sum(count for outcome, count in counts.items() if outcome not in KNOWN)
         if found:
             show(f"reconciliation found {found} events that the webhooks of {name} had not brought")
         missed += found

@@ -14,7 +14,7 @@ from connector.core.errors import CrmError
 from connector.mapping import Mistake
 from connector.mapping.drift import CatalogMismatch, mismatches, place_in
 from connector.mapping.source import read
-from connector.operations.connections import connected
+from connector.operations.connections import chosen, connected
 from connector.operations.mappings import read_source
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
@@ -44,19 +44,14 @@ def ask(runtime: Runtime, one: Connected) -> Catalog:
 
 def watch(runtime: Runtime) -> None:
     """Look at every system whose connection is not paused, and warn of what does not fit. One that fails stops none."""
-    for one in list(runtime.connections.all().values()):
-        if one.is_paused:
-            continue
-        try:
-            ask(runtime, one)
-        except CrmError as error:
-            log.warning("catalogue not read", connection=one.name, error=str(error))
-            continue
-        found = stored_drift(runtime, one)
-        for difference in found[:MOST_TOLD]:
-            log.warning("mapping and system differ", connection=one.name, what=str(difference))
-        if len(found) > MOST_TOLD:
-            log.warning("mapping and system differ", connection=one.name, more=len(found) - MOST_TOLD)
+    for checked in drift(runtime):
+        if checked.error is not None:
+            log.warning("catalogue not read", connection=checked.connection, error=checked.error)
+        for mismatch in checked.found[:MOST_TOLD]:
+            log.warning("mapping and system differ", connection=checked.connection, what=str(mismatch))
+        if len(checked.found) > MOST_TOLD:
+            more = len(checked.found) - MOST_TOLD
+            log.warning("mapping and system differ", connection=checked.connection, more=more)
 
 
 def stored_drift(runtime: Runtime, one: Connected) -> tuple[CatalogMismatch, ...]:
@@ -81,11 +76,7 @@ def drift(runtime: Runtime, name: str | None = None, *, asks: bool = True) -> It
 
     `asks`: as the systems are now; else as they were when they were asked last. A system that fails stops no other.
     """
-    if name is not None:
-        chosen = [connected(runtime, name)]
-    else:
-        chosen = [one for one in runtime.connections.all().values() if not one.is_paused]
-    for one in chosen:
+    for one in chosen(runtime, name):
         yield _checked(runtime, one, asks=asks)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from adapters import ADAPTERS
 from connector.adapter_kit.contract import Adapter, is_browser_collector
 from connector.core.errors import NotFound, WrongSetting
+from connector.core.outcome import Outcome
 from connector.mapping import parse_mapping_for, read_text
 from connector.operations.connection_settings import Draft, nearest
 from connector.runtime.connections import Connected
@@ -30,7 +31,7 @@ ROTATED: Final = "rotated:"
 """What adapters keep by such names outlives changes: see `Api`."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MAPPINGS: Final = Path(__file__).parents[2] / "mappings"
-_NO_DELIVERIES: Final = dict.fromkeys(("accepted", *deliveries.OUTCOMES), 0)
+_NO_DELIVERIES: Final = dict.fromkeys(("accepted", *Outcome), 0)
 
 
 def find(runtime: Runtime, name: str) -> Row:
@@ -54,6 +55,13 @@ def connected(runtime: Runtime, name: str) -> Connected:
         message = f"the connection {name!r} was removed meanwhile"
         raise NotFound(message)
     return ready
+
+
+def chosen(runtime: Runtime, name: str | None) -> list[Connected]:
+    """The connection of that name; None: all that are not paused. Raises `NotFound` as `find` does."""
+    if name is not None:
+        return [connected(runtime, name)]
+    return [one for one in runtime.connections.all().values() if not one.is_paused]
 
 
 def listed(runtime: Runtime) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connector.core.errors import ConnectorError
 from connector.intake.group_commit import said
 from connector.operations.catalogs import stored_drift
-from connector.runtime.metrics import Queue as Waiting
+from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
 from connector.store import deliveries, notices, outbox, subjects
 from connector.store.migrate import head, present
@@ -25,7 +25,7 @@ LATE: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class HealthCheck:
     """One check. `is_vital`: without it nothing can be accepted; `detail` says what is wrong and what to do."""
 
     name: str
@@ -34,7 +34,7 @@ class Finding:
     is_vital: bool = False
 
 
-def examine(runtime: Runtime, *, with_account: bool = True) -> list[Finding]:
+def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]:
     """All checks, the vital ones first; never raises for what it checks. The account reads every delivery's row."""
     findings = [_database(runtime)]
     if is_standing := findings[0].is_fine:
@@ -45,29 +45,29 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[Finding]:
     return findings
 
 
-def _database(runtime: Runtime) -> Finding:
+def _database(runtime: Runtime) -> HealthCheck:
     try:
         standing = present(runtime.database)
     except SQLAlchemyError as error:
         detail = f"the database cannot be reached ({type(error).__name__}); check DATABASE_URL"
-        return Finding(name="database", is_fine=False, is_vital=True, detail=detail)
+        return HealthCheck(name="database", is_fine=False, is_vital=True, detail=detail)
     if standing != head():
         detail = f"the database stands at {standing or 'nothing'}, wanted {head()}; run `connector migrate`"
-        return Finding(name="database", is_fine=False, is_vital=True, detail=detail)
-    return Finding(name="database", is_fine=True, is_vital=True)
+        return HealthCheck(name="database", is_fine=False, is_vital=True, detail=detail)
+    return HealthCheck(name="database", is_fine=True, is_vital=True)
 
 
-def _connections(runtime: Runtime) -> Finding:
+def _connections(runtime: Runtime) -> HealthCheck:
     try:
         runtime.connections.all()
     except Exception as error:  # noqa: BLE001 - whatever a stored connection makes fail is what is looked for
         detail = str(error) if isinstance(error, ConnectorError) else f"a connection cannot be read: {said(error)}"
-        return Finding(name="connections", is_fine=False, is_vital=True, detail=detail[:300])
+        return HealthCheck(name="connections", is_fine=False, is_vital=True, detail=detail[:300])
     broken = runtime.connections.broken()
-    return Finding(name="connections", is_fine=not broken, detail="; ".join(broken)[:1000])
+    return HealthCheck(name="connections", is_fine=not broken, detail="; ".join(broken)[:1000])
 
 
-def _dispatch(runtime: Runtime) -> list[Finding]:
+def _dispatch(runtime: Runtime) -> list[HealthCheck]:
     """Redis, and a worker for deliveries; its key ends by itself some minutes after a worker that was killed."""
     try:
         keys = get_keys(queue=Queue("process", connection=runtime.redis))
@@ -75,26 +75,26 @@ def _dispatch(runtime: Runtime) -> list[Finding]:
     except (RedisError, OSError) as error:
         detail = f"redis cannot be reached ({type(error).__name__}); deliveries are stored and wait"
         return [
-            Finding(name="redis", is_fine=False, detail=detail),
-            Finding(name="workers", is_fine=False, detail="not known while redis is away"),
+            HealthCheck(name="redis", is_fine=False, detail=detail),
+            HealthCheck(name="workers", is_fine=False, detail="not known while redis is away"),
         ]
-    workers = Finding(name="workers", is_fine=True)
+    workers = HealthCheck(name="workers", is_fine=True)
     if not count:
         detail = "no worker takes deliveries; start `connector worker`"
-        workers = Finding(name="workers", is_fine=False, detail=detail)
-    return [Finding(name="redis", is_fine=True), workers]
+        workers = HealthCheck(name="workers", is_fine=False, detail=detail)
+    return [HealthCheck(name="redis", is_fine=True), workers]
 
 
-def _backlog(runtime: Runtime) -> Finding:
+def _backlog(runtime: Runtime) -> HealthCheck:
     with runtime.database.read() as connection:
         oldest = deliveries.oldest_pending(connection)
     if oldest is not None and runtime.clock() - oldest > LATE:
         waits = int((runtime.clock() - oldest).total_seconds())
-        return Finding(name="backlog", is_fine=False, detail=f"the oldest delivery has waited {waits} s")
-    return Finding(name="backlog", is_fine=True)
+        return HealthCheck(name="backlog", is_fine=False, detail=f"the oldest delivery has waited {waits} s")
+    return HealthCheck(name="backlog", is_fine=True)
 
 
-def _mail(runtime: Runtime) -> Finding:
+def _mail(runtime: Runtime) -> HealthCheck:
     with runtime.database.read() as connection:
         waits = notices.backlog(connection)
     detail = ""
@@ -102,23 +102,23 @@ def _mail(runtime: Runtime) -> Finding:
         detail = f"{waits.length} notices wait; set smtp.host"
     elif waits.failing_since is not None and runtime.clock() - waits.failing_since > LATE:
         detail = f"{waits.failing} notices wait since mailing them failed, last with: {waits.error}"
-    return Finding(name="mail", is_fine=not detail, detail=detail)
+    return HealthCheck(name="mail", is_fine=not detail, detail=detail)
 
 
-def _drift(runtime: Runtime) -> Finding:
+def _drift(runtime: Runtime) -> HealthCheck:
     """As the systems were when they were asked last; the daily watch asks them."""
     connections = runtime.connections.all().values()
     wrong = [f"{one.name} ({len(found)})" for one in connections if (found := stored_drift(runtime, one))]
     detail = f"mapping and system differ: {', '.join(wrong)}; run `connector mapping drift`" if wrong else ""
-    return Finding(name="drift", is_fine=not wrong, detail=detail)
+    return HealthCheck(name="drift", is_fine=not wrong, detail=detail)
 
 
-def _account(runtime: Runtime) -> Finding:
+def _account(runtime: Runtime) -> HealthCheck:
     wrong = [name for name, book in balance(runtime).items() if not is_balanced(book)]
     if wrong:
         detail = f"the account of {', '.join(wrong)} does not add up; run `connector account`"
-        return Finding(name="account", is_fine=False, detail=detail)
-    return Finding(name="account", is_fine=True)
+        return HealthCheck(name="account", is_fine=False, detail=detail)
+    return HealthCheck(name="account", is_fine=True)
 
 
 def balance(runtime: Runtime) -> dict[str, dict[str, int]]:
@@ -132,7 +132,7 @@ def is_balanced(book: dict[str, int]) -> bool:
     return book["accepted"] == sum(count for outcome, count in book.items() if outcome != "accepted")
 
 
-def gauges(runtime: Runtime) -> Iterator[Waiting]:
+def gauges(runtime: Runtime) -> Iterator[WaitingQueue]:
     """What waits now, for `/metrics`."""
     now = runtime.clock()
     with runtime.database.read() as connection:
@@ -144,16 +144,16 @@ def gauges(runtime: Runtime) -> Iterator[Waiting]:
     for name in sorted({*backlog, *quarantined, *runtime.connections.all()}):
         length, oldest = backlog.get(name, (0, now))
         age = max((now - oldest).total_seconds(), 0.0)
-        yield Waiting(name="deliveries", connection=name, length=length, oldest_seconds=age)
+        yield WaitingQueue(name="deliveries", connection=name, length=length, oldest_seconds=age)
         length = quarantined.get(name, 0)
-        yield Waiting(name="quarantine", connection=name, length=length, oldest_seconds=0.0)
+        yield WaitingQueue(name="quarantine", connection=name, length=length, oldest_seconds=0.0)
     for (name, outcome), count in waiting.items():
         if outcome in {outbox.WAITING, "dead"}:
             since = mails.oldest if (name, outcome) == (outbox.NOTICE, outbox.WAITING) else None
             age = max((now - (since or now)).total_seconds(), 0.0)
-            yield Waiting(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=age)
+            yield WaitingQueue(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=age)
     by_name: Counter[str] = Counter()
     for row in held:
         by_name[row["connection"]] += row["count"]
     for name, count in sorted(by_name.items()):
-        yield Waiting(name="held", connection=name, length=count, oldest_seconds=0.0)
+        yield WaitingQueue(name="held", connection=name, length=count, oldest_seconds=0.0)

@@ -1,4 +1,4 @@
-"""What keeps the product right, run by hand: the outbox, the account, the daily sweep, reconciliation."""
+"""What keeps the product right, run by hand: the account, the daily sweep, reconciliation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from connector.core.errors import CrmError
-from connector.operations.connections import connected
+from connector.core.outcome import Outcome
+from connector.operations.connections import chosen
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_reconciler, sweep
 from connector.runtime.connections import Connected
@@ -35,7 +36,7 @@ def account(runtime: Runtime) -> list[dict[str, Any]]:
     books = balance(runtime)
     with runtime.database.read() as connection:
         quarantined = deliveries.count_quarantined(connection)
-    empty = dict.fromkeys(("accepted", *deliveries.OUTCOMES), 0)
+    empty = dict.fromkeys(("accepted", *Outcome), 0)
     rows = []
     for name in sorted({*books, *quarantined, *runtime.connections.all()}):
         book = books.get(name, empty)
@@ -54,18 +55,14 @@ def run_sweep(runtime: Runtime, as_of: date | None = None) -> int:
 
 def reconcile_now(runtime: Runtime, name: str | None = None) -> Iterator[Reconciled]:
     """Ask one system, or every one whose connection is not paused, what changed; an error stops no other."""
-    if name is not None:
-        chosen = [connected(runtime, name)]
-    else:
-        chosen = [one for one in runtime.connections.all().values() if not one.is_paused]
-    for one in chosen:
+    for one in chosen(runtime, name):
         yield _reconcile(runtime, one)
 
 
 def failed(one: Connected, error: Exception) -> str:
-    """What is told of a mistake in an adapter."""
-    said = " ".join(str(error).split())[:300]
-    return f"the adapter {one.adapter.NAME} failed with {type(error).__name__}: {said}; please report it"
+    """The sentence about a mistake in an adapter."""
+    detail = " ".join(str(error).split())[:300]
+    return f"the adapter {one.adapter.NAME} failed with {type(error).__name__}: {detail}; please report it"
 
 
 def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
