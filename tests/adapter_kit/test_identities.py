@@ -1,3 +1,5 @@
+"""E-mails and phones as every adapter normalises them."""
+
 from __future__ import annotations
 
 import pytest
