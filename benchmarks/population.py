@@ -12,7 +12,7 @@ from sqlalchemy import Column, MetaData, Table, text
 from benchmarks.places import NAME
 from connector.core.calendar import local_day
 from connector.core.engine import Ruleset, due_day, fold
-from connector.core.event import Event, Identity, Kind, RecordRef, Step
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef, Step
 from connector.core.mapping import MappingRules, translate
 from connector.core.state import State
 from connector.runtime.parts import Runtime
@@ -51,7 +51,7 @@ def _event(chance: random.Random, who: int, place: tuple[int, float], start: dat
     return Event(
         key=f"{NAME}:{who}-{number}",
         at=start + timedelta(days=days),
-        identities=(Identity(kind="email", value=f"person{who}@example.jp"),),
+        identities=(Identity(kind=IdentityKind.EMAIL, value=f"person{who}@example.jp"),),
         record=RecordRef(object="lead", id=f"L-{who}"),
         is_lead=True,
         **values,

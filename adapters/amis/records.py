@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import deleted_event, instant_in, readable_identities
 from connector.core.errors import BadPayload
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 CUSTOMERS: Final = "Customers"
 CONTACTS: Final = "Contacts"
@@ -78,21 +78,21 @@ class Reading:
 
         An order belongs to its contact, without one to its customer.
         """
-        found = [Identity(kind="record", value=f"{record.name}")]
+        found = [Identity(kind=IdentityKind.RECORD, value=f"{record.name}")]
         own, contact, customer = (_text(row, name) for name in (CODES[record.object], "contact_name", "account_name"))
         named = [(record.object, own)]
         if record.object == ORDERS and contact:
             named.append((CONTACTS, contact))
         if (record.object == ORDERS and not contact) or (record.object != CUSTOMERS and self.is_by_company):
             named.append((CUSTOMERS, customer))
-        found += [Identity(kind="record", value=f"{of}.code:{code}") for of, code in named if code]
+        found += [Identity(kind=IdentityKind.RECORD, value=f"{of}.code:{code}") for of, code in named if code]
         return (*found, *(self.identities_in(row) if record.object != ORDERS else ()))
 
     def identities_in(self, row: Row) -> list[Identity]:
         """The e-mails and phones in a record that find its subject."""
         found: list[Identity] = []
         for name in self.found_by:
-            found += readable_identities("email" if "email" in name else "phone", [row.get(name)])
+            found += readable_identities(IdentityKind.EMAIL if "email" in name else IdentityKind.PHONE, [row.get(name)])
         return list(dict.fromkeys(found))
 
     def time_in(self, row: Row, name: str) -> datetime | None:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import moment, readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 TYPES: Final[Mapping[str, int]] = {"lead": 1, "deal": 2, "contact": 3, "smart_invoice": 31}
 """Object → `entityTypeId`; a smart process is `dynamic_<entityTypeId>`."""
@@ -119,10 +119,10 @@ def identities_of(record: RecordRef, item: Item, contacts: Mapping[str, Item]) -
     names = [record.name, *(f"contact:{number}" for number in contacts)]
     if str(lead := item.get("leadId") or 0) != "0":
         names.append(f"lead:{lead}")
-    found = [Identity(kind="record", value=name) for name in names]
+    found = [Identity(kind=IdentityKind.RECORD, value=name) for name in names]
     for source in (item, *contacts.values()):
-        found += readable_identities("email", (row["VALUE"] for row in multis(source, "EMAIL")))
-        found += readable_identities("phone", (row["VALUE"] for row in multis(source, "PHONE")))
+        found += readable_identities(IdentityKind.EMAIL, (row["VALUE"] for row in multis(source, "EMAIL")))
+        found += readable_identities(IdentityKind.PHONE, (row["VALUE"] for row in multis(source, "PHONE")))
     return tuple(dict.fromkeys(found))
 
 

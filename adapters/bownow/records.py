@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import instant_in, readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 LEAD: Final = "lead"
 KEYS: Final[Mapping[str, str]] = {
@@ -84,8 +84,8 @@ class Reading:
         return [event(key=f"{sid}:tag:{name}@{moment}", at=at, kind=Kind.TAG, tag=name) for name in ours]
 
     def _identities(self, sid: str, lead: Lead) -> tuple[Identity, ...]:
-        found = [Identity(kind="record", value=f"{LEAD}:{sid}")]
-        for kind in ("email", "phone"):
+        found = [Identity(kind=IdentityKind.RECORD, value=f"{LEAD}:{sid}")]
+        for kind in (IdentityKind.EMAIL, IdentityKind.PHONE):
             found += readable_identities(kind, [lead.get(self.keys[kind])])
         return tuple(found)
 
@@ -99,7 +99,7 @@ class Reading:
 
 def deleted_event(sid: str, at: datetime) -> Event:
     """The event of a lead that is gone; `at` is when that was seen."""
-    identities = (Identity(kind="record", value=f"{LEAD}:{sid}"),)
+    identities = (Identity(kind=IdentityKind.RECORD, value=f"{LEAD}:{sid}"),)
     record = RecordRef(object=LEAD, id=sid)
     return Event(key=f"{sid}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from connector.adapter_kit.payload import Part, read_json_or_form
 from connector.adapter_kit.tracking import distinct, visitor, words
 from connector.core.errors import BadPayload
-from connector.core.event import Action, Event, Identity, Kind
+from connector.core.event import Action, Event, Identity, IdentityKind, Kind
 
 _MILLISECONDS = 100_000_000_000
 """Above it a number counts milliseconds: as seconds that would be the year 5138."""
@@ -54,7 +54,7 @@ def events_in(part: Part, reading: Reading) -> list[Event]:
     """The action, and before it the identity where an e-mail is given. Raises `BadPayload` with the path."""
     keys = reading.keys
     who, email = visitor(part[keys.visitor]), _given(part[keys.email])
-    identities = distinct(who, Identity(kind="email", value=email.email()) if email else None)
+    identities = distinct(who, Identity(kind=IdentityKind.EMAIL, value=email.email()) if email else None)
     if not identities:
         part[keys.visitor].refuse(f"the visitor's own id, or {keys.email} an e-mail address: one of the two at least")
     given_id, content = _given(part[keys.id]), _given(part[keys.content])

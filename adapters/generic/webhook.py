@@ -16,7 +16,7 @@ from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_hmac, check_hmac_base64, check_token, verify_webhook
 from connector.core.errors import BadPayload, BadSignature, UnknownEvent
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 ALGORITHMS: Final = ("sha256", "sha1")
 ENCODINGS: Final = ("hex", "base64")
@@ -92,7 +92,7 @@ WAYS: Final[dict[str, Callable[[Proof, Delivery, datetime], None]]] = {
 WORDS: Final = ("identify", "stage", "owner", "profile", "action", "deleted")
 """What an event may say; one may say several of them."""
 _LONGEST_KEY: Final = 300
-_PEOPLE: Final = {"email": Part.email, "phone": Part.phone, "visitor": Part.identifier}
+_PEOPLE: Final = {IdentityKind.EMAIL: Part.email, IdentityKind.PHONE: Part.phone, IdentityKind.VISITOR: Part.identifier}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class _About:
     @property
     def is_lead(self) -> bool:
         """Somebody whom the system knows, and not only a visitor."""
-        return any(identity.kind != "visitor" for identity in self.identities)
+        return any(identity.kind is not IdentityKind.VISITOR for identity in self.identities)
 
 
 def events_of(item: Item, naming: Naming) -> list[Event]:
@@ -167,7 +167,7 @@ def about_of(item: Item, naming: Naming) -> _About:
         item.find("object").refuse("a word without a colon")
     record_id = item.word("record")
     record = RecordRef(object=record_object, id=record_id) if record_id else None
-    identities = [Identity(kind="record", value=f"{record_object}:{record_id}")] if record_id else []
+    identities = [Identity(kind=IdentityKind.RECORD, value=f"{record_object}:{record_id}")] if record_id else []
     for kind, read in _PEOPLE.items():
         if (value := item.find(kind).maybe(read)) is not None:
             identities.append(Identity(kind=kind, value=value))

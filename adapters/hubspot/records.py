@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 OWNER: Final = "hubspot_owner_id"
 DEAL_STAGE: Final = "dealstage"
@@ -149,9 +149,11 @@ def _dated(record: Record, told: Told) -> Told:
 
 def _identities(record_object: str, record_id: str, record: Record) -> list[Identity]:
     ids = [record_id, *split(value_of(record, MERGED))[-MOST_MERGED:]]
-    found = [Identity(kind="record", value=f"{record_object}:{one}") for one in ids]
-    found += readable_identities("email", (part for name in EMAILS for part in split(value_of(record, name))))
-    found += readable_identities("phone", (value_of(record, name) for name in PHONES))
+    found = [Identity(kind=IdentityKind.RECORD, value=f"{record_object}:{one}") for one in ids]
+    found += readable_identities(
+        IdentityKind.EMAIL, (part for name in EMAILS for part in split(value_of(record, name)))
+    )
+    found += readable_identities(IdentityKind.PHONE, (value_of(record, name) for name in PHONES))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 OBJECT: Final = "issue"
 STATUS: Final = "status"
@@ -133,9 +133,9 @@ class Issue:
 
     def _identities(self) -> tuple[Identity, ...]:
         fields = self.part["fields"].object()
-        found = [Identity(kind="record", value=self.name)]
+        found = [Identity(kind=IdentityKind.RECORD, value=self.name)]
         emails = self.shape.emails or [name for name in fields if name.startswith("customfield_")]
-        for kind, names in (("email", emails), ("phone", self.shape.phones)):
+        for kind, names in ((IdentityKind.EMAIL, emails), (IdentityKind.PHONE, self.shape.phones)):
             found += readable_identities(kind, map(fields.get, names))
         return tuple(dict.fromkeys(found))
 

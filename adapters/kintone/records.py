@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 OBJECT: Final = "record"
 STAGE: Final = "$stage"
@@ -49,8 +49,8 @@ class Shape:
     def identities_of(self, name: str, record: Record) -> tuple[Identity, ...]:
         """The record, and the e-mails and phones that it names."""
         links = [code for code, field in record.items() if isinstance(field, dict) and field.get("type") == "LINK"]
-        found = [Identity(kind="record", value=name)]
-        for kind, codes in (("email", self.emails or links), ("phone", self.phones or links)):
+        found = [Identity(kind=IdentityKind.RECORD, value=name)]
+        for kind, codes in ((IdentityKind.EMAIL, self.emails or links), (IdentityKind.PHONE, self.phones or links)):
             found += readable_identities(kind, (_value(record, code) for code in codes))
         return tuple(dict.fromkeys(found))
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.tracking import distinct, person, reached, under, visitor, words
 from connector.core.errors import BadPayload
-from connector.core.event import Event, Identity, Kind
+from connector.core.event import Event, Identity, IdentityKind, Kind
 
 PAGE: Final = "action"
 """Matomo's word for a page view."""
@@ -56,7 +56,7 @@ class Reading:
         began = _seconds(visit["firstActionTimestamp"])
         user = person(visit["userId"])
         # Matomo gives a visit another visitor's id when the user becomes known: the visit itself is what stays.
-        itself = Identity(kind="record", value=f"visit:{name}")
+        itself = Identity(kind=IdentityKind.RECORD, value=f"visit:{name}")
         read = _Visit(part=visit, name=name, began=began, who=distinct(visitor(visit["visitorId"]), itself))
         actions = visit["actionDetails"].items() if visit["actionDetails"].exists else []
         entry = next((place for place, action in enumerate(actions) if under(action, "type").value == PAGE), None)

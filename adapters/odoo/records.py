@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import moment, readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 MODEL: Final = "crm.lead"
 OBJECT: Final = "lead"
@@ -80,12 +80,12 @@ def _stages(event: partial[Event], name: str, stage: str, row: Row, written: dat
 
 
 def _identities(name: str, row: Row) -> tuple[Identity, ...]:
-    found = [Identity(kind="record", value=name)]
+    found = [Identity(kind=IdentityKind.RECORD, value=name)]
     for kind, field in (
-        ("email", "email_normalized"),
-        ("email", "email_from"),
-        ("phone", "phone_sanitized"),
-        ("phone", "phone"),
+        (IdentityKind.EMAIL, "email_normalized"),
+        (IdentityKind.EMAIL, "email_from"),
+        (IdentityKind.PHONE, "phone_sanitized"),
+        (IdentityKind.PHONE, "phone"),
     ):
         if kind not in {identity.kind for identity in found} and field in row:
             found += readable_identities(kind, [row[field]])

@@ -36,7 +36,7 @@ from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import check_settings, is_safe_address
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Identity
+from connector.core.event import Event, Identity, IdentityKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,9 @@ class Pipedrive:
         if ref is None or not self._is_read(notice):
             return []
         if notice.is_deleted:
-            merged_with = [Identity(kind="record", value=f"{ref.object}:{notice.survivor}")] if notice.survivor else []
+            merged_with = (
+                [Identity(kind=IdentityKind.RECORD, value=f"{ref.object}:{notice.survivor}")] if notice.survivor else []
+            )
             return [deleted_event(ref, notice.at, *merged_with)]
         record = notice.data
         if record is None:

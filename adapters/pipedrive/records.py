@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import moment, readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 WON, LOST, DELETED = "won", "lost", "deleted"
 CLOSED: Final[Mapping[str, str]] = {WON: "won_time", LOST: "lost_time"}
@@ -37,10 +37,10 @@ def identities_of(ref: RecordRef, record: Record, person: Record, merged: str | 
         names.append(f"{ref.object}:{merged}")
     if ref.object != "person" and (of := person_of(record)):
         names.append(f"person:{of}")
-    found = [Identity(kind="record", value=name) for name in names]
+    found = [Identity(kind=IdentityKind.RECORD, value=name) for name in names]
     source = record if ref.object == "person" else person
-    found += readable_identities("email", values_of(source, "emails"))
-    found += readable_identities("phone", values_of(source, "phones"))
+    found += readable_identities(IdentityKind.EMAIL, values_of(source, "emails"))
+    found += readable_identities(IdentityKind.PHONE, values_of(source, "phones"))
     return tuple(dict.fromkeys(found))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.tracking import address, distinct, person, reached, under, words
 from connector.core.errors import BadPayload
-from connector.core.event import Event, Identity, Kind
+from connector.core.event import Event, Identity, IdentityKind, Kind
 
 PAGE: Final = "$pageview"
 SCREEN: Final = "$screen"
@@ -113,7 +113,7 @@ def _is_file(link: str) -> bool:
 def _is_known(properties: Part, given: str, identities: Sequence[Identity]) -> bool:
     is_told = given in {IDENTIFY, ALIAS} or under(properties, "$is_identified").value is True
     has_user = words(under(properties, "$user_id")) is not None
-    return is_told or has_user or any(identity.kind == "email" for identity in identities)
+    return is_told or has_user or any(identity.kind is IdentityKind.EMAIL for identity in identities)
 
 
 def _traits(properties: Part) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapters.salesforce.client import Row
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import deleted_event, moment, readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 STAGES: Final[Mapping[str, str]] = {"Lead": "Status", "Opportunity": "StageName"}
 """Object → the field of its stage; contacts have none."""
@@ -90,10 +90,10 @@ def identities_of(record: RecordRef, found: Mapping[str, Any]) -> tuple[Identity
         names += [f"Contact:{source['ConvertedContactId']}"] if source.get("ConvertedContactId") else []
         names += [f"Opportunity:{source['ConvertedOpportunityId']}"] if source.get("ConvertedOpportunityId") else []
     names += [f"Contact:{contact['Id']}" for contact in found["contacts"]]
-    identities = [Identity(kind="record", value=name) for name in names]
+    identities = [Identity(kind=IdentityKind.RECORD, value=name) for name in names]
     for source in (row, *found["contacts"], *found["leads"]):
-        identities += readable_identities("email", [source.get("Email")])
-        identities += readable_identities("phone", [source.get("MobilePhone")])
+        identities += readable_identities(IdentityKind.EMAIL, [source.get("Email")])
+        identities += readable_identities(IdentityKind.PHONE, [source.get("MobilePhone")])
     return tuple(dict.fromkeys(identities))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json, refuse_nul
 from connector.core.errors import BadPayload
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[Part], Any]
@@ -176,8 +176,9 @@ def _identities(line: Part, record_object: str, mistakes: list[BadPayload]) -> t
         for name in _attempt(part, _given_identities, mistakes) or ():
             value = _attempt(part[name], _IDENTITIES[name], mistakes)
             if value is not None:
-                kind, value = ("record", f"{record_object}:{value}") if name == "id" else (name, value)
-                found[Identity(kind=kind, value=value)] = None
+                kind = IdentityKind.RECORD if name == "id" else IdentityKind(name)
+                text = f"{record_object}:{value}" if name == "id" else value
+                found[Identity(kind=kind, value=text)] = None
     return tuple(found)
 
 

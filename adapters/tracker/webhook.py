@@ -16,7 +16,7 @@ from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.signatures import check_hmac
 from connector.adapter_kit.tracking import inflow
 from connector.core.errors import BadPayload, BadSignature
-from connector.core.event import Action, Event, Identity, Kind
+from connector.core.event import Action, Event, Identity, IdentityKind, Kind
 
 SHORTEST_SECRET: Final = 24
 LONGEST: Final = timedelta(days=1)
@@ -120,11 +120,11 @@ def read_event(part: Part, batch: Batch, reading: Reading) -> Event:
     """One event of a batch. Raises `BadPayload`. Whatever e-mail it holds outside a token is left out."""
     word = part["type"].choice(TYPES)
     common: dict[str, Any] = {"at": _when(part["at"], batch)}
-    visitor = Identity(kind="visitor", value=batch.visitor)
+    visitor = Identity(kind=IdentityKind.VISITOR, value=batch.visitor)
     if word == "identify":
         email = email_of(part["token"], batch.visitor, reading.identity_secret, batch.received_at)
         key = f"{batch.visitor}:is:{hashlib.sha256(email.encode()).hexdigest()[:32]}"
-        identities = (visitor, Identity(kind="email", value=email))
+        identities = (visitor, Identity(kind=IdentityKind.EMAIL, value=email))
         return Event(key=key, kind=Kind.IDENTIFY, identities=identities, is_lead=True, **common)
     page = _page(part["page"], reading.sites)
     entry = part["entry"].value if isinstance(part["entry"].value, str) else ""

@@ -11,7 +11,7 @@ from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json_or_form
 from connector.adapter_kit.records import readable_identities
 from connector.core.errors import UnknownEvent
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 NUMBER: Final = "单号"
 COMPANY: Final = "企业名称"
@@ -110,7 +110,7 @@ def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Even
     data = _data(lead, is_whole=word == "lead_created")
     common: dict[str, Any] = {
         "at": at,
-        "identities": (Identity(kind="record", value=f"lead:{number}"), *_persons(lead)),
+        "identities": (Identity(kind=IdentityKind.RECORD, value=f"lead:{number}"), *_persons(lead)),
         "record": RecordRef(object="lead", id=number),
         "is_lead": True,
         "data": {**data, "event": word},
@@ -128,7 +128,10 @@ def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Even
 
 def _persons(lead: Part) -> list[Identity]:
     """By mobile and e-mail, as Xinnet tells customers apart. One that cannot be read is none: people type them."""
-    return [*readable_identities("email", [lead[EMAIL]]), *readable_identities("phone", [lead[MOBILE]])]
+    return [
+        *readable_identities(IdentityKind.EMAIL, [lead[EMAIL]]),
+        *readable_identities(IdentityKind.PHONE, [lead[MOBILE]]),
+    ]
 
 
 def _data(lead: Part, *, is_whole: bool) -> dict[str, Any]:

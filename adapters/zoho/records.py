@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapters.zoho.client import Row
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import moment, readable_identities
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 STAGES: Final[Mapping[str, str]] = {"Leads": "Lead_Status", "Deals": "Stage"}
 """Module → the field of its stage; contacts have none."""
@@ -57,12 +57,12 @@ def identities_of(record: RecordRef, found: Mapping[str, Any]) -> tuple[Identity
     `Phone` is left out: it is often a company's switchboard, which would make one person of all its people.
     """
     contact = found.get("contact")
-    identities = [Identity(kind="record", value=record.name)]
+    identities = [Identity(kind=IdentityKind.RECORD, value=record.name)]
     if contact:
-        identities.append(Identity(kind="record", value=f"Contacts:{contact['id']}"))
+        identities.append(Identity(kind=IdentityKind.RECORD, value=f"Contacts:{contact['id']}"))
     for source in (found["row"], contact or {}):
-        identities += readable_identities("email", [source.get("Email")])
-        identities += readable_identities("phone", [source.get("Mobile")])
+        identities += readable_identities(IdentityKind.EMAIL, [source.get("Email")])
+        identities += readable_identities(IdentityKind.PHONE, [source.get("Mobile")])
     return tuple(dict.fromkeys(identities))
 
 

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from connector.core.event import IdentityKind
+
 LONGEST_EMAIL: Final = 320
 LONGEST_PHONE: Final = 64
 _EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+")
@@ -32,5 +34,8 @@ def normalize_phone(value: object) -> str | None:
     return f"+{digits}" if written.lstrip(" (").startswith("+") else digits
 
 
-NORMALIZERS: Final[Mapping[str, Callable[[object], str | None]]] = {"email": normalize_email, "phone": normalize_phone}
+NORMALIZERS: Final[Mapping[IdentityKind, Callable[[object], str | None]]] = {
+    IdentityKind.EMAIL: normalize_email,
+    IdentityKind.PHONE: normalize_phone,
+}
 """Kind of identity → how its values are written."""

@@ -8,20 +8,20 @@ from typing import Any, Final
 
 from connector.adapter_kit.identities import NORMALIZERS
 from connector.adapter_kit.payload import Part
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 _SHORTEST_PHONE: Final = 7
 """Digits; fewer are an extension, which identifies nobody."""
 
 
-def readable_identities(kind: str, values: Iterable[Any]) -> Iterator[Identity]:
+def readable_identities(kind: IdentityKind, values: Iterable[Any]) -> Iterator[Identity]:
     """The identities of a kind, `email` or `phone`, among what people typed into fields.
 
     What cannot be read identifies nobody.
     """
     for value in values:
         text = NORMALIZERS[kind](value.value if isinstance(value, Part) else value)
-        if text and "://" not in text and (kind == "email" or len(text.lstrip("+")) >= _SHORTEST_PHONE):
+        if text and "://" not in text and (kind is IdentityKind.EMAIL or len(text.lstrip("+")) >= _SHORTEST_PHONE):
             yield Identity(kind=kind, value=text)
 
 
@@ -46,6 +46,6 @@ def deleted_event(record: RecordRef, at: datetime, *others: Identity, mark: str 
 
     `others` say who it was merged with.
     """
-    identities = tuple(dict.fromkeys((Identity(kind="record", value=record.name), *others)))
+    identities = tuple(dict.fromkeys((Identity(kind=IdentityKind.RECORD, value=record.name), *others)))
     key = f"{record.name}:deleted{mark}"
     return Event(key=key, at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)

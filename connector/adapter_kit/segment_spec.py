@@ -17,7 +17,7 @@ from connector.adapter_kit.contract import Delivery, Received, Reply
 from connector.adapter_kit.payload import Part, read_json, refuse_nul
 from connector.adapter_kit.tracking import address, distinct, person, reached, under, visitor, words
 from connector.core.errors import BadPayload, UnknownEvent
-from connector.core.event import Event, Identity, Kind
+from connector.core.event import Event, Identity, IdentityKind, Kind
 
 TYPES: Final = frozenset({"track", "page", "screen", "identify", "alias", "group"})
 OWN_EMAIL: Final = ("Form Submitted", "Signed Up", "Sign Up Completed", "Signed In", "Account Created")
@@ -150,7 +150,7 @@ def _former(part: Part) -> tuple[Identity | None, ...]:
 
 
 def _is_known(part: Part, identities: Sequence[Identity]) -> bool:
-    return person(part["userId"]) is not None or any(identity.kind == "email" for identity in identities)
+    return person(part["userId"]) is not None or any(identity.kind is IdentityKind.EMAIL for identity in identities)
 
 
 def _ties(event: Event, kind: str) -> list[Event]:

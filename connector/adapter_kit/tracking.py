@@ -13,7 +13,7 @@ from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.signatures import check_token
-from connector.core.event import Action, Identity
+from connector.core.event import Action, Identity, IdentityKind
 
 EMAIL_MARKS: Final = ("utm_medium=email", "utm_medium=e-mail", "mtm_medium=email", "pk_medium=email", "bownowmail")
 """The default of a tracker's setting `email_marks`. BowNow puts `bownowmail=sid…` into the links of its mails."""
@@ -46,7 +46,7 @@ def person(given: Part) -> Identity | None:
 def address(given: Part) -> Identity | None:
     """An e-mail address where there is a good one; raises nothing."""
     email = normalize_email(given.value)
-    return Identity(kind="email", value=email) if email else None
+    return Identity(kind=IdentityKind.EMAIL, value=email) if email else None
 
 
 def distinct(*found: Identity | None) -> tuple[Identity, ...]:
@@ -112,8 +112,8 @@ def _identity(given: Part, object_: str) -> Identity | None:
     if value.casefold() in NOBODY:
         return None
     if _RANDOM.fullmatch(value):
-        return Identity(kind="visitor", value=value)
-    return Identity(kind="record", value=f"{object_}:{value}")
+        return Identity(kind=IdentityKind.VISITOR, value=value)
+    return Identity(kind=IdentityKind.RECORD, value=f"{object_}:{value}")
 
 
 def _password(basic: str) -> str:

@@ -15,6 +15,7 @@ from connector.cli.session import opened
 from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
 from connector.core.decision import Decision
 from connector.core.errors import NotFound, WrongSetting
+from connector.core.event import IdentityKind
 from connector.core.rules import TEMPLATES
 from connector.mapping import read_text
 from connector.operations.mappings import read_file
@@ -160,7 +161,7 @@ def _print_differences(shown: list[Difference], count: int) -> None:
         return
     click.echo("")
     for one in shown:
-        name = next((value for kind, value in one.names if kind != "record"), one.subject)
+        name = next((value for kind, value in one.names if kind != IdentityKind.RECORD), one.subject)
         way = f"{one.before['status']} → {one.after['status']}"
         why = f"{_newest(one.made)}, in place of {_newest(one.undone)}"
         click.echo(printable(f"{name}: {way} ({why})"))

@@ -82,11 +82,20 @@ class Conflict(StrEnum):
     IF_EMPTY = "if_empty"
 
 
+class IdentityKind(StrEnum):
+    """What can find a subject: a record of an external system, an e-mail address, a phone number, a visitor's id."""
+
+    RECORD = "record"
+    EMAIL = "email"
+    PHONE = "phone"
+    VISITOR = "visitor"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What finds a subject: `kind` is email, phone, visitor or record; a record's value is `connection:object:id`."""
+    """One thing that finds a subject; the value of a record is `connection:object:id`."""
 
-    kind: str
+    kind: IdentityKind
     value: str
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from connector.core.engine import fold_all
+from connector.core.event import IdentityKind
 from connector.core.mapping import MappingRules
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.state import Portal
@@ -33,7 +34,7 @@ class LeadResult:
 def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Portal) -> list[LeadResult]:
     """Each lead of the portal, in order; `name` is the portal's connection."""
     connected = runtime.connections.all()[name]
-    keys = {("record", f"{name}:lead:{lead}") for lead in leads.values()}
+    keys = {(IdentityKind.RECORD, f"{name}:lead:{lead}") for lead in leads.values()}
     with runtime.database.read() as connection:
         found = subjects.by_identities(connection, keys)
         rows = subjects.states(connection, set(found.values()))
@@ -42,7 +43,7 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
     labels = labels_in("en", runtime.ruleset.statuses.values())
     results = []
     for who, lead in leads.items():
-        subject = found.get(("record", f"{name}:lead:{lead}"))
+        subject = found.get((IdentityKind.RECORD, f"{name}:lead:{lead}"))
         if subject is None:
             results.append(_missing(who, lead, portal))
             continue

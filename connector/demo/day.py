@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters import ADAPTERS
+from connector.core.event import IdentityKind
 from connector.demo.finish import repair, show, show_account, wait_until_quiet
 from connector.demo.life import SITE
 from connector.emulators.engine.emulator import Crm, Deed, SiteEmulator, clock
@@ -169,13 +170,13 @@ def _step(company: Company, person: Person, what: str, value: str, at: datetime)
 def _report(runtime: Runtime, people: Sequence[Person]) -> bool:
     """Compare each record with its subject; tell what is wrong, the counts and the account."""
     wrong, shown = 0, dict[str, int]()
-    keys = {("record", _key(person)) for person in people}
+    keys = {(IdentityKind.RECORD, _key(person)) for person in people}
     with runtime.database.read() as connection:
         found = subjects.by_identities(connection, keys)
         rows = subjects.states(connection, set(found.values()))
     labels = labels_in("en", runtime.ruleset.statuses.values())
     for person in people:
-        row: Mapping[str, object] = rows.get(found.get(("record", _key(person)), ""), {})
+        row: Mapping[str, object] = rows.get(found.get((IdentityKind.RECORD, _key(person)), ""), {})
         label = labels[str(row["status"])] if row else "(no subject)"
         if person.crm.status_of(person.record) != label:
             wrong += 1

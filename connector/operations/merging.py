@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from connector.core.errors import NotFound, WrongSetting
-from connector.core.event import Event, Identity, Kind, Step
+from connector.core.event import Event, Identity, IdentityKind, Kind, Step
 from connector.operations.connections import CONSOLE
 from connector.operations.flow import context_now
 from connector.operations.subjects import find_subject, show
@@ -51,7 +51,7 @@ def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any
             raise WrongSetting(message)
         merges.join(connection, [pair])
         found = subjects.identities_of(connection, pair)
-        names = tuple(Identity(kind=kind, value=value) for of in pair for kind, value in found[of])
+        names = tuple(Identity(kind=IdentityKind(kind), value=value) for of in pair for kind, value in found[of])
         event = Event(key=key, at=context.now, kind=Kind.IDENTIFY, identities=names)
         step = Step(id=key, at=context.now, kind=Kind.IDENTIFY)
         incoming = Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))
@@ -138,7 +138,7 @@ def _keys(event: Row) -> set[Key]:
     found: Collection[Any] = said.get("identities", ())
     keys = {(kind, value) for kind, value in found}
     if record := said.get("record"):
-        keys.add(("record", f"{event['connection']}:{record[0]}:{record[1]}"))
+        keys.add((IdentityKind.RECORD, f"{event['connection']}:{record[0]}:{record[1]}"))
     return keys
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from connector.adapter_kit.identities import NORMALIZERS, normalize_email
 from connector.core.errors import NotFound, WrongSetting
-from connector.core.event import Event, Identity, Kind, Step
+from connector.core.event import Event, Identity, IdentityKind, Kind, Step
 from connector.core.state import State
 from connector.i18n import Words
 from connector.i18n.statuses import find_status, labels_in
@@ -46,7 +46,7 @@ def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> 
 
 def candidates(who: str) -> list[tuple[str, str]]:
     """The identities (kind, value) that the words may be, as adapters write them."""
-    found = [("visitor", who), ("record", who)]
+    found: list[tuple[str, str]] = [(IdentityKind.VISITOR, who), (IdentityKind.RECORD, who)]
     found += [(kind, value) for kind, normalize in NORMALIZERS.items() if (value := normalize(who)) is not None]
     return found
 
@@ -154,7 +154,7 @@ def happen(
         identities = queries.identities_of(connection, [subject])[subject]
         if not identities:
             raise Overtaken
-        found = tuple(Identity(kind=kind_of, value=value) for kind_of, value in identities)
+        found = tuple(Identity(kind=IdentityKind(kind_of), value=value) for kind_of, value in identities)
         event = Event(key=key, at=context.now, kind=kind, identities=found, **said)
         step = Step(id=key, at=context.now, kind=kind, **does)
         incoming = Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))

@@ -13,12 +13,13 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any, Final
 
+from connector.core.event import IdentityKind
 from connector.core.rules import Notice
 from connector.i18n.why import sentence
 from connector.store.rows import Row
 
 _NAMES: Final = (("name",), ("first_name", "last_name"))
-_SHOWN: Final = ("email", "phone", "record", "visitor")
+_SHOWN: Final = (IdentityKind.EMAIL, IdentityKind.PHONE, IdentityKind.RECORD, IdentityKind.VISITOR)
 _LONGEST: Final = 80
 WORDS: Final[Mapping[str, str]] = {
     "one": "{status}: {name}",

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from connector.adapter_kit.contract import Api, Pushed, PushOutcome, Update
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
-from connector.core.event import Identity, RecordRef
+from connector.core.event import Identity, IdentityKind, RecordRef
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.i18n.statuses import labels_in
 from connector.outbound.sending import (
@@ -191,7 +191,7 @@ class Pusher:
             owner=wanted.owner,
             owner_field=wanted.owner_field,
             attempted_at=self._clock(),
-            identities=tuple(Identity(kind=kind, value=value) for kind, value in identities),
+            identities=tuple(Identity(kind=IdentityKind(kind), value=value) for kind, value in identities),
         )
 
     def _send(self, connected: Connected, updates: Sequence[Update]) -> Mapping[str, Pushed]:

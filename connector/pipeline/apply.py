@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from connector.core.calendar import local_day
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
-from connector.core.event import Event, Kind, Step
+from connector.core.event import Event, IdentityKind, Kind, Step
 from connector.core.state import LEAD, UNKNOWN, State
 from connector.pipeline.decisions import Moment, Source, fresh, notice_rows
 from connector.pipeline.identity import Key, Named, Resolved, resolve
@@ -81,7 +81,7 @@ class Incoming:
         """Everything that finds the subject, the event's own record included."""
         found = {(identity.kind, identity.value) for identity in self.event.identities}
         if self.event.record is not None:
-            found.add(("record", f"{self.connection}:{self.event.record.object}:{self.event.record.id}"))
+            found.add((IdentityKind.RECORD, f"{self.connection}:{self.event.record.object}:{self.event.record.id}"))
         return frozenset(found)
 
 

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
+from connector.core.event import IdentityKind
 from connector.store import merges
 from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
@@ -16,7 +17,7 @@ from connector.store.rows import Row
 
 Key: TypeAlias = tuple[str, str]
 """An identity: kind and value."""
-STRENGTH: Final = ("record", "email", "phone", "visitor")
+STRENGTH: Final = (IdentityKind.RECORD, IdentityKind.EMAIL, IdentityKind.PHONE, IdentityKind.VISITOR)
 """Whose subject an event is about that names two which are kept apart: the first of these that it names."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.core.errors import BadPayload, Unmapped
-from connector.core.event import Event, Identity
+from connector.core.event import Event, Identity, IdentityKind
 from connector.core.mapping import translate
 from connector.pipeline.apply import Incoming
 from connector.pipeline.echo import Ledger
@@ -78,7 +78,7 @@ def translated(connection: Connection, reads: Sequence[Read], tally: Tally, echo
 def _named(event: Event, name: str) -> Event:
     """The event with its key and record identities told apart from those of other connections."""
     identities = tuple(
-        Identity(kind=one.kind, value=f"{name}:{one.value}") if one.kind == "record" else one
+        Identity(kind=one.kind, value=f"{name}:{one.value}") if one.kind is IdentityKind.RECORD else one
         for one in event.identities
     )
     return replace(event, key=f"{name}:{event.key}", identities=identities)

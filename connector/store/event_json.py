@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any, Final
 
-from connector.core.event import Conflict, Counting, Event, FieldValue, Identity, Kind, RecordRef, Step
+from connector.core.event import Conflict, Counting, Event, FieldValue, Identity, IdentityKind, Kind, RecordRef, Step
 
 
 def _instant(value: datetime) -> str:
@@ -15,7 +15,7 @@ def _instant(value: datetime) -> str:
 
 
 def _identities(value: tuple[Identity, ...]) -> list[list[str]]:
-    return [[one.kind, one.value] for one in value]
+    return [[one.kind.value, one.value] for one in value]
 
 
 def _record(value: RecordRef) -> list[str]:
@@ -77,7 +77,8 @@ def event_from_json(raw: Mapping[str, Any]) -> Event:
     values = dict(raw)
     values["at"] = datetime.fromisoformat(values["at"])
     values["kind"] = Kind(values["kind"])
-    values["identities"] = tuple(Identity(kind=kind, value=value) for kind, value in values.get("identities", ()))
+    identities = values.get("identities", ())
+    values["identities"] = tuple(Identity(kind=IdentityKind(kind), value=value) for kind, value in identities)
     if "record" in values:
         values["record"] = RecordRef(object=values["record"][0], id=values["record"][1])
     return Event(**values)

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, insert, or_, select, update
 from sqlalchemy import delete as remove
 
+from connector.core.event import IdentityKind
 from connector.store.rows import Row, among, fetch, insert_all
 from connector.store.tables import apart, events, identities, merges, records, subjects
 
@@ -57,7 +58,7 @@ def give_back(
         .where(among(connection, [identities.c.kind, identities.c.value], names), identities.c.subject == survivor)
         .values(subject=loser)
     )
-    of_records = [_record(value) for kind, value in names if kind == "record"]
+    of_records = [_record(value) for kind, value in names if kind == IdentityKind.RECORD]
     key = (records.c.connection, records.c.object, records.c.external_id)
     connection.execute(
         update(records).where(among(connection, key, of_records), records.c.subject == survivor).values(subject=loser)

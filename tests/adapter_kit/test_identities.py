@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from connector.adapter_kit.identities import NORMALIZERS, normalize_email, normalize_phone
 from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload
+from connector.core.event import IdentityKind
 
 
 @pytest.mark.parametrize("value", [None, 7, "", "ken", "a@", "a b@x.jp", "a@x\0.jp", "a@" + "x" * 320])
@@ -28,7 +29,7 @@ def test_an_address_is_the_same_however_it_is_written() -> None:
 
 @given(value=st.text() | st.integers() | st.none())
 def test_a_body_s_value_is_normalized_as_any_other(value: object) -> None:
-    for kind, read in (("email", Part.email), ("phone", Part.phone)):
+    for kind, read in ((IdentityKind.EMAIL, Part.email), (IdentityKind.PHONE, Part.phone)):
         try:
             found = read(Part(value))
         except BadPayload:

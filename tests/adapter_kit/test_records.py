@@ -10,18 +10,18 @@ import pytest
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import deleted_event, instant_in, moment, readable_identities
 from connector.core.errors import BadPayload
-from connector.core.event import Identity, Kind, RecordRef
+from connector.core.event import Identity, IdentityKind, Kind, RecordRef
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 
 
 def test_what_people_typed_identifies_them_where_it_can_be_read() -> None:
     emails = readable_identities(
-        "email", ["A@Example.com", None, "none", "https://u@example.com", Part("b@example.com")]
+        IdentityKind.EMAIL, ["A@Example.com", None, "none", "https://u@example.com", Part("b@example.com")]
     )
-    phones = readable_identities("phone", ["+81 90 1234 5678", "1234", 7, ""])
+    phones = readable_identities(IdentityKind.PHONE, ["+81 90 1234 5678", "1234", 7, ""])
     assert [identity.value for identity in emails] == ["a@example.com", "b@example.com"]
-    assert list(phones) == [Identity(kind="phone", value="+819012345678")]
+    assert list(phones) == [Identity(kind=IdentityKind.PHONE, value="+819012345678")]
 
 
 def test_times_are_utc_and_without_a_zone_of_the_zone_that_is_given() -> None:
@@ -33,7 +33,7 @@ def test_times_are_utc_and_without_a_zone_of_the_zone_that_is_given() -> None:
 
 
 def test_a_record_that_is_gone_is_found_by_those_it_was_merged_with() -> None:
-    record, other = RecordRef(object="deal", id="7"), Identity(kind="record", value="deal:8")
+    record, other = RecordRef(object="deal", id="7"), Identity(kind=IdentityKind.RECORD, value="deal:8")
     event = deleted_event(record, AT, other, other, mark="@1")
     assert (event.key, event.kind, event.at) == ("deal:7:deleted@1", Kind.DELETED, AT)
-    assert event.identities == (Identity(kind="record", value="deal:7"), other)
+    assert event.identities == (Identity(kind=IdentityKind.RECORD, value="deal:7"), other)

@@ -14,14 +14,14 @@ from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.segment_spec import OWN_EMAIL, SpecReader, messages, receive
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
 from connector.core.errors import BadPayload, UnknownEvent
-from connector.core.event import Event, Identity
+from connector.core.event import Event, Identity, IdentityKind
 
 ANONYMOUS: Final = "8b1f3d5e-0c72-4a96-bb41-6d2e90f7a853"
 AT: Final = "2026-03-04T05:26:08.333Z"
 READER: Final = SpecReader(email_events=OWN_EMAIL, email_marks=EMAIL_MARKS, cocoar_marks=COCOAR_MARKS)
-EMAIL: Final = Identity(kind="email", value="a@example.com")
-VISITOR: Final = Identity(kind="visitor", value=ANONYMOUS)
-USER: Final = Identity(kind="record", value="user:u_1")
+EMAIL: Final = Identity(kind=IdentityKind.EMAIL, value="a@example.com")
+VISITOR: Final = Identity(kind=IdentityKind.VISITOR, value=ANONYMOUS)
+USER: Final = Identity(kind=IdentityKind.RECORD, value="user:u_1")
 KEYS: Final = ("url", "email", "page", "campaign", "traits", "sessionId", "medium", "link_url")
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -90,7 +90,7 @@ def test_alias_ties_the_id_before(name: str) -> None:
     (again,) = _read(type="alias", userId="u_1", previousId=ANONYMOUS)
     assert again.identities == (VISITOR, USER)
     (renamed,) = _read(type="alias", userId="u_1", anonymousId=None, previousId="u_0")
-    assert Identity(kind="record", value="user:u_0") in renamed.identities
+    assert Identity(kind=IdentityKind.RECORD, value="user:u_0") in renamed.identities
     assert _read(type="alias") == []
 
 

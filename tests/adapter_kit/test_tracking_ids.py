@@ -24,24 +24,24 @@ from connector.adapter_kit.tracking import (
     words,
 )
 from connector.core.errors import BadPayload, BadSignature
-from connector.core.event import Identity
+from connector.core.event import Identity, IdentityKind
 
 RANDOM: Final = "8b1f3d5e-0c72-4a96-bb41-6d2e90f7a853"
 DELIVERY: Final = Delivery(method="POST", query=(), headers={}, body=b"", received_at=datetime(2026, 3, 4, tzinfo=UTC))
 
 
 def test_a_random_id_is_the_same_visitor_everywhere_and_any_other_counts_in_its_connection_alone() -> None:
-    assert visitor(Part(RANDOM)) == person(Part(RANDOM)) == Identity(kind="visitor", value=RANDOM)
-    assert visitor(Part(12)) == Identity(kind="record", value="visitor:12")
-    assert person(Part(" u_20931 ")) == Identity(kind="record", value="user:u_20931")
-    assert person(Part("1234567890123456")) == Identity(kind="record", value="user:1234567890123456")
+    assert visitor(Part(RANDOM)) == person(Part(RANDOM)) == Identity(kind=IdentityKind.VISITOR, value=RANDOM)
+    assert visitor(Part(12)) == Identity(kind=IdentityKind.RECORD, value="visitor:12")
+    assert person(Part(" u_20931 ")) == Identity(kind=IdentityKind.RECORD, value="user:u_20931")
+    assert person(Part("1234567890123456")) == Identity(kind=IdentityKind.RECORD, value="user:1234567890123456")
 
 
 def test_a_user_id_that_is_an_e_mail_is_one() -> None:
     assert (
         person(Part("A@Example.com "))
         == address(Part("a@example.com"))
-        == Identity(kind="email", value="a@example.com")
+        == Identity(kind=IdentityKind.EMAIL, value="a@example.com")
     )
 
 

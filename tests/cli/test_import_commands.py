@@ -17,7 +17,7 @@ from adapters.standard import Standard
 from connector.adapter_kit.contract import Api, Catalog, Person
 from connector.cli.imports import Meter
 from connector.core.errors import CrmUnavailable
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.operations.imports.backfill import Progress, listed
 from connector.operations.imports.csv_import import CsvOptions, import_csv
 from connector.runtime.parts import Runtime
@@ -310,7 +310,7 @@ def test_everything_that_a_system_knows_is_taken(cli: Cli, server: Runtime, monk
         kind=Kind.STAGE,
         stage="talking",
         record=RecordRef(object="lead", id="9"),
-        identities=(Identity(kind="record", value="lead:9"),),
+        identities=(Identity(kind=IdentityKind.RECORD, value="lead:9"),),
     )
 
     def changes(_self: Standard, since: datetime, _api: Api) -> Iterator[Event]:

@@ -23,7 +23,7 @@ from connector.cli import COMMANDS, commands
 from connector.cli.session import settings
 from connector.cli.terminal import actor, shown_as
 from connector.core.errors import CrmUnavailable
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.runtime.parts import Runtime
 from connector.runtime.redis import redis_url
 from connector.store.tables import accepted
@@ -101,7 +101,7 @@ def test_reconcile_takes_what_webhooks_missed(cli: Cli, server: Runtime, monkeyp
         kind=Kind.STAGE,
         stage="talking",
         record=RecordRef(object="lead", id="9"),
-        identities=(Identity(kind="record", value="lead:9"),),
+        identities=(Identity(kind=IdentityKind.RECORD, value="lead:9"),),
     )
 
     def changes(_self: Standard, since: datetime, _api: Api) -> Iterator[Event]:

@@ -25,7 +25,7 @@ EVENTS = st.builds(
     key=TEXTS,
     at=INSTANTS,
     kind=st.sampled_from(Kind),
-    identities=st.lists(st.builds(Identity, kind=TEXTS, value=TEXTS), max_size=3).map(tuple),
+    identities=st.lists(st.builds(Identity, value=TEXTS), max_size=3).map(tuple),
     record=st.none() | st.builds(RecordRef, object=TEXTS, id=TEXTS),
     is_lead=st.booleans(),
     name=SOME,

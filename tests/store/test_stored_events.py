@@ -23,7 +23,7 @@ EVENTS = st.builds(
     key=WORDS,
     at=TIMES,
     kind=st.sampled_from(Kind),
-    identities=st.lists(st.builds(Identity, kind=WORDS, value=WORDS), max_size=2).map(tuple),
+    identities=st.lists(st.builds(Identity, value=WORDS), max_size=2).map(tuple),
     record=st.none() | st.builds(RecordRef, object=WORDS, id=WORDS),
     data=st.dictionaries(WORDS, st.integers() | WORDS, max_size=2),
     **{one.name: MAYBE for one in fields(Event) if one.type == "str | None"},

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from connector.adapter_kit.contract import EMPTIED_STAGE, columns_of
 from connector.adapter_kit.identities import normalize_email, normalize_phone
 from connector.core.errors import ConnectorError, WrongSetting
-from connector.core.event import Identity
+from connector.core.event import Identity, IdentityKind
 from connector.mapping.field_types import Typed
 from connector.operations.connection_settings import nearest, refuse
 from connector.runtime.connections import Connected
@@ -235,9 +235,9 @@ class Columns:
             if (address := normalize_email(email)) is None:
                 message = f"the e-mail is {email[:60]!r}; it must be an e-mail address"
                 raise BadRow(message)
-            found.append(Identity(kind="email", value=address))
+            found.append(Identity(kind=IdentityKind.EMAIL, value=address))
         if number := normalize_phone(self._text("phone", cells, data)):
-            found.append(Identity(kind="phone", value=number))
+            found.append(Identity(kind=IdentityKind.PHONE, value=number))
         return tuple(found)
 
     def _text(self, what: str, cells: Sequence[str], data: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from adapters.bitrix24.records import new_name, old_name
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS
 from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, Pushed, PushOutcome, Reply, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.core.mapping import translate
 from connector.mapping import load_mapping
 from tests.adapters.bitrix24.fake import TIMES, URL, FakePortal, reply
@@ -323,9 +323,9 @@ def test_another_employee_than_the_owner_is_not_taken_for_the_owner(portal: Fake
 def test_a_lead_is_its_identity_stage_owner_and_profile(portal: FakePortal) -> None:
     events = read(BITRIX, event("ONCRMLEADUPDATE"), portal)
     identities = (
-        Identity(kind="record", value="lead:1907"),
-        Identity(kind="email", value="ingrid.halden@example.com"),
-        Identity(kind="phone", value="+4755501234"),
+        Identity(kind=IdentityKind.RECORD, value="lead:1907"),
+        Identity(kind=IdentityKind.EMAIL, value="ingrid.halden@example.com"),
+        Identity(kind=IdentityKind.PHONE, value="+4755501234"),
     )
     common: dict[str, Any] = {
         "record": RecordRef(object="lead", id="1907"),
@@ -438,7 +438,7 @@ def test_a_deleted_record_is_told_as_such(word: str, portal: FakePortal) -> None
             kind=Kind.DELETED,
             record=RecordRef(object=record, id="5"),
             is_lead=True,
-            identities=(Identity(kind="record", value=f"{record}:5"),),
+            identities=(Identity(kind=IdentityKind.RECORD, value=f"{record}:5"),),
         )
     ]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.posthog import PostHog
 from connector.adapter_kit.contract import Delivery
 from connector.core.errors import BadPayload, BadSignature
-from connector.core.event import Event, Identity
+from connector.core.event import Event, Identity, IdentityKind
 from tests.adapters.posthog.signing import SIGNING
 from tests.adapters.support import FakeApi
 
@@ -62,7 +62,7 @@ def test_an_unknown_visitor_s_own_event_is_one_action() -> None:
         "s1",
         "https://www.example.com/",
     )
-    assert (event.identities, event.is_lead) == ((Identity(kind="visitor", value=ANONYMOUS),), False)
+    assert (event.identities, event.is_lead) == ((Identity(kind=IdentityKind.VISITOR, value=ANONYMOUS),), False)
     assert event.data["properties"] == {"file": "a.pdf", "$current_url": "https://www.example.com/"}
 
 
@@ -70,7 +70,7 @@ def test_a_person_s_e_mail_stands_in_the_property_that_is_set() -> None:
     person = {"properties": {"email": "a@example.com", "mail": "b@example.com"}}
     assert _words("x", person=person) == ["identify:", "action:x"]
     (tie, _) = _read("x", person=person, adapter=PostHog(email_property="mail"))
-    assert Identity(kind="email", value="b@example.com") in tie.identities
+    assert Identity(kind=IdentityKind.EMAIL, value="b@example.com") in tie.identities
 
 
 @pytest.mark.parametrize("known", [{"_is_identified": True}, {"_user_id": "u_1"}])
@@ -81,7 +81,10 @@ def test_who_was_identified_is_a_lead_without_an_e_mail(known: dict[str, Any]) -
 
 
 def test_identify_and_alias_tie_the_ids_before() -> None:
-    user, visitor = Identity(kind="record", value="user:u_1"), Identity(kind="visitor", value=ANONYMOUS)
+    user, visitor = (
+        Identity(kind=IdentityKind.RECORD, value="user:u_1"),
+        Identity(kind=IdentityKind.VISITOR, value=ANONYMOUS),
+    )
     tie, profile, action = _read("$identify", distinct_id="u_1", _anon_distinct_id=ANONYMOUS, _set={"plan": "a"})
     assert (tie.kind, tie.identities) == ("identify", (user, visitor))
     assert (profile.data, action.name) == ({"plan": "a"}, "$identify")

@@ -19,7 +19,7 @@ from adapters.salesforce.client import failure_of
 from adapters.salesforce.webhook import long_id
 from connector.adapter_kit.contract import Delivery, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Identity, Kind
+from connector.core.event import Event, Identity, IdentityKind, Kind
 from connector.emulators.salesforce.state import INTEGRATION, ORGANIZATION, USERS, make_id
 from tests.adapters.builders import only, update_of, whole
 from tests.adapters.salesforce.fake import NOW, URL, FakeOrg, connection
@@ -250,9 +250,9 @@ def test_a_record_becomes_identity_stage_owner_and_profile(org: FakeOrg) -> None
         (kind, NOW) for kind in (Kind.IDENTIFY, Kind.STAGE, Kind.OWNER, Kind.PROFILE)
     ]
     assert set(events[0].identities) == {
-        Identity(kind="record", value=f"Lead:{lead}"),
-        Identity(kind="email", value="ann@example.com"),
-        Identity(kind="phone", value="+49151234"),
+        Identity(kind=IdentityKind.RECORD, value=f"Lead:{lead}"),
+        Identity(kind=IdentityKind.EMAIL, value="ann@example.com"),
+        Identity(kind=IdentityKind.PHONE, value="+49151234"),
     }
     assert only(events, Kind.STAGE).stage == "Open - Not Contacted"
     assert (only(events, Kind.OWNER).owner, only(events, Kind.OWNER).owner_email) == (KEN.id, KEN.email)

@@ -16,7 +16,7 @@ from adapters.standard import Standard
 from connector.adapter_kit.contract import Adapter, Answer, Catalog, Delivery, Pushed, PushOutcome, Update
 from connector.adapter_kit.signatures import verify_webhook
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
-from connector.core.event import Event, Identity, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, RecordRef
 from tests.adapters.support import Case, FakeApi, answer, read_http, shown, write_http
 
 NOW: Final = datetime(2026, 3, 4, 5, 26, 20, tzinfo=UTC)
@@ -212,16 +212,16 @@ def test_identities_of_the_subject_come_first_and_once() -> None:
         subject={"visitor": "v", **SUBJECT}, identities={"email": "A@example.com", "id": "7"}, object="contact"
     )
     assert event.identities == (
-        Identity(kind="email", value="a@example.com"),
-        Identity(kind="visitor", value="v"),
-        Identity(kind="record", value="contact:7"),
+        Identity(kind=IdentityKind.EMAIL, value="a@example.com"),
+        Identity(kind=IdentityKind.VISITOR, value="v"),
+        Identity(kind=IdentityKind.RECORD, value="contact:7"),
     )
     assert event.record is None
 
 
 def test_further_identities_are_read_on_identify_lines_only() -> None:
     event = _event(type="trigger", trigger="t", identities={"email": "b@example.com"})
-    assert event.identities == (Identity(kind="email", value="a@example.com"),)
+    assert event.identities == (Identity(kind=IdentityKind.EMAIL, value="a@example.com"),)
 
 
 @pytest.mark.parametrize(

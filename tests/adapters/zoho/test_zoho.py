@@ -17,7 +17,7 @@ from adapters.zoho import Zoho
 from adapters.zoho.client import failure_of, is_address
 from connector.adapter_kit.contract import Delivery, PushOutcome, Update
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event, Identity, Kind
+from connector.core.event import Event, Identity, IdentityKind, Kind
 from connector.emulators.zoho.crm import FIRST_CHANNEL, TOKEN
 from connector.emulators.zoho.state import CONNECTOR, USERS
 from tests.adapters.builders import only, update_of, whole
@@ -168,9 +168,9 @@ def test_a_record_becomes_identity_stage_owner_and_profile(account: FakeAccount)
         (kind, NOW) for kind in (Kind.IDENTIFY, Kind.STAGE, Kind.OWNER, Kind.PROFILE)
     ]
     assert set(events[0].identities) == {
-        Identity(kind="record", value=f"Leads:{lead}"),
-        Identity(kind="email", value="ann@example.com"),
-        Identity(kind="phone", value="09012345678"),
+        Identity(kind=IdentityKind.RECORD, value=f"Leads:{lead}"),
+        Identity(kind=IdentityKind.EMAIL, value="ann@example.com"),
+        Identity(kind=IdentityKind.PHONE, value="09012345678"),
     }
     assert only(events, Kind.STAGE).stage == "Not Contacted"
     assert (only(events, Kind.OWNER).owner, only(events, Kind.OWNER).owner_email) == (REN.id, REN.email)

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from connector.core.errors import CrmRefused, CrmUnavailable, WrongSetting
-from connector.core.event import Event, Identity
+from connector.core.event import Event, Identity, IdentityKind
 from connector.operations.flow import sweep
 from connector.operations.imports.backfill import BEGINNING, OVERLAP, Progress, backfill, listed
 from connector.operations.subjects import show
@@ -97,7 +97,7 @@ def test_another_since_begins_anew(runtime: Runtime, script: Script, monkeypatch
 
 def test_nobody_is_mailed_and_the_notices_are_recorded(selling: Runtime, clock: Clock) -> None:
     script = add_scripted(selling)
-    lead = Identity(kind="email", value="lead@customer.example")
+    lead = Identity(kind=IdentityKind.EMAIL, value="lead@customer.example")
     owner = "hana@example.jp"
     told = stage_event(1, 0.002)
     events = [

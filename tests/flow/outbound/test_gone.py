@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.operations.flow import build_processor
 from connector.runtime.parts import Runtime
 from connector.store import subjects
@@ -16,7 +16,7 @@ from tests.flow.senders import add_connection
 from tests.flow.store_queries import subject_of, updates
 
 REF = RecordRef(object="lead", id="1")
-NAMES = (Identity(kind="record", value="lead:1"), Identity(kind="email", value="a@b.example"))
+NAMES = (Identity(kind=IdentityKind.RECORD, value="lead:1"), Identity(kind=IdentityKind.EMAIL, value="a@b.example"))
 
 
 def _event(key: str, days: float, kind: Kind, stage: str | None = None) -> Event:

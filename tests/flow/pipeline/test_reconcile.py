@@ -12,7 +12,7 @@ from rq.timeouts import JobTimeoutException
 
 from connector.adapter_kit.contract import Answer
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
-from connector.core.event import Event, Identity, Kind, RecordRef
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.operations.flow import build_reconciler
 from connector.pipeline import reconcile as module
 from connector.pipeline.reconcile import FIRST, OVERLAP, Patient
@@ -32,7 +32,7 @@ def script(runtime: Runtime) -> Script:
 
 def stage_event(number: int, days: float, stage: str = "new") -> Event:
     record = RecordRef(object="lead", id="L")
-    identity = Identity(kind="record", value="lead:L")
+    identity = Identity(kind=IdentityKind.RECORD, value="lead:L")
     at = NOW - timedelta(days=days)
     common: dict[str, Any] = {"record": record, "identities": (identity,), "is_lead": True}
     return Event(key=f"e{number}", at=at, kind=Kind.STAGE, stage=stage, **common)
