@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from connector.core.errors import NotFound
@@ -38,6 +39,7 @@ def listed(
         find(runtime, of)
     rows = runtime.database.pages(
         lambda connection, after, limit: queries.listed(connection, of=of, outcome=outcome, after=after, limit=limit),
+        id_of=itemgetter("id"),
         size=page,
         most=most,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from connector.intake.receive import Intake, Writer
-from connector.outbound.notify import Notifier
+from connector.outbound.notify import Notifier, open_channel
 from connector.outbound.push import Pusher
-from connector.outbound.smtp import MailServer
 from connector.pipeline import remap as remapping
 from connector.pipeline import sweep as sweeping
 from connector.pipeline.apply import Context
@@ -17,6 +17,7 @@ from connector.pipeline.process import Processor
 from connector.pipeline.reconcile import Reconciler
 from connector.pipeline.sweep import Swept
 from connector.runtime.parts import Runtime
+from connector.runtime.retry import MAIL, UPDATE
 from connector.store.rows import Row
 
 
@@ -62,21 +63,22 @@ def build_pusher(parts: Runtime) -> Pusher:
         api_for=parts.api_for,
         clock=parts.clock,
         lease=timedelta(seconds=parts.config.lease_seconds),
-        give_up=timedelta(hours=parts.config.push_give_up_hours),
+        retry=replace(UPDATE, span=timedelta(hours=parts.config.push_give_up_hours)),
     )
 
 
 def build_notifier(parts: Runtime) -> Notifier | None:
-    """What mails notices; None: no mail server is set."""
-    if parts.config.smtp is None:
+    """What sends notices; None: no way to people is set."""
+    channel = open_channel(parts.config)
+    if channel is None:
         return None
     return Notifier(
         database=parts.database,
         ruleset=parts.ruleset,
-        server=MailServer(parts.config.smtp),
+        channel=channel,
         clock=parts.clock,
         lease=timedelta(seconds=parts.config.lease_seconds),
-        give_up=timedelta(hours=parts.config.push_give_up_hours),
+        retry=replace(MAIL, span=timedelta(hours=parts.config.push_give_up_hours)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from connector.core.errors import NotFound
@@ -26,11 +27,12 @@ def listed(
         find(runtime, of)
     rows = runtime.database.pages(
         lambda connection, after, limit: outbox.listed(connection, of=of, outcome=outcome, after=after, limit=limit),
+        id_of=attrgetter("id"),
         size=page,
         most=most,
     )
     for row in rows:
-        yield {key: row[key] for key in _ENTRY}
+        yield {key: getattr(row, key) for key in _ENTRY}
 
 
 def retry(runtime: Runtime, ids: Sequence[str] = (), *, of: str | None = None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from connector.store import connections as audit
 from connector.store import outbox
 from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
+from connector.store.outbox import OutboxEntry
 from connector.store.rows import Row
 from connector.what_if.simulate import ended
 
@@ -40,7 +42,7 @@ def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> 
         identities = queries.identities_of(connection, [row["id"] for row in rows])
         return [line(row, identities[row["id"]]) for row in rows]
 
-    for row in runtime.database.pages(read, size=page):
+    for row in runtime.database.pages(read, id_of=itemgetter("id"), size=page):
         yield dict(row)
 
 
@@ -184,12 +186,12 @@ def _end(row: Row) -> dict[str, Any]:
     }
 
 
-def _record(record: Row, push: Row | None) -> dict[str, Any]:
+def _record(record: Row, push: OutboxEntry | None) -> dict[str, Any]:
     shown = ("outcome", "attempts", "next_attempt_at", "finished_at", "error")
     return {
         "connection": record["connection"],
         "object": record["object"],
         "id": record["external_id"],
         **{key: record[key] for key in ("stage", "pipeline", "stage_at", "is_gone")},
-        "push": {key: push[key] for key in shown} if push else None,
+        "push": {key: getattr(push, key) for key in shown} if push else None,
     }

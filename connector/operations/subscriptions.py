@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -13,14 +13,12 @@ from connector.core.errors import CrmError, CrmUnavailable
 from connector.runtime.connections import Connected
 from connector.runtime.keeper import DatabaseKeeper
 from connector.runtime.parts import Runtime
+from connector.runtime.retry import SUBSCRIPTION
 from connector.store import connections as queries
 from connector.store.rows import Row
 
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """When what needs no renewal is due again."""
-AGAIN: Final = timedelta(minutes=15)
-AGAIN_REFUSED: Final = timedelta(hours=6)
-"""Pauses after a failure: the system was away, or it refused for a reason that a person has to remove."""
 ADDRESS: Final = "webhook address"
 """The name under which is kept what address was registered; no adapter keeps anything by it."""
 log: Final = structlog.get_logger(__name__)
@@ -44,14 +42,14 @@ def subscribe_all(runtime: Runtime, has_time: Callable[[], bool]) -> None:
 def subscribe(runtime: Runtime, connected: Connected, row: Row) -> datetime:
     """Register one connection's webhooks; when to do so again (UTC), which is stored. Failures are logged."""
     now, url = runtime.clock(), runtime.config.webhook_url(connected.name)
-    again = now + AGAIN_REFUSED
+    again = now + SUBSCRIPTION.most
     is_done = False
     try:
         again = connected.adapter.subscribe(url, now, runtime.api_for(connected)) or NEVER
         is_done = True
     except CrmError as error:
         if isinstance(error, CrmUnavailable):
-            again = now + max(AGAIN, timedelta(seconds=error.retry_after or 0.0))
+            again = now + SUBSCRIPTION.pause(1, error.retry_after)
         log.warning("webhooks not registered", connection=connected.name, error=str(error), again=again.isoformat())
     except BaseTimeoutException:
         raise

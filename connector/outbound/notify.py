@@ -1,28 +1,36 @@
-"""Notices go from the outbox to people: one mail per subject or one digest, each once, tried again by rule."""
+"""Notices go from the outbox to people: one message per subject or one digest, each once, tried again by rule."""
 
 from __future__ import annotations
 
-import random
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.calendar import day_start
 from connector.core.engine import Ruleset
 from connector.i18n.statuses import labels_in
-from connector.outbound.messages import Known, Letter, compose, known, letters
-from connector.outbound.smtp import Fate, MailServer, Sent
+from connector.outbound.messages import (
+    Message,
+    MessageResult,
+    NoticeGroup,
+    Sent,
+    SubjectSummary,
+    compose,
+    group_notices,
+    summarize,
+)
+from connector.outbound.smtp import open_mail
 from connector.runtime import metrics
+from connector.runtime.leases import Lease, Leases
+from connector.runtime.retry import RetryPolicy
+from connector.runtime.settings import Config
 from connector.store import notices, outbox
 from connector.store import subjects as subject_queries
 from connector.store.database import Database
-from connector.store.rows import Row
+from connector.store.notices import NoticeEntry, SubjectProfile
 
 BATCH: Final = 20
 SETTLED: Final = timedelta(minutes=2)
@@ -30,172 +38,171 @@ SETTLED: Final = timedelta(minutes=2)
 LONGEST_WAIT: Final = timedelta(hours=3)
 """A subject that cannot be swept holds up the digests of its day no longer than this."""
 LOOK_AGAIN: Final = timedelta(seconds=30)
-BACKOFF: Final = timedelta(seconds=10)
-BACKOFF_MOST: Final = timedelta(minutes=15)
-REFUSALS: Final = 3
-"""A refused mail is tried this often, then it is dead until somebody retries it by hand."""
 LATE_FOR_DIGEST: Final = "the day's digest had been mailed before this came in"
 log: Final = structlog.get_logger(__name__)
 
 
+class Channel(Protocol):
+    """A way to people. It may keep a connection open from one message to the next."""
+
+    def send(self, message: Message) -> Sent:
+        """Send a message to one person; never raises for what the network or the other side does."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open; the next message opens it again."""
+        ...
+
+
+CHANNELS: Final[Mapping[str, Callable[[Config], Channel | None]]] = {"mail": open_mail}
+"""Each way to people by name: what opens it as it is set, or gives None where it is not. The first one set is used."""
+
+
+def open_channel(config: Config) -> Channel | None:
+    """The way to people that is set; None: there is none."""
+    opened = (open_it(config) for open_it in CHANNELS.values())
+    return next((channel for channel in opened if channel is not None), None)
+
+
 class Notifier:
-    """Mails what waits in the outbox. What two of them do at once is done by one of them."""
+    """Sends the notices that wait in the outbox. What two of them do at once is done by one of them.
+
+    `retry`: how a message is tried again; its attempts are refusals, its span is how long nobody may answer.
+    """
 
     def __init__(
         self,
         *,
         database: Database,
         ruleset: Ruleset,
-        server: MailServer,
+        channel: Channel,
         clock: Callable[[], datetime],
         lease: timedelta,
-        give_up: timedelta,
+        retry: RetryPolicy,
     ) -> None:
         self._database = database
         self._ruleset = ruleset
-        self._server = server
+        self._channel = channel
         self._clock = clock
-        self._lease = lease
-        self._give_up = give_up
+        self._leases = Leases(database=database, renew=outbox.renew, clock=clock, length=lease)
+        self._retry = retry
         self._labels = labels_in("en", ruleset.statuses.values())
 
     def drain(self, has_time: Callable[[], bool]) -> int:
-        """Mail what is due until nothing is left, the server is away or the time is up; how many mails were sent."""
+        """Send what is due until nothing is left, nothing gets through or the time is up; how many were sent."""
         count = 0
         try:
-            while has_time() and (taken := self._database.attempt(self._take)) is not None:
-                sent = self._send_all(taken, has_time)
+            while has_time() and (claimed := self._database.attempt(self._claim)) is not None:
+                sent = self._send_all(claimed, has_time)
                 if sent is None:
                     break
                 count += sent
         finally:
-            self._server.close()
+            self._channel.close()
         return count
 
-    def _take(self, connection: Connection) -> list[Letter] | None:
-        """Claim the letters of what is due; None: nothing is. What is due and not ready is put off."""
+    def _claim(self, connection: Connection) -> list[NoticeGroup] | None:
+        """Claim the messages of what is due; None: nothing is. What is due and not ready is put off."""
         now = self._clock()
         due = notices.due(connection, now, BATCH)
         if not due:
             return None
-        ready = [one if not one.is_digest else self._whole(connection, one, now) for one in letters(due)]
-        found = [one for one in ready if one is not None]
-        mine = notices.claim(connection, [of for one in found for of in one.ids], now, now + self._lease)
-        return [one for one in found if mine.issuperset(one.ids)]
+        ready = [
+            group if not group.is_digest else self._whole_digest(connection, group, now) for group in group_notices(due)
+        ]
+        found = [group for group in ready if group is not None]
+        ids = [notice for group in found for notice in group.ids]
+        ours = notices.claim(connection, ids, now, now + self._leases.length)
+        return [group for group in found if ours.issuperset(group.ids)]
 
-    def _whole(self, connection: Connection, letter: Letter, now: datetime) -> Letter | None:
+    def _whole_digest(self, connection: Connection, group: NoticeGroup, now: datetime) -> NoticeGroup | None:
         """A digest with all its entries, once no more are to come; there is one per recipient, rule and day."""
-        rows = notices.digest(connection, letter.key, day_start(letter.day, self._ruleset.zone))
-        waiting = [row for row in rows if row["outcome"] == outbox.WAITING]
-        due = [row["id"] for row in waiting if row["next_attempt_at"] <= now]
-        if any(row["outcome"] == "done" for row in rows):
+        entries = notices.digest(connection, group.key, day_start(group.day, self._ruleset.zone))
+        waiting = [entry for entry in entries if entry.outcome == outbox.WAITING]
+        due = [entry.id for entry in waiting if entry.next_attempt_at <= now]
+        if any(entry.outcome == outbox.DONE for entry in entries):
             notices.finish(connection, due, "gone", LATE_FOR_DIGEST, now)
             return None
-        ready_at = self._ready_at(connection, waiting, letter.day, now)
+        ready_at = self._ready_at(connection, waiting, group.day, now)
         if ready_at > now:
-            outbox.renew(connection, due, ready_at)
+            notices.wait_until(connection, due, ready_at)
             return None
-        return letters(waiting)[0]
+        return group_notices(waiting)[0]
 
-    def _ready_at(self, connection: Connection, rows: Sequence[Row], day: int, now: datetime) -> datetime:
+    def _ready_at(self, connection: Connection, entries: Sequence[NoticeEntry], day: int, now: datetime) -> datetime:
         """When to look at a digest again; a time that is not in the future: it is ready."""
-        newest: datetime = max(row["created_at"] for row in rows)
-        wait: datetime = max(newest + SETTLED, *(row["next_attempt_at"] for row in rows))
+        newest = max(entry.created_at for entry in entries)
+        wait = max(newest + SETTLED, *(entry.next_attempt_at for entry in entries))
         if wait <= now < newest + LONGEST_WAIT and subject_queries.due(connection, day, 1):
             return now + LOOK_AGAIN
         return wait
 
-    def _send_all(self, taken: Sequence[Letter], has_time: Callable[[], bool]) -> int | None:
-        """Send claimed letters and settle each; how many were sent, None: no more get through now."""
+    def _send_all(self, claimed: Sequence[NoticeGroup], has_time: Callable[[], bool]) -> int | None:
+        """Send claimed messages and record each result; how many were sent, None: no more get through now."""
         count = 0
         with self._database.read() as connection:
-            subjects = _subjects(connection, {row["subject"] for one in taken for row in one.rows})
-        left = {of for one in taken for of in one.ids}
-        with self._kept(left):
-            for letter in taken:
+            subjects = _summaries(connection, {entry.subject for group in claimed for entry in group.entries})
+        left = {notice for group in claimed for notice in group.ids}
+        lease = Lease(ids=frozenset(left), until=self._clock() + self._leases.length)
+        with self._leases.renewed(lease):
+            for group in claimed:
                 if not has_time():
                     break
-                sent = self._send(letter, subjects)
-                metrics.count_mail(sent.fate)
-                self._settle(letter, sent, left)
-                if sent.fate is Fate.DOWN:
+                sent = self._send(group, subjects)
+                metrics.count_mail(sent.result)
+                self._record_result(group, sent, left)
+                if sent.result is MessageResult.DOWN:
                     return None
-                left.difference_update(letter.ids)
-                count += sent.fate is Fate.SENT
+                left.difference_update(group.ids)
+                count += sent.result is MessageResult.SENT
         if left:
             with self._database.write() as connection:
-                outbox.renew(connection, left, self._clock())
+                notices.wait_until(connection, left, self._clock())
         return count
 
-    def _send(self, letter: Letter, subjects: Mapping[str, Known]) -> Sent:
+    def _send(self, group: NoticeGroup, subjects: Mapping[str, SubjectSummary]) -> Sent:
         try:
-            message = compose(letter, subjects, self._labels, sender=self._server.sender, now=self._clock())
-        except ValueError as error:
-            return Sent(fate=Fate.REFUSED, reason=str(error))
-        except Exception as error:  # whatever is wrong with one letter must not hold up the others
-            log.exception("a mail cannot be written", notices=letter.ids)
-            return Sent(fate=Fate.REFUSED, reason=f"{type(error).__name__}: {error}")
-        return self._server.send(message, letter.to)
+            return self._channel.send(compose(group, subjects, self._labels, self._clock()))
+        except Exception as error:  # whatever is wrong with one message must not hold up the others
+            log.exception("a message cannot be written", notices=group.ids)
+            return Sent(result=MessageResult.REFUSED, reason=f"{type(error).__name__}: {error}")
 
-    def _settle(self, letter: Letter, sent: Sent, left: set[str]) -> None:
+    def _record_result(self, group: NoticeGroup, sent: Sent, left: set[str]) -> None:
         now = self._clock()
-        since = min((row["failing_since"] for row in letter.rows if row["failing_since"]), default=now)
-        is_dead = (sent.fate is Fate.REFUSED and max(row["attempts"] for row in letter.rows) + 1 >= REFUSALS) or (
-            sent.fate is Fate.LATER and now - since >= self._give_up
-        )
-        if sent.fate is not Fate.SENT:
-            log.warning("a mail was not sent", fate=sent.fate, reason=sent.reason, is_dead=is_dead)
+        failing = now - min((entry.failing_since for entry in group.entries if entry.failing_since), default=now)
+        attempts = max(entry.attempts for entry in group.entries) + 1
+        is_dead = {
+            MessageResult.REFUSED: self._retry.is_over(attempts=attempts),
+            MessageResult.LATER: self._retry.is_over(failing=failing),
+        }.get(sent.result, False)
+        if sent.result is not MessageResult.SENT:
+            log.warning("a message was not sent", result=sent.result, reason=sent.reason, is_dead=is_dead)
         with self._database.write() as connection:
-            if sent.fate is Fate.SENT:
-                notices.finish(connection, letter.ids, "done", None, now)
-            elif sent.fate is Fate.DOWN:
-                notices.postpone_all(connection, left, now + _pause(now - since), sent.reason, now)
+            if sent.result is MessageResult.SENT:
+                notices.finish(connection, group.ids, outbox.DONE, None, now)
             elif is_dead:
-                notices.finish(connection, letter.ids, "dead", sent.reason, now)
+                notices.finish(connection, group.ids, outbox.DEAD, sent.reason, now)
             else:
-                notices.postpone(connection, letter.ids, now + _pause(now - since), sent.reason, now)
-
-    @contextmanager
-    def _kept(self, ids: set[str]) -> Iterator[None]:
-        """Renew the leases of `ids` meanwhile: however slow the server is, nobody else sends the same."""
-        is_over = threading.Event()
-
-        def keep() -> None:
-            while not is_over.wait(self._lease.total_seconds() / 3):
-                try:
-                    with self._database.write() as connection:
-                        outbox.renew(connection, ids.copy(), self._clock() + self._lease)
-                except SQLAlchemyError as error:
-                    log.warning("leases of notices cannot be renewed", error=type(error).__name__)
-
-        keeper = threading.Thread(target=keep, name="notify-keep", daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            keeper.join()
+                until = now + self._retry.pause_since(failing)
+                if sent.result is MessageResult.DOWN:
+                    notices.postpone_all(connection, left, until, sent.reason, now)
+                else:
+                    notices.postpone(connection, group.ids, until, sent.reason, now)
 
 
-def _subjects(connection: Connection, ids: set[str]) -> dict[str, Known]:
-    """What is known of subjects; of one that was merged into another, what is known of that."""
-    rows: dict[str, Row] = {}
+def _summaries(connection: Connection, ids: set[str]) -> dict[str, SubjectSummary]:
+    """What messages say of subjects; of one that was merged into another, what is known of that."""
+    profiles: dict[str, SubjectProfile] = {}
     wanted = ids
     while wanted:
-        rows |= subject_queries.states(connection, wanted)
-        wanted = {row["merged_into"] for row in rows.values() if row["merged_into"]} - rows.keys()
-    identities = subject_queries.identities_of(connection, rows.keys())
+        profiles |= notices.profiles(connection, wanted)
+        wanted = {one.merged_into for one in profiles.values() if one.merged_into} - profiles.keys()
+    identities = subject_queries.identities_of(connection, profiles.keys())
     found = {}
     for subject in ids:
-        of = subject
-        while of in rows and rows[of]["merged_into"]:
-            of = rows[of]["merged_into"]
-        state = (rows[of]["state"] if of in rows else None) or {}
-        found[subject] = known(of, state.get("profile", {}), identities.get(of, ()))
+        survivor = subject
+        while survivor in profiles and (merged_into := profiles[survivor].merged_into):
+            survivor = merged_into
+        profile = profiles[survivor].profile if survivor in profiles else {}
+        found[subject] = summarize(survivor, profile, identities.get(survivor, ()))
     return found
-
-
-def _pause(failing: timedelta) -> timedelta:
-    """As long again as it has been failing, with jitter."""
-    share: float = random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-    return min(max(failing, BACKOFF), BACKOFF_MOST) * share

@@ -11,28 +11,20 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from connector.adapter_kit.contract import Api, Pushed, PushOutcome, Update
+from connector.adapter_kit.contract import EMPTIED_STAGE, Api, Pushed, PushOutcome, Update
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, IdentityKind, RecordRef
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.i18n.statuses import labels_in
-from connector.outbound.sending import (
-    REFUSED,
-    Sending,
-    echoed,
-    end_of,
-    later,
-    ledger_rows,
-    pause_of,
-    refusals_of,
-    result_of,
-)
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
+from connector.runtime.leases import Lease, Leases
+from connector.runtime.retry import RetryPolicy
 from connector.store import outbox
 from connector.store import subjects as subject_queries
-from connector.store.database import Database
+from connector.store.database import Database, new_id
+from connector.store.outbox import ClaimedUpdate, RecordToPush, UpdateResult
 from connector.store.rows import Row
 
 BATCH: Final = 48
@@ -41,21 +33,23 @@ SENDERS: Final = 16
 LONGEST_REASON: Final = 2000
 LEFT_ALONE: Final = timedelta(seconds=15)
 WAIT_SECONDS: Final = 0.05
-RENEWED: Final = 2 / 3
-"""A lease is renewed when less than this share of it is left."""
 log: Final = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Flight:
-    """Entries that are being sent, ours until the lease ends."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """An entry of the outbox on its way, its record, and the update (None: there is nothing to send)."""
 
-    ids: Sequence[str]
-    until: datetime
+    entry: ClaimedUpdate
+    record: RecordToPush
+    update: Update | None
 
 
 class Pusher:
-    """Works off the outbox; each connection has its own share: a slow or broken system holds up only itself."""
+    """Works off the outbox; each connection has its own share: a slow or broken system holds up only itself.
+
+    `retry`: how an update is tried again; its attempts are refusals, its span is how long nobody may answer.
+    """
 
     def __init__(
         self,
@@ -66,7 +60,7 @@ class Pusher:
         api_for: Callable[[Connected], Api],
         clock: Callable[[], datetime],
         lease: timedelta,
-        give_up: timedelta,
+        retry: RetryPolicy,
     ) -> None:
         self._database = database
         self._connections = connections
@@ -74,9 +68,9 @@ class Pusher:
         self._labels = labels_in("en", ruleset.statuses.values())
         self._api_for = api_for
         self._clock = clock
-        self._lease = lease
-        self._give_up = give_up
-        self._in_flight: dict[str, _Flight] = {}
+        self._leases = Leases(database=database, renew=outbox.renew, clock=clock, length=lease)
+        self._retry = retry
+        self._in_flight: dict[str, Lease] = {}
         self._left_alone: dict[str, datetime] = {}
 
     def drain(self, has_time: Callable[[], bool]) -> int:
@@ -94,7 +88,7 @@ class Pusher:
                 if not sending:
                     return count
                 done, _ = wait(sending, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
-                self._keep()
+                self._leases.renew(list(self._in_flight.values()))
                 for future in done:
                     name = sending.pop(future)
                     if (error := future.exception()) is None:
@@ -102,41 +96,6 @@ class Pusher:
                     else:
                         log.error("push failed", connection=name, exc_info=error)
                         self._left_alone[name] = self._clock() + LEFT_ALONE
-
-    def push_batch(self, name: str) -> int:
-        """Claim, send and settle one batch of a connection; how many entries it had."""
-        connected = self._connections.get(name)
-        if connected is None or connected.is_paused:
-            return 0
-        now = self._clock()
-        with self._database.write() as connection:
-            rows = outbox.claim(connection, outbox.UPDATE, name, now, lease=self._lease, limit=BATCH)
-            sending = self._prepare(connection, rows, connected)
-        self._in_flight[name] = _Flight(ids=[row["id"] for row in rows], until=now + self._lease)
-        try:
-            self._finish(connected, sending)
-        finally:
-            del self._in_flight[name]
-        return len(sending)
-
-    def _keep(self) -> None:
-        """Renew the leases of what is being sent: however slow a system is, nobody else sends the same meanwhile."""
-        now = self._clock()
-        for flight in list(self._in_flight.values()):
-            if flight.until - now < self._lease * RENEWED:
-                with self._database.write() as connection:
-                    outbox.renew(connection, flight.ids, now + self._lease, before=flight.until)
-                flight.until = now + self._lease
-
-    def _finish(self, connected: Connected, sending: Sequence[Sending]) -> None:
-        name = connected.name
-        updates = [one.update for one in sending if one.update is not None]
-        started = self._clock()
-        results = self._send(connected, updates) if updates else {}
-        metrics.observe_push(name, (self._clock() - started).total_seconds())
-        self._database.attempt(lambda connection: self._settle(connection, sending, results, connected))
-        for one in sending:
-            metrics.count_push(name, result_of(one, results).outcome.value)
 
     def waiting(self) -> list[str]:
         """The connections with updates that are due, without paused ones and those that are left alone."""
@@ -150,43 +109,56 @@ class Pusher:
             if name in known and not known[name].is_paused and self._left_alone.get(name, now) <= now
         ]
 
-    def _prepare(self, connection: Connection, rows: Sequence[Row], connected: Connected) -> list[Sending]:
-        """The updates for claimed entries from the subjects' present states; the ledger is written first."""
-        records = outbox.records_for(connection, {row["record"] for row in rows})
-        owned = {record["subject"] for record in records.values()}
-        subjects = subject_queries.states(connection, owned)
-        identities = subject_queries.identities_of(connection, owned)
-        sending = [
-            Sending(row=row, record=record, update=self._update(row, record, subjects[of], identities[of], connected))
-            for row in rows
-            if (record := records[row["record"]]) and (of := record["subject"])
-        ]
+    def push_batch(self, name: str) -> int:
+        """Claim and send one batch of a connection, and record the results; how many entries it had."""
+        connected = self._connections.get(name)
+        if connected is None or connected.is_paused:
+            return 0
         now = self._clock()
-        outbox.note_push(connection, [entry for one in sending for entry in ledger_rows(one, connected, now)])
+        with self._database.write() as connection:
+            claimed = outbox.claim(connection, name, now, lease=self._leases.length, limit=BATCH)
+            sending = self._prepare(connection, claimed, connected)
+        self._in_flight[name] = Lease(ids=[entry.id for entry in claimed], until=now + self._leases.length)
+        try:
+            self._push(connected, sending)
+        finally:
+            del self._in_flight[name]
+        return len(sending)
+
+    def _prepare(self, connection: Connection, claimed: Sequence[ClaimedUpdate], connected: Connected) -> list[Sending]:
+        """The updates for claimed entries from the subjects' present states; the ledger is written first."""
+        records = outbox.records_for(connection, {entry.record for entry in claimed})
+        identities = subject_queries.identities_of(connection, {record.subject for record in records.values()})
+        sending = []
+        for entry in claimed:
+            record = records[entry.record]
+            update = self._update(entry, record, identities[record.subject], connected)
+            sending.append(Sending(entry=entry, record=record, update=update))
+        now = self._clock()
+        outbox.note_push(connection, [row for one in sending for row in _ledger_rows(one, connected, now)])
         return sending
 
     def _update(
-        self, row: Row, record: Row, subject: Row, identities: Sequence[tuple[str, str]], connected: Connected
+        self, entry: ClaimedUpdate, record: RecordToPush, identities: Sequence[tuple[str, str]], connected: Connected
     ) -> Update | None:
-        status, since = str(subject["status"]), subject["since"]
-        seen = SeenRecord(**{name: record[name] for name in ("object", "pipeline", "stage", "is_gone")})
+        seen = SeenRecord(object=record.object, pipeline=record.pipeline, stage=record.stage, is_gone=record.is_gone)
         shown = ShownSubject(
-            status=status,
-            label=self._labels.get(status, status),
-            since=since,
-            owner=subject["owner"],
-            profile=(subject["state"] or {}).get("profile", {}),
+            status=record.status,
+            label=self._labels.get(record.status, record.status),
+            since=record.since,
+            owner=record.owner,
+            profile=record.profile,
             identities=identities,
         )
         wanted = wanted_update(connected.rules, seen, shown, self._zone)
         if wanted is None or wanted.is_empty:
             return None
         return Update(
-            key=f"{row['id']}.{row['revision']}",
-            record=RecordRef(object=record["object"], id=record["external_id"]),
-            status=status,
+            key=f"{entry.id}.{entry.revision}",
+            record=RecordRef(object=record.object, id=record.external_id),
+            status=record.status,
             label=wanted.label,
-            since=since,
+            since=record.since,
             fields=wanted.fields,
             owner=wanted.owner,
             owner_field=wanted.owner_field,
@@ -194,45 +166,93 @@ class Pusher:
             identities=tuple(Identity(kind=IdentityKind(kind), value=value) for kind, value in identities),
         )
 
+    def _push(self, connected: Connected, sending: Sequence[Sending]) -> None:
+        updates = [one.update for one in sending if one.update is not None]
+        started = self._clock()
+        pushed = self._send(connected, updates) if updates else {}
+        metrics.observe_push(connected.name, (self._clock() - started).total_seconds())
+        results = [(one, _result(one, pushed)) for one in sending]
+        self._database.attempt(lambda connection: self._record_results(connection, results, connected))
+        for _, result in results:
+            metrics.count_push(connected.name, result.outcome.value)
+
     def _send(self, connected: Connected, updates: Sequence[Update]) -> Mapping[str, Pushed]:
+        """Results by the updates' keys."""
         try:
             pushed = connected.adapter.push(updates, self._api_for(connected))
         except CrmUnavailable as error:
-            pushed = [later(update, str(error), error.retry_after) for update in updates]
+            pushed = [_later(update, str(error), error.retry_after) for update in updates]
         except CrmError as error:
             pushed = [Pushed(key=one.key, outcome=PushOutcome.REFUSED, reason=str(error)) for one in updates]
         except Exception as error:
             log.exception("push failed", connection=connected.name)
-            pushed = [later(update, f"{type(error).__name__}: {error}", None) for update in updates]
+            pushed = [_later(update, f"{type(error).__name__}: {error}") for update in updates]
         return {one.key: one for one in pushed}
 
-    def _settle(
-        self, connection: Connection, sending: Sequence[Sending], results: Mapping[str, Pushed], connected: Connected
+    def _record_results(
+        self, connection: Connection, results: Sequence[tuple[Sending, Pushed]], connected: Connected
     ) -> None:
         now = self._clock()
-        finished: list[Row] = []
-        postponed: list[Row] = []
-        for one in sending:
-            pushed = result_of(one, results)
-            end = end_of(one.row, pushed, now, give_up=self._give_up)
-            why = pushed.reason and pushed.reason.replace("\0", "\ufffd")[:LONGEST_REASON]
-            common = {"of": one.row["id"], "at_revision": one.row["revision"], "why": why, "at": now}
-            if end is None:
-                until = now + pause_of(one.row["attempts"], pushed)
-                postponed.append({**common, "until": until, "kept": {REFUSED: refusals_of(one.row, pushed)}})
-            else:
-                finished.append({**common, "ended": end})
-        outbox.finish(connection, finished)
-        outbox.postpone(connection, postponed)
-        gone = {one.record["id"] for one in sending if result_of(one, results).outcome is PushOutcome.GONE}
+        outbox.record_results(connection, [self._end(one.entry, pushed, now) for one, pushed in results], now)
+        gone = {one.record.id for one, pushed in results if pushed.outcome is PushOutcome.GONE}
         if gone:
             outbox.note_gone(connection, gone, now)
         outbox.note_shown(
             connection,
             [
-                {"of": one.record["id"], "was": one.record["stage"], "now_in": stage}
-                for one in sending
-                if result_of(one, results).outcome is PushOutcome.DONE
-                and (stage := dict(echoed(one.update, connected)).get("stage")) is not None
+                {"of": one.record.id, "was": one.record.stage, "now_in": stage}
+                for one, pushed in results
+                if pushed.outcome is PushOutcome.DONE
+                and (stage := dict(_echoed(one.update, connected)).get("stage")) is not None
             ],
         )
+
+    def _end(self, entry: ClaimedUpdate, pushed: Pushed, now: datetime) -> UpdateResult:
+        """How an entry ends by its result, or when it is tried again."""
+        why = pushed.reason and pushed.reason.replace("\0", "\ufffd")[:LONGEST_REASON]
+        if pushed.outcome in {PushOutcome.DONE, PushOutcome.GONE}:
+            return UpdateResult(update=entry, outcome=pushed.outcome.value, why=why)
+        refusals = entry.refusals
+        if pushed.outcome is PushOutcome.REFUSED:
+            refusals += 1
+            is_over = self._retry.is_over(attempts=refusals)
+        else:
+            is_over = self._retry.is_over(failing=now - (entry.failing_since or now))
+        if is_over:
+            return UpdateResult(update=entry, outcome=outbox.DEAD, why=why)
+        until = now + self._retry.pause(entry.attempts, pushed.retry_after)
+        return UpdateResult(update=entry, outcome=outbox.WAITING, why=why, until=until, refusals=refusals)
+
+
+def _later(update: Update, reason: str, retry_after: float | None = None) -> Pushed:
+    """The update is to be tried again, in `retry_after` seconds where that is known."""
+    return Pushed(key=update.key, outcome=PushOutcome.LATER, reason=reason, retry_after=retry_after)
+
+
+def _result(one: Sending, pushed: Mapping[str, Pushed]) -> Pushed:
+    """What became of it, by the keys of the updates."""
+    if one.update is None:
+        return Pushed(key="", outcome=PushOutcome.DONE, reason="nothing to send")
+    return pushed.get(one.update.key) or _later(one.update, "the adapter gave no result")
+
+
+def _echoed(update: Update | None, connected: Connected) -> list[tuple[str, str]]:
+    """What of an update will show in the system's own events, in this order: `stage` or `owner`, and the value."""
+    if update is None:
+        return []
+    found: list[tuple[str, str]] = []
+    for name, value in update.fields.items():
+        word = connected.adapter.ECHOES.get(name)
+        if word == EMPTIED_STAGE:
+            found += [("stage", ""), ("stage", str(value))]
+        elif word is not None:
+            found.append((word, str(value)))
+    return [*found, ("owner", update.owner)] if update.owner is not None else found
+
+
+def _ledger_rows(one: Sending, connected: Connected, now: datetime) -> list[Row]:
+    """Rows of the echo ledger for what is being sent; `now` aware UTC."""
+    return [
+        {"id": new_id(now), "record": one.record.id, "field": word, "value": value.casefold(), "at": now}
+        for word, value in _echoed(one.update, connected)
+    ]

@@ -20,6 +20,7 @@ from connector.core.errors import BadPayload, CrmError, CrmUnavailable
 from connector.core.event import Event
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
+from connector.runtime.retry import READING
 from connector.store import connections as queries
 from connector.store.database import Database
 
@@ -28,8 +29,6 @@ OVERLAP: Final = timedelta(minutes=15)
 FIRST: Final = timedelta(days=7)
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BATCH: Final = 500
-TRIES: Final = 5
-LONGEST_PAUSE: Final = 15.0
 UNREADABLE: Final = "unreadable"
 KNOWN: Final = frozenset({"duplicate", "echo", "dead", UNREADABLE})
 """Outcomes of events that were there already, or could not be written: those were not found by reconciliation."""
@@ -149,16 +148,17 @@ class Patient:
         return self._api.kept(name)
 
     def call(self, method: str, url: str, **content: Any) -> Answer:
-        """As `Api.call`, up to `TRIES` times."""
-        for number in range(1, TRIES):
+        """As `Api.call`, tried again as the policy says; but nobody waits for longer than its longest pause."""
+        attempts = 0
+        while True:
+            attempts += 1
             try:
                 return self._api.call(method, url, **content)
             except CrmUnavailable as error:
-                pause = error.retry_after or float(number)
-                if pause > LONGEST_PAUSE:
+                pause = READING.pause(attempts, error.retry_after)
+                if READING.is_over(attempts=attempts) or pause > READING.most:
                     raise
-                self._sleep(pause)
-        return self._api.call(method, url, **content)
+                self._sleep(pause.total_seconds())
 
 
 def _found(counts: Counter[str]) -> int:

@@ -14,9 +14,8 @@ from functools import partial
 from typing import IO, Final
 
 from connector.processes.output import Lines, Output
+from connector.runtime.retry import RESTART
 
-_SHORTEST_DELAY: Final = 0.2
-_LONGEST_DELAY: Final = 30.0
 _LONG_LIFE: Final = 10.0
 """Seconds; what lived that long before it ended has not failed to start."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -115,7 +114,7 @@ class Child:
     def postpone(self, now: float) -> float:
         """Say when it starts again, by how often it failed in a row; the seconds until then."""
         self._failures = self._failures + 1 if now - self._started < _LONG_LIFE else 0
-        delay: float = min(_SHORTEST_DELAY * 2 ** max(self._failures - 1, 0), _LONGEST_DELAY)
+        delay = RESTART.pause(self._failures).total_seconds()
         self.due = now + delay
         return delay
 

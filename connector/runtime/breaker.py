@@ -11,6 +11,8 @@ from typing import Final, TypeAlias
 from redis import Redis, RedisError
 from redis.client import Pipeline
 
+from connector.runtime.retry import CIRCUIT, RetryPolicy
+
 _AWAY: Final = 5.0
 """Seconds for which Redis is left alone after it failed, so that no call waits for its time-out again."""
 
@@ -30,7 +32,7 @@ _CLOSED: Final = Circuit()
 
 
 class CircuitBreaker:
-    """Opens after `threshold` failures in a row, for `cool_down` seconds, doubled at each failed try up to `longest`.
+    """Opens after `threshold` failures in a row, for as long as `retry` says for so many failed tries of one call.
 
     `redis`: shares the circuit between processes; without it, or while it is away, each process has its own. `clock`:
     seconds since the epoch, as `time.time`. `trial`: seconds after which a try that never reported back is forgotten.
@@ -43,8 +45,7 @@ class CircuitBreaker:
         redis: Redis | None,
         clock: Callable[[], float],
         threshold: int = 5,
-        cool_down: float = 15.0,
-        longest: float = 600.0,
+        retry: RetryPolicy = CIRCUIT,
         trial: float = 60.0,
         prefix: str = "connector:breaker",
     ) -> None:
@@ -52,8 +53,7 @@ class CircuitBreaker:
         self._key = f"{prefix}:{connection}"
         self._clock = clock
         self._threshold = threshold
-        self._cool_down = cool_down
-        self._longest = longest
+        self._retry = retry
         self._trial = trial
         self._own = _CLOSED
         self._lock = Lock()
@@ -87,9 +87,9 @@ class CircuitBreaker:
             failures = circuit.failures + 1
             if not circuit.trips and failures < self._threshold:
                 return Circuit(failures=failures), 0.0
-            rest = min(self._cool_down * 2.0 ** min(circuit.trips, 32), self._longest)
-            until = now + max(rest, retry_after or 0.0)
-            return Circuit(failures=failures, trips=circuit.trips + 1, open_until=until), 0.0
+            trips = circuit.trips + 1
+            until = now + self._retry.pause(trips, retry_after).total_seconds()
+            return Circuit(failures=failures, trips=trips, open_until=until), 0.0
 
         self._edit(change)
 
@@ -116,7 +116,11 @@ class CircuitBreaker:
             if after == _CLOSED:
                 pipe.delete(self._key)
             else:
-                pipe.set(self._key, json.dumps(asdict(after)), ex=int(4 * (self._longest + self._trial)) + 3600)
+                pipe.set(
+                    self._key,
+                    json.dumps(asdict(after)),
+                    ex=int(4 * (self._retry.most.total_seconds() + self._trial)) + 3600,
+                )
 
         redis.transaction(write, self._key)
         return rest

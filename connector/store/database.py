@@ -112,14 +112,15 @@ class Database:
 
     def pages(
         self,
-        read: Callable[[Connection, str | None, int], Sequence[Mapping[str, Any]]],
+        read: Callable[[Connection, str | None, int], Sequence[T]],
         *,
+        id_of: Callable[[T], str],
         size: int,
         most: int | None = None,
-    ) -> Iterator[Mapping[str, Any]]:
+    ) -> Iterator[T]:
         """Rows, read page by page in a transaction each. `most`: how many (None: all).
 
-        `read` gets the `id` of the last row so far (None: none yet), and how many rows are wanted.
+        `read` gets the id of the last row so far (None: none yet), and how many rows are wanted.
         """
         after: str | None = None
         left = most
@@ -130,7 +131,7 @@ class Database:
             yield from rows
             if len(rows) < limit:
                 return
-            after = rows[-1]["id"]
+            after = id_of(rows[-1])
             left = None if left is None else left - len(rows)
 
     def close(self) -> None:

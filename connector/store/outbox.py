@@ -2,20 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, case, func, null, select, update
 
 from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
-from connector.store.tables import echoes, outbox, records
+from connector.store.tables import echoes, outbox, records, subjects
 
 WAITING: Final = "waiting"
+DEAD: Final = "dead"
 DONE: Final = "done"
 UPDATE: Final = "update"
 NOTICE: Final = "notice"
+_REFUSALS: Final = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry:
+    """An update or a notice in the outbox, as people look at it. Times are aware UTC."""
+
+    id: str
+    kind: str
+    key: str
+    connection: str | None
+    record: str | None
+    subject: str | None
+    revision: int
+    outcome: str
+    attempts: int
+    next_attempt_at: datetime
+    failing_since: datetime | None
+    error: str | None
+    payload: Mapping[str, Any] | None
+    delivery: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedUpdate:
+    """An update that is ours to send. `attempts` counts this one; `refusals` of this revision do not."""
+
+    id: str
+    record: str
+    revision: int
+    attempts: int
+    failing_since: datetime | None
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordToPush:
+    """A record as its system showed it last, and its subject as it is now; `since` is aware UTC."""
+
+    id: str
+    object: str
+    external_id: str
+    pipeline: str | None
+    stage: str | None
+    is_gone: bool
+    subject: str
+    status: str
+    since: datetime
+    owner: str | None
+    profile: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateResult:
+    """How the try of an update ended. `until`: when it is tried again; None: it has ended with that outcome."""
+
+    update: ClaimedUpdate
+    outcome: str
+    why: str | None
+    until: datetime | None = None
+    refusals: int = 0
 
 
 def ask(connection: Connection, rows: Sequence[Row]) -> None:
@@ -54,85 +119,104 @@ def waiting_connections(connection: Connection, now: datetime) -> list[str]:
     return sorted(str(name) for name in connection.execute(query).scalars())
 
 
-def claim(
-    connection: Connection, kind: str, of: str | None, now: datetime, *, lease: timedelta, limit: int
-) -> list[Row]:
-    """Take up to `limit` entries that are due, oldest first; they are nobody else's until the lease ends."""
-    query = select(outbox.c.id).where(
-        outbox.c.kind == kind, outbox.c.outcome == WAITING, outbox.c.next_attempt_at <= now
+def claim(connection: Connection, of: str, now: datetime, *, lease: timedelta, limit: int) -> list[ClaimedUpdate]:
+    """Claim up to `limit` updates of a connection that are due, oldest first; nobody else's until the lease ends."""
+    due = (
+        select(outbox.c.id)
+        .where(
+            outbox.c.kind == UPDATE,
+            outbox.c.connection == of,
+            outbox.c.outcome == WAITING,
+            outbox.c.next_attempt_at <= now,
+        )
+        .order_by(outbox.c.next_attempt_at, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")  # a plain subquery may run more than once, see `deliveries.claim`
     )
-    if of is not None:
-        query = query.where(outbox.c.connection == of)
-    query = query.order_by(outbox.c.next_attempt_at, outbox.c.id).limit(limit).with_for_update(skip_locked=True)
-    waiting = query.cte("due")  # a plain subquery may run more than once, see `deliveries.claim`
+    names = ("id", "record", "revision", "attempts", "failing_since", "payload")
     claimed = (
         update(outbox)
-        .where(outbox.c.id.in_(select(waiting.c.id)))
+        .where(outbox.c.id.in_(select(due.c.id)))
         .values(next_attempt_at=now + lease, attempts=outbox.c.attempts + 1)
-        .returning(outbox)
+        .returning(*(outbox.c[name] for name in names))
     )
-    return sorted(fetch(connection, claimed), key=itemgetter("id"))
+    found = []
+    for row in connection.execute(claimed).mappings():
+        refusals = int((row["payload"] or {}).get(_REFUSALS, 0))
+        found.append(ClaimedUpdate(**{name: row[name] for name in names[:-1]}, refusals=refusals))
+    return sorted(found, key=attrgetter("id"))
 
 
-def renew(connection: Connection, ids: Collection[str], until: datetime, *, before: datetime | None = None) -> None:
-    """Keep claimed entries longer; `before`: only those whose lease still is the one that ended then."""
-    statement = update(outbox).where(among(connection, [outbox.c.id], ids), outbox.c.outcome == WAITING)
-    if before is not None:
-        statement = statement.where(outbox.c.next_attempt_at == before)
-    connection.execute(statement.values(next_attempt_at=until))
+def renew(connection: Connection, ids: Collection[str], *, before: datetime, until: datetime) -> None:
+    """Keep claimed entries longer: those whose lease still is the one that ended at `before`."""
+    is_ours = (outbox.c.outcome == WAITING, outbox.c.next_attempt_at == before)
+    connection.execute(
+        update(outbox).where(among(connection, [outbox.c.id], ids), *is_ours).values(next_attempt_at=until)
+    )
 
 
-def finish(connection: Connection, rows: Sequence[Row]) -> None:
-    """End entries as done, gone or dead. Rows: `of` (id), `at_revision`, `ended`, `why`, `at`.
+_IS_SAME: Final = outbox.c.revision == bindparam("at_revision")
+_FINISH: Final = (
+    update(outbox)
+    .where(
+        outbox.c.id == bindparam("of"),
+        (outbox.c.outcome == WAITING) | ((outbox.c.outcome == DONE) & (outbox.c.revision > bindparam("at_revision"))),
+    )
+    .values(
+        outcome=case((_IS_SAME, bindparam("ended")), else_=WAITING),
+        finished_at=case((_IS_SAME, bindparam("at")), else_=None),
+        next_attempt_at=bindparam("at"),
+        error=bindparam("why"),
+        attempts=case((_IS_SAME, outbox.c.attempts), else_=0),
+        failing_since=None,
+    )
+)
+_POSTPONE: Final = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("of"), outbox.c.outcome == WAITING)
+    .values(
+        next_attempt_at=bindparam("until"),
+        error=bindparam("why"),
+        payload=case((_IS_SAME, bindparam("kept", type_=outbox.c.payload.type)), else_=outbox.c.payload),
+        failing_since=func.coalesce(outbox.c.failing_since, bindparam("at", type_=outbox.c.failing_since.type)),
+    )
+)
+
+
+def record_results(connection: Connection, results: Sequence[UpdateResult], now: datetime) -> None:
+    """Write down how tries ended; `now` is aware UTC.
 
     An entry that got a newer revision meanwhile stays waiting, due at once; also if that was sent meanwhile by another
-    worker, since nobody knows which of the two came last.
+    worker, since nobody knows which of the two came last. What is kept of the tries of one revision is not kept of a
+    newer one.
     """
-    if not rows:
-        return
-    is_same = outbox.c.revision == bindparam("at_revision")
-    is_overtaken = (outbox.c.outcome == DONE) & (outbox.c.revision > bindparam("at_revision"))
-    connection.execute(
-        update(outbox)
-        .where(outbox.c.id == bindparam("of"), (outbox.c.outcome == WAITING) | is_overtaken)
-        .values(
-            outcome=case((is_same, bindparam("ended")), else_=WAITING),
-            finished_at=case((is_same, bindparam("at")), else_=None),
-            next_attempt_at=bindparam("at"),
-            error=bindparam("why"),
-            attempts=case((is_same, outbox.c.attempts), else_=0),
-            failing_since=None,
-        ),
-        [dict(row) for row in rows],
+    finished, postponed = [], []
+    for one in results:
+        row = {"of": one.update.id, "at_revision": one.update.revision, "why": one.why, "at": now}
+        if one.until is None:
+            finished.append({**row, "ended": one.outcome})
+        else:
+            postponed.append({**row, "until": one.until, "kept": {_REFUSALS: one.refusals}})
+    for statement, rows in ((_FINISH, finished), (_POSTPONE, postponed)):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def records_for(connection: Connection, ids: Collection[str]) -> dict[str, RecordToPush]:
+    """Records by id, with their subjects."""
+    names = ("id", "object", "external_id", "pipeline", "stage", "is_gone", "subject")
+    of_subject = (subjects.c.status, subjects.c.since, subjects.c.owner, subjects.c.state)
+    query = (
+        select(*(records.c[name] for name in names), *of_subject)
+        .join(subjects, subjects.c.id == records.c.subject)
+        .where(among(connection, [records.c.id], ids))
     )
-
-
-def postpone(connection: Connection, rows: Sequence[Row]) -> None:
-    """Leave updates waiting. Rows: `of` (id), `at_revision`, `until`, `why`, `kept`, `at`.
-
-    `kept` is what is known of the tries of this revision; a newer one has its own. `at`: since when it fails, where it
-    did not yet.
-    """
-    if rows:
-        is_same = outbox.c.revision == bindparam("at_revision")
-        kept = bindparam("kept", type_=outbox.c.payload.type)
-        connection.execute(
-            update(outbox)
-            .where(outbox.c.id == bindparam("of"), outbox.c.outcome == WAITING)
-            .values(
-                next_attempt_at=bindparam("until"),
-                error=bindparam("why"),
-                payload=case((is_same, kept), else_=outbox.c.payload),
-                failing_since=func.coalesce(outbox.c.failing_since, bindparam("at", type_=outbox.c.failing_since.type)),
-            ),
-            [dict(row) for row in rows],
-        )
-
-
-def records_for(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
-    """Records by id."""
-    query = select(records).where(among(connection, [records.c.id], ids))
-    return {row["id"]: row for row in fetch(connection, query)}
+    found = {}
+    for row in fetch(connection, query):
+        profile = (row["state"] or {}).get("profile", {})
+        found[row["id"]] = RecordToPush(**{key: row[key] for key in row if key != "state"}, profile=profile)
+    return found
 
 
 def note_push(connection: Connection, rows: Sequence[Row]) -> None:
@@ -182,7 +266,7 @@ def listed(
     of: str | None = None,
     after: str | None = None,
     limit: int = 50,
-) -> list[Row]:
+) -> list[OutboxEntry]:
     """Entries of the outbox, newest first; `after` is the id that the page before ended with."""
     query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
     if outcome is not None:
@@ -191,12 +275,12 @@ def listed(
         query = query.where(outbox.c.connection == of)
     if after is not None:
         query = query.where(outbox.c.id < after)
-    return fetch(connection, query)
+    return [OutboxEntry(**row) for row in fetch(connection, query)]
 
 
 def retry(connection: Connection, now: datetime, ids: Sequence[str] | None = None, of: str | None = None) -> list[str]:
     """Make dead entries wait again (all, or some by id or connection); their ids."""
-    statement = update(outbox).where(outbox.c.outcome == "dead")
+    statement = update(outbox).where(outbox.c.outcome == DEAD)
     if ids is not None:
         statement = statement.where(outbox.c.id.in_(ids))
     if of is not None:
@@ -215,7 +299,7 @@ def count(connection: Connection) -> dict[tuple[str, str], int]:
     return {(str(of or kind), str(outcome)): int(number) for kind, of, outcome, number in connection.execute(query)}
 
 
-def of_records(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
+def of_records(connection: Connection, ids: Collection[str]) -> dict[str, OutboxEntry]:
     """The update that was last asked for, by record; records without any are left out."""
     query = select(outbox).where(outbox.c.kind == UPDATE, among(connection, [outbox.c.key], ids))
-    return {row["key"]: row for row in fetch(connection, query)}
+    return {row["key"]: OutboxEntry(**row) for row in fetch(connection, query)}

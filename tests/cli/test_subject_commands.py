@@ -95,7 +95,7 @@ def test_a_person_sets_the_status_and_the_record_is_to_be_updated(filled: Cli, s
         "A person set the status: moved from Appointment prospect to Lost order."
     )
     with server.database.read() as connection:
-        assert [row["revision"] for row in outbox.listed(connection)] == [2]
+        assert [row.revision for row in outbox.listed(connection)] == [2]
     assert Queue("push", connection=server.redis).count == 1
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
+from connector.store.outbox import ClaimedUpdate, OutboxEntry, UpdateResult
 from connector.store.rows import Row
 
 DECIDED = ("rule", "before", "after", "reason", "notify", "skipped", "facts")
@@ -32,19 +33,31 @@ def moves(runtime: Runtime, subject: str) -> list[tuple[str, str]]:
     return [(one["rule"], one["after"]) for one in decisions(runtime, subject)]
 
 
-def updates(runtime: Runtime, of: str | None = None) -> dict[str, Row]:
+def updates(runtime: Runtime, of: str | None = None) -> dict[str, OutboxEntry]:
     """The outbox's updates by the record's id in its system."""
     with runtime.database.read() as connection:
-        rows = [row for row in outbox.listed(connection, of=of, limit=10_000) if row["kind"] == outbox.UPDATE]
-        records = outbox.records_for(connection, {row["record"] for row in rows})
-    return {records[row["record"]]["external_id"]: row for row in rows}
+        rows = [row for row in outbox.listed(connection, of=of, limit=10_000) if row.kind == outbox.UPDATE]
+        records = outbox.records_for(connection, {row.record or "" for row in rows})
+    return {records[row.record or ""].external_id: row for row in rows}
+
+
+def count_as_sent(runtime: Runtime) -> None:
+    """Every update that waits counts as sent."""
+    with runtime.database.write() as connection:
+        rows = [row for row in outbox.listed(connection, limit=10_000) if row.kind == outbox.UPDATE]
+        tried = [
+            ClaimedUpdate(id=row.id, record="", revision=row.revision, attempts=1, failing_since=None, refusals=0)
+            for row in rows
+        ]
+        results = [UpdateResult(update=one, outcome=outbox.DONE, why=None) for one in tried]
+        outbox.record_results(connection, results, runtime.clock())
 
 
 def mails(runtime: Runtime) -> list[tuple[str, str]]:
     """Recipient and rule of each mail that was asked for, sorted."""
     with runtime.database.read() as connection:
         rows = outbox.listed(connection, limit=10_000)
-    return sorted((row["payload"]["to"], row["payload"]["rule"]) for row in rows if row["kind"] == outbox.NOTICE)
+    return sorted(((row.payload or {})["to"], (row.payload or {})["rule"]) for row in rows if row.kind == outbox.NOTICE)
 
 
 def whole_state(runtime: Runtime, email: str, marks: str) -> dict[str, Any]:

@@ -13,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.core.rules import Notice
 from connector.core.status import STATUSES
 from connector.i18n.statuses import labels_in
-from connector.outbound.messages import Known, compose, known, letters
+from connector.outbound.messages import SubjectSummary, compose, group_notices, summarize
+from connector.outbound.smtp import write_mail
+from connector.store.notices import NoticeEntry
 from tests.conftest import NOW
 
 LABELS = labels_in("en", STATUSES)
@@ -23,30 +26,40 @@ SENDER = "abm@connector.example"
 DAY = date(2026, 4, 1).toordinal()
 
 
-def notice(subject: str = "S1", *, to: str = "kim@example.jp", at: datetime = NOW, **said: Any) -> dict[str, Any]:
-    payload = {"to": to, "rule": "quasi_explicit.key_page", "notice": "subject", "day": DAY}
-    payload |= {"before": "quasi_explicit", "after": "explicit", "facts": {"key_pages": [{"date": "2026-04-01"}]}}
-    payload |= said
-    key = "|".join((str(payload["rule"]), at.isoformat(), to, subject))
-    return {"id": f"id-{subject}-{to}", "key": key, "subject": subject, "payload": payload}
+def notice(subject: str = "S1", *, to: str = "kim@example.jp", at: datetime = NOW, **more: Any) -> NoticeEntry:
+    values: dict[str, Any] = {"rule": "quasi_explicit.key_page", "notice": Notice.SUBJECT, "day": DAY}
+    values |= {"before": "quasi_explicit", "after": "explicit", "facts": {"key_pages": [{"date": "2026-04-01"}]}}
+    values |= more
+    return NoticeEntry(
+        id=f"id-{subject}-{to}",
+        key="|".join((str(values["rule"]), at.isoformat(), to, subject)),
+        subject=subject,
+        to=to,
+        outcome="waiting",
+        attempts=0,
+        next_attempt_at=at,
+        failing_since=None,
+        created_at=at,
+        **values,
+    )
 
 
-def reminder(subject: str, **said: Any) -> dict[str, Any]:
-    given = {"rule": "appointment_prospect.remind", "notice": "list", "facts": {"status_days": 3}}
-    return notice(subject, **{**given, "before": "appointment_prospect", "after": "appointment_prospect", **said})
+def reminder(subject: str, **more: Any) -> NoticeEntry:
+    given = {"rule": "appointment_prospect.remind", "notice": Notice.LIST, "facts": {"status_days": 3}}
+    return notice(subject, **{**given, "before": "appointment_prospect", "after": "appointment_prospect", **more})
 
 
-def mail(*rows: dict[str, Any], **names: str) -> EmailMessage:
-    (letter,) = letters(rows)
-    subjects = {row["subject"]: named(row["subject"], names) for row in rows}
-    sent = compose(letter, subjects, LABELS, sender=SENDER, now=NOW)
+def mail(*entries: NoticeEntry, **names: str) -> EmailMessage:
+    (group,) = group_notices(entries)
+    subjects = {entry.subject: named(entry.subject, names) for entry in entries}
+    sent = write_mail(compose(group, subjects, LABELS, NOW), SENDER)
     received = message_from_bytes(sent.as_bytes(), policy=default)
     assert isinstance(received, EmailMessage)
     return received
 
 
-def named(subject: str, names: dict[str, str]) -> Known:
-    return known(subject, {"name": names.get(subject, subject)}, [])
+def named(subject: str, names: dict[str, str]) -> SubjectSummary:
+    return summarize(subject, {"name": names.get(subject, subject)}, [])
 
 
 def test_a_notice_is_a_mail_that_says_who_and_why() -> None:
@@ -70,7 +83,7 @@ def test_notices_are_mails_by_themselves_and_digests_go_by_recipient_rule_and_da
     rows = [notice("S1"), notice("S2"), notice("S1", to="lee@example.jp"), reminder("S1"), reminder("S2")]
     rows += [reminder("S1", to="lee@example.jp"), reminder("S2", rule="pending.remind")]
     rows += [reminder("S2", at=NOW + timedelta(days=1))]
-    assert [[row["subject"] for row in one.rows] for one in letters(rows)] == [
+    assert [[entry.subject for entry in group.entries] for group in group_notices(rows)] == [
         *[["S1"], ["S2"], ["S1"], ["S1", "S2"], ["S1"], ["S2"], ["S2"]]
     ]
 
@@ -89,9 +102,9 @@ def test_a_digest_of_one_names_it() -> None:
 
 def test_subjects_that_were_merged_are_listed_once() -> None:
     rows = [reminder("S1"), reminder("S2")]
-    one = known("S1", {"name": "Abe"}, [])
-    sent = compose(letters(rows)[0], {"S1": one, "S2": one}, LABELS, sender=SENDER, now=NOW)
-    assert sent["Subject"] == "Appointment prospect: Abe"
+    one = summarize("S1", {"name": "Abe"}, [])
+    message = compose(group_notices(rows)[0], {"S1": one, "S2": one}, LABELS, NOW)
+    assert message.title == "Appointment prospect: Abe"
 
 
 def test_the_same_mail_has_the_same_id_whatever_else_is_in_it() -> None:
@@ -116,14 +129,14 @@ def test_the_same_mail_has_the_same_id_whatever_else_is_in_it() -> None:
 def test_a_subject_is_called_by_the_best_that_is_known(
     profile: dict[str, Any], identities: list[tuple[str, str]], name: str
 ) -> None:
-    assert known("S1", profile, identities).name == name
+    assert summarize("S1", profile, identities).name == name
 
 
 def test_a_mail_says_how_to_find_the_subject() -> None:
     identities = [("email", "k@a.jp"), ("record", "shop:lead:1"), ("visitor", "v")]
-    row = notice()
-    who = known("S1", {"company": "Acme"}, identities)
-    text = compose(letters([row])[0], {"S1": who}, LABELS, sender=SENDER, now=NOW).get_content().replace("\r\n", "\n")
+    entry = notice()
+    who = summarize("S1", {"company": "Acme"}, identities)
+    text = compose(group_notices([entry])[0], {"S1": who}, LABELS, NOW).text
     for line in ("Company: Acme", "E-mail: k@a.jp", "Record: shop:lead:1", "Visitor: v", "Subject: S1"):
         assert f"\n  {line}\n" in text
 

@@ -27,7 +27,7 @@ from connector.runtime.settings import read_config
 from connector.runtime.wakeups import NOTIFY
 from connector.store import notices, outbox, subjects
 from connector.store.database import new_id
-from connector.store.rows import Row
+from connector.store.outbox import OutboxEntry
 from tests.conftest import NOW, Clock, wait_for
 from tests.smtp_server import PASSWORD, USER, SmtpServer, listening
 
@@ -106,13 +106,13 @@ def drain(runtime: Runtime, has_time: Callable[[], bool] = lambda: True) -> int:
     return notifier.drain(has_time)
 
 
-def entries(runtime: Runtime) -> dict[str, Row]:
+def entries(runtime: Runtime) -> dict[str, OutboxEntry]:
     with runtime.database.read() as connection:
-        return {row["id"]: row for row in outbox.listed(connection, limit=1000)}
+        return {row.id: row for row in outbox.listed(connection, limit=1000)}
 
 
 def outcomes(runtime: Runtime) -> list[tuple[str, str | None]]:
-    return sorted((row["outcome"], row["error"]) for row in entries(runtime).values())
+    return sorted((row.outcome, row.error) for row in entries(runtime).values())
 
 
 def titles(inbox: SmtpServer) -> list[str]:
@@ -186,8 +186,8 @@ def test_there_is_one_digest_per_recipient_rule_and_day(mailing: Runtime, inbox:
         (late,) = ask(mailing, "B", rule="explicit.warn")
         clock.now += SETTLED
         assert drain(mailing) == 0
-        assert entries(mailing)[late]["outcome"] == "gone"
-        assert entries(mailing)[late]["error"] == LATE_FOR_DIGEST
+        assert entries(mailing)[late].outcome == "gone"
+        assert entries(mailing)[late].error == LATE_FOR_DIGEST
         clock.forward(days=1)
         ask(mailing, "A", "B", rule="explicit.warn")
         clock.now += SETTLED
@@ -210,13 +210,13 @@ def test_a_mail_server_that_is_away_is_tried_again_less_and_less_and_loses_nothi
     pauses = []
     for _ in range(5):
         assert drain(mailing) == 0
-        until = {row["next_attempt_at"] for row in entries(mailing).values()}
+        until = {row.next_attempt_at for row in entries(mailing).values()}
         assert len(until) == 1
         pauses.append((until.pop() - clock()).total_seconds())
         clock.forward(minutes=16)
     assert 5 <= pauses[0] <= 10
     assert 450 <= pauses[-1] <= 900
-    assert {row["attempts"] for row in entries(mailing).values()} == {0}
+    assert {row.attempts for row in entries(mailing).values()} == {0}
     assert next(one.detail for one in examine(mailing) if one.name == "mail").startswith(
         "30 notices wait since mailing them failed, last with: the mail server cannot be used: ConnectionRefusedError"
     )
@@ -291,7 +291,7 @@ def test_what_there_is_no_time_for_waits_and_is_no_try(mailing: Runtime, inbox: 
     turns = iter([True, True, False, False])
     with listening(inbox):
         assert drain(mailing, lambda: next(turns)) == 1
-        assert sorted((row["outcome"], row["attempts"]) for row in entries(mailing).values()) == [
+        assert sorted((row.outcome, row.attempts) for row in entries(mailing).values()) == [
             *[("done", 1), ("waiting", 0), ("waiting", 0)]
         ]
         assert drain(mailing) == 2
@@ -318,9 +318,9 @@ def test_a_lease_is_renewed_while_the_server_takes_its_time(start: Any, inbox: S
     (asked,) = ask(mailing, "A")
 
     def slowly(_mail: EmailMessage) -> None:
-        before = entries(mailing)[asked]["next_attempt_at"]
+        before = entries(mailing)[asked].next_attempt_at
         clock.forward(seconds=4)
-        wait_for(lambda: entries(mailing)[asked]["next_attempt_at"] > before, "the lease to be renewed")
+        wait_for(lambda: entries(mailing)[asked].next_attempt_at > before, "the lease to be renewed")
 
     inbox.answer = slowly
     with listening(inbox):
@@ -344,7 +344,7 @@ def test_a_mail_that_is_sent_again_after_a_crash_is_recognisably_the_same(
         started = subprocess.Popen([sys.executable, "-c", program], env=environ, cwd=tmp_path)
         crashing.append(started)
         assert started.wait(30) == -signal.SIGKILL
-        assert [entries(mailing)[asked][name] for name in ("outcome", "attempts")] == ["waiting", 0]
+        assert (entries(mailing)[asked].outcome, entries(mailing)[asked].attempts) == ("waiting", 0)
         clock.now = datetime.now(UTC) + timedelta(minutes=2)
         assert drain(mailing) == 1
     first, second = inbox.mails

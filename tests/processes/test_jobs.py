@@ -191,7 +191,7 @@ def test_the_requeue_finds_lanes_and_updates_whose_wake_ups_were_lost(
     jobs.requeue()
     assert _waiting(redis) == ["push()"]
     jobs.push()
-    assert updates(runtime)["L"]["outcome"] == outbox.DONE
+    assert updates(runtime)["L"].outcome == outbox.DONE
 
 
 def test_the_requeue_finds_the_batch_of_a_worker_that_died(

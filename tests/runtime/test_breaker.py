@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from redis import Redis
@@ -11,7 +12,9 @@ from redis.exceptions import ConnectionError as RedisAway
 from redis.retry import Retry
 
 from connector.runtime.breaker import CircuitBreaker
+from connector.runtime.retry import RetryPolicy
 
+RETRY = RetryPolicy(first=timedelta(seconds=10), most=timedelta(seconds=35), is_least=True)
 PREFIX = "test-breaker"
 NOBODY = 9
 ONCE = Retry(NoBackoff(), 0)
@@ -48,9 +51,7 @@ def store(request: pytest.FixtureRequest) -> Redis | None:
 
 
 def breaker(clock: Clock, redis: Redis | None) -> CircuitBreaker:
-    return CircuitBreaker(
-        "tokyo", redis=redis, clock=clock, threshold=3, cool_down=10, longest=35, trial=60, prefix=PREFIX
-    )
+    return CircuitBreaker("tokyo", redis=redis, clock=clock, threshold=3, retry=RETRY, trial=60, prefix=PREFIX)
 
 
 def broken(clock: Clock, redis: Redis | None) -> CircuitBreaker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
@@ -17,8 +18,10 @@ from responses import matchers
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.runtime.breaker import CircuitBreaker
 from connector.runtime.http import LARGEST_BODY, HttpApi, new_session
+from connector.runtime.retry import RetryPolicy
 from connector.runtime.throttle import RateLimiter
 
+TEN_SECONDS = RetryPolicy(first=timedelta(seconds=10), most=timedelta(seconds=600), is_least=True)
 SECRET = "k3yk3yk3yk3y"
 URL = f"https://portal.example/rest/1/{SECRET}/crm.item.update"
 
@@ -50,7 +53,7 @@ def api_of(**changes: Any) -> HttpApi:
     given: dict[str, Any] = {
         "session": None,
         "limiter": RateLimiter("tokyo", (100, 1), redis=None, clock=clock, sleep=clock.sleep),
-        "breaker": CircuitBreaker("tokyo", redis=None, clock=clock, threshold=3, cool_down=10),
+        "breaker": CircuitBreaker("tokyo", redis=None, clock=clock, threshold=3, retry=TEN_SECONDS),
         "user_agent": "connector/0.1",
         "clock": clock,
         "memo": {},
@@ -217,7 +220,7 @@ def test_an_answer_that_trickles_is_given_up(web: responses.RequestsMock) -> Non
 def test_after_failures_in_a_row_the_system_is_left_alone_without_a_request(web: responses.RequestsMock) -> None:
     web.post(URL, status=500)
     clock = Clock()
-    api = api_of(breaker=CircuitBreaker("tokyo", redis=None, clock=clock, threshold=3, cool_down=10))
+    api = api_of(breaker=CircuitBreaker("tokyo", redis=None, clock=clock, threshold=3, retry=TEN_SECONDS))
     for _ in range(3):
         failure(api)
     error = failure(api)

@@ -15,9 +15,10 @@ from connector.pipeline import remap as remapping
 from connector.pipeline.remap import waiting
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox, remaps, subjects
+from connector.store.outbox import OutboxEntry
 from tests.conftest import Clock
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
-from tests.flow.store_queries import mails, moves, subject_of
+from tests.flow.store_queries import count_as_sent, mails, moves, subject_of
 
 COVERED = MAPPING.replace("new: latent", "new: latent, strange: visited")
 
@@ -84,12 +85,12 @@ def test_what_no_entry_covers_any_more_is_held_and_its_subject_stands_as_at_firs
     add_connection(runtime, url="https://shop.example/{record.id}")
     Sender(runtime).send(line(1, 1), line(2, 3, "talking", "L-2"))
     drain(runtime)
-    _send_all(runtime)
+    count_as_sent(runtime)
     publish(runtime, MAPPING.replace("new: latent, ", ""))
     row = subject_of(runtime, "email", "l-1@example.jp")
     assert (row["status"], row["kind"], row["state"], row["due"]) == ("not_set", "unknown", None, None)
     assert (status(runtime, "L-2"), moves(runtime, row["id"])) == ("appointment_prospect", [])
-    assert [one["outcome"] for one in _outbox(runtime)] == ["waiting", "done"]
+    assert [one.outcome for one in _outbox(runtime)] == ["waiting", "done"]
     assert _book(runtime) == {"held": 1}
     publish(runtime, MAPPING)
     assert (status(runtime), _book(runtime)) == ("latent", {"applied": 1})
@@ -103,12 +104,12 @@ def test_moved_subjects_are_told_their_systems_once_and_notices_of_the_past_are_
     for one in (line(1, 1, **owner), line(2, 2, "meeting?"), *(line(n, n + 1, **access) for n in (3, 4, 5))):
         sender.send(one)
     drain(selling)
-    _send_all(selling)
+    count_as_sent(selling)
     before = mails(selling)
     done = publish(selling, MAPPING.replace("meeting:", '"meeting?": appointment_prospect, meeting:'))
     assert (done.what_if.moving, done.what_if.mails, done.what_if.pushes) == (1, 0, 1)
     assert (status(selling), mails(selling)) == ("appointment_prospect", before)
-    assert [one["outcome"] for one in _outbox(selling)] == ["waiting"]
+    assert [one.outcome for one in _outbox(selling)] == ["waiting"]
 
 
 def test_events_before_since_keep_what_was_made_of_them(runtime: Runtime) -> None:
@@ -248,16 +249,7 @@ def _book(runtime: Runtime) -> dict[str, int]:
     return {word: count for word, count in book.items() if count and word != "accepted"}
 
 
-def _outbox(runtime: Runtime) -> list[Any]:
+def _outbox(runtime: Runtime) -> list[OutboxEntry]:
     with runtime.database.read() as connection:
-        rows = [row for row in outbox.listed(connection) if row["kind"] == outbox.UPDATE]
-    return sorted(rows, key=lambda row: row["outcome"], reverse=True)
-
-
-def _send_all(runtime: Runtime) -> None:
-    """Everything that waits counts as sent."""
-    now = runtime.clock()
-    with runtime.database.write() as connection:
-        rows = [row for row in outbox.listed(connection) if row["kind"] == outbox.UPDATE]
-        ended = {"ended": "done", "why": None, "at": now}
-        outbox.finish(connection, [{"of": row["id"], "at_revision": row["revision"], **ended} for row in rows])
+        rows = [row for row in outbox.listed(connection) if row.kind == outbox.UPDATE]
+    return sorted(rows, key=lambda row: row.outcome, reverse=True)

@@ -12,7 +12,7 @@ from rq.timeouts import JobTimeoutException
 from connector.adapter_kit.contract import Api
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.operations import connections as operations
-from connector.operations.subscriptions import AGAIN, AGAIN_REFUSED, NEVER
+from connector.operations.subscriptions import NEVER
 from connector.processes import jobs
 from connector.processes.jobs import Jobs
 from connector.runtime.parts import Runtime
@@ -86,10 +86,10 @@ def test_what_ends_is_renewed_when_the_system_said(runtime: Runtime, registry: R
 @pytest.mark.parametrize(
     ("error", "pause"),
     [
-        (CrmUnavailable("away"), AGAIN),
+        (CrmUnavailable("away"), timedelta(minutes=15)),
         (CrmUnavailable("away", 7200.0), timedelta(hours=2)),
-        (CrmRefused("no right"), AGAIN_REFUSED),
-        (ValueError("a bug"), AGAIN_REFUSED),
+        (CrmRefused("no right"), timedelta(hours=6)),
+        (ValueError("a bug"), timedelta(hours=6)),
     ],
 )
 def test_a_failure_is_warned_of_and_tried_again_later(

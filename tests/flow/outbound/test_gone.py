@@ -45,7 +45,7 @@ def test_a_fact_after_the_deletion_says_that_the_record_is_back(runtime: Runtime
     for event in order:
         build_processor(runtime).take(shop, [event])
     assert not _is_gone(runtime)
-    assert updates(runtime)["1"]["outcome"] == "waiting"
+    assert updates(runtime)["1"].outcome == "waiting"
     again = _event("again", 1, Kind.DELETED)
     build_processor(runtime).take(shop, [again])
     assert _is_gone(runtime)

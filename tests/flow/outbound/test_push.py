@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +15,10 @@ from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.operations.flow import build_pusher
 from connector.outbound.push import LEFT_ALONE
-from connector.outbound.sending import BACKOFF, BACKOFF_MOST
 from connector.runtime.parts import Runtime
+from connector.runtime.retry import UPDATE
 from connector.store import connections, outbox, subjects, tables
-from connector.store.rows import Row
+from connector.store.outbox import OutboxEntry
 from tests.conftest import Clock, wait_for
 from tests.flow.scripted_adapter import SCRIPTED_MAPPING, Script, add_scripted, done, know
 from tests.flow.senders import Sender, drain
@@ -56,7 +57,7 @@ def _push(runtime: Runtime) -> int:
     return build_pusher(runtime).drain(lambda: True)
 
 
-def _entry(runtime: Runtime, record: str = "L") -> Row:
+def _entry(runtime: Runtime, record: str = "L") -> OutboxEntry:
     return updates(runtime)[record]
 
 
@@ -72,7 +73,7 @@ def test_several_changes_before_a_push_are_one_update_to_the_newest_state(runtim
     assert _push(runtime) == 1
     assert script.statuses() == ["appointment_acquisition"]
     assert script.sent[0].fields == {"SHOWN": "appointment_acquisition"}
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
     assert _push(runtime) == 0
 
 
@@ -99,7 +100,7 @@ def test_a_decision_made_during_a_send_is_sent_after_it(runtime: Runtime, script
     _push(runtime)
     assert script.statuses() == ["latent", "appointment_acquisition"]
     assert len({update.key for update in script.sent}) == 2
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
 
 
 def test_a_stage_set_by_a_person_during_a_send_is_left_alone(runtime: Runtime, script: Script, clock: Clock) -> None:
@@ -110,7 +111,7 @@ def test_a_stage_set_by_a_person_during_a_send_is_left_alone(runtime: Runtime, s
     with runtime.database.write() as connection:
         row = subject_of(runtime, "record", "scripted:lead:L")
         subjects.save(connection, [{**row, "status": "latent", "state": {**row["state"], "status": "latent"}}])
-        outbox.ask(connection, [{**_entry(runtime), "payload": None, "next_attempt_at": runtime.clock()}])
+        outbox.ask(connection, [{**asdict(_entry(runtime)), "payload": None, "next_attempt_at": runtime.clock()}])
 
     def takes(updates: Sequence[Update]) -> Sequence[Pushed]:
         script.push = done
@@ -144,7 +145,7 @@ def test_a_worker_that_died_in_mid_send_leaves_its_updates_to_others_when_its_le
     assert _push(runtime) == 0
     clock.forward(seconds=runtime.config.lease_seconds)
     assert _push(runtime) == 1
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
 
 
 def test_a_worker_whose_lease_ran_out_does_not_end_what_another_worker_sent_after_it(
@@ -167,10 +168,10 @@ def test_a_worker_whose_lease_ran_out_does_not_end_what_another_worker_sent_afte
     script.push = slow
     build_pusher(runtime).push_batch("scripted")
     assert script.statuses() == ["latent", "appointment_acquisition"]
-    assert _entry(runtime)["outcome"] == outbox.WAITING
+    assert _entry(runtime).outcome == outbox.WAITING
     _push(runtime)
     assert script.statuses()[-1] == "appointment_acquisition"
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
 
 
 def test_while_a_system_is_slow_the_lease_is_renewed_and_nobody_else_sends_the_same(
@@ -190,15 +191,15 @@ def test_while_a_system_is_slow_the_lease_is_renewed_and_nobody_else_sends_the_s
     try:
         assert is_in.wait(10)
         for _ in range(4):
-            before = _entry(runtime)["next_attempt_at"]
+            before = _entry(runtime).next_attempt_at
             clock.forward(seconds=runtime.config.lease_seconds / 2)
-            wait_for(lambda before=before: _entry(runtime)["next_attempt_at"] > before, "the lease to be renewed")  # type: ignore[misc]
+            wait_for(lambda before=before: _entry(runtime).next_attempt_at > before, "the lease to be renewed")  # type: ignore[misc]
             with runtime.database.read() as connection:
                 assert outbox.waiting_connections(connection, clock()) == []
     finally:
         may_go.set()
         sending.join(10)
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
     assert script.statuses() == ["latent"]
 
 
@@ -211,17 +212,17 @@ def test_a_refusal_is_tried_three_times_then_dead_with_its_reason_until_somebody
         assert _push(runtime) == (1 if number < 4 else 0)
         clock.forward(hours=1)
     dead = _entry(runtime)
-    assert (dead["outcome"], dead["attempts"], dead["error"]) == ("dead", 3, "no such field\ufffd")
+    assert (dead.outcome, dead.attempts, dead.error) == ("dead", 3, "no such field\ufffd")
     script.push = _answers(PushOutcome.REFUSED, reason="still none")
     with runtime.database.write() as connection:
-        assert outbox.retry(connection, clock()) == [dead["id"]]
+        assert outbox.retry(connection, clock()) == [dead.id]
     for _ in range(2):
         _push(runtime)
-        assert _entry(runtime)["outcome"] == outbox.WAITING
+        assert _entry(runtime).outcome == outbox.WAITING
         clock.forward(hours=1)
     script.push = done
     _push(runtime)
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
 
 
 def test_an_outage_before_it_does_not_make_the_first_refusal_the_last(
@@ -231,11 +232,11 @@ def test_an_outage_before_it_does_not_make_the_first_refusal_the_last(
     for answer in ([_answers(PushOutcome.LATER)] * 5) + ([_answers(PushOutcome.REFUSED, reason="a lie")] * 2):
         script.push = answer
         assert _push(runtime) == 1
-        assert _entry(runtime)["outcome"] == outbox.WAITING
+        assert _entry(runtime).outcome == outbox.WAITING
         clock.forward(hours=1)
     script.push = done
     _push(runtime)
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
 
 
 def test_a_newer_state_has_its_own_tries_and_wakes_what_was_dead(
@@ -250,13 +251,13 @@ def test_a_newer_state_has_its_own_tries_and_wakes_what_was_dead(
     lead.moves("meeting")
     for number in range(3):
         assert _push(runtime) == 1
-        assert _entry(runtime)["outcome"] == ("dead" if number == 2 else outbox.WAITING)
+        assert _entry(runtime).outcome == ("dead" if number == 2 else outbox.WAITING)
         clock.forward(hours=1)
     script.push = done
     lead.moves("talking")
-    assert _entry(runtime)["attempts"] == 0
+    assert _entry(runtime).attempts == 0
     _push(runtime)
-    assert (script.statuses()[-1], _entry(runtime)["outcome"]) == ("appointment_prospect", outbox.DONE)
+    assert (script.statuses()[-1], _entry(runtime).outcome) == ("appointment_prospect", outbox.DONE)
 
 
 def test_later_waits_as_long_as_the_system_asks_for(runtime: Runtime, script: Script, clock: Clock) -> None:
@@ -264,7 +265,7 @@ def test_later_waits_as_long_as_the_system_asks_for(runtime: Runtime, script: Sc
     script.push = _raises(CrmUnavailable("busy", retry_after=90.0))
     _push(runtime)
     entry = _entry(runtime)
-    assert (entry["next_attempt_at"], entry["error"]) == (clock() + timedelta(seconds=90), "busy")
+    assert (entry.next_attempt_at, entry.error) == (clock() + timedelta(seconds=90), "busy")
     clock.forward(seconds=89)
     assert _push(runtime) == 0
     clock.forward(seconds=1)
@@ -278,9 +279,9 @@ def test_later_without_a_time_backs_off_twice_as_long_each_time_with_jitter(
     script.push = _answers(PushOutcome.LATER, reason="busy")
     for number in range(12):
         _push(runtime)
-        pause, most = _entry(runtime)["next_attempt_at"] - clock(), min(BACKOFF * 2**number, BACKOFF_MOST)
+        pause, most = _entry(runtime).next_attempt_at - clock(), min(UPDATE.first * 2**number, UPDATE.most)
         assert most / 2 <= pause <= most
-        clock.now = _entry(runtime)["next_attempt_at"]
+        clock.now = _entry(runtime).next_attempt_at
 
 
 def test_what_fails_for_hours_is_given_up_and_says_why(runtime: Runtime, script: Script, clock: Clock) -> None:
@@ -289,12 +290,12 @@ def test_what_fails_for_hours_is_given_up_and_says_why(runtime: Runtime, script:
     hours = runtime.config.push_give_up_hours
     for _ in range(4):
         _push(runtime)
-        assert _entry(runtime)["outcome"] == outbox.WAITING
+        assert _entry(runtime).outcome == outbox.WAITING
         clock.forward(hours=hours / 4 - 0.01)
     clock.forward(hours=1)
     _push(runtime)
     dead = _entry(runtime)
-    assert (dead["outcome"], dead["error"]) == ("dead", "RuntimeError: a bug in the adapter")
+    assert (dead.outcome, dead.error) == ("dead", "RuntimeError: a bug in the adapter")
 
 
 def test_a_refusal_of_the_whole_batch_counts_for_each_of_its_updates(runtime: Runtime, script: Script) -> None:
@@ -302,8 +303,8 @@ def test_a_refusal_of_the_whole_batch_counts_for_each_of_its_updates(runtime: Ru
         Lead(runtime, record=record).moves("new")
     script.push = _raises(CrmRefused("the token is revoked"))
     _push(runtime)
-    assert {row["error"] for row in updates(runtime).values()} == {"the token is revoked"}
-    assert {row["outcome"] for row in updates(runtime).values()} == {outbox.WAITING}
+    assert {row.error for row in updates(runtime).values()} == {"the token is revoked"}
+    assert {row.outcome for row in updates(runtime).values()} == {outbox.WAITING}
 
 
 def test_a_record_that_is_gone_is_marked_and_asked_for_no_more(runtime: Runtime, script: Script) -> None:
@@ -311,7 +312,7 @@ def test_a_record_that_is_gone_is_marked_and_asked_for_no_more(runtime: Runtime,
     lead.moves("new")
     script.push = _answers(PushOutcome.GONE, reason="answered 404")
     _push(runtime)
-    assert (_entry(runtime)["outcome"], _entry(runtime)["error"]) == ("gone", "answered 404")
+    assert (_entry(runtime).outcome, _entry(runtime).error) == ("gone", "answered 404")
     lead.moves("meeting")
     assert _push(runtime) == 0
     assert script.statuses() == ["latent"]
@@ -327,9 +328,9 @@ def test_each_update_of_a_batch_ends_by_its_own_answer_and_one_without_an_answer
         Pushed(key=one.key, outcome=words[one.record.id]) for one in updates if one.record.id in words
     ]
     _push(runtime)
-    outcomes = {record: row["outcome"] for record, row in updates(runtime).items()}
+    outcomes = {record: row.outcome for record, row in updates(runtime).items()}
     assert outcomes == {"A": "done", "B": "waiting", "C": "waiting", "D": "gone", "E": "waiting"}
-    assert updates(runtime)["E"]["error"] == "the adapter gave no result"
+    assert updates(runtime)["E"].error == "the adapter gave no result"
     clock.forward(hours=1)
     script.push = done
     assert _push(runtime) == 3
@@ -358,7 +359,7 @@ def test_where_nothing_is_to_be_sent_any_more_the_update_is_done(runtime: Runtim
         connections.publish(connection, "scripted", mapping, author="test", comment="", now=runtime.clock())
     runtime.connections.forget()
     assert _push(runtime) == 1
-    assert (_entry(runtime)["outcome"], _entry(runtime)["error"]) == (outbox.DONE, "nothing to send")
+    assert (_entry(runtime).outcome, _entry(runtime).error) == (outbox.DONE, "nothing to send")
     assert script.sent == []
 
 
@@ -380,11 +381,11 @@ def test_a_system_that_hangs_holds_up_no_other(runtime: Runtime, script: Script)
         wait_for(lambda: other.statuses() == ["latent"], "the other system to be told")
         lead.moves("meeting")
         wait_for(lambda: other.statuses() == ["latent", "appointment_acquisition"], "the other system to be told more")
-        assert _entry(runtime)["outcome"] == outbox.WAITING
+        assert _entry(runtime).outcome == outbox.WAITING
     finally:
         may_go.set()
         sending.join(10)
-    assert _entry(runtime)["outcome"] == outbox.DONE
+    assert _entry(runtime).outcome == outbox.DONE
 
 
 def test_a_connection_on_which_something_unforeseen_fails_is_left_alone_for_a_while_and_stops_no_other(

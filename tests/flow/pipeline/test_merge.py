@@ -150,4 +150,4 @@ def test_the_account_adds_up_after_merges(runtime: Runtime) -> None:
     drain(runtime)
     assert is_balanced(balance(runtime)["shop"])
     assert list(updates(runtime)) == ["L"]
-    assert updates(runtime)["L"]["outcome"] == outbox.WAITING
+    assert updates(runtime)["L"].outcome == outbox.WAITING

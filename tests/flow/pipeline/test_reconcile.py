@@ -234,7 +234,7 @@ def test_a_busy_system_is_asked_again_a_few_times_a_little_later_each_time() -> 
     pauses: list[float] = []
     patient = Patient(Busy(4), pauses.append)
     assert patient.call("GET", "https://e.example/").status == 200
-    assert pauses == [1.0, 2.0, 3.0, 4.0]
+    assert pauses == [1.0, 2.0, 4.0, 8.0]
     assert patient.memo == {"known": "things"}
     with pytest.raises(CrmUnavailable):
         Patient(Busy(5), pauses.append).call("GET", "https://e.example/")

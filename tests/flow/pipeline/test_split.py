@@ -143,4 +143,4 @@ def test_undoing_a_merge_mails_nobody(selling: Runtime) -> None:
 def _notices(connection: Any) -> list[str]:
     from connector.store import outbox  # noqa: PLC0415
 
-    return sorted(str(row["key"]) for row in outbox.listed(connection) if row["kind"] == "notice")
+    return sorted(str(row.key) for row in outbox.listed(connection) if row.kind == "notice")

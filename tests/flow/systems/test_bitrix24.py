@@ -109,7 +109,7 @@ def test_a_status_that_time_changes_is_written_back_once_and_its_echo_is_told_ap
     _settle(runtime, connected)
     assert _only(runtime)["status"] == "not_targeted"
     with runtime.database.read() as connection:
-        assert outbox.listed(connection)[0]["outcome"] == "done"
+        assert outbox.listed(connection)[0].outcome == "done"
     clock.forward(days=99)
     connected.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11)
     _settle(runtime, connected)
@@ -160,11 +160,11 @@ def test_a_portal_that_lies_is_refused_with_the_reason_and_a_retry_by_hand_ends_
         clock.forward(minutes=20)
     with runtime.database.read() as connection:
         (entry,) = outbox.listed(connection)
-    assert entry["outcome"] == "dead"
-    assert "UF_CRM_ABM_STATUS shows" in entry["error"]
+    assert entry.outcome == "dead"
+    assert "UF_CRM_ABM_STATUS shows" in (entry.error or "")
     connected.faults.lying = 0.0
     with runtime.database.write() as connection:
         outbox.retry(connection, clock())
     _settle(runtime, connected)
     with runtime.database.read() as connection:
-        assert outbox.listed(connection)[0]["outcome"] == "done"
+        assert outbox.listed(connection)[0].outcome == "done"

@@ -18,6 +18,7 @@ from connector.what_if.proposal import Proposal
 from connector.what_if.report import Difference
 from tests.flow.conftest import KEY_PAGE
 from tests.flow.senders import Sender, add_connection, drain
+from tests.flow.store_queries import count_as_sent
 
 STAGES = ("new", "talking", "meeting", "won", "bad", "odd")
 GOALS = ("latent", "explicit", "appointment_prospect", "visited", "project", "order", "lost_order", "ignore", None)
@@ -70,7 +71,7 @@ def test_publishing_does_what_the_what_if_said(selling: Runtime, seed: int) -> N
         sender.send(event(chance, number))
     drain(selling)
     sweep(selling)
-    _all_sent(selling)
+    count_as_sent(selling)
     said: list[Difference] = []
     proposal = Proposal(mappings={"shop": parse_mapping(second, "second")})
     foreseen = what_if(selling, proposal, each=said.append)
@@ -104,12 +105,4 @@ def _essence(raw: Any) -> dict[str, Any]:
 def _count(runtime: Runtime, kind: str) -> int:
     with runtime.database.read() as connection:
         rows = outbox.listed(connection, limit=10_000)
-    return sum(row["kind"] == kind and row["outcome"] == "waiting" for row in rows)
-
-
-def _all_sent(runtime: Runtime) -> None:
-    now = runtime.clock()
-    with runtime.database.write() as connection:
-        rows = [row for row in outbox.listed(connection, limit=10_000) if row["kind"] == outbox.UPDATE]
-        ended = {"ended": "done", "why": None, "at": now}
-        outbox.finish(connection, [{"of": row["id"], "at_revision": row["revision"], **ended} for row in rows])
+    return sum(row.kind == kind and row.outcome == "waiting" for row in rows)

@@ -122,7 +122,7 @@ def _pushes(runtime: Runtime) -> int:
     """How often an update was asked for."""
     with runtime.database.read() as connection:
         rows = outbox.listed(connection, limit=100_000)
-    return sum(row["revision"] for row in rows if row["kind"] == outbox.UPDATE)
+    return sum(row.revision for row in rows if row.kind == outbox.UPDATE)
 
 
 @_often
