@@ -18,11 +18,11 @@ def _demo(folder: Path, *options: str) -> str:
 
 
 def test_the_demo_ends_by_itself_with_every_lead_in_its_place_and_the_account_balanced(tmp_path: Path) -> None:
-    told = _demo(tmp_path, "--leads", "13")
-    assert "13 of 13 leads are where the fold puts them; the account balances" in told
+    output = _demo(tmp_path, "--leads", "13")
+    assert "13 of 13 leads are where the fold puts them; the account balances" in output
 
 
 def test_after_a_day_with_several_systems_one_of_which_fails_every_record_shows_its_status(tmp_path: Path) -> None:
-    told = _demo(tmp_path, "--day", "--webhooks", "240")
-    assert "fails" in told
-    assert "26 of 26 records show the status that the fold gives; the account balances" in told
+    output = _demo(tmp_path, "--day", "--webhooks", "240")
+    assert "fails" in output
+    assert "26 of 26 records show the status that the fold gives; the account balances" in output

@@ -10,7 +10,7 @@ from connector.demo.life import KEY_PAGES, STORIES, Arrived, Behaved, LeadMoved,
 from connector.demo.play import Player
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.state import Portal
-from tests.emulators.conftest import Clock
+from tests.conftest import Clock
 
 NOW = datetime(2026, 11, 22, 5, 0, 0, 5, tzinfo=UTC)
 
@@ -22,29 +22,31 @@ def test_lives_depend_on_the_end_and_the_seed_alone() -> None:
 
 def test_lives_lie_in_half_a_year_by_time_each_begun_by_an_arrival() -> None:
     found = lives(NOW)
-    assert [it.at for it in found] == sorted(it.at for it in found)
+    assert [happening.at for happening in found] == sorted(happening.at for happening in found)
     assert found[0].at > NOW - timedelta(days=180)
     assert found[-1].at < NOW - timedelta(minutes=59)
-    first = {it.who: it for it in reversed(found)}
+    first = {happening.who: happening for happening in reversed(found)}
     assert len(first) == 40
-    assert all(isinstance(it.what, Arrived) for it in first.values())
-    assert max(it.at for it in first.values()) < NOW - timedelta(days=119)
+    assert all(isinstance(happening.what, Arrived) for happening in first.values())
+    assert max(happening.at for happening in first.values()) < NOW - timedelta(days=119)
 
 
 def test_no_two_changes_of_a_lead_fall_into_the_same_second() -> None:
-    moves = Counter((it.who, it.at) for it in lives(NOW) if not isinstance(it.what, Behaved))
+    moves = Counter(
+        (happening.who, happening.at) for happening in lives(NOW) if not isinstance(happening.what, Behaved)
+    )
     assert set(moves.values()) == {1}
 
 
 def test_every_story_and_every_final_stage_is_told() -> None:
     found = lives(NOW)
     assert {title_of(number) for number in range(40)} == {title for title, _ in STORIES}
-    stages = {it.what.stage for it in found if isinstance(it.what, LeadMoved)}
+    stages = {happening.what.stage for happening in found if isinstance(happening.what, LeadMoved)}
     assert stages == {"IN_PROCESS", "PROCESSED", "JUNK", "CONVERTED"}
 
 
 def test_lines_have_unique_ids_known_actions_and_key_pages() -> None:
-    lines = [it.what.line for it in lives(NOW) if isinstance(it.what, Behaved)]
+    lines = [happening.what.line for happening in lives(NOW) if isinstance(happening.what, Behaved)]
     assert len({line["id"] for line in lines}) == len(lines)
     assert {line["action"] for line in lines} <= {action.value for action in Action}
     assert any(line["page"].startswith(KEY_PAGES[0]["url"]) for line in lines)
@@ -52,19 +54,21 @@ def test_lines_have_unique_ids_known_actions_and_key_pages() -> None:
 
 
 def test_played_lives_leave_dated_history_and_every_kind_of_end() -> None:
-    portal = Portal(now=Clock(now=NOW))
+    portal = Portal(now=Clock(NOW))
     player = Player(portal)
-    told = lives(NOW)
-    lines = [line for it in told if (line := player.play(it)) is not None]
-    assert len(lines) == sum(isinstance(it.what, Behaved) for it in told)
+    happenings = lives(NOW)
+    lines = [line for happening in happenings if (line := player.play(happening)) is not None]
+    assert len(lines) == sum(isinstance(happening.what, Behaved) for happening in happenings)
     assert len(player.leads) == len(portal.records[Entity.LEAD]) == 40
     ends = Counter(portal.stage_of(Entity.LEAD, number) for number in player.leads.values())
     assert set(ends) == {"NEW", "IN_PROCESS", "CONVERTED", "JUNK", "PROCESSED"}
     deals = {portal.stage_of(Entity.DEAL, number) for number in player.deals.values()}
     assert {"WON", "LOSE", "C5:WON", "C5:EXECUTING"} <= deals
-    moved = [it for it in told if isinstance(it.what, LeadMoved)]
+    moved = [happening for happening in happenings if isinstance(happening.what, LeadMoved)]
     dated = {(move.at, move.stage) for move in portal.history if move.entity is Entity.LEAD}
-    assert {(it.at, it.what.stage) for it in moved if isinstance(it.what, LeadMoved)} <= dated
+    assert {
+        (happening.at, happening.what.stage) for happening in moved if isinstance(happening.what, LeadMoved)
+    } <= dated
     assert max(write.at for write in portal.writes) < NOW - timedelta(minutes=59)
     deal = portal.find(Entity.DEAL, next(iter(player.deals.values())))
     contact = portal.find(Entity.CONTACT, deal.get("contactId"))

@@ -13,7 +13,8 @@ from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.rest import Rest, create_app
 from connector.emulators.bitrix24.state import Portal
 from connector.emulators.engine.faults import Faults, Tally
-from tests.emulators.conftest import Clock, Harness
+from tests.conftest import Clock
+from tests.emulators.bitrix24.harness import STARTED, Harness
 
 HANDLER = "https://connector.example.com/webhooks/tokyo?token=t"
 
@@ -22,7 +23,7 @@ class Installed:
     """A portal with an application, and its caller."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Clock(STARTED)
         self.portal, self.faults = Portal(now=self.clock), Faults()
         self.application = Application(now=self.clock)
         self.portal.announce = self.application.announce
@@ -58,7 +59,7 @@ def test_a_refresh_token_is_good_once_and_an_access_token_for_an_hour(installed:
     assert installed.renew(pair["refresh_token"])[0] == 200
     installed.access = pair["access_token"]
     assert installed.call("profile")["result"]["ID"] == "1"
-    installed.clock.forward(3600)
+    installed.clock.forward(seconds=3600)
     assert installed.call("profile")["error"] == "expired_token"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.emulators.bitrix24.fields import Entity
-from tests.emulators.conftest import Harness, payload
+from tests.emulators.bitrix24.harness import Harness, payload
 
 
 def test_one_command_of_three_fails_and_the_rest_is_the_recorded_shape(harness: Harness) -> None:

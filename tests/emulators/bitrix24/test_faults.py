@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.emulators.bitrix24.fields import Entity
-from tests.emulators.conftest import SECRET, Harness, payload
+from tests.emulators.bitrix24.harness import SECRET, Harness, payload
 
 
 def codes(harness: Harness, count: int = 40) -> list[int]:
@@ -57,7 +57,7 @@ def test_a_slow_answer_comes_after_the_work(harness: Harness) -> None:
 def test_the_bucket_takes_fifty_and_two_a_second(harness: Harness) -> None:
     harness.faults.is_rate_limited = True
     assert codes(harness, 51) == [200] * 50 + [503]
-    harness.clock.forward(1)
+    harness.clock.forward(seconds=1)
     assert codes(harness, 3) == [200, 200, 503]
 
 

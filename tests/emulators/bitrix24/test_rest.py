@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.emulators.bitrix24.fields import Entity, custom_item_name
-from tests.emulators.conftest import SECRET, Harness, payload
+from tests.emulators.bitrix24.harness import SECRET, Harness, payload
 
 LEAD = {"title": "Demo request: Halden & Sons", "name": "Ingrid", "stageId": "NEW", "assignedById": 11}
 PAST = datetime(2025, 12, 1, 9, 30, 0, 123456, tzinfo=UTC)
@@ -153,7 +153,7 @@ def test_forms_and_get_work_as_json_does(harness: Harness) -> None:
 
 def test_an_update_moves_the_stage_and_dates_it_by_the_portal(harness: Harness) -> None:
     lead = harness.portal.add(Entity.LEAD, LEAD, by=11, at=PAST)
-    harness.clock.forward(60)
+    harness.clock.forward(seconds=60)
     item = harness.call(
         "crm.item.update",
         entityTypeId=1,

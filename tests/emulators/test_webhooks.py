@@ -4,46 +4,19 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
-from flask import Flask, Response, request
 
-from connector.emulators.engine.loopback import Loopback
 from connector.emulators.jira.crm import MOST_RETRIES, JiraCrm
 from connector.emulators.kintone.crm import LOGIN, MOST_NOTICES, PASSWORD, KintoneCrm
 from connector.emulators.kintone.state import APP
 from connector.emulators.odoo.crm import KEY, OdooCrm
+from tests.emulators.inbox import Inbox
 
 NOW = datetime(2026, 3, 4, 5, 6, 20, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class Ear:
-    """Hears webhooks and answers them with `status`."""
-
-    status: int = 202
-    url: str = ""
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-
-    def hear(self) -> Response:
-        self.bodies.append(request.get_json())
-        self.headers.append(dict(request.headers))
-        return Response(status=self.status)
-
-
-@pytest.fixture
-def ear() -> Iterator[Ear]:
-    ear, app = Ear(), Flask("ear")
-    app.add_url_rule("/", view_func=ear.hear, methods=["POST"])
-    with Loopback(app) as served:
-        ear.url = f"{served.url}/"
-        yield ear
 
 
 def _now() -> datetime:
@@ -52,32 +25,32 @@ def _now() -> datetime:
 
 @pytest.mark.parametrize(("status", "times"), [(202, 1), (400, 1), (401, 1), (503, 1 + MOST_RETRIES), (429, 6)])
 def test_jira_sends_again_after_some_answers_only_and_under_the_same_identifier(
-    ear: Ear, status: int, times: int
+    inbox: Inbox, status: int, times: int
 ) -> None:
-    ear.status = status
+    inbox.status = status
     with JiraCrm(now=_now) as jira:
-        jira.subscribe(ear.url)
+        jira.subscribe(inbox.url)
         jira.add("a@customer.example")
         assert jira.drain(10)
-    assert len(ear.bodies) == times
-    assert len({heard["X-Atlassian-Webhook-Identifier"] for heard in ear.headers}) == 1
-    assert [heard.get("X-Atlassian-Webhook-Retry") for heard in ear.headers][1:] == [
-        str(one) for one in range(1, times)
+    assert len(inbox.got) == times
+    assert len({got.headers["X-Atlassian-Webhook-Identifier"] for got in inbox.got}) == 1
+    assert [got.headers.get("X-Atlassian-Webhook-Retry") for got in inbox.got][1:] == [
+        str(number) for number in range(1, times)
     ]
 
 
-def test_kintone_drops_what_comes_after_sixty_notices_in_a_minute(ear: Ear) -> None:
+def test_kintone_drops_what_comes_after_sixty_notices_in_a_minute(inbox: Inbox) -> None:
     with KintoneCrm(now=_now) as kintone:
-        kintone.subscribe(ear.url)
+        kintone.subscribe(inbox.url)
         for number in range(MOST_NOTICES + 3):
             kintone.add(f"{number}@customer.example")
         assert kintone.drain(30)
-        assert (len(ear.bodies), kintone.tally["webhooks.dropped"]) == (MOST_NOTICES, 3)
+        assert (len(inbox.got), kintone.tally["webhooks.dropped"]) == (MOST_NOTICES, 3)
 
 
-def test_kintone_tells_of_one_record_and_is_silent_on_several(ear: Ear) -> None:
+def test_kintone_tells_of_one_record_and_is_silent_on_several(inbox: Inbox) -> None:
     with KintoneCrm(now=_now) as kintone:
-        kintone.subscribe(ear.url)
+        kintone.subscribe(inbox.url)
         ids = [int(kintone.add(f"{name}@customer.example")) for name in "ab"]
 
         def put(path: str, **body: Any) -> requests.Response:
@@ -91,7 +64,7 @@ def test_kintone_tells_of_one_record_and_is_silent_on_several(ear: Ear) -> None:
         assert set(wrong.json()["errors"]) == {"record.更新日時.value", "record.見込金額.value"}
         kintone.delete(str(ids[1]))
         assert kintone.drain(10)
-    told = Counter(body["type"] for body in ear.bodies)
+    told = Counter(got.json()["type"] for got in inbox.got)
     assert told == {"ADD_RECORD": 2, "UPDATE_RECORD": 1, "DELETE_RECORD": 1}
 
 
@@ -100,13 +73,13 @@ def _login(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     return prepared
 
 
-def test_odoo_sends_once_whatever_is_answered_and_a_deleted_lead_shows_its_id_only(ear: Ear) -> None:
-    ear.status = 500
+def test_odoo_sends_once_whatever_is_answered_and_a_deleted_lead_shows_its_id_only(inbox: Inbox) -> None:
+    inbox.status = 500
     with OdooCrm(now=_now) as odoo:
-        odoo.subscribe(ear.url)
+        odoo.subscribe(inbox.url)
         odoo.delete(odoo.add("a@customer.example", owner="9"))
         assert odoo.drain(10)
-    made, deleted = sorted(ear.bodies, key=len, reverse=True)
+    made, deleted = sorted((got.json() for got in inbox.got), key=len, reverse=True)
     assert (made["user_id"], made["lost_reason_id"], made["write_date"]) == (9, False, "2026-03-04 05:06:20")
     assert set(deleted) == {"_action", "_id", "_model"}
 
