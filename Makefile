@@ -28,14 +28,14 @@ check: .venv/.dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m connector.cli.docs_pages | diff docs/settings.md -
-	$(BIN)/python -m connector.cli.rule_docs | diff docs/rules.md -
+	$(BIN)/python -m connector.cli.docs_pages settings | diff docs/settings.md -
+	$(BIN)/python -m connector.cli.docs_pages rules | diff docs/rules.md -
 	$(BIN)/python -m connector.mapping.json_schema schema | diff mappings/schema.json -
 	$(BIN)/python -m connector.mapping.json_schema keys < mappings/README.md | diff mappings/README.md -
 
 docs: .venv/.dev
-	$(BIN)/python -m connector.cli.docs_pages > docs/settings.md
-	$(BIN)/python -m connector.cli.rule_docs > docs/rules.md
+	$(BIN)/python -m connector.cli.docs_pages settings > docs/settings.md
+	$(BIN)/python -m connector.cli.docs_pages rules > docs/rules.md
 	$(BIN)/python -m connector.mapping.json_schema schema > mappings/schema.json
 	$(BIN)/python -m connector.mapping.json_schema keys < mappings/README.md > mappings/README.new && mv mappings/README.new mappings/README.md
 	$(BIN)/python -m tests.web.answers

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli import docs_pages
 from connector.core.errors import WrongSetting
 from connector.runtime.settings import Smtp, read_config
 from connector.runtime.settings_table import TABLE
@@ -232,7 +231,3 @@ def test_mail_is_set_up_in_its_own_section(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is_for_and_what_it_takes() -> None:
     assert [setting.key for setting in TABLE if not (setting.description and setting.allowed and setting.shown)] == []
-
-
-def test_the_page_of_settings_is_the_one_that_the_table_makes() -> None:
-    assert Path("docs/settings.md").read_text("utf-8") == docs_pages.page()

@@ -1,21 +1,32 @@
-"""The page on statuses and rules is what the tables make of it."""
+"""The pages of the documentation are what the tables make of them."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-from connector.cli.rule_docs import condition, page
+import pytest
+
+from connector.cli.docs_pages import PAGES, condition, rules_page
 from connector.core.rules import BASIC_1, BASIC_2
 
-PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_committed_page_is_what_the_tables_make() -> None:
-    assert PAGE.read_text("utf-8") == page()
+@pytest.mark.parametrize("page", PAGES)
+def test_the_committed_page_is_what_the_tables_make(page: str) -> None:
+    assert (DOCS / f"{page}.md").read_text("utf-8") == PAGES[page]()
+
+
+def test_a_page_is_printed_by_its_name() -> None:
+    command = [sys.executable, "-m", "connector.cli.docs_pages", "settings"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == PAGES["settings"]()
 
 
 def test_every_status_and_rule_of_both_templates_has_its_row() -> None:
-    rows = [line.split("`")[1] for line in page().splitlines() if line.startswith("| `")]
+    rows = [line.split("`")[1] for line in rules_page().splitlines() if line.startswith("| `")]
     assert rows == [
         *(info.code for info in BASIC_2.statuses),
         *(rule.id for rule in BASIC_2.rules),
