@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from adapters.amis.client import Crm
 from adapters.amis.push import push
-from adapters.amis.read import Reader
-from adapters.amis.records import Reading
+from adapters.amis.read import Source
+from adapters.amis.records import Shape
 from adapters.amis.settings import ALL, FOUND_BY, SETTINGS, URL
 from adapters.amis.webhook import Notice, events_in, first_name, is_pair, key_of, keys_of, read_notices
 from connector.adapter_kit import defaults
@@ -104,7 +104,7 @@ class Amis:
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, by name (`Contacts:17`), each once; None: gone."""
         names = [one.name for delivery in deliveries for one in self._told(delivery) if self._is_read(one)]
-        return self._reader(api).records(names) if names else {}
+        return self._source(api).records(names) if names else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """What the records show; of whom a webhook names by e-mail or phone alone, what it says itself.
@@ -121,22 +121,22 @@ class Amis:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The records changed since, by `modified_date`; deleted ones leave no trace there, but for orders."""
-        return self._reader(api).changes(since)
+        return self._source(api).changes(since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """Arrays of up to 100 customers or contacts, read back by their ids."""
-        return push(self._reader(api), updates, self._owners(), self.form_layout)
+        return push(self._source(api), updates, self._owners(), self.form_layout)
 
     def catalog(self, api: Api) -> Catalog:
         """The life-cycle stages, the states of revenue, and the owners of the settings: AMIS has no call for them."""
-        return self._reader(api).catalog(self._owners())
+        return self._source(api).catalog(self._owners())
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether each resource can be read and shows the stage, and what is to be done by hand."""
         hooks = f"AMIS shows no webhooks: give {url}?token=<webhook_token> to its administrator; polling works without"
         names = f"{len(self.owners)} owners are known by e-mail" if self.owners else "the setting owners is empty"
         return [
-            *self._reader(api).findings(),
+            *self._source(api).findings(),
             InspectionResult(topic="webhooks", is_good=bool(self.webhook_token), text=hooks),
             InspectionResult(
                 topic="fields", is_good=bool(self.owners), text=f"{names}; AMIS has no call that lists employees"
@@ -147,7 +147,7 @@ class Amis:
 
     def _events(self, notice: Notice, delivery: Delivery, fetched: Mapping[str, Any]) -> list[Event]:
         if notice.id is None:
-            return events_in(notice, self._reading(), keys_of(self.keys), delivery)
+            return events_in(notice, self._shape(), keys_of(self.keys), delivery)
         if not self._is_read(notice):
             return []
         if notice.name not in fetched:
@@ -156,7 +156,7 @@ class Amis:
         row = fetched[notice.name]
         if row is None:
             return [deleted_event(RecordRef(object=notice.resource, id=notice.id), delivery.received_at)]
-        return self._reading().events(notice.resource, row)
+        return self._shape().events(notice.resource, row)
 
     def _is_read(self, notice: Notice) -> bool:
         return notice.id is not None and notice.resource in self.resources
@@ -172,9 +172,9 @@ class Amis:
         pairs = (text.partition("=") for text in self.owners)
         return {email.strip().casefold(): name.strip() for email, _, name in pairs if name.strip()}
 
-    def _reading(self) -> Reading:
+    def _shape(self) -> Shape:
         """Raises `CrmRefused` when the setting `zone` is no time zone."""
-        return Reading(
+        return Shape(
             stage_field=self.stage_field,
             owners={name.casefold(): email for email, name in self._owners().items()},
             zone=zone_of(self.zone),
@@ -182,7 +182,7 @@ class Amis:
             found_by=self.found_by,
         )
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         checks = {
             "client_id (missing)": bool(self.client_id),
@@ -202,6 +202,4 @@ class Amis:
             first_page=self.first_page,
         )
         overlap = timedelta(minutes=max(self.overlap_minutes, 0))
-        return Reader(
-            crm=crm, reading=self._reading(), resources=self.resources, overlap=overlap, most_pages=self.pages
-        )
+        return Source(crm=crm, shape=self._shape(), resources=self.resources, overlap=overlap, most_pages=self.pages)

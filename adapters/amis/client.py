@@ -31,7 +31,7 @@ _LONGEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Envelope:
     """What an answer says: `rows` (also the results of a write), and of a failure its code and text for people."""
 
     is_good: bool
@@ -70,22 +70,22 @@ class Crm:
     client_secrets: tuple[str, ...] = field(repr=False)
     first_page: int = 0
 
-    def call(self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None) -> Said:
+    def call(self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None) -> Envelope:
         """What a call answered, good or not; with a token that has run out once more with a new one.
 
         Raises `CrmUnavailable`, and `CrmRefused` when no token is to be had.
         """
         tokens = Tokens(api=self.api, issue=self._issued)
         return tokens.send(
-            lambda token: self._send(method, path, token, body, params), lambda said: said.code in TOKEN_CODES
+            lambda token: self._send(method, path, token, body, params), lambda envelope: envelope.code in TOKEN_CODES
         )
 
     def rows(self, path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
         """The rows of a list. Raises as `call` does, and what the answer says when it is a failure."""
-        said = self.call("GET", path, params=params)
-        if not said.is_good:
-            raise said.error()
-        return said.rows
+        envelope = self.call("GET", path, params=params)
+        if not envelope.is_good:
+            raise envelope.error()
+        return envelope.rows
 
     def pages(self, resource: str, most: int) -> Iterator[list[dict[str, Any]]]:
         """The records that were changed last first, in at most so many pages of 100."""
@@ -104,27 +104,31 @@ class Crm:
                 return
             before = rows
 
-    def _send(self, method: str, path: str, token: str, body: Any, params: Mapping[str, str] | None) -> Said:
+    def _send(self, method: str, path: str, token: str, body: Any, params: Mapping[str, str] | None) -> Envelope:
         headers = {"Authorization": f"Bearer {token}", "Clientid": self.client_id}
         answer = self.api.call(method, self.url.rstrip("/") + path, json=body, params=params, headers=headers)
-        return self._said(f"{method} {path}", answer)
+        return self._opened(f"{method} {path}", answer)
 
     def _issued(self) -> str:
         """A new token; it lives for 24 hours."""
-        said = None
+        envelope = None
         for secret in self.client_secrets:
             body = {"client_id": self.client_id, "client_secret": secret}
-            said = self._said("POST /Account", self.api.call("POST", f"{self.url.rstrip('/')}/Account", json=body))
-            token = named(said.body).get("data")
-            if said.is_good and isinstance(token, str) and token:
+            envelope = self._opened(
+                "POST /Account", self.api.call("POST", f"{self.url.rstrip('/')}/Account", json=body)
+            )
+            token = named(envelope.body).get("data")
+            if envelope.is_good and isinstance(token, str) and token:
                 return token
-        if said is not None and said.code in LATER_CODES:
-            raise said.error()
-        why = "no client_secret is set" if said is None else said.text or "POST /Account: the answer has no token"
+        why = "no client_secret is set"
+        if envelope is not None:
+            if envelope.code in LATER_CODES:
+                raise envelope.error()
+            why = envelope.text or "POST /Account: the answer has no token"
         message = f"no token, {why}; check client_id and client_secret"
         raise CrmRefused(message)
 
-    def _said(self, what: str, answer: Answer) -> Said:
+    def _opened(self, what: str, answer: Answer) -> Envelope:
         is_ok = is_good(answer)
         try:
             body = answer.json()
@@ -132,17 +136,17 @@ class Crm:
             if is_ok:
                 raise
             body = {}
-        told = named(body)
-        code = next((str(told[name]) for name in _CODES if told.get(name) is not None), "")
-        is_taken = is_ok and told.get("success", True) is not False and code.casefold() in _GOOD_CODES
+        content = named(body)
+        code = next((str(content[name]) for name in _CODES if content.get(name) is not None), "")
+        is_taken = is_ok and content.get("success", True) is not False and code.casefold() in _GOOD_CODES
         folded = code.casefold()
         if answer.status == 401 and folded not in TOKEN_CODES | ADVICE.keys():  # noqa: PLR2004 - unauthorized
             folded = "invalidtoken"
-        text = "" if is_taken else self._text(what, answer.status, code, told, ADVICE.get(folded, ""))
-        return Said(is_good=is_taken, body=body, code="" if is_taken else folded, text=text)
+        text = "" if is_taken else self._text(what, answer.status, code, content, ADVICE.get(folded, ""))
+        return Envelope(is_good=is_taken, body=body, code="" if is_taken else folded, text=text)
 
-    def _text(self, what: str, status: int, code: str, told: Mapping[str, Any], advice: str) -> str:
-        message = next((str(told[name]) for name in _MESSAGES if told.get(name)), "")
+    def _text(self, what: str, status: int, code: str, content: Mapping[str, Any], advice: str) -> str:
+        message = next((str(content[name]) for name in _MESSAGES if content.get(name)), "")
         words = ": ".join(word for word in (code, message, advice) if word)
         secrets: Sequence[str] = (*self.client_secrets, str(self.api.memo.get(ACCESS) or ""))
         clean = " ".join(mask_text(words, secrets).split())[: _LONGEST + len(advice)]

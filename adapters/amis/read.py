@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.amis.client import Crm
-from adapters.amis.records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENUE, STAGES, Reading, Row
+from adapters.amis.records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENUE, STAGES, Row, Shape
 from connector.adapter_kit.contract import Catalog, InspectionResult, Person
+from connector.adapter_kit.read import readable
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
@@ -20,11 +21,11 @@ IDS: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads one company's records. `overlap`: how far a look at what changed goes back behind the asked time."""
+class Source:
+    """The records of one company. `overlap`: how far a look at what changed goes back behind the asked time."""
 
     crm: Crm
-    reading: Reading
+    shape: Shape
     resources: tuple[str, ...]
     overlap: timedelta
     most_pages: int
@@ -46,10 +47,7 @@ class Reader:
         """The events of the records changed since: customers and contacts before the orders that name them."""
         for resource in self.resources:
             for row in self._changed(resource, since - self.overlap):
-                try:
-                    yield from self.reading.events(resource, row)
-                except BadPayload:
-                    continue  # one unreadable record does not end the run
+                yield from readable(self.shape.events, resource, row)
 
     def catalog(self, owners: Mapping[str, str]) -> Catalog:
         """The life-cycle stages, the states of an order's revenue, and the owners of the settings (e-mail → name)."""
@@ -70,7 +68,7 @@ class Reader:
                 )
                 continue
             found.append(InspectionResult(topic="scopes", is_good=True, text=f"{resource} can be read"))
-            field = self.reading.stage_field
+            field = self.shape.stage_field
             if rows and resource != ORDERS and field not in rows[0]:
                 text = f"{resource} show no field {field}: make it in AMIS CRM, or correct the setting stage_field"
                 found.append(InspectionResult(topic="fields", is_good=False, text=text))
@@ -80,7 +78,7 @@ class Reader:
         for page in self.crm.pages(resource, self.most_pages):
             for row in page:
                 try:
-                    at = self.reading.changed(row)
+                    at = self.shape.changed(row)
                 except BadPayload:
                     continue
                 if at < since:
@@ -93,9 +91,9 @@ class Reader:
 
     def _alone(self, resource: str, number: str) -> Row | None:
         """One record; None: the answer is good, or says that there is none, and has not got it."""
-        said = self.crm.call("GET", f"/{resource}/id", params={"ids": number})
-        is_none = said.code in {"404", "notfound"} or "answered 404" in said.text
-        if not said.is_good and not is_none:
-            raise said.error()
-        rows: list[dict[str, Any]] = said.rows if said.is_good else []
+        envelope = self.crm.call("GET", f"/{resource}/id", params={"ids": number})
+        is_none = envelope.code in {"404", "notfound"} or "answered 404" in envelope.text
+        if not envelope.is_good and not is_none:
+            raise envelope.error()
+        rows: list[dict[str, Any]] = envelope.rows if envelope.is_good else []
         return next((row for row in rows if str(row.get("id")) == number), None)

@@ -32,8 +32,8 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How records are read. `stage_field`: where customers and contacts have their stage; `owners`: name → e-mail.
+class Shape:
+    """What records look like. `stage_field`: where customers and contacts have their stage; `owners`: name → e-mail.
 
     `is_by_company`: a customer, its contacts and its orders are one subject; else each contact is its own.
     `found_by`: the fields whose e-mails and phones find a subject.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from adapters.amis.records import CODES, CONTACTS, CUSTOMERS, MARKETING, ORDERS, Reading
+from adapters.amis.records import CODES, CONTACTS, CUSTOMERS, MARKETING, ORDERS, Shape
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part
 from connector.core.errors import BadPayload, UnknownEvent
@@ -104,16 +104,16 @@ def key_of(root: Part, delivery: Delivery, keys: Keys) -> str:
     return digest if is_timed else f"{digest}:{delivery.received_at.isoformat()}"
 
 
-def events_in(notice: Notice, reading: Reading, keys: Keys, delivery: Delivery) -> list[Event]:
+def events_in(notice: Notice, shape: Shape, keys: Keys, delivery: Delivery) -> list[Event]:
     """The events of a notice that names no record: whom its values name, the stage in them, or the action.
 
     Raises `BadPayload` when they name nobody.
     """
-    identities = tuple(reading.identities_in(notice.data))
+    identities = tuple(shape.identities_in(notice.data))
     if not identities:
-        message = f"has neither an id nor any of {', '.join(reading.found_by)}: nobody is named"
+        message = f"has neither an id nor any of {', '.join(shape.found_by)}: nobody is named"
         raise BadPayload(message, notice.path)
-    times = (reading.time_in(notice.data, name) for name in keys.time)
+    times = (shape.time_in(notice.data, name) for name in keys.time)
     at = next((time for time in times if time is not None), delivery.received_at)
     about = f"{identities[0].kind}:{identities[0].value}"
     record = RecordRef(object=MARKETING, id=about)

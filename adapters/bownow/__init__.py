@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 from adapters.bownow.client import CALLS, Account, is_call, pairs
 from adapters.bownow.push import push
-from adapters.bownow.read import Reader
-from adapters.bownow.records import KEYS, Reading, deleted_event
+from adapters.bownow.read import Source
+from adapters.bownow.records import KEYS, Shape, deleted_event
 from adapters.bownow.settings import SETTINGS, SID_KEYS, TAGS, URL
 from adapters.bownow.webhook import read_sids
 from connector.adapter_kit import defaults
@@ -93,7 +93,7 @@ class BowNow:
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The leads as they are now by sid, each read once; for notices without sids those that changed lately."""
-        reader = self._reader(api)
+        source = self._source(api)
         sids: dict[str, None] = {}
         blind: list[datetime] = []
         for delivery in deliveries:
@@ -103,48 +103,48 @@ class BowNow:
                 continue  # `parse` tells
             sids |= dict.fromkeys(named)
             blind += [] if named else [self._since(delivery)]
-        changed = list(reader.changed(min(blind))) if blind else []
-        leads = reader.leads(sids) if sids else {}
-        return {"leads": leads, "changed": changed, "people": reader.emails() if leads or changed else {}}
+        changed = list(source.changed(min(blind))) if blind else []
+        leads = source.leads(sids) if sids else {}
+        return {"leads": leads, "changed": changed, "people": source.emails() if leads or changed else {}}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """Identity, status, owner, tags and profile as the leads show them, or their end.
 
         Also raises `CrmUnavailable` for a lead that was not read.
         """
-        reading, people = self._reading(), fetched.get("people", {})
+        shape, people = self._shape(), fetched.get("people", {})
         sids = read_sids(delivery, self.sid_keys)
         if not sids:
             since = self._since(delivery)
-            recent = [lead for lead in fetched.get("changed", ()) if reading.updated(lead) >= since]
-            return [one for lead in recent for one in _told(reading, lead, people)]
+            recent = [lead for lead in fetched.get("changed", ()) if shape.updated(lead) >= since]
+            return [event for lead in recent for event in _events(shape, lead, people)]
         found: list[Event | BadPayload] = []
         for sid in sids:
             if sid not in fetched.get("leads", {}):
                 message = f"the lead {sid} was not read"
                 raise CrmUnavailable(message)
             lead = fetched["leads"][sid]
-            found += [deleted_event(sid, delivery.received_at)] if lead is None else _told(reading, lead, people)
+            found += [deleted_event(sid, delivery.received_at)] if lead is None else _events(shape, lead, people)
         return found
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The leads changed since; deleted ones leave no trace there."""
-        return self._reader(api).changes(since)
+        return self._source(api).changes(since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One call per lead, as BowNow has none for several; all are read back by one search."""
-        return push(self._reader(api), updates)
+        return push(self._source(api), updates)
 
     def catalog(self, api: Api) -> Catalog:
         """Statuses by id, and accounts."""
-        return self._reader(api).catalog()
+        return self._source(api).catalog()
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the credentials are good, and whether a search reads the keys that narrow it."""
-        reader = self._reader(api)
-        count = len(reader.account.rows("statuses", "statuses", {"page": 1, "per_page": 200}))
-        newest = reader.account.rows("search", "leads", {"page": 1, "per_page": 1, reader.reading.keys["since"]: FAR})
-        text = f"a search {{}} the key {reader.reading.keys['since']!r}"
+        source = self._source(api)
+        count = len(source.account.rows("statuses", "statuses", {"page": 1, "per_page": 200}))
+        newest = source.account.rows("search", "leads", {"page": 1, "per_page": 1, source.shape.keys["since"]: FAR})
+        text = f"a search {{}} the key {source.shape.keys['since']!r}"
         ignored = f"does not read; each run reads the newest {self.pages * 200} leads. Correct it: keys=since=…"
         hooks = f"BowNow shows no webhooks: register {url}?token=<webhook_token> under 設定 > Webhook by hand"
         return [
@@ -158,14 +158,14 @@ class BowNow:
     def _since(self, delivery: Delivery) -> datetime:
         return delivery.received_at - timedelta(minutes=max(self.lookback_minutes, 1))
 
-    def _reading(self) -> Reading:
+    def _shape(self) -> Shape:
         """Raises `CrmRefused` when a setting cannot be used."""
         keys = pairs(self.keys)
         checks = {f"keys ({name!r} is none of {', '.join(KEYS)})": name in KEYS for name in keys}
         check_settings(checks)
-        return Reading(keys={**KEYS, **keys}, zone=zone_of(self.zone), tags=pairs(self.tags))
+        return Shape(keys={**KEYS, **keys}, zone=zone_of(self.zone), tags=pairs(self.tags))
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         calls = pairs(self.calls)
         checks = {
@@ -179,18 +179,18 @@ class BowNow:
         account = Account(
             api=api, url=self.url, tracking_id=self.tracking_id, api_keys=self.api_key, calls={**CALLS, **calls}
         )
-        return Reader(
+        return Source(
             account=account,
-            reading=self._reading(),
+            shape=self._shape(),
             accounts={email.casefold(): of for email, of in pairs(self.accounts).items()},
             most_pages=self.pages,
             is_by_update=self.order == "updated",
         )
 
 
-def _told(reading: Reading, lead: Mapping[str, Any], people: Mapping[str, str | None]) -> list[Event | BadPayload]:
+def _events(shape: Shape, lead: Mapping[str, Any], people: Mapping[str, str | None]) -> list[Event | BadPayload]:
     """The lead's events; in their place what cannot be read: that stops no other lead of the notice."""
     try:
-        return list(reading.events(lead, people))
+        return list(shape.events(lead, people))
     except BadPayload as error:
         return [error]

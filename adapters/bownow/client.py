@@ -74,14 +74,14 @@ class Account:
             access, client = self._renewed(access)
             answer = self._send(word, body, sid, access, client)
         if answer.status == _EXPIRED:
-            raise CrmRefused(self.said(word, answer))
+            raise CrmRefused(self.answer_text(word, answer))
         return answer
 
     def rows(self, word: str, name: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The objects that a call lists. Raises as `call` does, and `CrmRefused` when it was not carried out."""
         answer = self.call(word, body)
         if not is_good(answer):
-            raise CrmRefused(self.said(word, answer))
+            raise CrmRefused(self.answer_text(word, answer))
         return rows_in(answer.json(), name)
 
     def pages(self, body: Mapping[str, Any], most: int) -> Iterator[list[dict[str, Any]]]:
@@ -93,7 +93,7 @@ class Account:
             if len(leads) < PAGE:
                 return
 
-    def said(self, word: str, answer: Answer) -> str:
+    def answer_text(self, word: str, answer: Answer) -> str:
         """What was called and what it answered, for people, without secrets."""
         secrets = (*self.api_keys, *self.api.memo.get("tokens", ()), self.api.kept("refresh_token") or "")
         text = mask_text(answer.body.decode(errors="replace"), secrets)
@@ -140,7 +140,7 @@ class Account:
             answer = self._plain("token", {"api_key": key}, {})
             if is_good(answer) and (tokens := self._remembered(answer.json())):
                 return tokens
-        what = "no api_key is set" if answer is None else f"no token, {self.said('token', answer)}"
+        what = "no api_key is set" if answer is None else f"no token, {self.answer_text('token', answer)}"
         message = f"{what.removesuffix(_ADVICE)}{_ADVICE}"
         raise CrmRefused(message)
 

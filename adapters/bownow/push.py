@@ -1,137 +1,124 @@
-"""Writes updates to BowNow lead by lead, reads all of them back together, and says per update what they show."""
+"""Writes updates to BowNow lead by lead, and reads all of them back together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
-from adapters.bownow.read import GONE, Reader
+from adapters.bownow.read import GONE, Source
 from adapters.bownow.records import LEAD, Lead, id_of, ids_of
-from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
+from connector.adapter_kit import update_plan
+from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import people_for
-from connector.adapter_kit.rest import is_good
-from connector.adapter_kit.update_plan import Plan, is_same, shows
+from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
+from connector.adapter_kit.rest import RecordGone, is_good
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 _BUSY: Final = frozenset({408, 409, 423, 425})
-_LISTS: Final = frozenset({"staff_ids", "tag_ids"})
+_STAFF: Final = "staff_ids"
+_LISTS: Final = frozenset({_STAFF, "tag_ids"})
 
 
-def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
-    """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was written yet."""
-    people, who = _people(reader, updates)
-    plans = [_plan(update, people, who) for update in updates]
-    # Lists are replaced as a whole: the other persons in charge and tags must be known to stay.
-    mixed = [plan.id for plan in plans if _LISTS & plan.wanted.keys()]
-    before = reader.leads(mixed) if mixed else {}
-    results: list[Pushed | None] = []
-    rest: CrmUnavailable | None = None
-    for plan in plans:
-        if rest is not None and plan.wanted:
-            results.append(plan.failed(rest))
-            continue
-        try:
-            results.append(_write(reader, plan, before) if plan.wanted else plan.settled())
-        except CrmUnavailable as error:
-            rest = error if error.retry_after is not None else None
-            results.append(plan.failed(error))
-    return _read_back(reader, plans, results, before)
+class Plan(update_plan.Plan):
+    """What one update writes; lists with what stays in them."""
+
+    __slots__ = ()
+    LACKS: ClassVar[str | None] = "the lead has no such field; see the settings `keys` and `calls`"
 
 
-def _people(reader: Reader, updates: Sequence[Update]) -> tuple[Mapping[str, list[Any]], str]:
-    """E-mail → list of the account's id, and what those who have one are called, or why they are not known."""
+def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:
+    """The result of each update, in order. Raises `CrmError` when leads cannot be read before."""
     try:
-        return people_for(updates, reader.people, lambda of: [_number(of)]), "account of BowNow"
+        people, who = people_for(updates, source.people, lambda id_: [_number(id_)]), "account of BowNow"
     except CrmRefused as error:
         why = f"they cannot be listed: {error}; give their ids by the setting `accounts`"
-        return {}, f"account of BowNow ({why})"
+        people, who = {}, f"account of BowNow ({why})"
+    # Lists are replaced as a whole: the other persons in charge and tags must be known to stay.
+    mixed = [update.record.id for update in updates if _LISTS & {*update.fields, update.owner and update.owner_field}]
+    before = source.leads(mixed) if mixed else {}
+    writer = Writer(source=source, people=people, who=who, before=before)
+    return push_in_batches(updates, writer.plan, writer.write, writer.read)
 
 
-def _plan(update: Update, people: Mapping[str, list[Any]], who: str) -> Plan:
-    if update.record.object != LEAD:
-        return Plan(update=update).refused(
-            f"records of the object {update.record.object!r} cannot be written; BowNow has leads"
-        )
-    wanted = {name: _typed(name, value) for name, value in update.fields.items()}
-    return Plan(update=update, wanted=wanted).with_owner(people, who)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Plans and writes updates. `people`: e-mail → lists of the account's id; `before`: leads as they are, by sid.
+
+    `who`: what those with an e-mail are called, or why they are not known.
+    """
+
+    source: Source
+    people: Mapping[str, list[Any]]
+    who: str
+    before: Mapping[str, Lead | None]
+
+    def plan(self, update: Update) -> Plan:
+        """What the update writes. Raises `RecordGone` where the lead is not there."""
+        if update.record.object != LEAD:
+            message = f"records of the object {update.record.object!r} cannot be written; BowNow has leads"
+            raise CrmRefused(message)
+        wanted = {name: _typed(name, value) for name, value in update.fields.items()}
+        plan = Plan(update=update, wanted=wanted).with_owner(self.people, self.who)
+        lead = self.before.get(plan.id, {})
+        if lead is None:
+            raise RecordGone
+        joined = {name: self._joined(name, value, lead) for name, value in plan.wanted.items()}
+        return Plan(update=update, wanted=joined, refusals=plan.refusals)
+
+    def write(self, plans: Sequence[Plan]) -> Written[Plan]:
+        """One lead. A failure that names a time to come back is the account's, and is raised."""
+        (plan,) = plans
+        keys, account = self.source.shape.keys, self.source.account
+        values = {keys.get(name, name): value for name, value in plan.wanted.items()}
+        try:
+            answer = account.call("write", {keys["root"]: values} if keys["root"] else values, sid=plan.id)
+        except CrmUnavailable as error:
+            if error.retry_after is not None:
+                raise
+            return [error]
+        except CrmRefused as error:
+            return [error]
+        if is_good(answer):
+            return [None]
+        if answer.status in GONE:
+            return [RecordGone()]
+        text = account.answer_text("write", answer)
+        return [CrmUnavailable(text) if answer.status in _BUSY else CrmRefused(text)]
+
+    def read(self, plans: Sequence[Plan]) -> Shown:
+        """The leads by the mapping's names."""
+        leads = self.source.leads(plan.id for plan in plans)
+        return [self._shown(plan, leads[plan.id]) for plan in plans]
+
+    def _joined(self, name: str, value: Any, lead: Lead) -> Any:
+        """A list with what stays of the one before: of persons in charge all but the first, of tags all."""
+        if name not in _LISTS:
+            return value
+        there = ids_of(lead.get(self.source.shape.keys[name]))
+        stays = there[1:] if name == _STAFF else there
+        return [_number(id_) for id_ in dict.fromkeys([*map(str, value), *stays])]
+
+    def _shown(self, plan: Plan, lead: Lead | None) -> Mapping[str, Any] | CrmError:
+        if lead is None:
+            return RecordGone()
+        keys = {name: self.source.shape.keys.get(name, name) for name in plan.wanted}
+        return {name: _as_wanted(name, lead[key], plan.wanted[name]) for name, key in keys.items() if key in lead}
 
 
-def _write(reader: Reader, plan: Plan, before: Mapping[str, Lead | None]) -> Pushed | None:
-    """None: it was written, and is to be read back. Raises `CrmUnavailable`."""
-    keys, lead = reader.reading.keys, before.get(plan.id, {})
-    if lead is None:
-        return plan.pushed(PushOutcome.GONE, "the lead does not exist any more")
-    values = {keys.get(name, name): _joined(name, value, lead, keys) for name, value in plan.wanted.items()}
-    body = {keys["root"]: values} if keys["root"] else values
-    try:
-        answer = reader.account.call("write", body, sid=plan.id)
-    except CrmUnavailable:
-        raise
-    except CrmError as error:
-        return plan.pushed(PushOutcome.REFUSED, str(error))
-    return _answered(reader, plan, answer)
-
-
-def _answered(reader: Reader, plan: Plan, answer: Answer) -> Pushed | None:
-    if is_good(answer):
-        return None
-    if answer.status in GONE:
-        return plan.pushed(PushOutcome.GONE, "the lead does not exist any more")
-    outcome = PushOutcome.LATER if answer.status in _BUSY else PushOutcome.REFUSED
-    return plan.pushed(outcome, reader.account.said("write", answer))
-
-
-def _joined(name: str, value: Any, lead: Lead, keys: Mapping[str, str]) -> Any:
-    """A list with what stays of the one before: of persons in charge all but the first, of tags all."""
+def _as_wanted(name: str, shown: Any, wanted: Any) -> Any:
+    """A shown value as it is written: an object by its id, a list as wanted where owner and others are in it."""
     if name not in _LISTS:
-        return value
-    there = ids_of(lead.get(keys[name]))
-    stays = there[1:] if name == "staff_ids" else there
-    wanted = [str(one) for one in value]
-    return [_number(one) for one in dict.fromkeys([*wanted, *stays])]
-
-
-def _read_back(
-    reader: Reader, plans: Sequence[Plan], results: Sequence[Pushed | None], before: Mapping[str, Lead | None]
-) -> list[Pushed]:
-    written = [plan.id for plan, result in zip(plans, results, strict=True) if result is None]
-    try:
-        after = reader.leads(written) if written else {}
-    except CrmError as error:
-        return [result or plan.unread(error) for plan, result in zip(plans, results, strict=True)]
-    return [
-        result or _shown(reader, plan, after.get(plan.id), before.get(plan.id) or {})
-        for plan, result in zip(plans, results, strict=True)
-    ]
-
-
-def _shown(reader: Reader, plan: Plan, lead: Lead | None, before: Lead) -> Pushed:
-    """The result by what the lead shows."""
-    if lead is None:
-        return plan.pushed(PushOutcome.GONE, "the lead does not exist any more")
-    keys, wrong = reader.reading.keys, []
-    for name, value in plan.wanted.items():
-        key = keys.get(name, name)
-        if key not in lead:
-            wrong.append(f"{name} is not shown: the lead has no field {key!r}; see the settings `keys` and `calls`")
-        elif not _is_same(name, lead[key], _joined(name, value, before, keys)):
-            wrong.append(shows(name, lead[key], value))
-    return plan.settled(wrong)
-
-
-def _is_same(name: str, shown: Any, wanted: Any) -> bool:
-    """Whether a field shows a value; of lists the first counts for the owner, and the rest in any order."""
-    if name in _LISTS:
-        there, expected = ids_of(shown), [str(one) for one in wanted]
-        is_first = name != "staff_ids" or there[:1] == expected[:1]
-        return is_first and set(expected) <= set(there)
-    return is_same(id_of(shown) if isinstance(shown, dict) else shown, wanted)
+        return id_of(shown) if isinstance(shown, dict) else shown
+    there, expected = ids_of(shown), [str(id_) for id_ in wanted]
+    is_first = name != _STAFF or there[:1] == expected[:1]
+    return wanted if is_first and set(expected) <= set(there) else shown
 
 
 def _typed(name: str, value: Any) -> Any:
     """Ids as numbers where they are such, as BowNow's examples write them; a single tag as a list."""
     if name in _LISTS:
-        return [_number(one) for one in (value if isinstance(value, list | tuple) else [value])]
+        return [_number(id_) for id_ in (value if isinstance(value, list | tuple) else [value])]
     return _number(value) if name == "status_id" else value
 
 

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.bownow.client import PAGE, Account
-from adapters.bownow.records import LEAD, Lead, Reading, id_of
+from adapters.bownow.records import LEAD, Lead, Shape, id_of
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.rest import is_good
+from connector.adapter_kit.read import readable, remembered
+from connector.adapter_kit.rest import chunks, is_good
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 
@@ -19,25 +21,24 @@ GONE: Final = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads one account. `accounts`: e-mail → id, where the connection gives them; `most_pages`: of a search.
+class Source:
+    """The leads of one account. `accounts`: e-mail → id, where the connection gives them; `most_pages`: of a search.
 
     `is_by_update`: a search gives the leads that were changed last first, so that it ends at the first older one.
     """
 
     account: Account
-    reading: Reading
+    shape: Shape
     accounts: Mapping[str, str]
     most_pages: int
     is_by_update: bool
 
     def leads(self, sids: Iterable[str]) -> dict[str, Any]:
         """The leads by sid, 200 a call; None: gone. Those that the search leaves out are asked for by themselves."""
-        wanted, found = list(dict.fromkeys(sids)), dict[str, Any]()
-        for start in range(0, len(wanted), PAGE):
-            chunk = wanted[start : start + PAGE]
-            body = {"page": 1, "per_page": PAGE, self.reading.keys["sids"]: chunk}
-            listed = {self.reading.sid(lead): lead for lead in self.account.rows("search", "leads", body)}
+        found: dict[str, Any] = {}
+        for chunk in chunks(dict.fromkeys(sids), PAGE):
+            body = {"page": 1, "per_page": PAGE, self.shape.keys["sids"]: chunk}
+            listed = {self.shape.sid(lead): lead for lead in self.account.rows("search", "leads", body)}
             found |= {sid: listed[sid] if sid in listed else self.lead(sid) for sid in chunk}
         return found
 
@@ -47,14 +48,14 @@ class Reader:
         if answer.status in GONE:
             return None
         if not is_good(answer):
-            raise CrmRefused(self.account.said("read", answer))
+            raise CrmRefused(self.account.answer_text("read", answer))
         lead = Part(answer.json()).object()
         wrapped = lead.get(LEAD)
         return wrapped if isinstance(wrapped, dict) else lead
 
     def changed(self, since: datetime) -> Iterator[Lead]:
         """The leads changed at or after an instant, as far as the pages go; unreadable ones are left out."""
-        for page in self.account.pages({self.reading.keys["since"]: since.isoformat()}, self.most_pages):
+        for page in self.account.pages({self.shape.keys["since"]: since.isoformat()}, self.most_pages):
             times = [(lead, self._time(lead)) for lead in page]
             yield from (lead for lead, at in times if at is not None and at >= since)
             if self.is_by_update and any(at is not None and at < since for _, at in times):
@@ -64,21 +65,13 @@ class Reader:
         """The events of the leads changed since."""
         people = self.emails()
         for lead in self.changed(since):
-            try:
-                yield from self.reading.events(lead, people)
-            except BadPayload:
-                continue  # one unreadable lead does not end the run; a notice about it is set aside with the reason
+            yield from readable(self.shape.events, lead, people)
 
     def people(self, *, is_fresh: bool = False) -> Sequence[Person]:
         """The accounts; remembered for some minutes. Raises `CrmRefused` when they cannot be listed."""
         if self.accounts:
             return [Person(id=of, email=email, name=email) for email, of in self.accounts.items()]
-        memo = self.account.api.memo
-        if is_fresh or "people" not in memo:
-            listed = self.account.rows("accounts", "accounts", {"page": 1, "per_page": PAGE})
-            memo["people"] = [person for row in listed if (person := _person(row))]
-        found: list[Person] = memo["people"]
-        return found
+        return remembered(self.account.api, PEOPLE, self._listed, is_fresh=is_fresh)
 
     def emails(self) -> dict[str, str | None]:
         """Account id → e-mail, as far as they can be listed: otherwise the mapping holds the owner, or has a table."""
@@ -97,9 +90,13 @@ class Reader:
             people = ()
         return Catalog(stages={LEAD: {"": names}}, owners=people)
 
+    def _listed(self) -> list[Person]:
+        rows = self.account.rows("accounts", "accounts", {"page": 1, "per_page": PAGE})
+        return [person for row in rows if (person := _person(row))]
+
     def _time(self, lead: Lead) -> datetime | None:
         try:
-            return self.reading.updated(lead)
+            return self.shape.updated(lead)
         except BadPayload:
             return None
 

@@ -33,8 +33,8 @@ Lead: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How leads are read: their keys, the zone of times without one, and which tags are ours (theirs → ours)."""
+class Shape:
+    """What leads look like: their keys, the zone of times without one, and which tags are ours (theirs → ours)."""
 
     keys: Mapping[str, str]
     zone: ZoneInfo

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from adapters.pipedrive.client import OBJECTS, Company
 from adapters.pipedrive.connect import inspect, subscribe
 from adapters.pipedrive.push import push
-from adapters.pipedrive.read import Reader
+from adapters.pipedrive.read import Source
 from adapters.pipedrive.records import events_of
 from adapters.pipedrive.webhook import EVENTS, Notice, key_of, read_notice
 from connector.adapter_kit import defaults
@@ -118,7 +118,7 @@ class Pipedrive:
         notices = [notice for each in deliveries if (notice := self._message(each)) and not notice.is_deleted]
         records = [notice.data for notice in notices if notice.data is not None]
         names = dict.fromkeys(one.record.name for one in notices if one.record and one.data is None)
-        return self._reader(api).needed(records, names) if notices and self.takes_updates else {}
+        return self._source(api).needed(records, names) if notices and self.takes_updates else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """Identity, stage, owner and profile of the record as the delivery has it, or its end.
@@ -147,25 +147,25 @@ class Pipedrive:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """Deals and persons by `updated_since`, leads newest first; deleted records leave no trace there."""
-        return self._reader(api).changes(self._objects(), since)
+        return self._source(api).changes(self._objects(), since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """A call per record, as Pipedrive has no batch, and one per hundred to read them back."""
-        return push(self._reader(api), updates)
+        return push(self._source(api), updates)
 
     def catalog(self, api: Api) -> Catalog:
         """Stages, users and fields."""
-        return self._reader(api).catalog(self._objects())
+        return self._source(api).catalog(self._objects())
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Token, budget left, rights, and the webhooks that go to `url`."""
-        company = self._reader(api).company
+        company = self._source(api).company
         return inspect(company, self._objects(), url, has_password=any(self.http_password))
 
     def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
         """Makes the webhooks v2 that are missing, with basic authentication; looked at again after a day."""
         account = (self.http_user, next(iter(self.http_password), ""))
-        return subscribe(self._reader(api).company, self._objects(), url, now, account)
+        return subscribe(self._source(api).company, self._objects(), url, now, account)
 
     def _message(self, delivery: Delivery) -> Notice | None:
         try:
@@ -188,7 +188,7 @@ class Pipedrive:
     def _objects(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(word.strip().lower() for word in self.objects))
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         checks = {
             "objects (deal, person, lead)": set(self._objects()) <= set(OBJECTS),
@@ -205,4 +205,4 @@ class Pipedrive:
             client_secret=next(iter(self.client_secret), ""),
             refresh_token=next(iter(self.refresh_token), ""),
         )
-        return Reader(company=company)
+        return Source(company=company)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import body_of, in_one_line, is_good, named
+from connector.adapter_kit.rest import body_of, chunks, in_one_line, is_good, named
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 OBJECTS: Final[Mapping[str, str]] = {
@@ -88,8 +88,7 @@ class Company:
                 if answer.status not in NOT_FOUND:
                     found[record_id] = good(answer)["data"]
             return found
-        for start in range(0, len(ids), MOST_IDS):
-            chunk = ids[start : start + MOST_IDS]
+        for chunk in chunks(ids, MOST_IDS):
             rows = rows_of(self.read(path, ids=",".join(chunk), limit=str(MOST_IDS)))
             found |= {str(row["id"]): row for row in rows if not row.get("is_deleted")}
         return found
@@ -122,9 +121,9 @@ def refusal(answer: Answer) -> str:
     """Why a call was refused, for people."""
     body = body_of(answer)
     parts = [part for name in ("error", "message", "error_info") if isinstance(part := body.get(name), str) and part]
-    said = in_one_line("; ".join(parts), _LONGEST) or "nothing readable"
+    text = in_one_line("; ".join(parts), _LONGEST) or "nothing readable"
     advice = ADVICE.get(answer.status)
-    return f"Pipedrive answered {answer.status}: {said}" + (f" ({advice})" if advice else "")
+    return f"Pipedrive answered {answer.status}: {text}" + (f" ({advice})" if advice else "")
 
 
 def rows_of(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -6,20 +6,19 @@ https://developers.pipedrive.com/docs/api/v1/Deals#updateDeal
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.pipedrive.client import NOT_FOUND, OBJECTS, refusal
-from adapters.pipedrive.read import Reader
+from adapters.pipedrive.read import Source
 from adapters.pipedrive.records import CUSTOM
 from connector.adapter_kit import update_plan
-from connector.adapter_kit.contract import Pushed, PushOutcome, Update
+from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
-from connector.adapter_kit.rest import is_good
-from connector.adapter_kit.update_plan import is_same
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
+from connector.adapter_kit.rest import RecordGone, is_good
+from connector.core.errors import CrmRefused
 
 NUMBERS: Final = frozenset({"stage_id", "pipeline_id", "owner_id", "person_id", "org_id", "organization_id"})
 """v2 takes no text for a number."""
@@ -27,74 +26,66 @@ TRUE_FALSE: Final = frozenset({"is_archived", "was_seen"})
 _WHOLE: Final = re.compile(r"[0-9]{1,18}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(update_plan.Plan):
     """What one update writes, field → value."""
+
+    __slots__ = ()
 
     def body(self) -> dict[str, Any]:
         """The body of the call: custom fields stand apart, but not in those of leads."""
         plain = {name: value for name, value in self.wanted.items() if not CUSTOM.fullmatch(name)}
         custom = {name: value for name, value in self.wanted.items() if CUSTOM.fullmatch(name)}
-        if not custom or self.update.record.object == "lead":
+        if not custom or self.object == "lead":
             return plain | custom
         return plain | {"custom_fields": custom}
 
+    def is_same(self, shown: Any, wanted: Any) -> bool:
+        """Whether a field shows a value; an empty list of labels is nothing."""
+        return update_plan.is_same(None if shown == [] else shown, wanted)
 
-def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
-    """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was tried yet."""
-    people = by_email(reader.people(), int) if has_owner(updates) else {}
+
+def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:
+    """The result of each update, in order. Raises `CrmError` when users or stages cannot be read before."""
+    people = by_email(source.people(), int) if has_owner(updates) else {}
     has_stage = any("stage_id" in update.fields for update in updates)
-    pipelines = {str(row["id"]): row["pipeline_id"] for row in reader.stages()} if has_stage else {}
-    plans = [_plan(update, people, pipelines) for update in updates]
-    results = {plan.update.key: plan.settled() for plan in plans}
-    written: dict[str, list[Plan]] = defaultdict(list)
-    for place, plan in enumerate(plans):
-        if not plan.wanted:
-            continue
-        try:
-            failed = _write(reader, plan)
-        except (CrmUnavailable, CrmRefused) as error:
-            # What nobody gives for one record is not to be had for those after it either.
-            results |= {left.update.key: left.failed(error) for left in plans[place:] if left.wanted}
-            break
-        if failed:
-            results[failed.key] = failed
-        else:
-            written[plan.update.record.object].append(plan)
-    for record_object, waiting in written.items():
-        results |= {pushed.key: pushed for pushed in _read_back(reader, record_object, waiting)}
-    return [results[update.key] for update in updates]
+    pipelines = {str(row["id"]): row["pipeline_id"] for row in source.stages()} if has_stage else {}
+    writer = Writer(source=source, people=people, pipelines=pipelines)
+    return push_in_batches(updates, writer.plan, writer.write, writer.read)
 
 
-def _write(reader: Reader, plan: Plan) -> Pushed | None:
-    """None: it was taken. Raises `CrmUnavailable`, and `CrmRefused` where no other update would be taken either."""
-    record = plan.update.record
-    answer = reader.company.call("PATCH", f"{OBJECTS[record.object]}/{record.id}", plan.body())
-    if answer.status in NOT_FOUND:
-        return plan.pushed(PushOutcome.GONE, "the record was deleted in Pipedrive, or merged into another one")
-    if answer.status in {401, 402}:
-        raise CrmRefused(refusal(answer))
-    return None if is_good(answer) else plan.pushed(PushOutcome.REFUSED, refusal(answer))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Plans and writes updates. `people`: e-mail → ids; `pipelines`: stage → pipeline."""
 
+    source: Source
+    people: Mapping[str, Sequence[int]]
+    pipelines: Mapping[str, Any]
 
-def _read_back(reader: Reader, record_object: str, plans: Sequence[Plan]) -> list[Pushed]:
-    try:
-        records = reader.company.by_id(record_object, [plan.id for plan in plans])
-    except (CrmUnavailable, CrmRefused) as error:
-        return [plan.failed(error) for plan in plans]
-    shown = {of: {**(record.get("custom_fields") or {}), **record} for of, record in records.items()}
-    return [plan.shown(shown.get(plan.id), _is_same) for plan in plans]
+    def plan(self, update: Update) -> Plan:
+        """What the update writes; a stage takes its pipeline along."""
+        if update.record.object not in OBJECTS:
+            message = f"records of the object {update.record.object!r} cannot be written"
+            raise CrmRefused(message)
+        wanted = {name: _value(name, value) for name, value in update.fields.items()}
+        if (pipeline := self.pipelines.get(str(update.fields.get("stage_id")))) is not None:
+            wanted = {"pipeline_id": pipeline, **wanted}
+        return Plan(update=update, wanted=wanted).with_owner(self.people, "active user of Pipedrive")
 
+    def write(self, plans: Sequence[Plan]) -> Written[Plan]:
+        """One record; what nobody gives for it is not to be had for those after it either, and is raised."""
+        (plan,) = plans
+        answer = self.source.company.call("PATCH", f"{OBJECTS[plan.object]}/{plan.id}", plan.body())
+        if answer.status in NOT_FOUND:
+            return [RecordGone("the record was deleted in Pipedrive, or merged into another one")]
+        if answer.status in {401, 402}:
+            raise CrmRefused(refusal(answer))
+        return [None if is_good(answer) else CrmRefused(refusal(answer))]
 
-def _plan(update: Update, people: Mapping[str, Sequence[int]], pipelines: Mapping[str, Any]) -> Plan:
-    record_object = update.record.object
-    if record_object not in OBJECTS:
-        return Plan(update=update).refused(f"records of the object {record_object!r} cannot be written")
-    wanted = {name: _value(name, value) for name, value in update.fields.items()}
-    if (stage := update.fields.get("stage_id")) is not None:
-        home = pipelines.get(str(stage))
-        wanted = {**({"pipeline_id": home} if home is not None else {}), **wanted}
-    return Plan(update=update, wanted=wanted).with_owner(people, "active user of Pipedrive")
+    def read(self, plans: Sequence[Plan]) -> Shown:
+        """The records with their custom fields among the others."""
+        records = self.source.company.by_id(plans[0].object, [plan.id for plan in plans])
+        shown = {id_: {**(record.get("custom_fields") or {}), **record} for id_, record in records.items()}
+        return [shown.get(plan.id) for plan in plans]
 
 
 def _value(name: str, value: Any) -> Any:
@@ -104,8 +95,3 @@ def _value(name: str, value: Any) -> Any:
     if name in TRUE_FALSE and isinstance(value, str):
         return value.casefold() in {"true", "yes", "1"}
     return value
-
-
-def _is_same(shown: Any, wanted: Any) -> bool:
-    """Whether a field shows a value; an empty list of labels is nothing."""
-    return is_same(None if shown == [] else shown, wanted)

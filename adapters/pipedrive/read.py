@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from adapters.pipedrive.client import OBJECTS, PAGE, Company, rows_of
 from adapters.pipedrive.records import LOST, WON, Record, events_of, person_of, time_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import PEOPLE, emails_of
-from connector.core.errors import BadPayload
+from connector.adapter_kit.read import readable, remembered
+from connector.adapter_kit.records import moment
 from connector.core.event import Event, RecordRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads one company."""
+class Source:
+    """The records, users and stages of one company."""
 
     company: Company
 
@@ -44,23 +45,19 @@ class Reader:
             for rows in pages:
                 fetched = self.needed(rows, ())
                 for row in rows:
-                    yield from _events(RecordRef(object=record_object, id=str(row["id"])), row, fetched)
+                    yield from readable(events_of, RecordRef(object=record_object, id=str(row["id"])), row, fetched)
 
     def people(self) -> list[Person]:
         """The users, those who were switched off too; remembered for some minutes."""
-        memo = self.company.api.memo
-        if PEOPLE not in memo:
-            memo[PEOPLE] = [_person(row) for row in rows_of(self.company.read("/v1/users"))]
-        people: list[Person] = memo[PEOPLE]
-        return people
+        return remembered(
+            self.company.api, PEOPLE, lambda: [_person(row) for row in rows_of(self.company.read("/v1/users"))]
+        )
 
     def stages(self) -> list[Mapping[str, Any]]:
         """All stages of all pipelines; remembered for some minutes."""
-        memo = self.company.api.memo
-        if "stages" not in memo:
-            memo["stages"] = [row for rows in self.company.pages("/api/v2/stages") for row in rows]
-        stages: list[Mapping[str, Any]] = memo["stages"]
-        return stages
+        return remembered(
+            self.company.api, "stages", lambda: [row for rows in self.company.pages("/api/v2/stages") for row in rows]
+        )
 
     def catalog(self, objects: Sequence[str]) -> Catalog:
         """Stages with their pipelines' names, users, and fields as they are now."""
@@ -69,8 +66,8 @@ class Reader:
         stages = {}
         if "deal" in objects:
             pipelines = {row["id"]: row["name"] for rows in self.company.pages("/api/v2/pipelines") for row in rows}
-            named = {str(row["id"]): f"{pipelines.get(row['pipeline_id'])} / {row['name']}" for row in self.stages()}
-            stages = {"deal": {"": {**named, WON: "Won", LOST: "Lost"}}}
+            labels = {str(row["id"]): f"{pipelines.get(row['pipeline_id'])} / {row['name']}" for row in self.stages()}
+            stages = {"deal": {"": {**labels, WON: "Won", LOST: "Lost"}}}
         fields = {
             of: {str(row["key"]): str(row["name"]) for row in self._fields("deal" if of == "lead" else of)}
             for of in objects
@@ -92,9 +89,8 @@ class Reader:
         return emails_of(wanted, self.people, self.company.api)
 
     def _changed(self, record_object: str, since: datetime) -> Iterator[list[Record]]:
-        written = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         order = {"sort_by": "update_time", "sort_direction": "asc"}
-        return self.company.pages(OBJECTS[record_object], updated_since=written, **order)
+        return self.company.pages(OBJECTS[record_object], updated_since=moment(since), **order)
 
     def _leads(self, since: datetime) -> Iterator[list[Record]]:
         """Leads have no `updated_since`: the newest changes first, until they are older."""
@@ -109,13 +105,6 @@ class Reader:
             start += len(rows)
             if not rows or len(recent) < len(rows) or not _has_more(body):
                 return
-
-
-def _events(ref: RecordRef, record: Record, fetched: Mapping[str, Any]) -> Iterator[Event]:
-    try:
-        yield from events_of(ref, record, fetched)
-    except BadPayload:
-        return  # one unreadable record does not end the run; a webhook about it is set aside with the reason
 
 
 def _person(row: Mapping[str, Any]) -> Person:

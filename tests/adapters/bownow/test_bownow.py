@@ -344,7 +344,7 @@ def test_what_was_reported_and_not_saved_is_refused_with_the_field(api: FakeBowN
     assert (reason or "").split("; ") == [
         "status_id shows 2 in place of 5",
         "free_item1 shows nothing in place of 'Latent'",
-        "nothing is not shown: the lead has no field 'nothing'",
+        "nothing is not shown: the lead has no such field",
         "see the settings `keys` and `calls`",
         "staff_ids shows [501, 502] in place of [502, 501]",
     ]

@@ -299,7 +299,7 @@ def test_an_outage_leaves_the_rest_for_later_and_keeps_what_was_done(company: Co
     assert [one.outcome for one in pushed] == [PushOutcome.DONE, PushOutcome.LATER, PushOutcome.LATER, PushOutcome.DONE]
     assert pushed[1].retry_after == 2.0
     company.api.instead["GET /api/v2/deals"] = [CrmUnavailable("no answer"), body(200, {"data": None})]
-    assert company.push(deals[0], title="x").reason == "no answer"
+    assert company.push(deals[0], title="x").reason == "written, but not read back: no answer"
     assert company.push(deals[0], title="x").reason == "written, but the record was not shown afterwards"
 
 
@@ -364,7 +364,7 @@ def test_an_access_token_is_renewed_when_it_is_refused_and_the_refresh_token_fol
     ]
     company.api.instead = {"/oauth/token": tokens, "/v1/webhooks": [good, body(401, {"error": "x"}), good]}
     for _ in range(2):
-        assert adapter._reader(company.api).company.read("/v1/webhooks") == {"data": []}
+        assert adapter._source(company.api).company.read("/v1/webhooks") == {"data": []}
     rotated = "rotated:refresh a7937b64b8caa58f"  # by the token that was given, so that a new one counts
     assert company.api.keeps == {"access_token": "a2", rotated: "r2"}
     assert company.api.calls.count("POST /oauth/token") == 2
