@@ -15,7 +15,7 @@ from adapters.amis.push import push
 from adapters.amis.read import Source
 from adapters.amis.records import Shape
 from adapters.amis.settings import ALL, FOUND_BY, SETTINGS, URL
-from adapters.amis.webhook import Notice, events_in, first_name, is_pair, key_of, keys_of, read_notices
+from adapters.amis.webhook import WebhookMessage, events_in, first_name, is_pair, key_of, keys_of, read_messages
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     Api,
@@ -103,7 +103,8 @@ class Amis:
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, by name (`Contacts:17`), each once; None: gone."""
-        names = [one.name for delivery in deliveries for one in self._told(delivery) if self._is_read(one)]
+        messages = (webhook for delivery in deliveries for webhook in self._messages(delivery))
+        names = [webhook.name for webhook in messages if self._is_read(webhook)]
         return self._source(api).records(names) if names else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
@@ -112,9 +113,9 @@ class Amis:
         Also raises `CrmUnavailable` for a record that was not read.
         """
         found: list[Event | BadPayload] = []
-        for notice in read_notices(read_json(delivery.body), keys_of(self.keys)):
+        for webhook in read_messages(read_json(delivery.body), keys_of(self.keys)):
             try:
-                found += self._events(notice, delivery, fetched)
+                found += self._events(webhook, delivery, fetched)
             except BadPayload as error:
                 found.append(error)
         return found
@@ -145,27 +146,27 @@ class Amis:
 
     subscribe = defaults.subscribe
 
-    def _events(self, notice: Notice, delivery: Delivery, fetched: Mapping[str, Any]) -> list[Event]:
-        if notice.id is None:
-            return events_in(notice, self._shape(), keys_of(self.keys), delivery)
-        if not self._is_read(notice):
+    def _events(self, webhook: WebhookMessage, delivery: Delivery, fetched: Mapping[str, Any]) -> list[Event]:
+        if webhook.id is None:
+            return events_in(webhook, self._shape(), keys_of(self.keys), delivery)
+        if not self._is_read(webhook):
             return []
-        if notice.name not in fetched:
-            message = f"{notice.name} was not read"
+        if webhook.name not in fetched:
+            message = f"{webhook.name} was not read"
             raise CrmUnavailable(message)
-        row = fetched[notice.name]
+        row = fetched[webhook.name]
         if row is None:
-            return [deleted_event(RecordRef(object=notice.resource, id=notice.id), delivery.received_at)]
-        return self._shape().events(notice.resource, row)
+            return [deleted_event(RecordRef(object=webhook.resource, id=webhook.id), delivery.received_at)]
+        return self._shape().events(webhook.resource, row)
 
-    def _is_read(self, notice: Notice) -> bool:
-        return notice.id is not None and notice.resource in self.resources
+    def _is_read(self, webhook: WebhookMessage) -> bool:
+        return webhook.id is not None and webhook.resource in self.resources
 
-    def _told(self, delivery: Delivery) -> list[Notice]:
+    def _messages(self, delivery: Delivery) -> list[WebhookMessage]:
         try:
-            return read_notices(read_json(delivery.body), keys_of(self.keys))
+            return read_messages(read_json(delivery.body), keys_of(self.keys))
         except (BadPayload, UnknownEvent):
-            return []  # `parse` tells
+            return []  # `parse` says what is wrong
 
     def _owners(self) -> dict[str, str]:
         """E-mail → name."""

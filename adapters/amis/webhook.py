@@ -27,7 +27,9 @@ RESOURCES: Final[Mapping[str, str]] = {
     "sale_order": ORDERS,
 }
 """The first part of an event's word → what it is about. A lead of aiMarketing is a contact's interest."""
-DEEDS: Final = frozenset({"created", "updated", "deleted", "changed", "stage_changed", "create", "update", "delete"})
+RECORD_VERBS: Final = frozenset(
+    {"created", "updated", "deleted", "changed", "stage_changed", "create", "update", "delete"}
+)
 """The second part, where the record says the rest; any other is an action of that name."""
 IGNORED: Final = frozenset({"ping"})
 _SPLIT: Final = re.compile(r"(sale_order|[^._:\-]+)[._:\-]+(.+)")
@@ -47,8 +49,8 @@ class Keys:
 
 def is_pair(pair: str) -> bool:
     """Whether it is one of our words for a key, `=`, and the key."""
-    word, _, key = pair.partition("=")
-    return word.strip() in {one.name for one in fields(Keys)} and bool(key.strip())
+    word, _, name = pair.partition("=")
+    return word.strip() in {key.name for key in fields(Keys)} and bool(name.strip())
 
 
 def keys_of(pairs: Iterable[str]) -> Keys:
@@ -57,19 +59,22 @@ def keys_of(pairs: Iterable[str]) -> Keys:
     known = Keys()
     return Keys(
         **{
-            one.name: (*(key.strip() for word, _, key in split if word.strip() == one.name), *getattr(known, one.name))
-            for one in fields(Keys)
+            key.name: (
+                *(name.strip() for word, _, name in split if word.strip() == key.name),
+                *getattr(known, key.name),
+            )
+            for key in fields(Keys)
         }
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class WebhookMessage:
     """One thing that a webhook tells: `word` in small letters, `resource`, the record's `id`, its values `data`."""
 
     word: str
     resource: str
-    deed: str
+    verb: str
     data: Mapping[str, Any]
     path: str
     id: str | None = None
@@ -80,16 +85,16 @@ class Notice:
         return f"{self.resource}:{self.id}" if self.id else ""
 
 
-def read_notices(root: Part, keys: Keys) -> list[Notice]:
+def read_messages(root: Part, keys: Keys) -> list[WebhookMessage]:
     """What a body tells; nothing: it is ignored. Raises `BadPayload`, and `UnknownEvent` for a word never seen."""
     entries = root.items() if isinstance(root.value, list) else [root]
-    return [one for entry in entries for one in _entry(entry, keys)]
+    return [webhook for entry in entries for webhook in _entry(entry, keys)]
 
 
 def first_name(root: Part, keys: Keys) -> str:
     """The first record, or nothing; raises nothing."""
     try:
-        return next((one.name for one in read_notices(root, keys)), "")
+        return next((webhook.name for webhook in read_messages(root, keys)), "")
     except (BadPayload, UnknownEvent):
         return ""
 
@@ -104,56 +109,58 @@ def key_of(root: Part, delivery: Delivery, keys: Keys) -> str:
     return digest if is_timed else f"{digest}:{delivery.received_at.isoformat()}"
 
 
-def events_in(notice: Notice, shape: Shape, keys: Keys, delivery: Delivery) -> list[Event]:
-    """The events of a notice that names no record: whom its values name, the stage in them, or the action.
+def events_in(webhook: WebhookMessage, shape: Shape, keys: Keys, delivery: Delivery) -> list[Event]:
+    """The events of a message that names no record: whom its values name, the stage in them, or the action.
 
     Raises `BadPayload` when they name nobody.
     """
-    identities = tuple(shape.identities_in(notice.data))
+    identities = tuple(shape.identities_in(webhook.data))
     if not identities:
         message = f"has neither an id nor any of {', '.join(shape.found_by)}: nobody is named"
-        raise BadPayload(message, notice.path)
-    times = (shape.time_in(notice.data, name) for name in keys.time)
+        raise BadPayload(message, webhook.path)
+    times = (shape.time_in(webhook.data, name) for name in keys.time)
     at = next((time for time in times if time is not None), delivery.received_at)
     about = f"{identities[0].kind}:{identities[0].value}"
     record = RecordRef(object=MARKETING, id=about)
-    common: dict[str, Any] = {"at": at, "is_lead": True, "identities": identities, "data": dict(notice.data)}
-    stage = next((str(notice.data[name]) for name in keys.stage if notice.data.get(name)), None)
+    common: dict[str, Any] = {"at": at, "is_lead": True, "identities": identities, "data": dict(webhook.data)}
+    stage = next((str(webhook.data[name]) for name in keys.stage if webhook.data.get(name)), None)
     name = f"{MARKETING}:{about}"
     found = []
-    if notice.deed not in DEEDS:
-        found.append(Event(key=f"{name}:{notice.word}@{at.isoformat()}", kind=Kind.ACTION, name=notice.word, **common))
+    if webhook.verb not in RECORD_VERBS:
+        found.append(
+            Event(key=f"{name}:{webhook.word}@{at.isoformat()}", kind=Kind.ACTION, name=webhook.word, **common)
+        )
     if stage:
         key = f"{name}:stage:{stage}@{at.isoformat()}"
-        is_seen = notice.deed != "stage_changed"
+        is_seen = webhook.verb != "stage_changed"
         found.append(Event(key=key, kind=Kind.STAGE, record=record, stage=stage, is_seen=is_seen, **common))
     return [*found, Event(key=f"{name}:profile@{at.isoformat()}", kind=Kind.PROFILE, **common)]
 
 
-def _entry(entry: Part, keys: Keys) -> list[Notice]:
+def _entry(entry: Part, keys: Keys) -> list[WebhookMessage]:
     found = _found(entry, keys.event)
     word = found.text(80).strip().casefold() if found else ""
     if word in IGNORED:
         return []
     inner = _found(entry, keys.data) or entry
     rows = inner.items() if isinstance(inner.value, list) else [inner]
-    return [_notice(word, row, keys) for row in rows]
+    return [_message(word, row, keys) for row in rows]
 
 
-def _notice(word: str, row: Part, keys: Keys) -> Notice:
+def _message(word: str, row: Part, keys: Keys) -> WebhookMessage:
     data = row.object()
     split = _SPLIT.fullmatch(word)
-    what, deed = (split[1], split[2]) if split else ("", "updated")
+    what, verb = (split[1], split[2]) if split else ("", "updated")
     resource = RESOURCES.get(what) or _PLURALS.get(what) or ("" if word else _resource_of(data, keys))
     if not resource:
-        said = f"the event {word!r} is not known" if word else f"no event is named by {', '.join(keys.event)}"
-        message = f"{said}; known: {', '.join(RESOURCES)}, then a dot and what happened"
+        found = f"the event {word!r} is not known" if word else f"no event is named by {', '.join(keys.event)}"
+        message = f"{found}; known: {', '.join(RESOURCES)}, then a dot and what happened"
         raise UnknownEvent(message)
     if what == "lead":  # of aiMarketing, whose ids are not those of AMIS CRM
-        return Notice(word=word, resource=resource, deed=deed, data=data, path=row.path)
+        return WebhookMessage(word=word, resource=resource, verb=verb, data=data, path=row.path)
     given = _found(row, [name.replace("{what}", what or "contact") for name in keys.id])
     number = given.identifier(60) if given and given.value != "" else None
-    return Notice(word=word, resource=resource, deed=deed, data=data, path=row.path, id=number)
+    return WebhookMessage(word=word, resource=resource, verb=verb, data=data, path=row.path, id=number)
 
 
 def _resource_of(data: Mapping[str, Any], keys: Keys) -> str:

@@ -20,7 +20,7 @@ from adapters.bitrix24.push import push
 from adapters.bitrix24.read import Reader, failure_of
 from adapters.bitrix24.records import events_of, object_of, type_of
 from adapters.bitrix24.settings import SETTINGS
-from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_notice, trigger_event, word_at
+from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_message, trigger_event, word_at
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     Api,
@@ -110,11 +110,11 @@ class Bitrix24:
         The portal repeats nothing. The lane is the record. 202 at once, as it slows down for slow handlers.
         """
         form = read_form(delivery.body)
-        notice = read_notice(form, delivery)
-        name = notice.record.name if notice.record else ""
+        webhook = read_message(form, delivery)
+        name = webhook.record.name if webhook.record else ""
         sent = f"{word_at(form, 'auth', 'member_id')}:{word_at(form, 'ts')}"
         return Received(
-            key=f"{notice.word}:{name or '-'}:{sent}:{delivery.received_at.isoformat()}",
+            key=f"{webhook.word}:{name or '-'}:{sent}:{delivery.received_at.isoformat()}",
             lane=name,
             reply=Reply(status=202, body=b'{"accepted": 1}'),
         )
@@ -129,20 +129,20 @@ class Bitrix24:
 
         Also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
         """
-        notice = read_notice(read_form(delivery.body), delivery)
-        if notice.record is None:
-            if notice.word in IGNORED:
+        webhook = read_message(read_form(delivery.body), delivery)
+        if webhook.record is None:
+            if webhook.word in IGNORED:
                 return []
-            message = f"the event {notice.word} is not known"
+            message = f"the event {webhook.word} is not known"
             raise UnknownEvent(message)
-        if notice.record.object not in self._objects():
+        if webhook.record.object not in self._objects():
             return []
-        if notice.trigger and notice.trigger not in TRIGGERS:
-            message = f"the trigger {notice.trigger!r} in the robot's address is none of {', '.join(TRIGGERS)}"
+        if webhook.trigger and webhook.trigger not in TRIGGERS:
+            message = f"the trigger {webhook.trigger!r} in the robot's address is none of {', '.join(TRIGGERS)}"
             raise UnknownEvent(message)
-        if notice.is_deleted:
-            return [deleted_event(notice.record, delivery.received_at)]
-        return self._events(notice.record, notice.trigger, delivery, fetched)
+        if webhook.is_deleted:
+            return [deleted_event(webhook.record, delivery.received_at)]
+        return self._events(webhook.record, webhook.trigger, delivery, fetched)
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The stage history and the records changed since, object by object; deletions by the offline queue alone."""
@@ -199,11 +199,11 @@ class Bitrix24:
 
     def _wanted(self, delivery: Delivery) -> str | None:
         try:
-            notice = read_notice(read_form(delivery.body), delivery)
+            webhook = read_message(read_form(delivery.body), delivery)
         except BadPayload:
             return None
-        is_read = notice.record is not None and notice.record.object in self._objects() and not notice.is_deleted
-        return notice.record.name if notice.record and is_read else None
+        is_read = webhook.record is not None and webhook.record.object in self._objects() and not webhook.is_deleted
+        return webhook.record.name if webhook.record and is_read else None
 
     def _objects(self) -> tuple[str, ...]:
         words = dict.fromkeys(word.strip().lower() for word in self.objects)

@@ -62,9 +62,9 @@ def _pages(
 def _events(rows: list[Mapping[str, Any]], objects: Collection[str]) -> Iterator[Event]:
     for row in rows:
         try:
-            notice = read_event(Part({"event": row["EVENT_NAME"], "data": row["EVENT_DATA"]}))
+            webhook = read_event(Part({"event": row["EVENT_NAME"], "data": row["EVENT_DATA"]}))
             at = Part(row["TIMESTAMP_X"]).instant()
         except BadPayload:
             continue  # the vendor's sample has no data at all: which record it was cannot be known
-        if notice.record and notice.is_deleted and notice.record.object in objects:
-            yield deleted_event(notice.record, at)
+        if webhook.record and webhook.is_deleted and webhook.record.object in objects:
+            yield deleted_event(webhook.record, at)

@@ -61,7 +61,7 @@ _DOCUMENT: Final = re.compile(r"([A-Z][A-Z0-9_]{0,30})_([1-9][0-9]{0,17})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class WebhookMessage:
     """What a delivery tells: the event's word (`ROBOT` for a robot's), the record if it is of interest, the trigger."""
 
     word: str
@@ -70,7 +70,7 @@ class Notice:
     trigger: str | None = None
 
 
-def read_notice(form: Part, delivery: Delivery) -> Notice:
+def read_message(form: Part, delivery: Delivery) -> WebhookMessage:
     """What the delivery with that form is about. Raises `BadPayload`."""
     if form["event"].exists:
         return read_event(form)
@@ -80,23 +80,25 @@ def read_notice(form: Part, delivery: Delivery) -> Notice:
         message = "must be three texts, the last such as DEAL_4821"
         raise BadPayload(message, "$.document_id")
     trigger = (delivery.parameter("event") or "").strip().casefold()
-    return Notice(word="ROBOT", record=RecordRef(object=document[1].lower(), id=document[2]), trigger=trigger or None)
+    return WebhookMessage(
+        word="ROBOT", record=RecordRef(object=document[1].lower(), id=document[2]), trigger=trigger or None
+    )
 
 
-def read_event(form: Part) -> Notice:
+def read_event(form: Part) -> WebhookMessage:
     """What an event is about, out of `event` and `data`. Raises `BadPayload`."""
     word = form["event"].text(60).upper()
     base, _, suffix = word.partition("_")
     record_object, is_deleted = EVENTS.get(base, ("", False))
     if not record_object or (suffix and record_object != "dynamic"):
-        return Notice(word=word)
+        return WebhookMessage(word=word)
     fields = form["data"]["FIELDS"]
     if record_object == "dynamic":
         given = fields["ENTITY_TYPE_ID"]
         record_object = object_of((given if given.exists or not suffix else Part(suffix, "$.event")).integer())
     if (record_id := fields["ID"].integer()) <= 0:
         fields["ID"].refuse("a record's id")
-    return Notice(word=word, record=RecordRef(object=record_object, id=str(record_id)), is_deleted=is_deleted)
+    return WebhookMessage(word=word, record=RecordRef(object=record_object, id=str(record_id)), is_deleted=is_deleted)
 
 
 def word_at(form: Part, *path: str) -> str:

@@ -1,4 +1,4 @@
-"""BowNow: notices come in with sids alone, leads are read, searched and written by its API 1.0.0.
+"""BowNow: messages come in with sids alone, leads are read, searched and written by its API 1.0.0.
 
 https://developer.bownow.jp/en/api/index.html and https://manual.bow-now.jp/basic/configuration/webhook_configuration/
 """
@@ -92,7 +92,7 @@ class BowNow:
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The leads as they are now by sid, each read once; for notices without sids those that changed lately."""
+        """The leads as they are now by sid, each read once; for messages without sids those that changed lately."""
         source = self._source(api)
         sids: dict[str, None] = {}
         blind: list[datetime] = []
@@ -100,7 +100,7 @@ class BowNow:
             try:
                 named = read_sids(delivery, self.sid_keys)
             except BadPayload:
-                continue  # `parse` tells
+                continue  # `parse` says what is wrong
             sids |= dict.fromkeys(named)
             blind += [] if named else [self._since(delivery)]
         changed = list(source.changed(min(blind))) if blind else []
@@ -182,14 +182,14 @@ class BowNow:
         return Source(
             account=account,
             shape=self._shape(),
-            accounts={email.casefold(): of for email, of in pairs(self.accounts).items()},
+            accounts={email.casefold(): account for email, account in pairs(self.accounts).items()},
             most_pages=self.pages,
             is_by_update=self.order == "updated",
         )
 
 
 def _events(shape: Shape, lead: Mapping[str, Any], people: Mapping[str, str | None]) -> list[Event | BadPayload]:
-    """The lead's events; in their place what cannot be read: that stops no other lead of the notice."""
+    """The lead's events; in their place what cannot be read: that stops no other lead of the message."""
     try:
         return list(shape.events(lead, people))
     except BadPayload as error:

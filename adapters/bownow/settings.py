@@ -16,18 +16,18 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     ),
     "api_key": Setting(description="API key of the tracking code", is_secret=True, is_required=True),
     "webhook_token": Setting(
-        description="What the webhook's address has as ?token=…; empty: its notices are refused", is_secret=True
+        description="What the webhook's address has as ?token=…; empty: its messages are refused", is_secret=True
     ),
     "url": Setting(description="Base address of the API", default=URL),
     "calls": Setting(description="Calls that differ, such as write=PUT /leads/{sid}", default=()),
     "keys": Setting(description="Keys of a lead that differ, such as status_id=lead_status_id", default=()),
-    "sid_keys": Setting(description="Keys of a notice that hold sids", default=SID_KEYS),
+    "sid_keys": Setting(description="Keys of a message that hold sids", default=SID_KEYS),
     "accounts": Setting(
         description="Account ids by e-mail, such as hana@example.com=12; empty: BowNow is asked", default=()
     ),
     "tags": Setting(description="Tags that count here, theirs (id or name)=ours", default=TAGS),
     "zone": Setting(description="Time zone of times that are written without one", default="Asia/Tokyo"),
-    "lookback_minutes": Setting(description="How far back is read for a notice without sids, in minutes", default=60),
+    "lookback_minutes": Setting(description="How far back is read for a message without sids, in minutes", default=60),
     "order": Setting(description="What a search sorts by, newest first: created or updated", default="created"),
     "pages": Setting(description="Pages of 200 leads that a search for changes reads at most", default=25),
     "rate": RATE_SETTING,

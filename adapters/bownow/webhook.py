@@ -1,4 +1,4 @@
-"""Which leads a notice of BowNow is about: none, one, or up to a thousand sids, wherever its body has them.
+"""Which leads a message of BowNow is about: none, one, or up to a thousand sids, wherever its body has them.
 
 https://manual.bow-now.jp/basic/configuration/webhook_configuration/ (the keys of the body are not published)
 """

@@ -30,8 +30,8 @@ _LONGEST_KEY: Final = 200
 class _Echoes:
     """What comes back of an update is a matter of the connection's settings; the class has none."""
 
-    def __get__(self, of: Generic | None, _owner: type[Generic]) -> Mapping[str, str]:
-        return {} if of is None else {of.stage_field: "stage", of.owner_field: "owner"}
+    def __get__(self, connection: Generic | None, _owner: type[Generic]) -> Mapping[str, str]:
+        return {} if connection is None else {connection.stage_field: "stage", connection.owner_field: "owner"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,7 @@ def events_of(item: Item, naming: Naming) -> list[Event]:
     if naming.types and word not in naming.types:
         message = f"the type {word!r} is neither among the connection's `types` nor its `ignored_types`"
         raise UnknownEvent(message)
-    about, own, at = about_of(item, naming), item.id(), item.at()
+    about, id_, at = about_of(item, naming), item.id(), item.at()
     common: dict[str, Any] = {"identities": about.identities, "record": about.record, "data": item.part.value}
     common["is_lead"] = about.is_lead
     if item.says("deleted"):
@@ -142,15 +142,15 @@ def events_of(item: Item, naming: Naming) -> list[Event]:
     if about.is_lead:
         digest = hashlib.sha256(known.encode()).hexdigest()[:16]
         events.append(Event(key=_key(about, "is", digest), at=at, kind=Kind.IDENTIFY, **common))
-    events += _stage(item, about, own, common)
+    events += _stage(item, about, id_, common)
     if owner := _owner(item, naming):
-        events.append(Event(key=_key(about, own, "owner"), at=at, kind=Kind.OWNER, **owner, **common))
+        events.append(Event(key=_key(about, id_, "owner"), at=at, kind=Kind.OWNER, **owner, **common))
     if about.is_lead:
-        events.append(Event(key=_key(about, own, "profile"), at=at, kind=Kind.PROFILE, **common))
+        events.append(Event(key=_key(about, id_, "profile"), at=at, kind=Kind.PROFILE, **common))
     if name := item.word("action"):
         page, session = item.find("page").maybe(Part.text), item.word("session")
         action: dict[str, Any] = {"name": name, "page": page, "session": session}
-        events.append(Event(key=_key(about, own, "action"), at=at, kind=Kind.ACTION, **action, **common))
+        events.append(Event(key=_key(about, id_, "action"), at=at, kind=Kind.ACTION, **action, **common))
     return events
 
 
@@ -185,13 +185,13 @@ def first_name(items: Sequence[Item], naming: Naming) -> str:
         return ""
 
 
-def _stage(item: Item, about: _About, own: str, common: Mapping[str, Any]) -> list[Event]:
+def _stage(item: Item, about: _About, id_: str, common: Mapping[str, Any]) -> list[Event]:
     """Dated by `stage_at`; where the system does not say when a stage was entered, it was only seen then."""
     stage = item.word("stage")
     if stage is None or about.record is None:
         return []
     pipeline, entered = item.word("pipeline"), item.instant("stage_at")
-    known = (f"{pipeline or ''}/{stage}@{entered.isoformat()}",) if entered else (own, "stage")
+    known = (f"{pipeline or ''}/{stage}@{entered.isoformat()}",) if entered else (id_, "stage")
     at, is_seen = entered or item.at(), entered is None
     return [
         Event(

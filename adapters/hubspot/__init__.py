@@ -18,7 +18,16 @@ from adapters.hubspot.read import Reader
 from adapters.hubspot.records import OWNER
 from adapters.hubspot.settings import SETTINGS, check
 from adapters.hubspot.signature import verify_request
-from adapters.hubspot.webhook import EVENTS, IGNORED, WORKFLOW, Notice, events_in, key_of, parts_of, read_notice
+from adapters.hubspot.webhook import (
+    EVENTS,
+    IGNORED,
+    WORKFLOW,
+    WebhookMessage,
+    events_in,
+    key_of,
+    parts_of,
+    read_message,
+)
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     EMPTIED_STAGE,
@@ -86,7 +95,7 @@ class HubSpot:
         The lane is the first record; 202 within the five seconds that HubSpot waits.
         """
         parts = parts_of(delivery)
-        records = (notice.record for notice in self._messages_in(parts, delivery) if notice.record)
+        records = (webhook.record for webhook in self._messages_in(parts, delivery) if webhook.record)
         return Received(
             key=key_of(parts, delivery),
             lane=next((record.name for record in records), ""),
@@ -96,10 +105,10 @@ class HubSpot:
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, with the history of stage and owner; None: gone."""
         names = dict.fromkeys(
-            notice.record.name
+            webhook.record.name
             for delivery in deliveries
-            for notice in self._messages(delivery)
-            if notice.record and not notice.is_deleted
+            for webhook in self._messages(delivery)
+            if webhook.record and not webhook.is_deleted
         )
         return self._reader(api).records(names) if names else {}
 
@@ -113,8 +122,8 @@ class HubSpot:
         unknown: list[UnknownEvent] = []
         for part in parts_of(delivery):
             try:
-                notice = read_notice(part, delivery)
-                events = events_in(notice, delivery, fetched, self.contact_stage) if self._is_read(notice) else []
+                webhook = read_message(part, delivery)
+                events = events_in(webhook, delivery, fetched, self.contact_stage) if self._is_read(webhook) else []
             except BadPayload as error:
                 wrong.append(error)
             except UnknownEvent as error:
@@ -144,23 +153,23 @@ class HubSpot:
 
     subscribe = defaults.subscribe
 
-    def _messages_in(self, parts: Sequence[Part], delivery: Delivery) -> Iterator[Notice]:
+    def _messages_in(self, parts: Sequence[Part], delivery: Delivery) -> Iterator[WebhookMessage]:
         """The events that can be read and are of this account; raises nothing."""
         for part in parts:
             with suppress(BadPayload, UnknownEvent):
-                notice = read_notice(part, delivery)
-                if self._is_read(notice):
-                    yield notice
+                webhook = read_message(part, delivery)
+                if self._is_read(webhook):
+                    yield webhook
 
-    def _messages(self, delivery: Delivery) -> list[Notice]:
+    def _messages(self, delivery: Delivery) -> list[WebhookMessage]:
         try:
             return list(self._messages_in(parts_of(delivery), delivery))
         except BadPayload:
             return []  # `parse` says what is wrong
 
-    def _is_read(self, notice: Notice) -> bool:
-        is_ours = not self.portal_id or not notice.portal or notice.portal == self.portal_id
-        return is_ours and notice.record is not None and notice.record.object in self._objects()
+    def _is_read(self, webhook: WebhookMessage) -> bool:
+        is_ours = not self.portal_id or not webhook.portal or webhook.portal == self.portal_id
+        return is_ours and webhook.record is not None and webhook.record.object in self._objects()
 
     def _objects(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(word.strip().lower() for word in self.objects))

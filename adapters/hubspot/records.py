@@ -50,7 +50,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class PropertyChange:
     """One property's change as a webhook tells it; `value` may be empty, `at` is aware UTC."""
 
     property: str
@@ -90,26 +90,28 @@ def events_of(ref: RecordRef, record: Record, view: View, since: datetime | None
         event(key=f"{name}:contact:{contact['id']}", at=created, kind=Kind.IDENTIFY)
         for contact in record.get("contacts") or ()
     ]
-    for of in (view.stage_of(ref.object), OWNER):
-        history = history_of(record, of)
-        recent = [told for told in history if since is not None and told.at >= since] or history[-1:]
-        events += [changed_event(ref, record, told, view) for told in recent]
+    for tracked in (view.stage_of(ref.object), OWNER):
+        history = history_of(record, tracked)
+        recent = [change for change in history if since is not None and change.at >= since] or history[-1:]
+        events += [changed_event(ref, record, change, view) for change in recent]
     events.append(
         event(key=f"{name}:profile@{moment(updated)}", at=updated, kind=Kind.PROFILE, data=data_of(ref, record))
     )
     return events
 
 
-def changed_event(ref: RecordRef, record: Record, told: Told, view: View) -> Event:
+def changed_event(ref: RecordRef, record: Record, change: PropertyChange, view: View) -> Event:
     """The event of one change of the stage or the owner; the same for a webhook and for the record's history."""
-    told = _dated(record, told)
-    event = partial(Event, record=ref, is_lead=True, identities=identities_of(ref, record), at=told.at)
-    key = f"{ref.name}:{told.property}:{told.value[:200]}@{moment(told.at)}"
-    if told.property == OWNER:
-        owner = told.value or None
-        return event(key=key, kind=Kind.OWNER, owner=owner, owner_email=view.owners.get(told.value))
-    pipeline = view.pipelines.get(told.value) or value_of(record, "pipeline") or None
-    return event(key=key, kind=Kind.STAGE, stage=told.value[:200], pipeline=pipeline if ref.object == "deal" else None)
+    change = _dated(record, change)
+    event = partial(Event, record=ref, is_lead=True, identities=identities_of(ref, record), at=change.at)
+    key = f"{ref.name}:{change.property}:{change.value[:200]}@{moment(change.at)}"
+    if change.property == OWNER:
+        owner = change.value or None
+        return event(key=key, kind=Kind.OWNER, owner=owner, owner_email=view.owners.get(change.value))
+    pipeline = view.pipelines.get(change.value) or value_of(record, "pipeline") or None
+    return event(
+        key=key, kind=Kind.STAGE, stage=change.value[:200], pipeline=pipeline if ref.object == "deal" else None
+    )
 
 
 def data_of(ref: RecordRef, record: Record) -> dict[str, Any]:
@@ -121,15 +123,17 @@ def data_of(ref: RecordRef, record: Record) -> dict[str, Any]:
     return {**data, "id": ref.id, "object": ref.object}
 
 
-def history_of(record: Record, name: str) -> list[Told]:
+def history_of(record: Record, name: str) -> list[PropertyChange]:
     """What a property was set to, oldest first."""
     rows = (record.get("propertiesWithHistory") or {}).get(name) or ()
-    told = [
-        Told(property=name, value=str(row.get("value") or ""), at=Part(row.get("timestamp"), f"$.{name}").instant())
+    changes = [
+        PropertyChange(
+            property=name, value=str(row.get("value") or ""), at=Part(row.get("timestamp"), f"$.{name}").instant()
+        )
         for row in rows
     ]
-    told.reverse()  # HubSpot gives the newest first; of those of one millisecond the order stays
-    return sorted(told, key=lambda one: one.at)
+    changes.reverse()  # HubSpot gives the newest first; of those of one millisecond the order stays
+    return sorted(changes, key=lambda change: change.at)
 
 
 def moment(at: datetime) -> str:
@@ -137,19 +141,19 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _dated(record: Record, told: Told) -> Told:
+def _dated(record: Record, change: PropertyChange) -> PropertyChange:
     """The change with the time of the history, so that it is the same one for webhook and reconciliation."""
     near = [
-        one
-        for one in history_of(record, told.property)
-        if one.value == told.value and abs(one.at - told.at) <= SAME_CHANGE
+        entry
+        for entry in history_of(record, change.property)
+        if entry.value == change.value and abs(entry.at - change.at) <= SAME_CHANGE
     ]
-    return min(near, key=lambda one: abs(one.at - told.at)) if near else told
+    return min(near, key=lambda entry: abs(entry.at - change.at)) if near else change
 
 
 def _identities(record_object: str, record_id: str, record: Record) -> list[Identity]:
     ids = [record_id, *split(value_of(record, MERGED))[-MOST_MERGED:]]
-    found = [Identity(kind=IdentityKind.RECORD, value=f"{record_object}:{one}") for one in ids]
+    found = [Identity(kind=IdentityKind.RECORD, value=f"{record_object}:{id_}") for id_ in ids]
     found += readable_identities(
         IdentityKind.EMAIL, (part for name in EMAILS for part in split(value_of(record, name)))
     )

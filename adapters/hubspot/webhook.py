@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from adapters.hubspot.records import (
     OWNER,
-    Told,
+    PropertyChange,
     View,
     changed_event,
     events_of,
@@ -27,13 +27,14 @@ from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 
 WORKFLOW: Final = "workflow"
-DONE: Final = ("creation", "deletion", "propertyChange", "merge", "restore", "associationChange")
+CHANGE_KINDS: Final = ("creation", "deletion", "propertyChange", "merge", "restore", "associationChange")
 OBJECT_TYPES: Final[Mapping[str, str]] = {"0-1": "contact", "0-3": "deal"}
 """`objectTypeId` of the generic events → object."""
 PRIVACY: Final = "contact.privacyDeletion"
-EVENTS: Final = frozenset(f"{of}.{what}" for of in ("contact", "deal", "object") for what in DONE) | {PRIVACY}
+FAMILIES: Final = ("contact", "deal", "object")
+EVENTS: Final = frozenset(f"{family}.{what}" for family in FAMILIES for what in CHANGE_KINDS) | {PRIVACY}
 IGNORED: Final = frozenset(
-    {f"{of}.{what}" for of in ("company", "ticket", "product", "line_item") for what in DONE}
+    {f"{family}.{what}" for family in ("company", "ticket", "product", "line_item") for what in CHANGE_KINDS}
     | {f"conversation.{what}" for what in ("creation", "deletion", "privacyDeletion", "propertyChange", "newMessage")}
 ) - {"product.associationChange"}
 MOST_EVENTS: Final = 1000
@@ -42,7 +43,7 @@ _IDS: Final = ("hs_object_id", "objectId", "vid", "id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class WebhookMessage:
     """One event. `word`: the type of the classic events, or `workflow`.
 
     `changed`: the property that got `value`. `merged`: the ids that a merge ended. `trigger`: the
@@ -81,7 +82,7 @@ def is_workflow(delivery: Delivery) -> bool:
     return delivery.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
-def read_notice(part: Part, delivery: Delivery) -> Notice:
+def read_message(part: Part, delivery: Delivery) -> WebhookMessage:
     """The event in one part. Raises `BadPayload` and `UnknownEvent`."""
     if is_workflow(delivery):
         return _workflow(part, delivery)
@@ -90,23 +91,23 @@ def read_notice(part: Part, delivery: Delivery) -> Notice:
         message = f"the event {word} is not known"
         raise UnknownEvent(message)
     family, _, what = word.partition(".")
-    notice = Notice(
+    webhook = WebhookMessage(
         word=word, at=part["occurredAt"].milliseconds(), portal=part["portalId"].maybe(Part.identifier) or ""
     )
     if family == "object":
         kind = part["objectTypeId"] if part["objectTypeId"].exists else part["fromObjectTypeId"]
         family = OBJECT_TYPES.get(kind.text(200), "")
-    return notice if word in IGNORED or not family else _filled(notice, part, family, what)
+    return webhook if word in IGNORED or not family else _filled(webhook, part, family, what)
 
 
 def key_of(parts: Sequence[Part], delivery: Delivery) -> str:
     """What the delivery with those parts says, as a hash: the same on every attempt, another for another change."""
     if is_workflow(delivery):
-        told = [parts[0].value, delivery.query, _said_when(parts[0]) or delivery.received_at.isoformat()]
+        content = [parts[0].value, delivery.query, _changed_when(parts[0]) or delivery.received_at.isoformat()]
     else:
-        told = [_without_attempt(part.object()) for part in parts]
+        content = [_without_attempt(part.object()) for part in parts]
     about = "workflow" if is_workflow(delivery) else f"{len(parts)}-events"
-    return f"{about}:{hashlib.sha256(repr(told).encode(errors='replace')).hexdigest()}"
+    return f"{about}:{hashlib.sha256(repr(content).encode(errors='replace')).hexdigest()}"
 
 
 def record_of(part: Part, query_object: str | None) -> RecordRef:
@@ -121,24 +122,24 @@ def record_of(part: Part, query_object: str | None) -> RecordRef:
     return part["hs_object_id"].refuse(f"the record's id, as one of {', '.join(_IDS)}")
 
 
-def _filled(notice: Notice, part: Part, family: str, what: str) -> Notice:
+def _filled(webhook: WebhookMessage, part: Part, family: str, what: str) -> WebhookMessage:
     if what == "associationChange":
-        return replace(notice, record=_association(part, family))
+        return replace(webhook, record=_association(part, family))
     if what == "merge":
         ids = [part["primaryObjectId"], *part["mergedObjectIds"].items()]
         survivor = part["newObjectId"] if part["newObjectId"].exists else part["primaryObjectId"]
-        merged = tuple(one.identifier(50) for one in ids)
-        return replace(notice, record=RecordRef(object=family, id=survivor.identifier(50)), merged=merged)
+        merged = tuple(id_.identifier(50) for id_ in ids)
+        return replace(webhook, record=RecordRef(object=family, id=survivor.identifier(50)), merged=merged)
     record = RecordRef(object=family, id=part["objectId"].identifier(50))
     if what == "propertyChange":
         value = part["propertyValue"]
         text = "" if value.value in (None, "") else value.identifier(65_536)
-        return replace(notice, record=record, changed=part["propertyName"].text(200), value=text)
-    return replace(notice, record=record)
+        return replace(webhook, record=record, changed=part["propertyName"].text(200), value=text)
+    return replace(webhook, record=record)
 
 
-def _workflow(part: Part, delivery: Delivery) -> Notice:
-    return Notice(
+def _workflow(part: Part, delivery: Delivery) -> WebhookMessage:
+    return WebhookMessage(
         word=WORKFLOW,
         at=delivery.received_at,
         portal=part["portal-id"].maybe(Part.identifier) or "",
@@ -166,7 +167,7 @@ def _has(part: Part, name: str) -> bool:
     return isinstance(properties.value, dict) and properties[name].exists
 
 
-def _said_when(part: Part) -> str | None:
+def _changed_when(part: Part) -> str | None:
     """The time of the record's last change in a workflow's body."""
     for name in ("lastmodifieddate", "hs_lastmodifieddate"):
         if _has(part, name):
@@ -178,39 +179,41 @@ def _without_attempt(event: Mapping[str, Any]) -> Sequence[Any]:
     return [[name, value] for name, value in sorted(event.items()) if name != "attemptNumber"]
 
 
-def events_in(notice: Notice, delivery: Delivery, fetched: Mapping[str, Any], contact_stage: str) -> list[Event]:
-    """The events of a notice about a record. Raises `CrmUnavailable` when the record was not read, and `BadPayload`."""
-    ref, mark = notice.record, f"@{moment(notice.at)}"
-    if ref is None or notice.is_deleted:
-        return [deleted_event(ref, notice.at, mark=mark)] if ref else []
+def events_in(
+    webhook: WebhookMessage, delivery: Delivery, fetched: Mapping[str, Any], contact_stage: str
+) -> list[Event]:
+    """The events of a message about a record. Raises `BadPayload`, and `CrmUnavailable` when it was not read."""
+    ref, mark = webhook.record, f"@{moment(webhook.at)}"
+    if ref is None or webhook.is_deleted:
+        return [deleted_event(ref, webhook.at, mark=mark)] if ref else []
     name = ref.name
     if name not in fetched:
         message = f"{name} was not read"
         raise CrmUnavailable(message)
     record = fetched[name]
     if record is None:
-        return [deleted_event(ref, notice.at, mark=mark)]
+        return [deleted_event(ref, webhook.at, mark=mark)]
     survivor = RecordRef(object=ref.object, id=str(record["id"]))
     owners, pipelines = (fetched.get(key) or {} for key in ("owners", "pipelines"))
     view = View(contact_stage=contact_stage, owners=owners, pipelines=pipelines)
     events = events_of(survivor, record, view)
-    if notice.changed in {view.stage_of(ref.object), OWNER}:
-        told = Told(property=notice.changed or "", value=notice.value, at=notice.at)
-        events.append(changed_event(survivor, record, told, view))
-    if notice.word.endswith(".restore"):
-        events.append(replace(events[0], key=f"{name}:restore{mark}", at=notice.at))
-    if notice.trigger:
-        events.append(_action(notice, events[0], delivery, events))
+    if webhook.changed in {view.stage_of(ref.object), OWNER}:
+        change = PropertyChange(property=webhook.changed or "", value=webhook.value, at=webhook.at)
+        events.append(changed_event(survivor, record, change, view))
+    if webhook.word.endswith(".restore"):
+        events.append(replace(events[0], key=f"{name}:restore{mark}", at=webhook.at))
+    if webhook.trigger:
+        events.append(_action(webhook, events[0], delivery, events))
     found = identities_of(survivor, record)
     # The records that a merge ended belong to the survivor's subject, and take no more updates.
-    ended = [one for one in dict.fromkeys((ref.id, *notice.merged)) if one != survivor.id]
-    return [*events, *(deleted_event(replace(ref, id=id_), notice.at, *found, mark=mark) for id_ in ended)]
+    ended = [id_ for id_ in dict.fromkeys((ref.id, *webhook.merged)) if id_ != survivor.id]
+    return [*events, *(deleted_event(replace(ref, id=id_), webhook.at, *found, mark=mark) for id_ in ended)]
 
 
-def _action(notice: Notice, like: Event, delivery: Delivery, events: list[Event]) -> Event:
+def _action(webhook: WebhookMessage, like: Event, delivery: Delivery, events: list[Event]) -> Event:
     """What a workflow tells: its word is in the address, beside whatever else a mapping may ask for."""
     data = next(event.data for event in events if event.kind is Kind.PROFILE)
-    told = {**data, "body": parts_of(delivery)[0].object(), **dict(delivery.query)}
-    key = f"{like.key.rpartition(':')[0]}:{notice.trigger}"[:150] + f":{key_of(parts_of(delivery), delivery)}"
+    content = {**data, "body": parts_of(delivery)[0].object(), **dict(delivery.query)}
+    key = f"{like.key.rpartition(':')[0]}:{webhook.trigger}"[:150] + f":{key_of(parts_of(delivery), delivery)}"
     page = delivery.parameter("page")
-    return replace(like, key=key, at=notice.at, kind=Kind.ACTION, name=notice.trigger, page=page, data=told)
+    return replace(like, key=key, at=webhook.at, kind=Kind.ACTION, name=webhook.trigger, page=page, data=content)

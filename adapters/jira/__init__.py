@@ -39,7 +39,9 @@ from connector.core.event import Event, RecordRef
 CREATED: Final = "jira:issue_created"
 UPDATED: Final = "jira:issue_updated"
 DELETED: Final = "jira:issue_deleted"
-IGNORED: Final = tuple(f"{of}_{what}" for of in ("comment", "worklog") for what in ("created", "updated", "deleted"))
+IGNORED: Final = tuple(
+    f"{kind}_{what}" for kind in ("comment", "worklog") for what in ("created", "updated", "deleted")
+)
 IDENTIFIER: Final = "x-atlassian-webhook-identifier"
 
 

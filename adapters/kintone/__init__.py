@@ -16,7 +16,7 @@ from adapters.kintone.connect import inspect
 from adapters.kintone.push import push
 from adapters.kintone.read import Source
 from adapters.kintone.records import OWNER, STAGE, Shape, events_of, ref_of
-from adapters.kintone.webhook import DELETED, IGNORED, TOLD, number_in, told
+from adapters.kintone.webhook import DELETED, IGNORED, WITH_RECORD, body_with_record, number_in
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     RATE_SETTING,
@@ -73,7 +73,7 @@ class Kintone:
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {STAGE: "stage", OWNER: "owner"}
     COLUMNS: ClassVar[Mapping[str, str]] = {"id": "$id"}
-    EVENTS: ClassVar[frozenset[str]] = frozenset({*TOLD, DELETED, *IGNORED})
+    EVENTS: ClassVar[frozenset[str]] = frozenset({*WITH_RECORD, DELETED, *IGNORED})
 
     url: str = ""
     app: str = ""
@@ -118,7 +118,7 @@ class Kintone:
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The e-mails of owners; where a field is the stage, also updated records as they are now."""
-        bodies = [body for delivery in deliveries if (body := told(delivery)) is not None]
+        bodies = [body for delivery in deliveries if (body := body_with_record(delivery)) is not None]
         if not bodies or not self.takes_updates:
             return {}
         source = self._source(api)
@@ -137,11 +137,11 @@ class Kintone:
             return []
         if word == DELETED:
             return [deleted_event(ref_of(number_in(body)), body["deletedAt"].instant())]
-        if word not in TOLD:
+        if word not in WITH_RECORD:
             message = f"the event {word} is not known"
             raise UnknownEvent(message)
         if not self._is_unclear(body):
-            # An updated record has the status that it had: told late, it would look like one that came back to it.
+            # An updated record has the status that it had: a late one would look like one that came back to it.
             entered = None if word == "UPDATE_RECORD" else True
             return events_of(body["record"].object(), self._shape(), fetched, entered=entered)
         name = ref_of(number_in(body)).name

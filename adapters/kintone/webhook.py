@@ -10,18 +10,18 @@ from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json
 from connector.core.errors import BadPayload
 
-TOLD: Final = ("ADD_RECORD", "UPDATE_RECORD", "UPDATE_STATUS")
+WITH_RECORD: Final = ("ADD_RECORD", "UPDATE_RECORD", "UPDATE_STATUS")
 """Events whose body holds the record."""
 DELETED: Final = "DELETE_RECORD"
 IGNORED: Final = ("ADD_RECORD_COMMENT",)
 
 
-def told(delivery: Delivery) -> Part | None:
+def body_with_record(delivery: Delivery) -> Part | None:
     """The body of a delivery that has a record; None: it has none, or cannot be read."""
     with suppress(BadPayload):
         body = read_json(delivery.body)
         number_in(body)
-        return body if body["type"].value in TOLD else None
+        return body if body["type"].value in WITH_RECORD else None
     return None
 
 

@@ -97,7 +97,7 @@ class Odoo:
 
         The lane is the record. 202, for which Odoo waits one second.
         """
-        model, lead = _notice(delivery)
+        model, lead = _message(delivery)
         word = (delivery.parameter("event") or "-")[:40]
         return Received(
             key=f"{model}:{lead}:{word}:{delivery.received_at.isoformat()}",
@@ -118,7 +118,7 @@ class Odoo:
 
         Also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
         """
-        model, lead = _notice(delivery)
+        model, lead = _message(delivery)
         if model != MODEL:
             message = f"a rule of the model {model} calls this address; only those of {MODEL} may"
             raise UnknownEvent(message)
@@ -176,7 +176,7 @@ class Odoo:
         return Source(server=server, by_id=self.stages_by == "id", more=self.fields)
 
 
-def _notice(delivery: Delivery) -> tuple[str, int]:
+def _message(delivery: Delivery) -> tuple[str, int]:
     """Model and id of the record that the rule was run for. Raises `BadPayload`."""
     body = read_json(delivery.body)
     lead = body["_id"].integer()
@@ -187,7 +187,7 @@ def _notice(delivery: Delivery) -> tuple[str, int]:
 
 def _wanted(delivery: Delivery) -> int | None:
     try:
-        model, lead = _notice(delivery)
+        model, lead = _message(delivery)
     except BadPayload:
         return None
     return lead if model == MODEL and not delivery.parameter("event") else None

@@ -17,7 +17,7 @@ from adapters.pipedrive.connect import inspect, subscribe
 from adapters.pipedrive.push import push
 from adapters.pipedrive.read import Source
 from adapters.pipedrive.records import events_of
-from adapters.pipedrive.webhook import EVENTS, Notice, key_of, read_notice
+from adapters.pipedrive.webhook import EVENTS, WebhookMessage, key_of, read_message
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     RATE_SETTING,
@@ -106,44 +106,46 @@ class Pipedrive:
         202 at once: ten first attempts that fail ban a webhook for half an hour, and what happens then is lost.
         """
         body = read_json(delivery.body)
-        notice = self._message_in(body)
+        webhook = self._message_in(body)
         return Received(
             key=key_of(body),
-            lane=notice.record.name if notice and notice.record else "",
+            lane=webhook.record.name if webhook and webhook.record else "",
             reply=Reply(status=202, body=b'{"accepted": 1}'),
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The persons of deals and leads, the owners' e-mails, and the records of old webhooks, in batch calls."""
-        notices = [notice for each in deliveries if (notice := self._message(each)) and not notice.is_deleted]
-        records = [notice.data for notice in notices if notice.data is not None]
-        names = dict.fromkeys(one.record.name for one in notices if one.record and one.data is None)
-        return self._source(api).needed(records, names) if notices and self.takes_updates else {}
+        messages = [webhook for each in deliveries if (webhook := self._message(each)) and not webhook.is_deleted]
+        records = [webhook.data for webhook in messages if webhook.data is not None]
+        names = dict.fromkeys(one.record.name for one in messages if one.record and one.data is None)
+        return self._source(api).needed(records, names) if messages and self.takes_updates else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """Identity, stage, owner and profile of the record as the delivery has it, or its end.
 
         Also raises `CrmUnavailable` where an old webhook's record was not read.
         """
-        notice = read_notice(read_json(delivery.body))
-        ref = notice.record
-        if ref is None or not self._is_read(notice):
+        webhook = read_message(read_json(delivery.body))
+        ref = webhook.record
+        if ref is None or not self._is_read(webhook):
             return []
-        if notice.is_deleted:
+        if webhook.is_deleted:
             merged_with = (
-                [Identity(kind=IdentityKind.RECORD, value=f"{ref.object}:{notice.survivor}")] if notice.survivor else []
+                [Identity(kind=IdentityKind.RECORD, value=f"{ref.object}:{webhook.survivor}")]
+                if webhook.survivor
+                else []
             )
-            return [deleted_event(ref, notice.at, *merged_with)]
-        record = notice.data
+            return [deleted_event(ref, webhook.at, *merged_with)]
+        record = webhook.data
         if record is None:
             if ref.name not in fetched:
                 message = f"{ref.name} was not read: webhooks of version 1 need a token"
                 raise CrmUnavailable(message)
             record = fetched[ref.name]
             if record is None:
-                return [deleted_event(ref, notice.at)]
-        is_reopened = "status" in notice.changed and record.get("status") == "open"
-        return events_of(ref, record, fetched, is_reopened=is_reopened, merged=notice.merged)
+                return [deleted_event(ref, webhook.at)]
+        is_reopened = "status" in webhook.changed and record.get("status") == "open"
+        return events_of(ref, record, fetched, is_reopened=is_reopened, merged=webhook.merged)
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """Deals and persons by `updated_since`, leads newest first; deleted records leave no trace there."""
@@ -167,23 +169,23 @@ class Pipedrive:
         account = (self.http_user, next(iter(self.http_password), ""))
         return subscribe(self._source(api).company, self._objects(), url, now, account)
 
-    def _message(self, delivery: Delivery) -> Notice | None:
+    def _message(self, delivery: Delivery) -> WebhookMessage | None:
         try:
             return self._message_in(read_json(delivery.body))
         except BadPayload:
             return None  # `parse` says what is wrong
 
-    def _message_in(self, body: Part) -> Notice | None:
-        """The notice, where it can be read and is to be read; raises nothing."""
+    def _message_in(self, body: Part) -> WebhookMessage | None:
+        """The message, where it can be read and is to be read; raises nothing."""
         try:
-            notice = read_notice(body)
+            webhook = read_message(body)
         except (BadPayload, UnknownEvent):
             return None
-        return notice if self._is_read(notice) else None
+        return webhook if self._is_read(webhook) else None
 
-    def _is_read(self, notice: Notice) -> bool:
-        is_ours = not self.company_id or not notice.company or notice.company == self.company_id
-        return is_ours and notice.record is not None and notice.record.object in self._objects()
+    def _is_read(self, webhook: WebhookMessage) -> bool:
+        is_ours = not self.company_id or not webhook.company or webhook.company == self.company_id
+        return is_ours and webhook.record is not None and webhook.record.object in self._objects()
 
     def _objects(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(word.strip().lower() for word in self.objects))

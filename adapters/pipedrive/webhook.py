@@ -42,7 +42,7 @@ EVENTS: Final = frozenset(f"{entity}.{action}" for entity in (*OBJECTS, *IGNORED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class WebhookMessage:
     """One change. `record` None: ignored on purpose. `data`: the record as it is then; None: it has to be read.
 
     `changed`: the names of the fields that changed, as far as told. `survivor` and `merged`: the other side of a merge.
@@ -63,7 +63,7 @@ class Notice:
         return self.word.endswith(".delete") or (self.data or {}).get("status") == "deleted"
 
 
-def read_notice(body: Part) -> Notice:
+def read_message(body: Part) -> WebhookMessage:
     """The change in a body. Raises `BadPayload` and `UnknownEvent`."""
     meta = body["meta"]
     is_old = not meta["version"].exists
@@ -75,13 +75,13 @@ def read_notice(body: Part) -> Notice:
         raise UnknownEvent(message)
     at = _at(meta, entity)
     if entity not in OBJECTS:
-        return Notice(word=word, at=at)
+        return WebhookMessage(word=word, at=at)
     record = RecordRef(object=entity, id=meta["id" if is_old else "entity_id"].identifier(100))
     company = meta["company_id"].maybe(Part.identifier) or ""
     if is_old:
-        return Notice(word=word, at=at, record=record, company=company)
+        return WebhookMessage(word=word, at=at, record=record, company=company)
     before = body["previous"].object() if body["previous"].exists else {}
-    return Notice(
+    return WebhookMessage(
         word=word,
         at=at,
         record=record,

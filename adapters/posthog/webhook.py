@@ -59,10 +59,10 @@ class Reading:
             data=_data(event),
         )
         is_tied = given in {IDENTIFY, ALIAS} or len(identities) > 1
-        told = [_beside(action, Kind.IDENTIFY, {})] if action.is_lead and is_tied else []
+        found = [_beside(action, Kind.IDENTIFY, {})] if action.is_lead and is_tied else []
         if traits := _traits(properties) if given in {IDENTIFY, SET} else {}:
-            told.append(_beside(action, Kind.PROFILE, traits))
-        return told if given in {ALIAS, SET} else [*told, action]
+            found.append(_beside(action, Kind.PROFILE, traits))
+        return found if given in {ALIAS, SET} else [*found, action]
 
     def _identities(self, body: Part, given: str) -> tuple[Identity, ...]:
         event = body["event"]
@@ -111,9 +111,9 @@ def _is_file(link: str) -> bool:
 
 
 def _is_known(properties: Part, given: str, identities: Sequence[Identity]) -> bool:
-    is_told = given in {IDENTIFY, ALIAS} or under(properties, "$is_identified").value is True
+    is_named = given in {IDENTIFY, ALIAS} or under(properties, "$is_identified").value is True
     has_user = words(under(properties, "$user_id")) is not None
-    return is_told or has_user or any(identity.kind is IdentityKind.EMAIL for identity in identities)
+    return is_named or has_user or any(identity.kind is IdentityKind.EMAIL for identity in identities)
 
 
 def _traits(properties: Part) -> dict[str, Any]:

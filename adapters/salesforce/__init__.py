@@ -19,7 +19,16 @@ from adapters.salesforce.read import Reader
 from adapters.salesforce.records import data_of, events_of, identities_of
 from adapters.salesforce.settings import SETTINGS, check
 from adapters.salesforce.soap import ACK
-from adapters.salesforce.webhook import DELETED, EVENTS, Notice, is_xml, key_of, long_id, organization_of, read_notices
+from adapters.salesforce.webhook import (
+    DELETED,
+    EVENTS,
+    WebhookMessage,
+    is_xml,
+    key_of,
+    long_id,
+    organization_of,
+    read_messages,
+)
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     Api,
@@ -89,13 +98,13 @@ class Salesforce:
 
         The lane is the first record. Outbound messages get the SOAP Ack, which stops their retries; all else 202.
         """
-        notices = read_notices(delivery)
-        records = (one.record for one in notices if isinstance(one, Notice) and one.record)
+        messages = read_messages(delivery)
+        records = (part.record for part in messages if isinstance(part, WebhookMessage) and part.record)
         reply = Reply(status=202, body=b'{"accepted": 1}')
         if is_xml(delivery):
             reply = Reply(status=200, body=ACK, content_type="text/xml; charset=utf-8")
         lane = next((record.name for record in records), "")
-        return Received(key=key_of(notices, delivery.body), lane=lane, reply=reply)
+        return Received(key=key_of(messages, delivery.body), lane=lane, reply=reply)
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, by name (`Lead:00Q…`); None: not to be seen by the app's user."""
@@ -118,14 +127,14 @@ class Salesforce:
         Also raises `CrmUnavailable`.
         """
         events: list[Event | BadPayload] = []
-        for notice in read_notices(delivery):
-            if isinstance(notice, BadPayload):
-                events.append(notice)
-            elif notice.word not in EVENTS:
-                message = f"the change type {notice.word} is not known"
+        for webhook in read_messages(delivery):
+            if isinstance(webhook, BadPayload):
+                events.append(webhook)
+            elif webhook.word not in EVENTS:
+                message = f"the change type {webhook.word} is not known"
                 raise UnknownEvent(message)
             else:
-                events += self._events(notice, delivery, fetched)
+                events += self._events(webhook, delivery, fetched)
         return events
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
@@ -146,13 +155,15 @@ class Salesforce:
 
     subscribe = defaults.subscribe
 
-    def _events(self, notice: Notice, delivery: Delivery, fetched: Mapping[str, Any]) -> list[Event | BadPayload]:
-        record = notice.record
+    def _events(
+        self, webhook: WebhookMessage, delivery: Delivery, fetched: Mapping[str, Any]
+    ) -> list[Event | BadPayload]:
+        record = webhook.record
         if record is None or record.object not in self.objects:
             return []
         name = record.name
-        if notice.word in DELETED:
-            return [deleted_event(record, notice.at or delivery.received_at)]
+        if webhook.word in DELETED:
+            return [deleted_event(record, webhook.at or delivery.received_at)]
         if name not in fetched:
             message = f"{name} was not read"
             raise CrmUnavailable(message)
@@ -160,27 +171,29 @@ class Salesforce:
             message = "deleted for good, or the app's user may not see it: give that user access to all records"
             return [BadPayload(message, name)]
         events: list[Event | BadPayload] = [*events_of(record, found)]
-        if notice.action:
+        if webhook.action:
             events.append(
                 Event(
-                    key=f"{name}:{notice.action}:{notice.mark}"[:250],
-                    at=notice.at or delivery.received_at,
+                    key=f"{name}:{webhook.action}:{webhook.mark}"[:250],
+                    at=webhook.at or delivery.received_at,
                     kind=Kind.ACTION,
                     record=record,
                     is_lead=True,
                     identities=identities_of(record, found),
-                    name=notice.action,
-                    data={**data_of(found), **notice.data},
+                    name=webhook.action,
+                    data={**data_of(found), **webhook.data},
                 )
             )
         return events
 
     def _wanted(self, delivery: Delivery) -> list[RecordRef]:
         try:
-            notices = [one for one in read_notices(delivery) if isinstance(one, Notice) and one.word not in DELETED]
+            messages = [
+                one for one in read_messages(delivery) if isinstance(one, WebhookMessage) and one.word not in DELETED
+            ]
         except BadPayload:
             return []
-        return [one.record for one in notices if one.record and one.record.object in self.objects]
+        return [one.record for one in messages if one.record and one.record.object in self.objects]
 
     def _reader(self, api: Api) -> Reader:
         """Raises `CrmRefused` when a setting cannot be used."""

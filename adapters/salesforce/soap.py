@@ -78,7 +78,7 @@ class _Tree:
         self._open[-1].texts.append(text)
 
 
-def read_message(body: bytes) -> Part:
+def read_envelope(body: bytes) -> Part:
     """An outbound message as `{OrganizationId, Notification: [{Id, object, sObject: {Id}}]}`; what is nil is None.
 
     Raises `BadPayload`: not XML, not such a message, too big, nested too deep, or a document type, with or without

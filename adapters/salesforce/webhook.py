@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from adapters.salesforce.soap import read_message
+from adapters.salesforce.soap import read_envelope
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json
 from connector.core.errors import BadPayload
@@ -34,10 +34,10 @@ _CHECK: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class WebhookMessage:
     """A record that something happened to. `word` is one of `EVENTS`, or one that the adapter has never seen.
 
-    `mark` tells the notice from all others, also when it is sent again. `at`: aware UTC, where the sender says it.
+    `mark` tells the message from all others, also when it is sent again. `at`: aware UTC, where the sender says it.
     `action` is the customer's own word for what happened, in a callout; `data` is what came along.
     """
 
@@ -49,7 +49,7 @@ class Notice:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-Parts: TypeAlias = list[Notice | BadPayload]
+Parts: TypeAlias = list[WebhookMessage | BadPayload]
 
 
 def long_id(value: str) -> str:
@@ -66,29 +66,29 @@ def is_xml(delivery: Delivery) -> bool:
 def organization_of(delivery: Delivery) -> str | None:
     """The organization that a delivery names, as 18 characters; change events name none. Raises `BadPayload`."""
     if is_xml(delivery):
-        return _id(read_message(delivery.body)["OrganizationId"])
+        return _id(read_envelope(delivery.body)["OrganizationId"])
     body = read_json(delivery.body)
     named = body["orgId"] if isinstance(body.value, dict) else Part(None)
     return named.maybe(_id)
 
 
-def read_notices(delivery: Delivery) -> Parts:
-    """The notices of a delivery, and a `BadPayload` in the place of each part that cannot be read.
+def read_messages(delivery: Delivery) -> Parts:
+    """The messages of a delivery, and a `BadPayload` in the place of each part that cannot be read.
 
     Raises `BadPayload` when nothing can be read.
     """
     if is_xml(delivery):
-        return [_each(_notification, one) for one in _some(read_message(delivery.body)["Notification"])]
+        return [_each(_notification, one) for one in _some(read_envelope(delivery.body)["Notification"])]
     body = read_json(delivery.body)
-    return [one for part in (_some(body) if isinstance(body.value, list) else [body]) for one in _json_notices(part)]
+    return [one for part in (_some(body) if isinstance(body.value, list) else [body]) for one in _json_messages(part)]
 
 
-def key_of(notices: Parts, body: bytes) -> str:
-    """The delivery's identity: the sender's id of its only notice, else a hash of them all."""
-    marks = sorted({notice.mark for notice in notices if isinstance(notice, Notice)})
-    if len(marks) == 1 and len(marks[0]) <= 200 and not any(isinstance(one, BadPayload) for one in notices):  # noqa: PLR2004 - room below 255
+def key_of(messages: Parts, body: bytes) -> str:
+    """The delivery's identity: the sender's id of its only message, else a hash of them all."""
+    marks = sorted({webhook.mark for webhook in messages if isinstance(webhook, WebhookMessage)})
+    if len(marks) == 1 and len(marks[0]) <= 200 and not any(isinstance(one, BadPayload) for one in messages):  # noqa: PLR2004 - room below 255
         return marks[0]
-    is_whole = not any(isinstance(one, BadPayload) for one in notices)
+    is_whole = not any(isinstance(one, BadPayload) for one in messages)
     content = "\n".join(marks).encode() if is_whole else body
     return hashlib.sha256(content).hexdigest()
 
@@ -100,20 +100,20 @@ def _some(part: Part) -> list[Part]:
     return items
 
 
-def _each(read: Any, part: Part) -> Notice | BadPayload:
+def _each(read: Any, part: Part) -> WebhookMessage | BadPayload:
     try:
-        notice: Notice = read(part)
+        webhook: WebhookMessage = read(part)
     except BadPayload as error:
         return error
-    return notice
+    return webhook
 
 
-def _notification(part: Part) -> Notice:
+def _notification(part: Part) -> WebhookMessage:
     mark = _id(part["Id"])
-    return Notice(word=MESSAGE, mark=mark, record=_record(part["object"], part["sObject"]["Id"]))
+    return WebhookMessage(word=MESSAGE, mark=mark, record=_record(part["object"], part["sObject"]["Id"]))
 
 
-def _json_notices(part: Part) -> Parts:
+def _json_messages(part: Part) -> Parts:
     try:
         for wrapped in (part, part["payload"], part["data"]["payload"] if part["data"].exists else Part(None)):
             if wrapped.exists and wrapped["ChangeEventHeader"].exists:
@@ -129,16 +129,16 @@ def _change(header: Part) -> Parts:
     word = header["changeType"].text(40)
     mark = f"{header['transactionKey'].text(100)}:{header['sequenceNumber'].maybe(Part.integer) or 0}"
     if word not in CHANGES or word == OVERFLOW:
-        return [Notice(word=word, mark=mark)]
+        return [WebhookMessage(word=word, mark=mark)]
     at = header["commitTimestamp"].milliseconds()
     mark = f"{mark}:{header['entityName'].text(80)}"
     return [
-        _each(lambda one: Notice(word=word, mark=mark, record=_record(header["entityName"], one), at=at), one)
+        _each(lambda one: WebhookMessage(word=word, mark=mark, record=_record(header["entityName"], one), at=at), one)
         for one in _some(header["recordIds"])
     ]
 
 
-def _callout(part: Part) -> Notice:
+def _callout(part: Part) -> WebhookMessage:
     record = _record(part["object"], part["recordId"])
     at = part["occurredAt"].maybe(Part.instant)
     if not part["eventId"].exists and at is None:
@@ -147,7 +147,7 @@ def _callout(part: Part) -> Notice:
     # The fields of the record first: what a `when` asks for stands at the top.
     data = {**(part["record"].maybe(Part.object) or {}), "changes": part["changes"].maybe(Part.object) or {}}
     mark = part["eventId"].maybe(Part.identifier) or f"{record.object}:{record.id}:{action or ''}@{at}"
-    return Notice(word=CALLOUT, mark=mark, record=record, at=at, action=action, data=data)
+    return WebhookMessage(word=CALLOUT, mark=mark, record=record, at=at, action=action, data=data)
 
 
 def _record(name: Part, record_id: Part) -> RecordRef:

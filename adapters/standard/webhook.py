@@ -129,8 +129,10 @@ def _read(place: int, line: Part, body: _Body) -> Line:
 def _event(line: Part, body: _Body, mistakes: list[BadPayload]) -> Event | None:
     if body.has_nul:
         _attempt(line, refuse_nul, mistakes)
-    kind, own = _attempt(line, _type, mistakes) or (Kind.IDENTIFY, {})
-    values: dict[str, Any] = {name: _attempt(line, read, mistakes) for name, read in (*_EVERY.items(), *own.items())}
+    kind, readers = _attempt(line, _type, mistakes) or (Kind.IDENTIFY, {})
+    values: dict[str, Any] = {
+        name: _attempt(line, read, mistakes) for name, read in (*_EVERY.items(), *readers.items())
+    }
     key = values["key"]
     if key is not None and body.paths.setdefault(key, line.path) != line.path:
         message = f"{key!r} is the id of {body.paths[key]} too; each line must have its own"

@@ -17,7 +17,7 @@ from adapters.zoho.push import push
 from adapters.zoho.read import Reader
 from adapters.zoho.records import data_of, events_of, identities_of
 from adapters.zoho.settings import SETTINGS, check, ids_of
-from adapters.zoho.webhook import EVENTS, WEBHOOK, Notice, body_of, is_callback, key_of, read_notice, secret_of
+from adapters.zoho.webhook import EVENTS, WEBHOOK, WebhookMessage, body_of, is_callback, key_of, read_message, secret_of
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     Api,
@@ -97,10 +97,10 @@ class Zoho:
 
         The lane is the first record. 202: what a callback expects is not documented.
         """
-        notice = self._notice(delivery)
-        records = (one for one in notice.records if isinstance(one, RecordRef))
+        webhook = self._message(delivery)
+        records = (one for one in webhook.records if isinstance(one, RecordRef))
         return Received(
-            key=key_of(notice),
+            key=key_of(webhook),
             lane=next((record.name for record in records), ""),
             reply=Reply(status=202, body=b'{"accepted": 1}'),
         )
@@ -123,16 +123,16 @@ class Zoho:
 
         Also raises `CrmUnavailable`.
         """
-        notice = self._notice(delivery)
-        if notice.word not in EVENTS:
-            message = f"the operation {notice.word} is not known"
+        webhook = self._message(delivery)
+        if webhook.word not in EVENTS:
+            message = f"the operation {webhook.word} is not known"
             raise UnknownEvent(message)
         events: list[Event | BadPayload] = []
-        for record in notice.records:
+        for record in webhook.records:
             if isinstance(record, BadPayload):
                 events.append(record)
             elif record.object in self.modules:
-                events += self._events(notice, record, delivery, fetched)
+                events += self._events(webhook, record, delivery, fetched)
         return events
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
@@ -162,14 +162,14 @@ class Zoho:
     def _channels(self) -> Mapping[str, str]:
         return connect.channel_ids(self.channel_id, self.modules)
 
-    def _notice(self, delivery: Delivery) -> Notice:
-        return read_notice(delivery, ids_of(self.webhook_ids))
+    def _message(self, delivery: Delivery) -> WebhookMessage:
+        return read_message(delivery, ids_of(self.webhook_ids))
 
     def _events(
-        self, notice: Notice, record: RecordRef, delivery: Delivery, fetched: Mapping[str, Any]
+        self, webhook: WebhookMessage, record: RecordRef, delivery: Delivery, fetched: Mapping[str, Any]
     ) -> list[Event | BadPayload]:
-        name, at = record.name, notice.at or delivery.received_at
-        if notice.word == "delete":
+        name, at = record.name, webhook.at or delivery.received_at
+        if webhook.word == "delete":
             return [deleted_event(record, at)]
         if name not in fetched:
             message = f"{name} was not read"
@@ -177,27 +177,27 @@ class Zoho:
         if (found := fetched[name]) is None:
             return [deleted_event(record, at)]
         events: list[Event | BadPayload] = [*events_of(record, found)]
-        if notice.word == WEBHOOK and notice.action:
+        if webhook.word == WEBHOOK and webhook.action:
             events.append(
                 Event(
-                    key=f"{name}:{key_of(notice)}",
+                    key=f"{name}:{key_of(webhook)}",
                     at=at,
                     kind=Kind.ACTION,
                     record=record,
                     is_lead=True,
                     identities=identities_of(record, found),
-                    name=notice.action,
-                    data={**data_of(found), **notice.data},
+                    name=webhook.action,
+                    data={**data_of(found), **webhook.data},
                 )
             )
         return events
 
     def _wanted(self, delivery: Delivery) -> list[RecordRef]:
         try:
-            notice = self._notice(delivery)
+            webhook = self._message(delivery)
         except BadPayload:
             return []
-        records = notice.records if notice.word in EVENTS and notice.word != "delete" else ()
+        records = webhook.records if webhook.word in EVENTS and webhook.word != "delete" else ()
         return [one for one in records if isinstance(one, RecordRef) and one.object in self.modules]
 
     def _reader(self, api: Api) -> Reader:

@@ -28,7 +28,7 @@ _LONGEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class WebhookMessage:
     """Records that something happened to, and a `BadPayload` in the place of each id that is none.
 
     `word`: an operation, or `webhook`. `at`: aware UTC, where the sender says it. `action` is the administrator's own
@@ -64,25 +64,25 @@ def secret_of(delivery: Delivery, body: Part) -> str | None:
     return given if isinstance(given, str) else delivery.headers.get(_SECRET) or delivery.parameter(_SECRET)
 
 
-def read_notice(delivery: Delivery, ids: Mapping[str, str]) -> Notice:
-    """The notice of a delivery. `ids`: parameter of a webhook → module whose id it holds. Raises `BadPayload`."""
+def read_message(delivery: Delivery, ids: Mapping[str, str]) -> WebhookMessage:
+    """The message of a delivery. `ids`: parameter of a webhook → module whose id it holds. Raises `BadPayload`."""
     body = body_of(delivery)
     return _callback(body) if is_callback(body) else _webhook(delivery, body, ids)
 
 
-def key_of(notice: Notice) -> str:
+def key_of(webhook: WebhookMessage) -> str:
     """The delivery's identity, at most 255 characters: of many records a hash."""
-    return notice.mark if len(notice.mark) <= _LONGEST else hashlib.sha256(notice.mark.encode()).hexdigest()
+    return webhook.mark if len(webhook.mark) <= _LONGEST else hashlib.sha256(webhook.mark.encode()).hexdigest()
 
 
-def _callback(body: Part) -> Notice:
+def _callback(body: Part) -> WebhookMessage:
     module, word = body["module"], body["operation"].text(40)
     ids = body["ids"].items()
     if len(ids) > _MOST:
         body["ids"].refuse(f"a list of at most {_MOST} ids")
     sent = body["server_time"].integer()
     listed = ",".join(str(one.value) for one in ids)
-    return Notice(
+    return WebhookMessage(
         word=word,
         mark=f"{body['channel_id'].identifier()}:{module.text(80)}:{word}:{listed}:{sent}",
         records=[_each(module, one) for one in ids],
@@ -90,7 +90,7 @@ def _callback(body: Part) -> Notice:
     )
 
 
-def _webhook(delivery: Delivery, body: Part, ids: Mapping[str, str]) -> Notice:
+def _webhook(delivery: Delivery, body: Part, ids: Mapping[str, str]) -> WebhookMessage:
     named = [(module, body[name]) for name, module in ids.items() if body[name].exists and body[name].value != ""]
     if body["module"].exists and body["id"].exists:
         named.append((body["module"].text(80), body["id"]))
@@ -104,7 +104,7 @@ def _webhook(delivery: Delivery, body: Part, ids: Mapping[str, str]) -> Notice:
     digest = hashlib.sha256(repr(sorted(data.items(), key=str)).encode("utf-8", "replace")).hexdigest()[:16]
     records = [_each(Part(module), one) for module, one in named]
     about = ",".join(f"{module}:{one.value}" for module, one in named)
-    return Notice(
+    return WebhookMessage(
         word=WEBHOOK, mark=f"{about}:{action or ''}:{sent}:{digest}", records=records, action=action, data=data
     )
 

@@ -190,9 +190,9 @@ def _page(part: Part, kind: str) -> str | None:
 
 def _session(part: Part) -> str | None:
     """With the visitor: RudderStack's number is the time of the session's start, which others have too."""
-    number, of = under(part, "context", "sessionId").value, part["anonymousId"].value or part["userId"].value
+    number, visitor_id = under(part, "context", "sessionId").value, part["anonymousId"].value or part["userId"].value
     is_given = isinstance(number, str | int) and not isinstance(number, bool) and bool(number)
-    return f"{of}:{number}"[:300] if is_given else None
+    return f"{visitor_id}:{number}"[:300] if is_given else None
 
 
 def _data(part: Part) -> dict[str, Any]:

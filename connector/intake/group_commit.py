@@ -169,7 +169,7 @@ class Writer:
         return self._file
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What a database says went wrong, in one line, without the statement and the values that would log bodies."""
     origin = (error.orig or error) if isinstance(error, DBAPIError) else error
     text = "" if isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError) else str(origin)
@@ -184,6 +184,6 @@ def _may_pass(error: Exception) -> bool:
 
 def _fail(items: Sequence[_Item], error: Exception) -> None:
     connections = sorted({item.row["connection"] for item in items})
-    log.error("deliveries could not be stored", count=len(items), connections=connections, error=said(error))
+    log.error("deliveries could not be stored", count=len(items), connections=connections, error=error_text(error))
     for item in items:
         item.done.set_exception(error)

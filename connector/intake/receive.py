@@ -13,7 +13,7 @@ import structlog
 from connector.adapter_kit.contract import Adapter, Delivery, Received, Reply
 from connector.adapter_kit.redaction import mask_text, redact
 from connector.core.errors import BadPayload, BadSignature, NotFound, SenderError, WrongSetting
-from connector.intake.group_commit import NotStored, Writer, said
+from connector.intake.group_commit import NotStored, Writer, error_text
 from connector.intake.quarantine import quarantine_row, storable, unseal
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
@@ -62,7 +62,7 @@ class Intake:
             connected = self._connections.get(name)
         except Exception as error:
             # Whatever is wrong here is not the sender's fault: it is told to come again, and the log says what it is.
-            log.error("the connections cannot be read", error=said(error))  # noqa: TRY400 - values stay out of the log
+            log.error("the connections cannot be read", error=error_text(error))  # noqa: TRY400 - values stay out of the log
             raise NotStored from error
         if connected is None:
             message = f"there is no connection {name[:63]!r}"

@@ -14,7 +14,7 @@ from rq.worker_registration import get_keys
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.errors import ConnectorError
-from connector.intake.group_commit import said
+from connector.intake.group_commit import error_text
 from connector.operations.catalogs import stored_drift
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
@@ -61,7 +61,8 @@ def _connections(runtime: Runtime) -> HealthCheck:
     try:
         runtime.connections.all()
     except Exception as error:  # noqa: BLE001 - whatever a stored connection makes fail is what is looked for
-        detail = str(error) if isinstance(error, ConnectorError) else f"a connection cannot be read: {said(error)}"
+        is_ours = isinstance(error, ConnectorError)
+        detail = str(error) if is_ours else f"a connection cannot be read: {error_text(error)}"
         return HealthCheck(name="connections", is_fine=False, is_vital=True, detail=detail[:300])
     broken = runtime.connections.broken()
     return HealthCheck(name="connections", is_fine=not broken, detail="; ".join(broken)[:1000])

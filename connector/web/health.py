@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from connector.intake.group_commit import said
+from connector.intake.group_commit import error_text
 from connector.operations.doctor import examine, gauges
 from connector.runtime import metrics
 from connector.runtime.metrics import Queue
@@ -49,5 +49,5 @@ def _queues(runtime: Runtime) -> Sequence[Queue]:
     try:
         return tuple(gauges(runtime))
     except Exception as error:  # noqa: BLE001 - /readyz says what is wrong; the counters are shown whatever it is
-        log.warning("the queues cannot be counted", error=said(error))
+        log.warning("the queues cannot be counted", error=error_text(error))
         return ()

@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from connector.adapter_kit.contract import Delivery, Reply
 from connector.adapter_kit.signatures import sign_webhook
 from connector.core.errors import BadPayload, BadSignature, NotFound
-from connector.intake.group_commit import Writer, said
+from connector.intake.group_commit import Writer, error_text
 from connector.intake.quarantine import KEEP_SEALED_BYTES, seal, unseal
 from connector.intake.receive import Intake, NotStored, Paused
 from connector.operations.doctor import balance, is_balanced
@@ -550,6 +550,6 @@ def test_what_a_database_says_is_told_in_one_line_without_values() -> None:
     broken = OperationalError(
         "INSERT INTO deliveries", {"body": "private"}, ValueError("disk is full\nDETAIL: private")
     )
-    assert said(broken) == "ValueError: disk is full"
-    assert said(ArgumentError("private")) == "ArgumentError"
-    assert said(OSError(28, "No space left on device")) == "OSError: [Errno 28] No space left on device"
+    assert error_text(broken) == "ValueError: disk is full"
+    assert error_text(ArgumentError("private")) == "ArgumentError"
+    assert error_text(OSError(28, "No space left on device")) == "OSError: [Errno 28] No space left on device"

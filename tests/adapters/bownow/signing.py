@@ -1,4 +1,4 @@
-"""How BowNow proves its notices: not at all; the address that it was given carries a token."""
+"""How BowNow proves its messages: not at all; the address that it was given carries a token."""
 
 from __future__ import annotations
 

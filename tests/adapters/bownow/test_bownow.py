@@ -1,4 +1,4 @@
-"""What the BowNow adapter makes of notices, and what it reads from and writes to the API."""
+"""What the BowNow adapter makes of messages, and what it reads from and writes to the API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEN = {"id": "502", "email": None}
 UNAVAILABLE = CrmUnavailable("POST api.bownow.jp: answered 429", None)
 
 
-def notice(body: Any) -> Delivery:
+def webhook(body: Any) -> Delivery:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"content-type": "application/json"}
     return Delivery(method="POST", query=(("token", TOKEN),), headers=headers, body=content, received_at=NOW)
@@ -55,7 +55,7 @@ def test_it_keeps_the_contract() -> None:
     assert isinstance(BOW, Adapter)
     assert BOW.takes_updates
     assert not BowNow().takes_updates
-    assert BOW.greet(notice({})) is None
+    assert BOW.greet(webhook({})) is None
     assert BOW.subscribe("https://connector.example", NOW, FakeBowNow()) is None
 
 
@@ -76,16 +76,16 @@ def test_it_keeps_the_contract() -> None:
     ],
 )
 def test_a_notice_has_no_one_or_many_sids(body: Any, sids: int) -> None:
-    assert BOW.receive(notice(body)).reply.body == b'{"accepted": %d}' % sids
+    assert BOW.receive(webhook(body)).reply.body == b'{"accepted": %d}' % sids
 
 
 def test_the_lane_is_the_first_lead() -> None:
-    assert BOW.receive(notice({"sids": ["sid_1", "sid_2"]})).lane == "sid_1"
-    assert BOW.receive(notice({})).lane == ""
+    assert BOW.receive(webhook({"sids": ["sid_1", "sid_2"]})).lane == "sid_1"
+    assert BOW.receive(webhook({})).lane == ""
 
 
 def test_the_same_body_at_another_time_is_another_delivery() -> None:
-    one = notice({"sid": "sid_1"})
+    one = webhook({"sid": "sid_1"})
     assert BOW.receive(one).key == BOW.receive(one).key
     assert (
         BOW.receive(one).key != BOW.receive(replace(one, received_at=datetime(2026, 3, 26, 8, 16, 6, tzinfo=UTC))).key
@@ -95,18 +95,18 @@ def test_the_same_body_at_another_time_is_another_delivery() -> None:
 @pytest.mark.parametrize("body", [{"sid": {"id": [1.5]}}, {"sid": 1.5}, {"sids": ["a:b"]}, {"sids": ["../x"]}, b"[1"])
 def test_what_is_no_sid_is_told_with_its_path(body: Any) -> None:
     if body == {"sid": {"id": [1.5]}}:
-        assert BOW.receive(notice(body)).reply.body == b'{"accepted": 0}'
+        assert BOW.receive(webhook(body)).reply.body == b'{"accepted": 0}'
         return
     for method in (BOW.receive, lambda one: BOW.parse(one, {})):
         with pytest.raises(BadPayload):
-            method(notice(body))
-    assert BOW.fetch([notice(body)], FakeBowNow()) == {"leads": {}, "changed": [], "people": {}}
+            method(webhook(body))
+    assert BOW.fetch([webhook(body)], FakeBowNow()) == {"leads": {}, "changed": [], "people": {}}
 
 
 @given(st.binary(max_size=200))
 def test_whatever_the_bytes_only_the_contracts_errors_are_raised(body: bytes) -> None:
     try:
-        BOW.receive(notice(body))
+        BOW.receive(webhook(body))
     except BadPayload as error:
         assert error.path.startswith("$")  # noqa: PT017 - not every body is wrong
 
@@ -115,7 +115,7 @@ def test_whatever_the_bytes_only_the_contracts_errors_are_raised(body: bytes) ->
 
 
 def test_a_lead_becomes_its_events_with_the_first_of_its_persons_in_charge(api: FakeBowNow) -> None:
-    events = read(notice({"sid": "sid_1"}), api)
+    events = read(webhook({"sid": "sid_1"}), api)
     moment = "2026-03-26T08:16:02+00:00"
     assert keys(events) == [
         "sid_1:identify",
@@ -135,54 +135,54 @@ def test_a_lead_becomes_its_events_with_the_first_of_its_persons_in_charge(api: 
 
 
 def test_a_lead_of_nobody_with_a_status_as_object(api: FakeBowNow) -> None:
-    events = read(notice({"sid": "sid_2"}), api)
+    events = read(webhook({"sid": "sid_2"}), api)
     assert [event.kind for event in events] == [Kind.IDENTIFY, Kind.STAGE, Kind.OWNER, Kind.PROFILE]
     assert (events[1].stage, events[2].owner, len(events[0].identities)) == ("5", None, 1)
 
 
 def test_a_lead_without_status_says_nothing_of_it(api: FakeBowNow) -> None:
     api.add("sid_3", status_id="")
-    assert Kind.STAGE not in [event.kind for event in read(notice({"sid": "sid_3"}), api)]
+    assert Kind.STAGE not in [event.kind for event in read(webhook({"sid": "sid_3"}), api)]
 
 
 def test_a_thousand_leads_are_read_in_five_searches_and_each_once(api: FakeBowNow) -> None:
     sids = [f"sid_{place}" for place in range(1, 1001)]
     for sid in sids:
         api.add(sid)
-    BOW.fetch([notice({"sids": sids}), notice({"sid": "sid_7"})], api)
+    BOW.fetch([webhook({"sids": sids}), webhook({"sid": "sid_7"})], api)
     assert api.lines().count("POST /leads/search") == 5
     assert not [line for line in api.lines() if line.startswith("GET")]
 
 
 def test_what_a_search_leaves_out_is_asked_for_by_itself_and_is_gone_only_when_that_says_so(api: FakeBowNow) -> None:
     api.hidden = {"sid_1"}
-    events = read(notice({"sids": ["sid_1", "sid_9"]}), api)
+    events = read(webhook({"sids": ["sid_1", "sid_9"]}), api)
     assert keys(events)[0] == "sid_1:identify"
     assert (events[-1].key, events[-1].kind, events[-1].at) == ("sid_9:deleted", Kind.DELETED, NOW)
     api.answers["GET /leads/sid_1"] = [reply({"errors": []}, 403), reply(api.leads["sid_1"])]
     with pytest.raises(CrmRefused, match=r"GET /leads/\{sid\}: answered 403"):
-        BOW.fetch([notice({"sid": "sid_1"})], api)
-    assert keys(read(notice({"sid": "sid_1"}), api))[0] == "sid_1:identify"
+        BOW.fetch([webhook({"sid": "sid_1"})], api)
+    assert keys(read(webhook({"sid": "sid_1"}), api))[0] == "sid_1:identify"
 
 
 def test_a_lead_that_was_not_read_waits() -> None:
     with pytest.raises(CrmUnavailable):
-        BOW.parse(notice({"sid": "sid_1"}), {})
+        BOW.parse(webhook({"sid": "sid_1"}), {})
 
 
 def test_a_notice_without_sids_reads_what_changed_lately(api: FakeBowNow) -> None:
     api.add("sid_3", updated_at="2026-03-26T15:00:00+09:00")
     api.add("sid_4", updated_at="yesterday")
-    events = read(notice({"items": ["status"]}), api)
+    events = read(webhook({"items": ["status"]}), api)
     assert {event.key.partition(":")[0] for event in events} == {"sid_1", "sid_2"}
     body = api.calls[-2][1]
     assert body == {"page": 1, "per_page": 200, "sort": "desc", "updated_from": "2026-03-26T07:16:05+00:00"}
-    assert BOW.parse(notice({}), {}) == []
+    assert BOW.parse(webhook({}), {}) == []
 
 
 def test_a_lead_that_cannot_be_read_stops_no_other(api: FakeBowNow) -> None:
     api.add("sid_3", updated_at="yesterday")
-    one = notice({"sids": ["sid_3", "sid_2"]})
+    one = webhook({"sids": ["sid_3", "sid_2"]})
     bad, *events = BOW.parse(one, BOW.fetch([one], api))
     assert isinstance(bad, BadPayload)
     assert bad.path == "$.updated_at"
@@ -191,10 +191,10 @@ def test_a_lead_that_cannot_be_read_stops_no_other(api: FakeBowNow) -> None:
 
 def test_times_without_a_zone_are_those_of_the_connection(api: FakeBowNow) -> None:
     api.add("sid_3", updated_at="2026/03/26 17:16:02", created_at=None)
-    events = read(notice({"sid": "sid_3"}), api)
+    events = read(webhook({"sid": "sid_3"}), api)
     assert {event.at for event in events} == {datetime(2026, 3, 26, 8, 16, 2, tzinfo=UTC)}
     api.add("sid_3", updated_at=None)
-    assert read(notice({"sid": "sid_3"}), api)[-1].at == datetime(2026, 3, 24, 7, 2, 11, tzinfo=UTC)
+    assert read(webhook({"sid": "sid_3"}), api)[-1].at == datetime(2026, 3, 24, 7, 2, 11, tzinfo=UTC)
 
 
 def test_other_keys_and_calls_are_settings(api: FakeBowNow) -> None:
@@ -202,7 +202,7 @@ def test_other_keys_and_calls_are_settings(api: FakeBowNow) -> None:
     other = replace(
         BOW, keys=("status_id=lead_status", "updated_at=modified", "root=lead"), calls=("write=PUT /leads/{sid}",)
     )
-    events = read(notice({"sid": "sid_1"}), api, other)
+    events = read(webhook({"sid": "sid_1"}), api, other)
     assert (events[1].stage, events[-1].data["status_id"]) == ("4", 2)
     api.answers["PUT /leads/sid_1"] = [reply({})]
     assert outcomes(other.push([update(status_id="4")], api)) == [(PushOutcome.DONE, None)]
@@ -242,7 +242,7 @@ def test_changes_are_those_since_then_with_the_keys_that_notices_give(api: FakeB
     api.add("sid_4", updated_at="2026-03-27T15:00:00+09:00")
     api.leads["sid_4"]["sid"] = None
     changed = list(BOW.changes(SINCE, api))
-    assert keys(changed) == keys([*read(notice({"sid": "sid_1"}), api), *read(notice({"sid": "sid_2"}), api)])
+    assert keys(changed) == keys([*read(webhook({"sid": "sid_1"}), api), *read(webhook({"sid": "sid_2"}), api)])
 
 
 @pytest.mark.parametrize(("order", "pages", "searches"), [("created", 25, 3), ("updated", 25, 2), ("created", 1, 1)])
@@ -276,7 +276,7 @@ def test_the_catalogue_has_statuses_by_id_and_accounts(api: FakeBowNow) -> None:
 def test_without_a_call_for_accounts_owners_have_no_email_and_statuses_are_there_all_the_same(api: FakeBowNow) -> None:
     api.answers["POST /accounts/search"] = [reply({}, 404)] * 3
     assert BOW.catalog(api).owners == ()
-    assert read(notice({"sid": "sid_1"}), api)[2].owner_email is None
+    assert read(webhook({"sid": "sid_1"}), api)[2].owner_email is None
     ((outcome, reason),) = outcomes(BOW.push([update(owner="hana.mori@example.co.jp", status_id=3)], api))
     assert outcome is PushOutcome.REFUSED
     assert "give their ids by the setting `accounts`" in (reason or "")
