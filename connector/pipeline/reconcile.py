@@ -165,9 +165,9 @@ def _found(counts: Counter[str]) -> int:
     return sum(count for outcome, count in counts.items() if outcome not in KNOWN)
 
 
-def batches(name: str, told: Iterator[Event | BadPayload]) -> Iterator[tuple[list[Event], int]]:
-    """The events in lists of at most `BATCH`, and how much beside them cannot be read, of which the log tells."""
-    while batch := list(islice(told, BATCH)):
+def batches(name: str, told: Iterator[Event | BadPayload], size: int = BATCH) -> Iterator[tuple[list[Event], int]]:
+    """The events in lists of at most `size`, and how much beside them cannot be read, of which the log tells."""
+    while batch := list(islice(told, size)):
         events = [one for one in batch if isinstance(one, Event)]
         for one in batch:
             if isinstance(one, BadPayload):

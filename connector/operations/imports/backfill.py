@@ -18,7 +18,7 @@ from connector.core.errors import ConnectorError, CrmRefused, WrongSetting
 from connector.operations.connections import connected, find
 from connector.operations.flow import build_processor
 from connector.operations.upkeep import failed
-from connector.pipeline.reconcile import UNREADABLE, Patient, batches
+from connector.pipeline.reconcile import BATCH, UNREADABLE, Patient, batches
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections
@@ -54,11 +54,12 @@ def backfill(
     actor: str,
     since: datetime | None = None,
     report: Callable[[Progress], object] = bool,
+    batch: int = BATCH,
 ) -> Progress:
     """Take everything that a connection's system knows, or what changed since `since` (aware UTC).
 
     Nobody is mailed; updates are asked for as the mapping says. Progress is stored: the next call with the same
-    `since`, or without any, goes on. `report` is called after each batch. Raises `NotFound`, `CrmError` and
+    `since`, or without any, goes on. `report` is called after each `batch` of events. Raises `NotFound`, `CrmError` and
     `WrongSetting`: it is paused, or its system cannot be asked.
     """
     one = open_for_import(runtime, name)
@@ -71,15 +72,15 @@ def backfill(
     progress = Progress(count=run["count"], tally=run["tally"], reached=run["reached"], is_resumed=is_resumed)
     try:
         changes = one.adapter.changes(start, Patient(runtime.api_for(one), time.sleep))
-        for batch, unreadable in batches(one.name, changes):
-            counts, is_asked = build_processor(runtime).take(one, batch, is_silent=True, has_new_leads=False)
+        for events, unreadable in batches(one.name, changes, batch):
+            counts, is_asked = build_processor(runtime).take(one, events, is_silent=True, has_new_leads=False)
             if is_asked:
                 runtime.wakeups.enqueue_senders()
             counts.update({UNREADABLE: unreadable} if unreadable else {})
             progress = Progress(
-                count=progress.count + len(batch) + unreadable,
+                count=progress.count + len(events) + unreadable,
                 tally=dict(sorted((Counter(progress.tally) + counts).items())),
-                reached=max((event.at for event in batch), default=progress.reached) if is_ordered else None,
+                reached=max((event.at for event in events), default=progress.reached) if is_ordered else None,
                 is_resumed=is_resumed,
             )
             store_progress(runtime, run, progress)

@@ -9,9 +9,10 @@ from email.utils import format_datetime
 from typing import Any, ClassVar
 
 import pytest
+import responses
 from sqlalchemy import delete
 
-from connector.adapter_kit.contract import Answer, Api, Catalog, InspectionResult, Person
+from connector.adapter_kit.contract import Api, Catalog, InspectionResult, Person
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.operations import connections as operations
 from connector.operations.inspections import MOST_TOLD, inspect
@@ -56,12 +57,9 @@ def _said(runtime: Runtime, topic: str) -> list[tuple[bool, str]]:
     return [(one.is_good, one.text) for one in inspect(runtime, "scripted") if one.topic == topic]
 
 
-def _stub(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]) -> None:
+def _answer(headers: dict[str, str]) -> None:
     """The system answers each call with these headers."""
-    found = runtime.connections.look_again("scripted")
-    assert found is not None
-    api = runtime.api_for(found)
-    monkeypatch.setattr(api, "call", lambda *_, **__: Answer(status=200, headers=headers, body=b""))
+    responses.get("https://crm.example", headers=headers)
 
 
 def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_address(
@@ -124,20 +122,20 @@ def test_without_an_inspection_the_catalogue_shows_whether_the_system_answers(ru
         (-90, [(False, "the system's clock is 90 s behind ours")]),
     ],
 )
+@responses.activate
 def test_the_system_s_clock_is_held_against_ours(
-    runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch, ahead: int, expected: list[tuple[bool, str]]
+    runtime: Runtime, script: Script, ahead: int, expected: list[tuple[bool, str]]
 ) -> None:
     script.inspect = lambda _, api: [GOOD] if api.call("GET", "https://crm.example") else []
-    _stub(runtime, monkeypatch, {"date": format_datetime(NOW + timedelta(seconds=ahead), usegmt=True)})
+    _answer({"date": format_datetime(NOW + timedelta(seconds=ahead), usegmt=True)})
     assert [(is_good, text.partition(";")[0]) for is_good, text in _said(runtime, "clock")] == expected
 
 
 @pytest.mark.parametrize("given", [{}, {"Date": "yesterday"}, {"Date": "Mon, 01 Jan 2026 00:00:00 -0000"}])
-def test_no_readable_date_is_no_finding(
-    runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
-) -> None:
+@responses.activate
+def test_no_readable_date_is_no_finding(runtime: Runtime, script: Script, given: dict[str, str]) -> None:
     script.inspect = lambda _, api: [GOOD] if api.call("GET", "https://crm.example") else []
-    _stub(runtime, monkeypatch, given)
+    _answer(given)
     assert _said(runtime, "clock") == []
 
 

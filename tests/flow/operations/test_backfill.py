@@ -14,7 +14,6 @@ from connector.core.event import Event, Identity, IdentityKind
 from connector.operations.flow import sweep
 from connector.operations.imports.backfill import BEGINNING, OVERLAP, Progress, backfill, listed
 from connector.operations.subjects import show
-from connector.pipeline import reconcile as batching
 from connector.runtime.parts import Runtime
 from connector.store import connections, outbox, subjects
 from tests.conftest import NOW, Clock
@@ -34,8 +33,8 @@ def script(runtime: Runtime) -> Script:
     return add_scripted(runtime)
 
 
-def _import(runtime: Runtime, since: datetime | None = None) -> Progress:
-    return backfill(runtime, "scripted", since=since, actor="test")
+def _import(runtime: Runtime, since: datetime | None = None, batch: int = 1) -> Progress:
+    return backfill(runtime, "scripted", since=since, actor="test", batch=batch)
 
 
 def _breaking(since: datetime, asked: list[datetime], events: list[Event]) -> Iterator[Event]:
@@ -63,11 +62,8 @@ def test_everything_there_is_comes_in_and_the_updates_are_asked_for(runtime: Run
 
 
 @pytest.mark.parametrize("is_ordered", [True, False])
-def test_an_import_that_was_broken_off_goes_on(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, *, is_ordered: bool
-) -> None:
+def test_an_import_that_was_broken_off_goes_on(runtime: Runtime, *, is_ordered: bool) -> None:
     script = add_scripted(runtime, adapter=InOrder if is_ordered else ScriptedAdapter)
-    monkeypatch.setattr(batching, "BATCH", 1)
     events = [stage_event(number, 900 - number) for number in (1, 2, 3)]
     asked: list[datetime] = []
     script.changes = lambda since: _breaking(since, asked, events)
@@ -85,8 +81,7 @@ def test_an_import_that_was_broken_off_goes_on(
     assert not _import(runtime).is_resumed
 
 
-def test_another_since_begins_anew(runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "BATCH", 1)
+def test_another_since_begins_anew(runtime: Runtime, script: Script) -> None:
     asked: list[datetime] = []
     script.changes = lambda since: _breaking(since, asked, [stage_event(1, 9), stage_event(2, 8)])
     with pytest.raises(CrmUnavailable):

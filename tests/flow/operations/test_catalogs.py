@@ -16,14 +16,14 @@ from connector.emulators.engine.faults import Faults
 from connector.operations import catalogs as operations
 from connector.operations import doctor
 from connector.operations.publishing import Publication, put_in_force
-from connector.pipeline import remap as remapping
 from connector.processes import jobs
 from connector.processes.jobs import Jobs
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import catalogs
+from connector.store import catalogs, remaps
 from tests.conftest import Clock
-from tests.flow.senders import add_connection
+from tests.flow.senders import MAPPING as SHOP
+from tests.flow.senders import Sender, add_connection, drain
 
 SHIPPED = Path("mappings/demo-bitrix24.yaml").read_text("utf-8")
 MAPPING = SHIPPED.replace("PREPAYMENT_INVOICE: project, ", "").replace(", APOLOGY: lost_order", "", 1)
@@ -147,14 +147,21 @@ def test_many_differences_are_warned_of_in_one_line(runtime: Runtime, tokyo: Con
     assert tokyo.name == "tokyo"
 
 
-def test_the_daily_jobs_watch_and_finish_what_publishing_has_left(
-    runtime: Runtime, tokyo: Connected, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_daily_jobs_watch_and_finish_what_publishing_has_left(runtime: Runtime, tokyo: Connected) -> None:
     jobs.install(Jobs(runtime))
     jobs.watch()
     with runtime.database.read() as connection:
         assert catalogs.newest(connection, tokyo.name) is not None
-    done: list[str] = []
-    monkeypatch.setattr(remapping, "remap", lambda name, has_time, **_: done.append(f"{name} {has_time()}"))
+    add_connection(runtime)
+    line = {"id": "e", "at": runtime.clock().isoformat(), "type": "stage", "object": "lead", "stage": "won"}
+    Sender(runtime).send({**line, "subject": {"email": "a@example.jp"}})
+    drain(runtime)
+    put_in_force(runtime, "shop", Publication(source=SHOP, is_later=True), actor="kim")
+    with runtime.database.read() as connection:
+        left = remaps.newest(connection, "shop")
     jobs.remap()
-    assert done == ["tokyo True"]
+    with runtime.database.read() as connection:
+        done = remaps.newest(connection, "shop")
+    assert left is not None
+    assert done is not None
+    assert (left["finished_at"], done["finished_at"]) == (None, runtime.clock())
