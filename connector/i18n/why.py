@@ -1,4 +1,4 @@
-"""Why a subject has its status, in plain sentences of any of the four languages; the words are in `connector.i18n`."""
+"""Why a subject has its status: each decision in a plain sentence of any language."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
+from connector.core.decision import Reason
 from connector.i18n import Words, listed, words_in
 from connector.store.rows import Row
 
 ENGLISH: Final = words_in("en")
-_REFUSED: Final = frozenset(
-    {"already_there", "attached_lower", "off_ladder", "backward", "rule_off", "other_kind", "other_status"}
-)
+_NOT_MAILED: Final = frozenset({Reason.NO_RECIPIENT, Reason.MAIL_OFF})
+"""The reasons for which a decision was made and not mailed; for any other, nothing was done."""
 _NAMED: Final = ("trigger", "run")
 """The words before the colon of a decision that is no rule's own."""
 
@@ -21,21 +21,21 @@ def sentence(row: Row, labels: Mapping[str, str], words: Words = ENGLISH) -> str
     """Why a decision was made and what it did. `row`: one of the table `decisions`; `labels`: status code → name."""
     values = _values(row, labels, words)
 
-    def say(key: str) -> str:
+    def fill(key: str) -> str:
         return words[key].format_map(values)
 
-    why = [say(_key(row, words)), *([say(_counted(row))] if _counts(row) else [])]
-    told = {"why": words["sentence.more"].join(why)}
-    if row["reason"] in _REFUSED:
-        return words["sentence.refused"].format(but=say("reason." + row["reason"]), **told)
-    parts = [say("moved" if row["before"] != row["after"] else "stayed")]
+    more, reason = words["sentence.more"], row["reason"]
+    why = more.join([fill(_key(row, words)), *([fill(_counted(row))] if _counts(row) else [])])
+    if reason and reason not in _NOT_MAILED:
+        return words["sentence.refused"].format(why=why, but=fill(f"reason.{reason}"))
+    parts = [fill("moved" if row["before"] != row["after"] else "stayed")]
     if row["skipped"]:
-        parts.append(say("skipped"))
-    if row["reason"]:
-        parts.append(say(f"reason.{row['reason']}"))
+        parts.append(fill("skipped"))
+    if reason:
+        parts.append(fill(f"reason.{reason}"))
     if row["notify"]:
-        parts.append(say(f"mail.{row['mail'] or 'asked'}"))
-    return words["sentence.told"].format(what=words["sentence.more"].join(parts), **told)
+        parts.append(fill(f"mail.{row['mail'] or 'asked'}"))
+    return words["sentence.done"].format(why=why, what=more.join(parts))
 
 
 def _key(row: Row, words: Words) -> str:
@@ -81,5 +81,5 @@ def _fact(value: Any, words: Words) -> str:
     """A fact as text; of what was seen its dates, and the pages where they are known."""
     if not isinstance(value, list):
         return str(value)
-    seen = [words["page"].format_map(one) if one.get("page") else str(one.get("date")) for one in value]
+    seen = [words["page"].format_map(entry) if entry.get("page") else str(entry.get("date")) for entry in value]
     return listed(list(dict.fromkeys(seen)), words)

@@ -18,7 +18,7 @@ from connector.core.state import State
 from connector.core.terms import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
 from connector.i18n import words_in
 from connector.i18n.statuses import find_status, labels_in
-from connector.i18n.why_not import Outlook
+from connector.i18n.why_not import WhyNotSentences
 from connector.operations.subjects import decision, find_subject, happen
 from connector.runtime.parts import Runtime
 from connector.store import subjects as queries
@@ -35,7 +35,7 @@ _DAYS: Final = frozenset({"first", "last", "by", "since"})
 
 
 def explain(runtime: Runtime, who: str, language: str = "en") -> dict[str, Any]:
-    """Each decision on a subject with its facts and a sentence, in one of `words.LANGUAGES`.
+    """Each decision on a subject with its facts and a sentence, in one of `i18n.LANGUAGES`.
 
     A decision that passed over statuses lists their rules (`passed_over`), each with what running it would do: `writes`
     to whom, `tag`. `local`: the time in the workspace's zone. Raises `NotFound`.
@@ -44,14 +44,14 @@ def explain(runtime: Runtime, who: str, language: str = "en") -> dict[str, Any]:
     with runtime.database.read() as connection:
         row = queries.get(connection, subject)
         decided = queries.decisions_of(connection, subject)
-    told = _outlook(ruleset, language)
+    sentences = _sentences(ruleset, language)
     return {
-        **_who(row, told),
+        **_who(row, sentences),
         "decisions": [
             {
-                **decision(one, told.labels, told.words),
+                **decision(one, sentences.labels, sentences.words),
                 "local": one["at"].astimezone(ruleset.zone),
-                "passed_over": _passed_over(one["skipped"], ruleset, told),
+                "passed_over": _passed_over(one["skipped"], ruleset, sentences),
             }
             for one in decided
         ],
@@ -76,15 +76,15 @@ def explain_not(runtime: Runtime, who: str, status: str, language: str = "en") -
     mappings = {name: one.rules for name, one in runtime.connections.all().items() if not one.is_paused}
     found = [] if answer.state.status == to else external_routes(answer.state, to, mappings, ruleset)
     nearest = sorted(found, key=lambda one: one.connection not in own)
-    told = _outlook(ruleset, language)
+    sentences = _sentences(ruleset, language)
     return {
-        **_who(row, told),
+        **_who(row, sentences),
         "status": answer.state.status,
-        "label": told.labels[answer.state.status],
+        "label": sentences.labels[answer.state.status],
         "since": answer.state.since,
         "to": to,
         "today": _iso(answer.today),
-        "sentences": told.tell(answer, nearest),
+        "sentences": sentences.lines(answer, nearest),
         "routes": [_route(route) for route in answer.routes],
         "closed": [{"rule": rule, "reason": reason.value} for rule, reason in answer.closed],
         "openings": [{**asdict(one), "has_record": one.connection in own} for one in nearest],
@@ -121,17 +121,19 @@ def _no_rule(rule: str, ruleset: Ruleset) -> str:
     return f"there is no rule {rule!r}; allowed: {', '.join(known)}{hint}"
 
 
-def _outlook(ruleset: Ruleset, language: str) -> Outlook:
-    return Outlook(words=words_in(language), labels=labels_in(language, ruleset.statuses.values()), ruleset=ruleset)
+def _sentences(ruleset: Ruleset, language: str) -> WhyNotSentences:
+    return WhyNotSentences(
+        words=words_in(language), labels=labels_in(language, ruleset.statuses.values()), ruleset=ruleset
+    )
 
 
-def _who(row: Row, told: Outlook) -> dict[str, Any]:
+def _who(row: Row, sentences: WhyNotSentences) -> dict[str, Any]:
     return {
         "id": row["id"],
         "status": row["status"],
-        "label": told.labels.get(row["status"], row["status"]),
+        "label": sentences.labels.get(row["status"], row["status"]),
         "since": row["since"],
-        "zone": str(told.ruleset.zone),
+        "zone": str(sentences.ruleset.zone),
     }
 
 
@@ -145,17 +147,17 @@ def _state(row: Row, today: int) -> State:
     )
 
 
-def _passed_over(skipped: Sequence[str], ruleset: Ruleset, told: Outlook) -> dict[str, Any] | None:
+def _passed_over(skipped: Sequence[str], ruleset: Ruleset, sentences: WhyNotSentences) -> dict[str, Any] | None:
     """The rules of the statuses that a jump passed over; None where there are none."""
     rules = [rule for status in skipped for rule in ruleset.rules.values() if _belongs(rule, status)]
     if not rules:
         return None
     return {
-        "sentence": told.passed_over(skipped, rules),
+        "sentence": sentences.passed_over(skipped, rules),
         "rules": [
             {
                 "rule": rule.id,
-                "asks": told.condition(rule),
+                "asks": sentences.condition(rule),
                 "writes": rule.recipient.value if rule.recipient else None,
                 "tag": rule.tag,
             }

@@ -27,7 +27,7 @@ from connector.core.state import State
 from connector.core.terms import Missing, MissingDay, MissingEntries, MissingKeyPages, MissingTag
 from connector.i18n import LANGUAGES, words_in
 from connector.i18n.statuses import labels_in
-from connector.i18n.why_not import Outlook
+from connector.i18n.why_not import WhyNotSentences
 
 TODAY = datetime(2026, 3, 2, tzinfo=UTC).toordinal()
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -43,8 +43,8 @@ MAPPINGS = {
 }
 
 
-def _outlook(language: str = "en", rules: Ruleset = RULES) -> Outlook:
-    return Outlook(words=words_in(language), labels=labels_in(language, rules.statuses.values()), ruleset=rules)
+def _sentences(language: str = "en", rules: Ruleset = RULES) -> WhyNotSentences:
+    return WhyNotSentences(words=words_in(language), labels=labels_in(language, rules.statuses.values()), ruleset=rules)
 
 
 def _state(status: str, *visits: int) -> State:
@@ -57,9 +57,9 @@ def _state(status: str, *visits: int) -> State:
     return fold_all(steps, RULES).state
 
 
-def _told(state: State, to: str, language: str = "en", rules: Ruleset = RULES) -> list[str]:
+def _lines(state: State, to: str, language: str = "en", rules: Ruleset = RULES) -> list[str]:
     answer = why_not(state, to, rules, TODAY + 5)
-    return _outlook(language, rules).tell(answer, external_routes(answer.state, to, MAPPINGS, rules))
+    return _sentences(language, rules).lines(answer, external_routes(answer.state, to, MAPPINGS, rules))
 
 
 @pytest.mark.parametrize(
@@ -93,22 +93,22 @@ def _told(state: State, to: str, language: str = "en", rules: Ruleset = RULES) -
     ],
 )
 def test_the_one_thing_that_is_missing_is_said_with_its_date_and_zone(language: str, expected: str) -> None:
-    assert _told(_state("latent", 2), "quasi_explicit", language)[0] == expected
+    assert _lines(_state("latent", 2), "quasi_explicit", language)[0] == expected
 
 
 def test_a_status_that_is_held_is_all_that_is_said() -> None:
-    assert _told(_state("latent"), "latent") == ["It is Latent already, since 1 March 2026, Asia/Tokyo."]
+    assert _lines(_state("latent"), "latent") == ["It is Latent already, since 1 March 2026, Asia/Tokyo."]
 
 
 def test_a_date_that_comes_by_itself_is_said() -> None:
-    assert _told(_state("pending"), "latent")[0] == (
+    assert _lines(_state("pending"), "latent")[0] == (
         "pending.resume moves it from Pending to Latent on 30 May 2026, Asia/Tokyo, if nothing happens until then. "
         "Missing: 90 days in Pending (reached on 30 May 2026)."
     )
 
 
 def test_a_way_of_several_rules_is_told_one_after_the_other() -> None:
-    assert _told(_state("explicit"), "not_set")[1:3] == [
+    assert _lines(_state("explicit"), "not_set")[1:3] == [
         (
             "After that quasi_explicit.cool leads to Latent: 30 days in Quasi-explicit and 60 days without a target "
             "action."
@@ -118,7 +118,7 @@ def test_a_way_of_several_rules_is_told_one_after_the_other() -> None:
 
 
 def test_where_no_rule_leads_the_stages_and_triggers_that_do_are_listed() -> None:
-    assert _told(_state("latent"), "order") == [
+    assert _lines(_state("latent"), "order") == [
         "No rule leads to Order: only a person, a CRM's stage or a trigger sets it.",
         "The stage 0 / WON of deal in shop sets Order, from number 2 on.",
         "A person can set Order at any time.",
@@ -126,7 +126,7 @@ def test_where_no_rule_leads_the_stages_and_triggers_that_do_are_listed() -> Non
 
 
 def test_a_stage_or_trigger_that_would_do_nothing_is_listed_with_the_reason() -> None:
-    assert _told(_state("order"), "latent") == [
+    assert _lines(_state("order"), "latent") == [
         "No rule leads from Order to Latent.",
         "The stage IN_PROCESS of lead in bitrix24-tokyo sets Latent.",
         (
@@ -139,19 +139,19 @@ def test_a_stage_or_trigger_that_would_do_nothing_is_listed_with_the_reason() ->
         ),
         "A person can set Latent at any time.",
     ]
-    assert "unless it may reopen" in _told(_state("pending"), "latent")[3]
+    assert "unless it may reopen" in _lines(_state("pending"), "latent")[3]
 
 
 def test_a_rule_that_is_switched_off_or_for_others_is_named() -> None:
     off = Settings(zone=TOKYO, rules={"pending.resume": RuleSetting(is_enabled=False)})
-    told = _told(_state("pending"), "latent", rules=Ruleset(BASIC_2, off))
-    assert told[:2] == [
+    lines = _lines(_state("pending"), "latent", rules=Ruleset(BASIC_2, off))
+    assert lines[:2] == [
         "No rule leads from Pending to Latent.",
         "pending.resume leads to Latent too, but it is switched off.",
     ]
     steps = [Step(id="0", at=day_start(TODAY, TOKYO), kind=Kind.JUMP, to="latent", by="person", is_lead=True)]
     lead = fold_all(steps, RULES).state
-    assert "latent.expire leads to Not set too, but it is not for this kind of subject." in _told(lead, "not_set")
+    assert "latent.expire leads to Not set too, but it is not for this kind of subject." in _lines(lead, "not_set")
 
 
 def _near(*missing: Missing, **more: object) -> NearestRule:
@@ -192,22 +192,22 @@ def _visits(**more: object) -> MissingEntries:
     ],
 )
 def test_what_is_missing_is_said_in_its_own_way(near: NearestRule, expected: str) -> None:
-    assert _outlook().near(near, TODAY).partition("Missing: ")[2] == expected
+    assert _sentences().nearest_rule(near, TODAY).partition("Missing: ")[2] == expected
 
 
 def test_a_rule_that_another_comes_before_says_which() -> None:
-    assert _outlook().near(_near(overtaken_by="latent.surge"), TODAY) == (
+    assert _sentences().nearest_rule(_near(overtaken_by="latent.surge"), TODAY) == (
         "latent.warm would move it from Latent to Quasi-explicit, but latent.surge comes first."
     )
 
 
 def test_a_date_that_lacks_nothing_but_the_date_is_said() -> None:
-    assert _outlook().near(_near(days=Days(TODAY + 1)), TODAY).endswith("if nothing happens until then.")
+    assert _sentences().nearest_rule(_near(days=Days(TODAY + 1)), TODAY).endswith("if nothing happens until then.")
 
 
 def test_what_a_jump_passed_over_is_listed_with_its_conditions() -> None:
     rules = [RULES.rules[name] for name in ("explicit.warn", "any.appointment")]
-    assert _outlook().passed_over(["explicit", "appointment_acquisition"], rules) == (
+    assert _sentences().passed_over(["explicit", "appointment_acquisition"], rules) == (
         "Passed over Explicit and Appointment acquired, so not run: explicit.warn (25 days in Explicit and 25 days "
         "without a target action) and any.appointment (on entering Appointment acquired)."
     )
@@ -215,11 +215,13 @@ def test_what_a_jump_passed_over_is_listed_with_its_conditions() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_can_be_said_in_every_language(language: str) -> None:
-    told = _outlook(language)
+    sentences = _sentences(language)
     days = (None, Days(TODAY), Days(TODAY, TODAY), Days(TODAY + 1), Days(TODAY + 1, TODAY + 3))
     missing = (_visits(first=TODAY), MissingTag(tag="x"), MissingDay(rule="r"), MissingKeyPages())
     texts = [
-        told.near(_near(*missing, action_kind=deed.name, days=span), TODAY) for deed in ACTION_KINDS for span in days
+        sentences.nearest_rule(_near(*missing, action_kind=kind.name, days=span), TODAY)
+        for kind in ACTION_KINDS
+        for span in days
     ]
     then = tuple(
         LaterRule(rule=rule.id, to=rule.to or "visited", asks=tuple(term.asks() for term in rule.terms))
@@ -233,6 +235,6 @@ def test_everything_can_be_said_in_every_language(language: str) -> None:
         closed=(),
     )
     nth = ExternalRoute(connection="shop", kind="trigger", name="t", of="call", nth=3)
-    texts += told.tell(answer, [nth])
-    texts += [told.condition(rule) for rule in RULES.rules.values()]
+    texts += sentences.lines(answer, [nth])
+    texts += [sentences.condition(rule) for rule in RULES.rules.values()]
     assert [text for text in texts if "{" in text or "None" in text] == []

@@ -56,9 +56,9 @@ def test_every_rule_has_a_text_that_names_only_facts_that_the_rule_gives(languag
     assert named(words_in(language)[f"rule.{rule.id}"]) <= _facts_of(rule)
 
 
-def test_every_reason_deed_and_window_has_its_text() -> None:
+def test_every_reason_kind_of_action_and_window_has_its_text() -> None:
     windows = {term.window.name for rule in RULES for term in rule.terms if isinstance(term, Seen)}
-    wanted = {f"reason.{reason}" for reason in Reason} | {f"deed.{deed.name}" for deed in ACTION_KINDS}
+    wanted = {f"reason.{reason}" for reason in Reason} | {f"action_kind.{kind.name}" for kind in ACTION_KINDS}
     wanted |= {f"lack.{window}.{form}" for window in windows for form in ("any", "nth", "many")}
     wanted |= {f"month.{month}" for month in range(1, 13)}
     assert wanted <= ENGLISH.keys()
