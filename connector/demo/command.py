@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from connector.demo.life import KEY_PAGES
-from connector.processes.child import Part
+from connector.processes.supervisor import Part
 from connector.processes.up import up
 from connector.runtime.settings import read_config
 

@@ -18,7 +18,7 @@ from connector.operations.connections import chosen, connected
 from connector.operations.mappings import read_source
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import catalogs
+from connector.store import connections as queries
 from connector.store.rows import Row
 
 MOST_TOLD: Final = 20
@@ -38,7 +38,7 @@ def ask(runtime: Runtime, one: Connected) -> Catalog:
     """What the system has now; kept. Raises `CrmError` when it does not answer."""
     found = one.adapter.catalog(runtime.api_for(one))
     with runtime.database.write() as connection:
-        catalogs.keep(connection, one.name, _to_json(found), runtime.clock())
+        queries.add_catalog(connection, one.name, _to_json(found), runtime.clock())
     return found
 
 
@@ -57,7 +57,7 @@ def watch(runtime: Runtime) -> None:
 def stored_drift(runtime: Runtime, one: Connected) -> tuple[CatalogMismatch, ...]:
     """Where the mapping in force does not fit the catalogue that was kept last; nothing where there is none."""
     with runtime.database.read() as connection:
-        kept = catalogs.listed(connection, one.name)
+        kept = queries.list_catalogs(connection, one.name)
     if not kept or one.version is None:
         return ()
     return mismatches(one.rules, _from_json(kept[0]["content"]), _fields_before(kept[1:]))
@@ -67,7 +67,7 @@ def known(runtime: Runtime, name: str) -> Catalog:
     """What the system had when it was asked last; it is asked where it never was. Raises `NotFound`, and `CrmError`."""
     one = connected(runtime, name)
     with runtime.database.read() as connection:
-        kept = catalogs.newest(connection, name)
+        kept = queries.newest_catalog(connection, name)
     return _from_json(kept["content"]) if kept else ask(runtime, one)
 
 

@@ -12,7 +12,7 @@ from marshmallow import ValidationError, fields
 
 from connector.adapter_kit.contract import Adapter, Setting
 from connector.core.errors import WrongSetting
-from connector.runtime.settings_fields import Items, Whole
+from connector.runtime.settings_table import Items, Whole
 
 LONGEST: Final = 4096
 SECRET_SOURCES: Final = "KEY=@env:VARIABLE, KEY=@file:PATH or KEY=@prompt"  # noqa: S105 - the ways to give one

@@ -21,7 +21,7 @@ from connector.operations.connection_settings import Draft, nearest
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections as queries
-from connector.store import deliveries, kept, subjects
+from connector.store import deliveries, subjects
 from connector.store.database import new_id
 from connector.store.rows import Row
 
@@ -189,7 +189,7 @@ def remove(runtime: Runtime, name: str, *, actor: str) -> None:
     with runtime.database.write() as connection:
         _note(connection, now, name, "remove", actor)
         queries.change(connection, name, removed_at=now, sealed=_seal(runtime, {}))
-        kept.clear(connection, name)
+        queries.forget_secrets(connection, name)
     runtime.connections.forget()
 
 
@@ -198,7 +198,7 @@ def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: s
     row = find(runtime, name)
     with runtime.database.write() as connection:
         queries.change(connection, name, settings={**row["settings"], **settings}, subscribe_at=None)
-        kept.clear(connection, name, but=ROTATED)
+        queries.forget_secrets(connection, name, but=ROTATED)
         _note(connection, runtime.clock(), name, "change", actor, settings=dict(settings))
     runtime.connections.forget()
 
@@ -215,7 +215,7 @@ def rotate(
     counts = _counts({key: stored[key] for key in secrets})
     with runtime.database.write() as connection:
         queries.change(connection, name, sealed=_seal(runtime, stored), subscribe_at=None)
-        kept.clear(connection, name, but=ROTATED)
+        queries.forget_secrets(connection, name, but=ROTATED)
         _note(connection, runtime.clock(), name, "rotate", actor, secrets=counts)
     runtime.connections.forget()
     return counts

@@ -16,7 +16,7 @@ from connector.operations.connections import find
 from connector.operations.subscriptions import NEVER, registered
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import arrivals
+from connector.store import deliveries
 
 MOST_SKEW: Final = timedelta(seconds=60)
 """Signatures are valid for five minutes, tokens for some more: a minute is not right any more, and does no harm yet."""
@@ -147,8 +147,8 @@ def _webhooks(
         yield InspectionResult(topic="webhooks", is_good=True, text=text)
         return
     with runtime.database.read() as connection:
-        last = arrivals.last_delivery(connection, one.name)
-        refused = arrivals.last_quarantined(connection, one.name)
+        last = deliveries.last_delivery(connection, one.name)
+        refused = deliveries.last_quarantined(connection, one.name)
     address = _address(runtime, one)
     if runtime.config.public_url is None:
         text = f"CONNECTOR_PUBLIC_URL is not set: only this machine is sure to reach {address}"

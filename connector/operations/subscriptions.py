@@ -11,9 +11,9 @@ from rq.timeouts import BaseTimeoutException
 
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.runtime.connections import Connected
-from connector.runtime.keeper import DatabaseKeeper
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import SUBSCRIPTION
+from connector.runtime.vault import ConnectionSecrets
 from connector.store import connections as queries
 from connector.store.rows import Row
 
@@ -64,13 +64,13 @@ def _is_due(runtime: Runtime, row: Row) -> bool:
     at: datetime | None = row["subscribe_at"]
     if at is None or at <= runtime.clock():
         return True
-    kept = registered(runtime, row["name"])
-    return kept is not None and kept != runtime.config.webhook_url(row["name"])
+    address = registered(runtime, row["name"])
+    return address is not None and address != runtime.config.webhook_url(row["name"])
 
 
 def registered(runtime: Runtime, name: str) -> str | None:
     """The address that a connection's webhooks were registered at last; None: never, or the last try has failed."""
-    return _keeper(runtime, name).get(ADDRESS) or None
+    return _secrets(runtime, name).get(ADDRESS) or None
 
 
 def _store(runtime: Runtime, row: Row, again: datetime, url: str | None) -> None:
@@ -79,8 +79,8 @@ def _store(runtime: Runtime, row: Row, again: datetime, url: str | None) -> None
         if now is None or any(now[name] != row[name] for name in ("settings", "sealed")):
             return  # it was changed meanwhile, and is due by that
         queries.change(connection, row["name"], subscribe_at=again)
-    _keeper(runtime, row["name"]).put(ADDRESS, url or "")
+    _secrets(runtime, row["name"]).set(ADDRESS, url or "")
 
 
-def _keeper(runtime: Runtime, name: str) -> DatabaseKeeper:
-    return DatabaseKeeper(name, database=runtime.database, vault=runtime.vault, clock=runtime.clock)
+def _secrets(runtime: Runtime, name: str) -> ConnectionSecrets:
+    return ConnectionSecrets(name, database=runtime.database, vault=runtime.vault, clock=runtime.clock)

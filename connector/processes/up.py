@@ -20,10 +20,9 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.errors import OperatorError, WrongSetting
-from connector.processes.child import Part
 from connector.processes.output import Lines, Output
 from connector.processes.redis_server import NoRedis, RedisServer, embedded_server
-from connector.processes.supervisor import Supervisor
+from connector.processes.supervisor import Part, Supervisor
 from connector.processes.web_server import check_address, reachable
 from connector.runtime import metrics
 from connector.runtime.log import configure_log, mask

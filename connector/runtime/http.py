@@ -15,8 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from connector.adapter_kit.contract import Answer
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.runtime.breaker import CircuitBreaker
-from connector.runtime.throttle import RateLimiter
+from connector.runtime.throttle import CircuitBreaker, RateLimiter
 
 THREADS: Final = 16
 LARGEST_BODY: Final = 10_000_000
@@ -39,15 +38,15 @@ def new_session() -> requests.Session:
     return session
 
 
-class Keeper(Protocol):
+class StoredValues(Protocol):
     """The lasting memory of a connection: see `Api`."""
 
-    def put(self, name: str, value: str) -> None:
-        """Keep a value."""
+    def set(self, name: str, value: str) -> None:
+        """Store a value."""
         ...
 
     def get(self, name: str) -> str | None:
-        """The value kept."""
+        """The stored value."""
         ...
 
 
@@ -69,7 +68,7 @@ class HttpApi:
         user_agent: str,
         clock: Callable[[], float],
         memo: dict[str, Any],
-        keeper: Keeper,
+        stored: StoredValues,
         secrets: Sequence[str] = (),
         timeouts: tuple[float, float] = (3.05, 30.0),
         longest: float = 60.0,
@@ -81,7 +80,7 @@ class HttpApi:
         self._user_agent = user_agent
         self._clock = clock
         self._memo = memo
-        self._keeper = keeper
+        self._stored = stored
         self._plain = set(secrets)
         self._secrets = _forms(self._plain)
         self._timeouts = timeouts
@@ -120,11 +119,11 @@ class HttpApi:
     def keep(self, name: str, value: str) -> None:
         """As `Api.keep`; the value is masked in messages from now on."""
         self._mask(value)
-        self._keeper.put(name, value)
+        self._stored.set(name, value)
 
     def kept(self, name: str) -> str | None:
         """As `Api.kept`; the value is masked in messages from now on."""
-        value = self._keeper.get(name)
+        value = self._stored.get(name)
         if value is not None:
             self._mask(value)
         return value

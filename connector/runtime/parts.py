@@ -14,15 +14,13 @@ from adapters import ADAPTERS
 from connector import __version__
 from connector.core.engine import Ruleset
 from connector.core.rules import TEMPLATES
-from connector.runtime.breaker import CircuitBreaker
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.http import HttpApi
-from connector.runtime.keeper import DatabaseKeeper
 from connector.runtime.redis import connect
 from connector.runtime.rule_settings import read_settings
 from connector.runtime.settings import Config
-from connector.runtime.throttle import RateLimiter
-from connector.runtime.vault import Vault, open_vault
+from connector.runtime.throttle import CircuitBreaker, RateLimiter
+from connector.runtime.vault import ConnectionSecrets, Vault, open_vault
 from connector.runtime.wakeups import Wakeups
 from connector.store.database import Database
 
@@ -92,7 +90,7 @@ class Runtime:
             user_agent=f"abm-connector/{__version__}",
             clock=time.monotonic,
             memo=memo,
-            keeper=DatabaseKeeper(connected.name, database=self.database, vault=self.vault, clock=self.clock),
+            stored=ConnectionSecrets(connected.name, database=self.database, vault=self.vault, clock=self.clock),
             secrets=connected.secrets,
         )
         self._apis[connected.name] = (connected, time.monotonic() + MEMO_SECONDS, api)

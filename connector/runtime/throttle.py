@@ -1,17 +1,25 @@
-"""The rate limit of one connection: shared by all processes through Redis, kept in this process while Redis is away."""
+"""What holds back the calls to one connection: its rate limit, and the circuit breaker after repeated failures.
+
+Both are shared by all processes through Redis, and kept in this process while Redis is away.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Final
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Final, TypeAlias
 
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
-from redis import Redis
+from redis import Redis, RedisError
+from redis.client import Pipeline
 
 from connector.core.errors import CrmUnavailable
+from connector.runtime.retry import CIRCUIT, RetryPolicy
 
 _AWAY: Final = 5.0
 """Seconds for which Redis is left alone after it failed, so that no call waits for its time-out again."""
@@ -76,3 +84,116 @@ class RateLimiter:
             return 0.0
         reset_time = window.get_window_stats(self._item, self._connection).reset_time
         return max(reset_time - self._clock(), 0.0) + _EDGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """Closed (no trips), open (until then) or half-open (one call tries). `open_until`: seconds since the epoch."""
+
+    failures: int = 0
+    trips: int = 0
+    open_until: float = 0.0
+    is_tried: bool = False
+
+
+_Change: TypeAlias = Callable[[Circuit], tuple[Circuit, float]]
+_CLOSED: Final = Circuit()
+
+
+class CircuitBreaker:
+    """Opens after `threshold` failures in a row, for as long as `retry` says for so many failed tries of one call.
+
+    `redis`: shares the circuit between processes; without it, or while it is away, each process has its own. `clock`:
+    seconds since the epoch, as `time.time`. `trial`: seconds after which a try that never reported back is forgotten.
+    """
+
+    def __init__(
+        self,
+        connection: str,
+        *,
+        redis: Redis | None,
+        clock: Callable[[], float],
+        threshold: int = 5,
+        retry: RetryPolicy = CIRCUIT,
+        trial: float = 60.0,
+        prefix: str = "connector:breaker",
+    ) -> None:
+        self._redis = redis
+        self._key = f"{prefix}:{connection}"
+        self._clock = clock
+        self._threshold = threshold
+        self._retry = retry
+        self._trial = trial
+        self._own = _CLOSED
+        self._lock = Lock()
+        self._away_until = 0.0
+
+    def admit(self) -> float:
+        """0: make the call, then say how it went; else the seconds to wait. When half-open, one caller is admitted."""
+        now = self._clock()
+
+        def change(circuit: Circuit) -> tuple[Circuit, float]:
+            if now < circuit.open_until:
+                return circuit, circuit.open_until - now
+            if not circuit.trips:
+                return circuit, 0.0
+            tried = Circuit(failures=circuit.failures, trips=circuit.trips, open_until=now + self._trial, is_tried=True)
+            return tried, 0.0
+
+        return self._edit(change)
+
+    def succeeded(self) -> None:
+        """The system answered: the circuit closes and all failures are forgotten."""
+        self._edit(lambda _: (_CLOSED, 0.0))
+
+    def failed(self, retry_after: float | None = None) -> None:
+        """The system was unavailable; when the circuit opens, it does so for `retry_after` seconds at least."""
+        now = self._clock()
+
+        def change(circuit: Circuit) -> tuple[Circuit, float]:
+            if now < circuit.open_until and not circuit.is_tried:
+                return circuit, 0.0
+            failures = circuit.failures + 1
+            if not circuit.trips and failures < self._threshold:
+                return Circuit(failures=failures), 0.0
+            trips = circuit.trips + 1
+            until = now + self._retry.pause(trips, retry_after).total_seconds()
+            return Circuit(failures=failures, trips=trips, open_until=until), 0.0
+
+        self._edit(change)
+
+    def _edit(self, change: _Change) -> float:
+        if self._redis is not None and self._clock() >= self._away_until:
+            try:
+                return self._edit_shared(self._redis, change)
+            except RedisError:
+                self._away_until = self._clock() + _AWAY
+        with self._lock:
+            self._own, rest = change(self._own)
+        return rest
+
+    def _edit_shared(self, redis: Redis, change: _Change) -> float:
+        before = _read(redis.get(self._key))
+        self._own, rest = change(before)
+        if self._own == before:
+            return rest
+
+        def write(pipe: Pipeline) -> None:
+            nonlocal rest
+            after, rest = change(_read(pipe.get(self._key)))
+            pipe.multi()
+            if after == _CLOSED:
+                pipe.delete(self._key)
+            else:
+                pipe.set(
+                    self._key,
+                    json.dumps(asdict(after)),
+                    ex=int(4 * (self._retry.most.total_seconds() + self._trial)) + 3600,
+                )
+
+        redis.transaction(write, self._key)
+        return rest
+
+
+def _read(raw: object) -> Circuit:
+    return Circuit(**json.loads(raw)) if isinstance(raw, bytes | str) else _CLOSED

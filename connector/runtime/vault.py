@@ -1,18 +1,22 @@
-"""Encryption of secrets at rest: Fernet keys, newest first; the first encrypts, all decrypt."""
+"""Encryption of secrets at rest: Fernet keys, newest first, of which the first encrypts and all decrypt."""
 
 from __future__ import annotations
 
 import os
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from sqlalchemy import Connection
 
 from connector.core.errors import WrongSetting
+from connector.store import connections as queries
+from connector.store.database import Database
 
 KEY_FILE: Final = "secret.key"
 
@@ -94,3 +98,31 @@ def _make(path: Path) -> None:
             path.hardlink_to(draft)
     finally:
         Path(draft).unlink()
+
+
+class ConnectionSecrets:
+    """What an adapter stores of its connection: sealed, the same in every process. `clock` gives aware UTC."""
+
+    def __init__(self, name: str, *, database: Database, vault: Vault, clock: Callable[[], datetime]) -> None:
+        self._name: Final = name
+        self._database: Final = database
+        self._vault: Final = vault
+        self._clock: Final = clock
+
+    def set(self, name: str, value: str) -> None:
+        """Store a value in place of the one before."""
+        sealed = self._vault.encrypt(value)
+
+        def work(connection: Connection) -> None:
+            queries.set_secret(connection, self._name, name, sealed, self._clock())
+
+        self._database.attempt(work)
+
+    def get(self, name: str) -> str | None:
+        """The value; None: there is none, or no key opens it any more."""
+        with self._database.read() as connection:
+            sealed = queries.get_secret(connection, self._name, name)
+        try:
+            return None if sealed is None else self._vault.decrypt(sealed)
+        except WrongSetting:
+            return None

@@ -1,16 +1,16 @@
-"""Queries on connections, their mapping versions, and the audit of who changed what."""
+"""Queries on connections: themselves, their mappings, their adapters' secrets, their catalogues; and the audit."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from connector.store.database import new_id
 from connector.store.mapping_versions import PUBLISHED, add_version, put_in_force
-from connector.store.rows import Row
-from connector.store.tables import audit, connections, mapping_versions
+from connector.store.rows import Row, fetch
+from connector.store.tables import audit, catalogs, connections, kept, mapping_versions
 
 
 def listed(connection: Connection, *, with_removed: bool = False) -> list[Row]:
@@ -104,3 +104,45 @@ def get(connection: Connection, name: str) -> Row | None:
     query = select(connections).where(connections.c.name == name, connections.c.removed_at.is_(None))
     row = connection.execute(query).mappings().first()
     return dict(row) if row else None
+
+
+def get_secret(connection: Connection, of: str, name: str) -> str | None:
+    """The sealed value; None: there is none."""
+    query = select(kept.c.sealed).where(kept.c.connection == of, kept.c.name == name)
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def set_secret(connection: Connection, of: str, name: str, sealed: str, now: datetime) -> None:
+    """Store a sealed value in place of the one before; `now` aware UTC. Two at once: one raises `IntegrityError`."""
+    connection.execute(delete(kept).where(kept.c.connection == of, kept.c.name == name))
+    connection.execute(insert(kept).values(connection=of, name=name, sealed=sealed, kept_at=now))
+
+
+def forget_secrets(connection: Connection, of: str, *, but: str | None = None) -> None:
+    """Forget the secrets that an adapter stored; all of them, or all but those whose names begin with `but`."""
+    query = delete(kept).where(kept.c.connection == of)
+    if but is not None:
+        query = query.where(~kept.c.name.startswith(but, autoescape=True))
+    connection.execute(query)
+
+
+def add_catalog(connection: Connection, name: str, content: dict[str, Any], now: datetime) -> None:
+    """Store what a system has now; where that is what it had before, only the time is noted."""
+    last = newest_catalog(connection, name)
+    if last is not None and last["content"] == content:
+        connection.execute(update(catalogs).where(catalogs.c.id == last["id"]).values(seen_at=now))
+        return
+    row = {"id": new_id(now), "connection": name, "seen_at": now, "first_seen_at": now, "content": content}
+    connection.execute(insert(catalogs).values(**row))
+
+
+def newest_catalog(connection: Connection, name: str) -> Row | None:
+    """What the system had when it was asked last; None: it never was."""
+    return next(iter(list_catalogs(connection, name, limit=1)), None)
+
+
+def list_catalogs(connection: Connection, name: str, limit: int = 30) -> list[Row]:
+    """The catalogues of a connection that differ from each other, newest first."""
+    query = select(catalogs).where(catalogs.c.connection == name).order_by(catalogs.c.id.desc()).limit(limit)
+    return fetch(connection, query)

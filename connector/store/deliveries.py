@@ -13,6 +13,25 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, liter
 from connector.store.rows import Batch, Row, chunks, fetch, insert_new, upsert
 from connector.store.tables import accepted, deliveries, events, quarantine
 
+
+def last_delivery(connection: Connection, of: str) -> datetime | None:
+    """When the newest delivery was received (UTC); None: there was none."""
+    query = select(deliveries.c.received_at).where(deliveries.c.connection == of).order_by(deliveries.c.id.desc())
+    found: datetime | None = connection.execute(query.limit(1)).scalar()
+    return found
+
+
+def last_quarantined(connection: Connection, of: str) -> Row | None:
+    """The quarantined delivery that came last: `received_at`, `reason`, `error`; None: there is none."""
+    query = (
+        select(quarantine.c.received_at, quarantine.c.reason, quarantine.c.error)
+        .where(quarantine.c.connection == of)
+        .order_by(quarantine.c.received_at.desc())
+    )
+    row = connection.execute(query.limit(1)).mappings().first()
+    return dict(row) if row else None
+
+
 PENDING: Final = "pending"
 CLAIMED: Final = ("id", "connection", "received_at", "attempts", "method", "query", "headers", "body")
 """What processing needs to know of a delivery."""

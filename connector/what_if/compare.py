@@ -56,7 +56,7 @@ from connector.i18n.statuses import labels_in
 from connector.pipeline.decisions import notice_key
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import catalogs, histories, subjects
+from connector.store import connections, histories, subjects
 from connector.store.histories import Standing, Stored
 from connector.store.rows import Row
 from connector.what_if.proposal import Proposal, renamed_statuses
@@ -286,7 +286,7 @@ class _Pushes:
     def read_stages(self, connection: Connection) -> None:
         """Read the stages that the systems had when they were asked last."""
         for name in self._connections:
-            newest = catalogs.newest(connection, name)
+            newest = connections.newest_catalog(connection, name)
             if newest is not None:
                 self._stages[name] = newest["content"].get("stages", {})
 

@@ -8,13 +8,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from connector.processes.child import Part
 from connector.processes.output import Output
-from connector.processes.supervisor import Supervisor
+from connector.processes.supervisor import GRACE, Part, Supervisor
 from tests.conftest import wait_for
 
 SLEEP = "import time; print('here', flush=True); time.sleep(600)"
@@ -30,9 +30,9 @@ def part(name: str, code: str, *arguments: object, **rest: object) -> Part:
 class House:
     """A supervisor and what it has written."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float = GRACE) -> None:
         self.stream = io.StringIO()
-        self.supervisor = Supervisor(Output(self.stream, "text"), time.monotonic)
+        self.supervisor = Supervisor(Output(self.stream, "text"), time.monotonic, grace)
 
     def lines(self, name: str) -> list[str]:
         pairs = (line.partition(" | ") for line in self.stream.getvalue().splitlines())
@@ -43,12 +43,24 @@ class House:
         return self.lines(name)
 
 
+@contextmanager
+def opened(house: House) -> Iterator[House]:
+    with house.supervisor.signals():
+        yield house
+        house.supervisor.end()
+
+
 @pytest.fixture
 def house() -> Iterator[House]:
-    found = House()
-    with found.supervisor.signals():
+    with opened(House()) as found:
         yield found
-        found.supervisor.end()
+
+
+@pytest.fixture
+def impatient() -> Iterator[House]:
+    """One that gives its parts a moment only."""
+    with opened(House(grace=0.3)) as found:
+        yield found
 
 
 def is_alive(pid: int) -> bool:
@@ -111,10 +123,8 @@ def test_the_last_part_ends_after_the_others(house: House, tmp_path: Path) -> No
     assert int((tmp_path / "worker").read_text("ascii")) < int((tmp_path / "redis").read_text("ascii"))
 
 
-def test_one_that_ignores_the_end_is_killed_with_all_that_it_started(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("connector.processes.supervisor._GRACE", 0.3)
+def test_one_that_ignores_the_end_is_killed_with_all_that_it_started(impatient: House) -> None:
+    house = impatient
     house.supervisor.start(part("stubborn", STUBBORN))
     house.supervisor.start(part("mother", MOTHER))
     house.wait_for_lines("stubborn")
@@ -162,7 +172,7 @@ def test_when_nobody_reads_the_log_any_more_it_ends(house: House) -> None:
 def test_parts_end_when_the_supervisor_is_killed() -> None:
     inner = (
         "import os, sys, time\n"
-        "from connector.processes.child import Part\n"
+        "from connector.processes.supervisor import Part\n"
         "from connector.processes.output import Output\n"
         "from connector.processes.supervisor import Supervisor\n"
         "supervisor = Supervisor(Output(sys.stdout, 'text'), time.monotonic)\n"

@@ -46,7 +46,7 @@ WORK = (
 PROGRAM = f"""
 import os, sys
 from pathlib import Path
-from connector.processes.child import Part
+from connector.processes.supervisor import Part
 from connector.core.errors import OperatorError
 from connector.runtime.settings import read_config
 from connector.processes.up import up

@@ -8,11 +8,10 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisAway
 from redis.retry import Retry
 
-from connector.runtime.breaker import CircuitBreaker
 from connector.runtime.retry import RetryPolicy
+from connector.runtime.throttle import CircuitBreaker
 
 RETRY = RetryPolicy(first=timedelta(seconds=10), most=timedelta(seconds=35), is_least=True)
 PREFIX = "test-breaker"
@@ -29,20 +28,10 @@ class Clock:
 
 
 @pytest.fixture
-def redis() -> Iterator[Redis]:
-    with Redis(port=6379, db=15, socket_connect_timeout=1) as client:
-        try:
-            client.ping()
-        except RedisAway:
-            pytest.skip("needs Redis on 127.0.0.1:6379")
-        _clear(client)
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
         yield client
-        _clear(client)
-
-
-def _clear(client: Redis) -> None:
-    for key in client.scan_iter(f"{PREFIX}:*"):
-        client.delete(key)
 
 
 @pytest.fixture(params=["own", "shared"])

@@ -16,10 +16,9 @@ import responses
 from responses import matchers
 
 from connector.core.errors import CrmRefused, CrmUnavailable
-from connector.runtime.breaker import CircuitBreaker
 from connector.runtime.http import LARGEST_BODY, HttpApi, new_session
 from connector.runtime.retry import RetryPolicy
-from connector.runtime.throttle import RateLimiter
+from connector.runtime.throttle import CircuitBreaker, RateLimiter
 
 TEN_SECONDS = RetryPolicy(first=timedelta(seconds=10), most=timedelta(seconds=600), is_least=True)
 SECRET = "k3yk3yk3yk3y"
@@ -41,7 +40,7 @@ class Memory:
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
 
-    def put(self, name: str, value: str) -> None:
+    def set(self, name: str, value: str) -> None:
         self.kept[name] = value
 
     def get(self, name: str) -> str | None:
@@ -57,7 +56,7 @@ def api_of(**changes: Any) -> HttpApi:
         "user_agent": "connector/0.1",
         "clock": clock,
         "memo": {},
-        "keeper": Memory(),
+        "stored": Memory(),
         "secrets": (SECRET,),
     }
     return HttpApi("tokyo", **(given | changes))

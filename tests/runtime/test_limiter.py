@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisAway
 from redis.retry import Retry
 
 from connector.core.errors import CrmUnavailable
@@ -41,20 +40,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def redis() -> Iterator[Redis]:
-    with Redis(port=6379, db=15, socket_connect_timeout=1) as client:
-        try:
-            client.ping()
-        except RedisAway:
-            pytest.skip("needs Redis on 127.0.0.1:6379")
-        _clear(client)
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
         yield client
-        _clear(client)
-
-
-def _clear(client: Redis) -> None:
-    for key in client.scan_iter(f"{PREFIX}:*"):
-        client.delete(key)
 
 
 def limiter(clock: Clock, redis: Redis | None, name: str = "tokyo", longest: float = 30.0) -> RateLimiter:

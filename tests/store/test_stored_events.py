@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.event import TIE_ORDER, Conflict, Counting, Event, FieldValue, Identity, Kind, RecordRef, Step
-from connector.store.event_json import event_from_json, event_to_json, step_from_json, step_to_json
-from connector.store.stored import read_event, read_step, says
+from connector.store.event_json import (
+    event_from_json,
+    event_to_json,
+    read_event,
+    read_step,
+    says,
+    step_from_json,
+    step_to_json,
+)
 from connector.what_if.proposal import with_renamed_statuses
 
 WORDS = st.text(max_size=3)

@@ -20,7 +20,7 @@ from connector.processes import jobs
 from connector.processes.jobs import Jobs
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import catalogs, remaps
+from connector.store import connections, remaps
 from tests.conftest import Clock
 from tests.flow.senders import MAPPING as SHOP
 from tests.flow.senders import Sender, add_connection, drain
@@ -62,7 +62,7 @@ def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, cloc
     clock.forward(days=1)
     operations.ask(runtime, tokyo)
     with runtime.database.read() as connection:
-        (kept,) = catalogs.listed(connection, "tokyo")
+        (kept,) = connections.list_catalogs(connection, "tokyo")
     assert kept["seen_at"] == clock()
 
 
@@ -126,7 +126,7 @@ def test_a_system_that_fails_stops_no_other_and_a_paused_one_is_not_asked(
     add_connection(runtime, "other")
     with runtime.database.write() as connection:
         now = runtime.clock()
-        catalogs.keep(connection, "other", {"stages": {}, "owners": [], "fields": {}}, now)
+        connections.add_catalog(connection, "other", {"stages": {}, "owners": [], "fields": {}}, now)
     with capture_logs() as logs:
         operations.watch(runtime)
     assert [(one["event"], one["connection"], one["error"]) for one in logs] == [("catalogue not read", "tokyo", away)]
@@ -151,7 +151,7 @@ def test_the_daily_jobs_watch_and_finish_what_publishing_has_left(runtime: Runti
     jobs.install(Jobs(runtime))
     jobs.watch()
     with runtime.database.read() as connection:
-        assert catalogs.newest(connection, tokyo.name) is not None
+        assert connections.newest_catalog(connection, tokyo.name) is not None
     add_connection(runtime)
     line = {"id": "e", "at": runtime.clock().isoformat(), "type": "stage", "object": "lead", "stage": "won"}
     Sender(runtime).send({**line, "subject": {"email": "a@example.jp"}})
