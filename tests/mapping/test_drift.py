@@ -147,7 +147,7 @@ def test_of_what_the_catalogue_does_not_list_nothing_is_said() -> None:
     assert mismatches(RULES, Catalog()) == ()
 
 
-def test_of_persons_who_are_matched_by_e_mail_only_those_without_one_are_told() -> None:
+def test_of_persons_who_are_matched_by_e_mail_only_those_without_one_are_mistakes_in() -> None:
     catalog, by_email = replace(CATALOG, stages={}), parse_mapping("adapter: a\nowner: {match: email}", "m.yaml")
     assert mismatches(MappingRules(adapter="a"), catalog) == ()
     assert [found.place for found in mismatches(by_email, catalog)] == ["owner / 20"]
