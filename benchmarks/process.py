@@ -6,7 +6,7 @@ import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from benchmarks import lines, places
 from benchmarks.result import Result, of_rounds, per_second
 from connector.operations.flow import build_processor
 from connector.runtime.parts import Runtime
+from connector.store.deliveries import ClaimedDelivery
 from connector.store.tables import deliveries
 
 LEASE: Final = timedelta(minutes=1)
@@ -70,12 +71,12 @@ def process_one(delivery: str) -> None:
                 update(deliveries)
                 .where(deliveries.c.id == delivery)
                 .values(next_attempt_at=runtime.clock() + LEASE, attempts=deliveries.c.attempts + 1)
-                .returning(deliveries)
+                .returning(*(deliveries.c[field.name] for field in fields(ClaimedDelivery)))
             )
             .mappings()
             .one()
         )
-    build_processor(runtime).process([dict(row)])
+    build_processor(runtime).process([ClaimedDelivery(**row)])
     _here.done += 1
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from connector.core.decide.batch import Context
 from connector.intake.receive import Intake, Writer
 from connector.outbound.notify import Notifier, open_channel
 from connector.outbound.push import Pusher
 from connector.pipeline import remap as remapping
 from connector.pipeline import sweep as sweeping
-from connector.pipeline.apply import Context
 from connector.pipeline.process import Processor
 from connector.pipeline.reconcile import Reconciler
 from connector.pipeline.sweep import Swept
@@ -48,7 +48,7 @@ def build_reconciler(parts: Runtime) -> Reconciler:
         database=parts.database,
         connections=parts.connections,
         api_for=parts.api_for,
-        apply_events=build_processor(parts).take,
+        apply_events=build_processor(parts).apply_events,
         clock=parts.clock,
         sleep=time.sleep,
     )
@@ -109,4 +109,9 @@ def remap(
 
 def context_now(parts: Runtime) -> Context:
     """What applying events needs, as of now."""
-    return Context(ruleset=parts.ruleset, connections=parts.connections.all(), now=parts.clock())
+    return Context(
+        ruleset=parts.ruleset,
+        now=parts.clock(),
+        mappings=parts.connections.pushed_mappings(),
+        echo_window=timedelta(minutes=parts.config.echo_window_minutes),
+    )

@@ -8,16 +8,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from connector.core.decide.batch import IdentityKey, RecordKey, Refold, TranslatedEvent
+from connector.core.decide.identity import strongest
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import Event, Identity, IdentityKind, Kind, Step
 from connector.operations.connections import CONSOLE
 from connector.operations.flow import context_now
 from connector.operations.subjects import find_subject, show
-from connector.pipeline.apply import Change, Incoming, apply, settle
-from connector.pipeline.identity import Key, strongest
+from connector.pipeline.batch import run_batch
 from connector.runtime.parts import Runtime
+from connector.store import batches, merges, subjects
 from connector.store import connections as audit
-from connector.store import merges, subjects
 from connector.store.database import Overtaken, new_id
 from connector.store.rows import Row
 
@@ -54,12 +55,11 @@ def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any
         names = tuple(Identity(kind=IdentityKind(kind), value=value) for of in pair for kind, value in found[of])
         event = Event(key=key, at=context.now, kind=Kind.IDENTIFY, identities=names)
         step = Step(id=key, at=context.now, kind=Kind.IDENTIFY)
-        incoming = Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))
-        is_asked = apply(connection, [incoming], context)
+        changes = run_batch(connection, context, [TranslatedEvent(connection=CONSOLE, event=event, steps=(step,))])
         audit.note(
             connection, context.now, actor=actor, action="subject.merge", target=min(pair), detail={"event": key}
         )
-        return min(pair), is_asked
+        return min(pair), changes.is_anything_to_send
 
     subject, is_asked = runtime.database.attempt(work)
     _wake(runtime, is_asked=is_asked)
@@ -82,15 +82,13 @@ def undo(runtime: Runtime, merge: str, *, actor: str) -> dict[str, Any]:
         ids, names = _own(connection, row)
         merges.give_back(connection, loser, survivor, ids=ids, names=names)
         merges.undo(connection, row["id"], context.now, actor)
-        rows = subjects.load(connection, {loser, survivor})
-        changes = [Change(id=of, row=rows[of], whole=True, is_linked=True) for of in (loser, survivor)]
-        runs = [change.prior.last_run for change in changes if change.prior]
-        for change in changes:
-            change.until = max(runs, default=None)
-        is_asked = settle(connection, changes, context)
+        locked = batches.lock_subjects(connection, {loser, survivor}).values()
+        until = max((subject.state.last_run for subject in locked if subject.state), default=None)
+        refolds = [Refold(subject=of, until=until, is_whole=True, is_shown_anew=True) for of in (loser, survivor)]
+        changes = run_batch(connection, context, refolds=refolds)
         detail = {"merge": row["id"], "loser": loser}
         audit.note(connection, context.now, actor=actor, action="subject.split", target=survivor, detail=detail)
-        return row, is_asked
+        return row, changes.is_anything_to_send
 
     row, is_asked = runtime.database.attempt(work)
     _wake(runtime, is_asked=is_asked)
@@ -102,27 +100,27 @@ def _undoable(connection: Connection, merge: str) -> Row:
     if row is None:
         message = f"there is no merge {merge!r}; `connector subject merges WHO` lists those of a subject"
         raise NotFound(message)
-    rows = subjects.load(connection, {row["loser"], row["survivor"]})
+    locked = batches.lock_subjects(connection, {row["loser"], row["survivor"]})
     if row["undone_at"] is not None:
         message = f"the merge {row['id']} was undone on {row['undone_at']:%Y-%m-%d %H:%M:%SZ} by {row['undone_by']}"
-    elif (later := rows[row["survivor"]]["merged_into"]) is not None:
+    elif (later := locked[row["survivor"]].merged_into) is not None:
         message = (
             f"the survivor was merged into {later} since; undo that merge first (`connector subject merges {later}`)"
         )
-    elif rows[row["loser"]]["merged_into"] != row["survivor"]:
+    elif locked[row["loser"]].merged_into != row["survivor"]:
         raise Overtaken
     else:
         return row
     raise WrongSetting(message)
 
 
-def _own(connection: Connection, row: Row) -> tuple[set[str], set[Key]]:
+def _own(connection: Connection, row: Row) -> tuple[set[str], set[IdentityKey]]:
     """The events of the loser (ids), and its identities: those of then, and those that only its events have named."""
     origins = {row["loser"], *merges.chain(connection, row["loser"])}
-    names = {(kind, value) for kind, value in row["identities"]}
+    names = {IdentityKey(kind, value) for kind, value in row["identities"]}
     ids: set[str] = set()
-    named: set[Key] = set()
-    others: set[Key] = set()
+    named: set[IdentityKey] = set()
+    others: set[IdentityKey] = set()
     for event in merges.events_in(connection, row["survivor"]):
         keys = _keys(event)
         if event["origin"] in origins or (keys and strongest(keys) in names):
@@ -133,12 +131,12 @@ def _own(connection: Connection, row: Row) -> tuple[set[str], set[Key]]:
     return ids, names | (named - others)
 
 
-def _keys(event: Row) -> set[Key]:
+def _keys(event: Row) -> set[IdentityKey]:
     said: Mapping[str, Any] = event["said"]
     found: Collection[Any] = said.get("identities", ())
-    keys = {(kind, value) for kind, value in found}
+    keys = {IdentityKey(kind, value) for kind, value in found}
     if record := said.get("record"):
-        keys.add((IdentityKind.RECORD, f"{event['connection']}:{record[0]}:{record[1]}"))
+        keys.add(RecordKey(event["connection"], record[0], record[1]).identity)
     return keys
 
 

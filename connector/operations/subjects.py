@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.adapter_kit.identities import NORMALIZERS, normalize_email
+from connector.core.decide.batch import TranslatedEvent
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import Event, Identity, IdentityKind, Kind, Step
 from connector.core.state import State
@@ -18,7 +19,7 @@ from connector.i18n.statuses import find_status, labels_in
 from connector.i18n.why import ENGLISH, sentence
 from connector.operations.connections import CONSOLE
 from connector.operations.flow import context_now
-from connector.pipeline.apply import Incoming, apply
+from connector.pipeline.batch import run_batch
 from connector.runtime.parts import Runtime
 from connector.store import connections as audit
 from connector.store import outbox
@@ -159,11 +160,10 @@ def happen(
         found = tuple(Identity(kind=IdentityKind(kind_of), value=value) for kind_of, value in identities)
         event = Event(key=key, at=context.now, kind=kind, identities=found, **said)
         step = Step(id=key, at=context.now, kind=kind, **does)
-        incoming = Incoming(connection=CONSOLE, event=event, outcome="applied", steps=(step,))
-        is_asked = apply(connection, [incoming], context)
+        changes = run_batch(connection, context, [TranslatedEvent(connection=CONSOLE, event=event, steps=(step,))])
         detail = {"event": key, **does}
         audit.note(connection, context.now, actor=actor, action=f"subject.{kind}", target=subject, detail=detail)
-        return subject, is_asked
+        return subject, changes.is_anything_to_send
 
     subject, is_asked = runtime.database.attempt(work)
     if is_asked:

@@ -17,17 +17,19 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from connector.adapter_kit.contract import Api
+from connector.core.decide.batch import Context
 from connector.core.engine import Ruleset
 from connector.core.event import Event
-from connector.pipeline.apply import Context, apply
-from connector.pipeline.normalize import Tally, finished, translated
-from connector.pipeline.read import Read, read_all, read_broken, read_removed
+from connector.core.outcome import Outcome
+from connector.pipeline.batch import run_batch
+from connector.pipeline.normalize import Tally, normalized
+from connector.pipeline.read import ParsedDelivery, read_broken, read_deliveries, read_removed
 from connector.pipeline.setting_aside import Postponed, end_of
 from connector.runtime import metrics
 from connector.runtime.connections import BrokenConnection, Connected, Connections
 from connector.store import deliveries as queries
 from connector.store.database import Database, is_overtaken
-from connector.store.rows import Row
+from connector.store.deliveries import ClaimedDelivery
 
 BATCH: Final = 250
 READERS: Final = 8
@@ -50,7 +52,7 @@ class _Claim:
     """Deliveries of one connection that are ours until the lease ends."""
 
     name: str
-    rows: Sequence[Row]
+    deliveries: Sequence[ClaimedDelivery]
     until: datetime
 
 
@@ -69,6 +71,7 @@ class Processor:
         max_attempts: int,
         give_up: timedelta,
         echo_window: timedelta,
+        batch_size: int = BATCH,
     ) -> None:
         self._database = database
         self._connections = connections
@@ -79,6 +82,7 @@ class Processor:
         self._max_attempts = max_attempts
         self._give_up = give_up
         self._echo_window = echo_window
+        self._batch_size = batch_size
 
     def drain(self, lane: int, has_time: Callable[[], bool], wake_push: Callable[[], object] = bool) -> Drained:
         """Process what waits in the lane until nothing is left or the time is up.
@@ -87,7 +91,7 @@ class Processor:
         beyond the time while such a one is waited for. `wake_push` is called whenever there is something to send.
         """
         drained = Drained()
-        reading: dict[Future[list[Read]], _Claim] = {}
+        reading: dict[Future[list[ParsedDelivery]], _Claim] = {}
         slow: frozenset[str] = frozenset()
         with _collector_at_rest(), ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
             while True:
@@ -100,22 +104,23 @@ class Processor:
                 if not reading:
                     return drained
                 done, _ = wait(reading, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
-                reads = [read for future in done for read in future.result()]
+                parsed = [delivery for future in done for delivery in future.result()]
                 for future in done:
                     del reading[future]
-                if reads:
-                    if self._settle(reads):
+                if parsed:
+                    if self._write_batch(parsed):
                         drained.has_updates = True
                         wake_push()
-                    drained.finished += len(reads)
+                    drained.finished += len(parsed)
                     gc.collect(0)
-                self._keep(reading.values())
+                self._renew_leases(reading.values())
 
-    def process(self, rows: Sequence[Row]) -> bool:
-        """Read and settle claimed deliveries; whether there is something to send."""
-        return self._settle([one for claim in _claims(rows, self._clock()) for one in self._read(claim)])
+    def process(self, claimed: Sequence[ClaimedDelivery]) -> bool:
+        """Read and write claimed deliveries; whether there is something to send."""
+        claims = _claims(claimed, self._clock())
+        return self._write_batch([delivery for claim in claims for delivery in self._read(claim)])
 
-    def take(
+    def apply_events(
         self,
         connected: Connected,
         events: Sequence[Event],
@@ -129,13 +134,12 @@ class Processor:
         mailed for what they lead to. `has_new_leads`: those who become leads by them are new ones (see `Context`).
         """
         options = {"is_silent": is_silent, "has_new_leads": has_new_leads}
-        row = {"id": None, "received_at": self._clock()}
-        source = Read(name=connected.name, row=row, connected=connected, parsed=events)
+        source = ParsedDelivery(name=connected.name, as_of=self._clock(), connected=connected, parts=events)
 
         def work(connection: Connection) -> tuple[Counter[str], bool]:
             tally = Tally()
             has_updates = self._apply(connection, [source], tally, **options)
-            return tally.counts[None], has_updates
+            return Counter({str(outcome): count for outcome, count in tally.counts[None].items()}), has_updates
 
         try:
             with _collector_at_rest():
@@ -146,85 +150,96 @@ class Processor:
             if len(events) > 1:
                 middle = len(events) // 2
                 halves = (events[:middle], events[middle:])
-                first, second = (self.take(connected, half, **options) for half in halves)
+                first, second = (self.apply_events(connected, half, **options) for half in halves)
                 return first[0] + second[0], first[1] or second[1]
             log.exception("event failed", connection=connected.name, key=events[0].key)
-            return Counter({"dead": 1}), False
+            return Counter({Outcome.DEAD.value: 1}), False
 
     def _claim(self, lane: int, without: Collection[str]) -> list[_Claim]:
         now = self._clock()
         with self._database.write() as connection:
-            rows = queries.claim(connection, lane, now, lease=self._lease, limit=BATCH, without=sorted(without))
-        return _claims(rows, now + self._lease)
+            claimed = queries.claim(
+                connection, lane, now, lease=self._lease, limit=self._batch_size, without=sorted(without)
+            )
+        return _claims(claimed, now + self._lease)
 
-    def _keep(self, claims: Collection[_Claim]) -> None:
+    def _renew_leases(self, claims: Collection[_Claim]) -> None:
         """Renew the leases of what is still being read: however slow a system is, nobody else reads the same."""
         now = self._clock()
         old = [claim for claim in claims if claim.until - now < self._lease * RENEWED]
         if old:
             with self._database.write() as connection:
                 for claim in old:
-                    ids = [row["id"] for row in claim.rows]
+                    ids = [delivery.id for delivery in claim.deliveries]
                     queries.renew(connection, ids, before=claim.until, until=now + self._lease)
                     claim.until = now + self._lease
 
-    def _read(self, claim: _Claim) -> list[Read]:
+    def _read(self, claim: _Claim) -> list[ParsedDelivery]:
         try:
             connected = self._connections.get(claim.name) or self._connections.look_again(claim.name)
         except BrokenConnection as error:
-            return read_broken(claim.name, claim.rows, error)
+            return read_broken(claim.name, claim.deliveries, error)
         if connected is None:
-            return read_removed(claim.name, claim.rows)
-        return read_all(connected, claim.rows, self._api_for, self._clock)
+            return read_removed(claim.name, claim.deliveries)
+        return read_deliveries(connected, claim.deliveries, self._api_for, self._clock)
 
-    def _settle(self, reads: Sequence[Read]) -> bool:
+    def _write_batch(self, parsed: Sequence[ParsedDelivery]) -> bool:
         """Write the batch; if that fails, each delivery alone, so that a poisoned one stops no other."""
         started = self._clock()
         try:
-            has_updates = self._database.attempt(lambda connection: self._write(connection, reads))
+            has_updates = self._database.attempt(lambda connection: self._write(connection, parsed))
         except Exception as error:
             if isinstance(error, BaseTimeoutException) or (
                 isinstance(error, OperationalError) and not is_overtaken(error)
             ):
                 raise
-            if len(reads) > 1:
-                settled = [self._settle([read]) for read in reads]
-                return any(settled)
-            log.exception("delivery failed", delivery=reads[0].row["id"], connection=reads[0].name)
+            if len(parsed) > 1:
+                each = [self._write_batch([delivery]) for delivery in parsed]
+                return any(each)
+            log.exception("delivery failed", delivery=parsed[0].id, connection=parsed[0].name)
             with self._database.write() as connection:
-                self._set_aside(connection, reads[0], error)
+                self._set_aside(connection, parsed[0], error)
             return False
-        metrics.observe_batch(len(reads), (self._clock() - started).total_seconds())
+        metrics.observe_batch(len(parsed), (self._clock() - started).total_seconds())
         return has_updates
 
-    def _write(self, connection: Connection, reads: Sequence[Read]) -> bool:
+    def _write(self, connection: Connection, parsed: Sequence[ParsedDelivery]) -> bool:
         tally = Tally()
-        readable = [read for read in reads if read.error is None]
-        for read in reads:
-            if read.error is not None:
-                self._set_aside(connection, read, read.error)
+        for delivery in parsed:
+            if delivery.error is not None:
+                self._set_aside(connection, delivery, delivery.error)
+        readable = [delivery for delivery in parsed if delivery.error is None]
         has_updates = self._apply(connection, readable, tally)
         now = self._clock()
-        rows = [finished(read, tally, now) for read in readable]
+        rows = [tally.finished(delivery.id, now) for delivery in readable if delivery.id is not None]
         queries.finish(connection, rows)
-        ended = Counter((read.name, row["outcome"]) for read, row in zip(readable, rows, strict=True))
+        ended = Counter((delivery.name, row["outcome"]) for delivery, row in zip(readable, rows, strict=True))
         for (name, outcome), number in ended.items():
             metrics.count_outcome(name, outcome, number)
         return has_updates
 
-    def _apply(self, connection: Connection, reads: Sequence[Read], tally: Tally, **options: bool) -> bool:
-        now = self._clock()
-        incoming = translated(connection, reads, tally, self._echo_window)
-        context = Context(ruleset=self._ruleset, connections=self._connections.all(), now=now, **options)
-        return apply(connection, incoming, context)
+    def _apply(self, connection: Connection, parsed: Sequence[ParsedDelivery], tally: Tally, **options: bool) -> bool:
+        """Run the events of deliveries through load, decide and save; whether something is to be sent."""
+        context = Context(
+            ruleset=self._ruleset,
+            now=self._clock(),
+            mappings=self._connections.pushed_mappings(),
+            echo_window=self._echo_window,
+            **options,
+        )
+        changes = run_batch(connection, context, normalized(parsed, tally))
+        tally.add(*changes.outcomes)
+        return changes.is_anything_to_send
 
-    def _set_aside(self, connection: Connection, read: Read, error: Exception) -> None:
+    def _set_aside(self, connection: Connection, parsed: ParsedDelivery, error: Exception) -> None:
         """Hold, postpone or give up a delivery that could not be read, by what stopped it."""
-        end = end_of(read.row, error, self._clock(), give_up=self._give_up, max_attempts=self._max_attempts)
+        if parsed.claimed is None:
+            return
+        end = end_of(parsed.claimed, error, self._clock(), give_up=self._give_up, max_attempts=self._max_attempts)
         if isinstance(end, Postponed):
             queries.postpone(connection, [end.row])
         else:
-            metrics.count_outcome(read.name, end["outcome"])
+            metrics.count_outcome(parsed.name, end["outcome"])
             queries.finish(connection, [end])
 
 
@@ -243,8 +258,8 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _claims(rows: Sequence[Row], until: datetime) -> list[_Claim]:
-    by_connection: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_connection[row["connection"]].append(row)
-    return [_Claim(name=name, rows=own, until=until) for name, own in by_connection.items()]
+def _claims(claimed: Sequence[ClaimedDelivery], until: datetime) -> list[_Claim]:
+    by_connection: dict[str, list[ClaimedDelivery]] = defaultdict(list)
+    for delivery in claimed:
+        by_connection[delivery.connection].append(delivery)
+    return [_Claim(name=name, deliveries=rows, until=until) for name, rows in by_connection.items()]

@@ -5,81 +5,101 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from connector.adapter_kit.contract import Api, Delivery
 from connector.core.errors import BadPayload, CrmError, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
 from connector.runtime.connections import Connected
-from connector.store.rows import Row
+from connector.store.deliveries import ClaimedDelivery
 
 BROKEN_SECONDS: Final = 60.0
-Parsed: TypeAlias = Sequence[Event | BadPayload]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """A delivery as its adapter read it: `parsed`, or the error that stopped it.
+class ParsedDelivery:
+    """A delivery as its adapter read it: `parts`, or the `error` that stopped it.
 
-    `as_of` (aware UTC): when its records were read in their system, which may be long after its receipt; None: all that
-    it says came with it.
+    `claimed` None: events that no delivery brought. `as_of` (aware UTC): when what it says was read: its receipt, or
+    the reading of its records in their system, which may be long after it.
     """
 
     name: str
-    row: Row
-    as_of: datetime | None = None
+    as_of: datetime
+    claimed: ClaimedDelivery | None = None
     connected: Connected | None = None
-    parsed: Parsed = ()
+    parts: Sequence[Event | BadPayload] = ()
     error: Exception | None = None
 
+    @property
+    def id(self) -> str | None:
+        """The delivery's id."""
+        return self.claimed.id if self.claimed else None
 
-def read_removed(name: str, rows: Sequence[Row]) -> list[Read]:
+
+def read_removed(name: str, claimed: Sequence[ClaimedDelivery]) -> list[ParsedDelivery]:
     """The deliveries of a connection that is there no more."""
     error = UnknownEvent(f"the connection {name!r} was removed; add it again and replay the delivery")
-    return [Read(name=name, row=row, error=error) for row in rows]
+    return [_failed(name, delivery, error) for delivery in claimed]
 
 
-def read_broken(name: str, rows: Sequence[Row], broken: Exception) -> list[Read]:
+def read_broken(name: str, claimed: Sequence[ClaimedDelivery], broken: Exception) -> list[ParsedDelivery]:
     """The deliveries of a connection that cannot be used until somebody mends it: they wait."""
     error = CrmUnavailable(str(broken), retry_after=BROKEN_SECONDS)
-    return [Read(name=name, row=row, error=error) for row in rows]
+    return [_failed(name, delivery, error) for delivery in claimed]
 
 
-def read_all(
-    connected: Connected, rows: Sequence[Row], api_for: Callable[[Connected], Api], clock: Callable[[], datetime]
-) -> list[Read]:
+def read_deliveries(
+    connected: Connected,
+    claimed: Sequence[ClaimedDelivery],
+    api_for: Callable[[Connected], Api],
+    clock: Callable[[], datetime],
+) -> list[ParsedDelivery]:
     """The deliveries of a connection, what they need fetched in the adapter's batch calls; raises nothing.
 
     Where an adapter fails on a batch it is given each delivery alone: the one that it fails on stops no other.
     """
-    deliveries = [_delivery(row) for row in rows]
+    deliveries = [_delivery(row) for row in claimed]
     try:
         fetched = connected.adapter.fetch(deliveries, api_for(connected))
     except CrmError as error:
-        return [Read(name=connected.name, row=row, connected=connected, error=error) for row in rows]
+        return [_failed(connected.name, row, error, connected) for row in claimed]
     except Exception as error:  # noqa: BLE001 - an adapter's bug must not stop the other connections
-        if len(rows) > 1:
-            return [one for row in rows for one in read_all(connected, [row], api_for, clock)]
-        return [Read(name=connected.name, row=rows[0], connected=connected, error=error)]
-    as_of = clock() if fetched else None
-    return [_parse(connected, row, delivery, fetched, as_of) for row, delivery in zip(rows, deliveries, strict=True)]
+        if len(claimed) > 1:
+            return [parsed for row in claimed for parsed in read_deliveries(connected, [row], api_for, clock)]
+        return [_failed(connected.name, claimed[0], error, connected)]
+    fetched_at = clock() if fetched else None
+    return [
+        _parse(connected, row, delivery, fetched, fetched_at) for row, delivery in zip(claimed, deliveries, strict=True)
+    ]
 
 
-def _delivery(row: Row) -> Delivery:
+def _delivery(claimed: ClaimedDelivery) -> Delivery:
     return Delivery(
-        method=row["method"],
-        query=tuple((name, value) for name, value in row["query"]),
-        headers=row["headers"],
-        body=row["body"] or b"",
-        received_at=row["received_at"],
+        method=claimed.method,
+        query=tuple((name, value) for name, value in claimed.query),
+        headers=claimed.headers,
+        body=claimed.body or b"",
+        received_at=claimed.received_at,
     )
 
 
 def _parse(
-    connected: Connected, row: Row, delivery: Delivery, fetched: Mapping[str, Any], as_of: datetime | None
-) -> Read:
+    connected: Connected,
+    claimed: ClaimedDelivery,
+    delivery: Delivery,
+    fetched: Mapping[str, Any],
+    fetched_at: datetime | None,
+) -> ParsedDelivery:
     try:
-        parsed = connected.adapter.parse(delivery, fetched)
+        parts = connected.adapter.parse(delivery, fetched)
     except Exception as error:  # noqa: BLE001 - also an adapter's bug: the delivery is set aside, the rest goes on
-        return Read(name=connected.name, row=row, connected=connected, error=error)
-    return Read(name=connected.name, row=row, connected=connected, parsed=parsed, as_of=as_of)
+        return _failed(connected.name, claimed, error, connected)
+    as_of = fetched_at or claimed.received_at
+    return ParsedDelivery(name=connected.name, as_of=as_of, claimed=claimed, connected=connected, parts=parts)
+
+
+def _failed(
+    name: str, claimed: ClaimedDelivery, error: Exception, connected: Connected | None = None
+) -> ParsedDelivery:
+    return ParsedDelivery(name=name, as_of=claimed.received_at, claimed=claimed, connected=connected, error=error)

@@ -11,19 +11,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from sqlalchemy import Connection
 
+from connector.core.decide.batch import Context, RecordKey, Refold
 from connector.core.engine import Ruleset
 from connector.core.errors import Unmapped
+from connector.core.event import Kind
 from connector.core.mapping import MappingRules, translate
-from connector.pipeline.apply import Change, Context, settle
-from connector.pipeline.normalize import ORDER
+from connector.core.outcome import COUNTED, Outcome, delivery_outcome
+from connector.pipeline.batch import run_batch
+from connector.pipeline.normalize import held_reason, tally_json
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.wakeups import Wakeups
-from connector.store import deliveries, remaps, subjects
+from connector.store import batches, deliveries, remaps, subjects
 from connector.store.database import Database
 from connector.store.event_json import event_from_json, step_to_json
 from connector.store.rows import Row
@@ -32,6 +35,11 @@ PAGE: Final = 50
 """Subjects in one transaction: webhooks wait for it on SQLite."""
 WATCHED: Final = timedelta(hours=1)
 """How long a finished run is looked after: a batch that was being read may still be written by the mapping before."""
+
+
+Translation: TypeAlias = tuple[Outcome, str | None, list[dict[str, Any]]]
+"""What a mapping makes of a stored event: outcome, reason, steps as JSON values."""
+_NO_RECORD: Final = RecordKey("", "", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +70,8 @@ def remap(
     """
     while has_time():
         connections.forget()  # with a mapping of a second ago the wrong one would be applied
-        context = Context(ruleset=ruleset, connections=connections.all(), now=clock())
-        connected = context.connections.get(name)
+        context = Context(ruleset=ruleset, now=clock(), mappings=connections.pushed_mappings())
+        connected = connections.all().get(name)
         if connected is None:
             break
         page = _read(database, connected)
@@ -88,15 +96,19 @@ def waiting(database: Database, now: datetime) -> list[str]:
         return remaps.waiting(connection, now - WATCHED)
 
 
-def translated(row: Row, rules: MappingRules) -> tuple[str, str | None, list[dict[str, Any]]]:
-    """What a mapping makes of a stored event: outcome, reason, steps as JSON values."""
-    if row["outcome"] not in remaps.TRANSLATED or row["kind"] == remaps.DELETED:
-        return row["outcome"], row["reason"], row["steps"]
+def _translated(row: Row, rules: MappingRules) -> Translation:
+    """What a mapping makes of a stored event; one that counts keeps its outcome as long as it does."""
+    outcome = Outcome(row["outcome"])
+    if outcome not in remaps.TRANSLATED or row["kind"] == Kind.DELETED:
+        return outcome, row["reason"], row["steps"]
     try:
         steps = translate(event_from_json(row["said"]), rules)
     except Unmapped as error:
-        return "held", f"{error.what}: {error.name}"[:400], []
-    return "applied" if steps else "ignored", None, [step_to_json(step) for step in steps]
+        return Outcome.HELD, held_reason(error), []
+    if not steps:
+        return Outcome.IGNORED, None, []
+    counts = outcome if outcome in COUNTED else Outcome.APPLIED
+    return counts, None, [step_to_json(step) for step in steps]
 
 
 def _read(database: Database, connected: Connected) -> _Page | None:
@@ -108,7 +120,7 @@ def _read(database: Database, connected: Connected) -> _Page | None:
         found = [] if run["finished_at"] else remaps.next_subjects(connection, run, PAGE)
         missed = [] if found else remaps.missed_subjects(connection, run, PAGE)
         rows = remaps.events_of(connection, run, found or missed)
-    others = [row for row in rows if _is_other(row, translated(row, connected.rules))]
+    others = [row for row in rows if _is_other(row, _translated(row, connected.rules))]
     moved = {row["id"] for row in others}
     return _Page(
         run=run,
@@ -124,34 +136,51 @@ def _write(connection: Connection, page: _Page, connected: Connected, context: C
     run = remaps.newest(connection, connected.name, is_mine=True)
     if run is None or any(run[key] != page.run[key] for key in ("version", "after", "finished_at")):
         return False
-    loaded = subjects.load(connection, page.changed)
-    found = {of: row for of, row in loaded.items() if row["merged_into"] is None}
+    locked = batches.lock_subjects(connection, page.changed)
+    found = [subject.id for subject in locked.values() if subject.merged_into is None]
     rows = remaps.events_of(connection, run, page.changed)
-    anew = [(row, translated(row, connected.rules)) for row in rows]
-    changed = [(row, made) for row, made in anew if _is_other(row, made)]
+    anew = [(row, _translated(row, connected.rules)) for row in rows]
+    changed = _dated(connection, [(row, made) for row, made in anew if _is_other(row, made)])
     subjects.set_steps(
         connection,
         [
-            {"of": row["id"], "outcome": outcome, "reason": reason, "steps": steps, "version": run["version"]}
+            {"of": row["id"], "outcome": outcome.value, "reason": reason, "steps": steps, "version": run["version"]}
             for row, (outcome, reason, steps) in changed
         ],
     )
     remaps.mark(connection, run, {*page.same, *(row["id"] for row in rows)})
-    has_updates = settle(
-        connection, [Change(id=of, row=row, whole=True, until=context.today) for of, row in found.items()], context
-    )
-    words = [(row["delivery"], row["outcome"], outcome) for row, (outcome, _, _) in changed]
-    _recount(connection, words, context.now)
+    refolds = [Refold(subject=subject, until=context.today, is_whole=True) for subject in found]
+    changes = run_batch(connection, context, refolds=refolds)
+    moves = [(row["delivery"], Outcome(row["outcome"]), outcome) for row, (outcome, _, _) in changed]
+    _recount(connection, moves, context.now)
     remaps.advance(
         connection,
         run,
         after=run["after"] if page.is_missed else page.subjects[-1],
         subjects=run["subjects"] + (0 if page.is_missed else len(page.subjects)),
         changed=run["changed"] + len(found),
-        released=run["released"] + sum(before == "held" != after for _, before, after in words),
-        held=run["held"] + sum(before != "held" == after for _, before, after in words),
+        released=run["released"] + sum(before is Outcome.HELD is not after for _, before, after in moves),
+        held=run["held"] + sum(before is not Outcome.HELD is after for _, before, after in moves),
     )
-    return has_updates
+    return changes.is_anything_to_send
+
+
+def _dated(connection: Connection, changed: Sequence[tuple[Row, Translation]]) -> list[tuple[Row, Translation]]:
+    """Stages that count from now on are stale where their record has a newer one."""
+    keys = {id(row): _record(row) for row, made in changed if made[0] is Outcome.APPLIED and row["kind"] == Kind.STAGE}
+    records = batches.records_by_key(connection, {key for key in keys.values() if key}) if any(keys.values()) else {}
+    dated = []
+    for row, made in changed:
+        record = records.get(keys.get(id(row)) or _NO_RECORD)
+        is_new = row["outcome"] not in COUNTED
+        is_stale = is_new and record is not None and record.stage_at is not None and row["at"] < record.stage_at
+        dated.append((row, (Outcome.STALE, *made[1:]) if is_stale else made))
+    return dated
+
+
+def _record(row: Row) -> RecordKey | None:
+    record = row["said"].get("record")
+    return RecordKey(row["connection"], record[0], record[1]) if record else None
 
 
 def _finish(run: Row, database: Database, now: datetime, wakeups: Wakeups) -> None:
@@ -163,31 +192,29 @@ def _finish(run: Row, database: Database, now: datetime, wakeups: Wakeups) -> No
     wakeups.enqueue_drains(lanes)
 
 
-def _is_other(row: Row, made: tuple[str, str | None, list[dict[str, Any]]]) -> bool:
+def _is_other(row: Row, made: Translation) -> bool:
     outcome, reason, steps = made
     if (outcome, reason) != (row["outcome"], row["reason"]):
         return True
     return bool(steps != row["steps"] and orjson.loads(orjson.dumps(steps, default=str)) != row["steps"])
 
 
-def _recount(connection: Connection, words: Sequence[tuple[str | None, str, str]], now: datetime) -> None:
-    """Bring tally and outcome of the deliveries up to date. Words: delivery, outcome of the event before and now."""
-    by_delivery: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for delivery, before, after in words:
+def _recount(connection: Connection, moves: Sequence[tuple[str | None, Outcome, Outcome]], now: datetime) -> None:
+    """Bring tally and outcome of the deliveries up to date. Moves: delivery, outcome of the event before and now."""
+    by_delivery: dict[str, list[tuple[Outcome, Outcome]]] = defaultdict(list)
+    for delivery, before, after in moves:
         if delivery is not None and before != after:
             by_delivery[delivery].append((before, after))
     stored = remaps.tallies(connection, by_delivery)
     deliveries.settle_again(connection, [{**_counted(row, by_delivery[of]), "at": now} for of, row in stored.items()])
 
 
-def _counted(row: Row, moved: Sequence[tuple[str, str]]) -> Row:
-    """A delivery whose events moved from one outcome to another; what was stale is stored as applied."""
-    counts = Counter(row["tally"] or {})
-    for before, after in moved:
-        word = "stale" if before == "applied" and not counts["applied"] else before
-        counts[word] -= 1
+def _counted(row: Row, moves: Sequence[tuple[Outcome, Outcome]]) -> Row:
+    """A delivery whose events moved from one outcome to another."""
+    counts = Counter({Outcome(outcome): count for outcome, count in (row["tally"] or {}).items()})
+    for before, after in moves:
+        counts[before] -= 1
         counts[after] += 1
-    tally = {word: counts[word] for word in ORDER if counts[word] > 0}
-    outcome = next(iter(tally), "ignored")
-    error = {"held": row["reason"], "dead": row["error"]}.get(outcome)
-    return {"of": row["id"], "outcome": outcome, "tally": tally, "error": error}
+    outcome = delivery_outcome(counts)
+    error = {Outcome.HELD: row["reason"], Outcome.DEAD: row["error"]}.get(outcome)
+    return {"of": row["id"], "outcome": outcome.value, "tally": tally_json(counts), "error": error}

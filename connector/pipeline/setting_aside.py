@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from connector.core.errors import BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent
 from connector.pipeline.normalize import LONGEST_ERROR
+from connector.store.deliveries import ClaimedDelivery
 from connector.store.rows import Row
 
 BACKOFF: Final = timedelta(seconds=2)
@@ -23,7 +24,9 @@ class Postponed:
     row: Row
 
 
-def end_of(row: Row, error: Exception, now: datetime, *, give_up: timedelta, max_attempts: int) -> Row | Postponed:
+def end_of(
+    delivery: ClaimedDelivery, error: Exception, now: datetime, *, give_up: timedelta, max_attempts: int
+) -> Row | Postponed:
     """A row for `deliveries.finish`, or when it is tried again (`now` aware UTC).
 
     `give_up`: how long a system may be away; `max_attempts`: how often anything else is tried.
@@ -31,13 +34,13 @@ def end_of(row: Row, error: Exception, now: datetime, *, give_up: timedelta, max
     text = said(error)
     if isinstance(error, UnknownEvent | BadPayload):
         outcome = "held" if isinstance(error, UnknownEvent) else "dead"
-    elif (isinstance(error, CrmError) and now - row["received_at"] < give_up) or row["attempts"] < max_attempts:
+    elif (isinstance(error, CrmError) and now - delivery.received_at < give_up) or delivery.attempts < max_attempts:
         asked = error.retry_after if isinstance(error, CrmUnavailable) else None
-        pause = timedelta(seconds=asked) if asked else min(BACKOFF * (1 << min(row["attempts"], 12)), BACKOFF_MOST)
-        return Postponed(row={"of": row["id"], "until": now + pause, "tried": row["attempts"], "error": text})
+        pause = timedelta(seconds=asked) if asked else min(BACKOFF * (1 << min(delivery.attempts, 12)), BACKOFF_MOST)
+        return Postponed(row={"of": delivery.id, "until": now + pause, "tried": delivery.attempts, "error": text})
     else:
         outcome = "dead"
-    return {"of": row["id"], "outcome": outcome, "tally": {outcome: 1}, "error": text, "at": now}
+    return {"of": delivery.id, "outcome": outcome, "tally": {outcome: 1}, "error": text, "at": now}
 
 
 def said(error: Exception) -> str:

@@ -9,11 +9,11 @@ from typing import Final
 
 import structlog
 from rq.timeouts import BaseTimeoutException
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from connector.core.decide.batch import Context, Refold
 from connector.core.engine import Ruleset
-from connector.pipeline.apply import Change, Context, settle
+from connector.pipeline.batch import run_batch
 from connector.runtime.connections import Connections
 from connector.store import subjects
 from connector.store.database import Database, is_overtaken
@@ -46,7 +46,7 @@ def sweep(
     count, has_updates = 0, False
     failed: set[str] = set()
     while has_time():
-        context = Context(ruleset=ruleset, connections=connections.all(), now=clock())
+        context = Context(ruleset=ruleset, now=clock(), mappings=connections.pushed_mappings())
         until = context.today if day is None else day
         with database.read() as connection:
             ids = [one for one in subjects.due(connection, until, BATCH + len(failed)) if one not in failed]
@@ -60,7 +60,8 @@ def sweep(
 def _run(database: Database, ids: Sequence[str], until: int, context: Context, failed: set[str]) -> bool:
     """Sweep subjects in one transaction; if that fails, each alone, and note those on which it fails."""
     try:
-        return database.attempt(lambda connection: _settle(connection, ids, until, context))
+        refolds = [Refold(subject=of, until=until) for of in ids]
+        changes = database.attempt(lambda connection: run_batch(connection, context, refolds=refolds))
     except Exception as error:
         if isinstance(error, BaseTimeoutException) or (isinstance(error, OperationalError) and not is_overtaken(error)):
             raise
@@ -70,10 +71,4 @@ def _run(database: Database, ids: Sequence[str], until: int, context: Context, f
         log.exception("subject not swept", subject=ids[0])
         failed.add(ids[0])
         return False
-
-
-def _settle(connection: Connection, ids: Sequence[str], until: int, context: Context) -> bool:
-    """Locked, a subject may turn out to be swept, moved or merged into another since it was found: it is left out."""
-    rows = subjects.load(connection, ids).values()
-    due = [row for row in rows if row["merged_into"] is None and row["due"] is not None and row["due"] <= until]
-    return settle(connection, [Change(id=row["id"], row=row, until=until) for row in due], context)
+    return changes.is_anything_to_send

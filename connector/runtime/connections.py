@@ -76,6 +76,10 @@ class Connections:
             raise BrokenConnection(self._broken[name])
         return found
 
+    def pushed_mappings(self) -> dict[str, MappingRules]:
+        """The mappings in force of the connections that take updates, by name."""
+        return {name: found.rules for name, found in self.all().items() if found.adapter.takes_updates}
+
     def broken(self) -> tuple[str, ...]:
         """What is wrong with the connections that cannot be used, a sentence each."""
         self.all()

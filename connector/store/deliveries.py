@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal, select, union_all, update
@@ -33,9 +34,22 @@ def last_quarantined(connection: Connection, of: str) -> Row | None:
 
 
 PENDING: Final = "pending"
-CLAIMED: Final = ("id", "connection", "received_at", "attempts", "method", "query", "headers", "body")
-"""What processing needs to know of a delivery."""
+_CLAIMED: Final = ("id", "connection", "received_at", "attempts", "method", "query", "headers", "body")
 OUTCOMES: Final = ("applied", "ignored", "stale", "echo", "duplicate", "held", "dead", PENDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedDelivery:
+    """What processing needs to know of a delivery. `received_at` is aware UTC; `body` None: it was forgotten."""
+
+    id: str
+    connection: str
+    received_at: datetime
+    attempts: int
+    method: str
+    query: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: bytes | None
 
 
 def store(connection: Connection, rows: Sequence[Row], shard: int) -> set[str]:
@@ -72,8 +86,8 @@ def claim(
     lease: timedelta,
     limit: int,
     without: Collection[str] = (),
-) -> list[Row]:
-    """Take up to `limit` pending deliveries of a lane (the columns `CLAIMED`), oldest first; ours until the lease ends.
+) -> list[ClaimedDelivery]:
+    """Take up to `limit` pending deliveries of a lane, oldest first; ours until the lease ends.
 
     Nothing of the connections in `without` is taken. A claim that is never finished is due again.
     """
@@ -95,9 +109,9 @@ def claim(
         update(deliveries)
         .where(deliveries.c.id.in_(select(waiting.c.id)))
         .values(next_attempt_at=now + lease, attempts=deliveries.c.attempts + 1)
-        .returning(*(deliveries.c[name] for name in CLAIMED))
+        .returning(*(deliveries.c[name] for name in _CLAIMED))
     )
-    return sorted(fetch(connection, claimed), key=itemgetter("id"))
+    return sorted((ClaimedDelivery(**row) for row in fetch(connection, claimed)), key=attrgetter("id"))
 
 
 def renew(connection: Connection, ids: Collection[str], *, before: datetime, until: datetime) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, false, func, null, or_, select
 
+from connector.core.outcome import COUNTED
 from connector.store.outbox import NOTICE
 from connector.store.remaps import DELETED, TRANSLATED
 from connector.store.rows import among
 from connector.store.tables import events, outbox, subjects
 
-APPLIED: Final = "applied"
 Stored: TypeAlias = Row[str, str, str, str | None, str]
 """A stored event: subject, connection, outcome, what it said where it is translated anew, and its steps (JSON)."""
 
@@ -65,7 +65,7 @@ def events_between(
     or ignored.
     """
     is_anew = _is_anew(anew, since)
-    is_wanted = or_(events.c.outcome == APPLIED, and_(is_anew, events.c.outcome.in_(TRANSLATED)))
+    is_wanted = or_(events.c.outcome.in_(sorted(COUNTED)), and_(is_anew, events.c.outcome.in_(TRANSLATED)))
     said = cast(case((is_anew, events.c.said), else_=null()), Text)
     query = (
         select(events.c.subject, events.c.connection, events.c.outcome, said, cast(events.c.steps, Text))

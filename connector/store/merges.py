@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, insert, or_, select, update
 from sqlalchemy import delete as remove
 
 from connector.core.event import IdentityKind
-from connector.store.rows import Row, among, fetch, insert_all
+from connector.store.rows import Row, among, fetch
 from connector.store.tables import apart, events, identities, merges, records, subjects
-
-
-def note(connection: Connection, rows: Sequence[Row]) -> None:
-    """Write down merges (rows of `merges`)."""
-    insert_all(connection, merges, rows)
 
 
 def get(connection: Connection, merge: str) -> Row | None:
@@ -81,12 +76,6 @@ def undo(connection: Connection, merge: str, now: datetime, by: str) -> None:
     one, other = sorted((row["loser"], row["survivor"]))
     join(connection, [(one, other)])
     connection.execute(insert(apart).values(one=one, other=other, at=now, by=by))
-
-
-def apart_pairs(connection: Connection, ids: Collection[str]) -> set[frozenset[str]]:
-    """Which of these subjects are to be kept apart, pair by pair."""
-    query = select(apart).where(among(connection, [apart.c.one], ids))
-    return {frozenset((row["one"], row["other"])) for row in fetch(connection, query) if row["other"] in ids}
 
 
 def join(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, case, func, null, select, update
 
-from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
+from connector.store.rows import Row, among, fetch, insert_all, upsert
 from connector.store.tables import echoes, outbox, records, subjects
 
 WAITING: Final = "waiting"
@@ -102,11 +102,6 @@ def _newer(new: Any) -> dict[str, Any]:
         "payload": None,
         "finished_at": None,
     }
-
-
-def ask_notices(connection: Connection, rows: Sequence[Row]) -> None:
-    """Ask for mails; one that was asked for before is not asked for again."""
-    insert_new(connection, outbox, rows, "id")
 
 
 def waiting_connections(connection: Connection, now: datetime) -> list[str]:
@@ -222,25 +217,6 @@ def records_for(connection: Connection, ids: Collection[str]) -> dict[str, Recor
 def note_push(connection: Connection, rows: Sequence[Row]) -> None:
     """Write into the echo ledger what is about to be sent (rows of `echoes`)."""
     insert_all(connection, echoes, rows)
-
-
-def echoes_of(connection: Connection, ids: Collection[str], since: datetime) -> list[Row]:
-    """Ledger entries of records that were sent at or after an instant, oldest first."""
-    query = (
-        select(echoes)
-        .where(among(connection, [echoes.c.record], ids), echoes.c.at >= since)
-        .order_by(echoes.c.at, echoes.c.id)
-    )
-    return fetch(connection, query)
-
-
-def match_echoes(connection: Connection, rows: Sequence[Row]) -> None:
-    """Note which event came back for a ledger entry. Rows: `of` (id), `came` (event key)."""
-    if rows:
-        connection.execute(
-            update(echoes).where(echoes.c.id == bindparam("of")).values(matched=bindparam("came")),
-            [dict(row) for row in rows],
-        )
 
 
 def note_shown(connection: Connection, rows: Sequence[Row]) -> None:

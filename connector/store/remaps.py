@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, true, update
 
+from connector.core.outcome import Outcome
 from connector.store.database import new_id
 from connector.store.deliveries import PENDING
 from connector.store.rows import Row, among, fetch
 from connector.store.tables import deliveries, events, remaps
 
-TRANSLATED: Final = ("applied", "held", "ignored")
+TRANSLATED: Final = (Outcome.APPLIED, Outcome.STALE, Outcome.HELD, Outcome.IGNORED)
 """Outcomes of events that a mapping decides about; an echo stays one."""
 DELETED: Final = "deleted"
 """The kind of events that no mapping decides about."""

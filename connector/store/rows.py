@@ -57,7 +57,10 @@ def among(
     statement can hold it once for the same columns.
     """
     clause, name = _among(connection.dialect.name, tuple(columns))
-    return clause.bindparams(bindparam(name, sorted(values), type_=JSON()))
+    ordered: list[Any] = sorted(values)
+    # A named tuple is no list to the JSON encoder.
+    listed = ordered if len(columns) == 1 else [list(value) for value in ordered]
+    return clause.bindparams(bindparam(name, listed, type_=JSON()))
 
 
 @cache

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 
-from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
+from connector.core.outcome import COUNTED
+from connector.store.rows import Row, among, fetch
 from connector.store.tables import decisions, events, identities, records, subjects
 
 SUBJECT_COLUMNS = ("kind", "status", "since", "owner", "due", "state", "version", "merged_into")
@@ -20,45 +20,17 @@ def by_identities(connection: Connection, wanted: Collection[tuple[str, str]]) -
     return {(kind, value): subject for kind, value, subject in connection.execute(query).all()}
 
 
-def load(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
-    """Subjects by id, locked for this transaction in the order of their ids."""
-    query = select(subjects).where(among(connection, [subjects.c.id], ids)).order_by(subjects.c.id).with_for_update()
-    return {row["id"]: row for row in fetch(connection, query)}
-
-
 def states(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
     """Subjects by id as they are, without a lock."""
     query = select(subjects).where(among(connection, [subjects.c.id], ids))
     return {row["id"]: row for row in fetch(connection, query)}
 
 
-def save(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert new subjects and overwrite known ones."""
-    upsert(connection, subjects, rows, ("id",), SUBJECT_COLUMNS)
-
-
-def add_identities(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert identities. Raises `IntegrityError` when another transaction took one first: the batch is tried again."""
-    insert_all(connection, identities, rows)
-
-
-def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row]:
-    """Of each (connection, key) that is stored already: outcome, reason, and the delivery that brought it."""
-    columns = (events.c.connection, events.c.key, events.c.outcome, events.c.reason, events.c.delivery)
-    query = select(*columns).where(among(connection, (events.c.connection, events.c.key), keys))
-    return {(row["connection"], row["key"]): row for row in fetch(connection, query)}
-
-
-def add_events(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert events. Raises `IntegrityError` when another transaction stored one first: the batch is tried again."""
-    insert_all(connection, events, rows)
-
-
 def history(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
     """Per subject its applied events in order of time: steps, delivery, mapping version."""
     found: dict[str, list[Row]] = {subject: [] for subject in ids}
     columns = (events.c.subject, events.c.steps, events.c.delivery, events.c.mapping_version)
-    query = select(*columns).where(among(connection, [events.c.subject], ids), events.c.outcome == "applied")
+    query = select(*columns).where(among(connection, [events.c.subject], ids), events.c.outcome.in_(sorted(COUNTED)))
     for row in fetch(connection, query.order_by(events.c.at)):
         found[row["subject"]].append(row)
     return found
@@ -71,30 +43,6 @@ def decided(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]
     for row in fetch(connection, query.order_by(decisions.c.at, decisions.c.place)):
         found[row["subject"]].append(row)
     return found
-
-
-def add_decisions(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert decisions."""
-    insert_all(connection, decisions, rows)
-
-
-def revise(connection: Connection, ids: Collection[str], now: datetime) -> None:
-    """Mark decisions that a fold from the start did not make again."""
-    if ids:
-        connection.execute(update(decisions).where(among(connection, [decisions.c.id], ids)).values(revised_at=now))
-
-
-def merge(connection: Connection, pairs: Sequence[tuple[str, str]]) -> None:
-    """Hand everything of the losers (loser, survivor) to the survivors; each event keeps its origin."""
-    moved = [{"lost": loser, "kept": survivor} for loser, survivor in pairs]
-    for table in (identities, records, events, decisions):
-        connection.execute(
-            update(table).where(table.c.subject == bindparam("lost")).values(subject=bindparam("kept")), moved
-        )
-    connection.execute(
-        update(subjects).where(subjects.c.id == bindparam("lost")).values(merged_into=bindparam("kept"), due=None),
-        moved,
-    )
 
 
 def records_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
@@ -114,22 +62,6 @@ def records_by_key(connection: Connection, keys: Collection[tuple[str, str, str]
         among(connection, (records.c.connection, records.c.object, records.c.external_id), keys)
     )
     return {(row["connection"], row["object"], row["external_id"]): row for row in fetch(connection, query)}
-
-
-def save_records(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert new records and overwrite subject, stage and presence of known ones."""
-    upsert(connection, records, rows, ("id",), ("subject", "stage", "pipeline", "stage_at", "is_gone", "gone_at"))
-
-
-def add_records(connection: Connection, rows: Sequence[Row]) -> set[str]:
-    """Insert records that are not there yet; the ids of those that were inserted."""
-    return insert_new(connection, records, rows, "id")
-
-
-def facts_after(connection: Connection, subject: str, since: datetime) -> list[Row]:
-    """Connection, kind and what was said of a subject's events after an instant."""
-    columns = (events.c.connection, events.c.kind, events.c.said)
-    return fetch(connection, select(*columns).where(events.c.subject == subject, events.c.at > since))
 
 
 def due(connection: Connection, day: int, limit: int) -> list[str]:

@@ -46,6 +46,7 @@ from sqlalchemy import Connection
 
 from connector.adapter_kit.contract import EMPTIED_STAGE
 from connector.core.calendar import day_start, local_day
+from connector.core.decide.decisions import notice_key
 from connector.core.decision import Decision
 from connector.core.engine import Folded, Ruleset, fold, fold_all
 from connector.core.event import Step
@@ -53,7 +54,6 @@ from connector.core.mapping import MappingRules
 from connector.core.state import State
 from connector.core.updates import SeenRecord, ShownSubject, follows_subject, wanted_update
 from connector.i18n.statuses import labels_in
-from connector.pipeline.decisions import notice_key
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections, histories, subjects

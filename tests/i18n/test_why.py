@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connector.core.decide.decisions import ASKED, IMPORTED, PAST
 from connector.core.decision import Reason
 from connector.core.rules import TEMPLATES, Rule
 from connector.core.state import Entry
@@ -15,7 +16,6 @@ from connector.core.terms import Seen
 from connector.i18n import LANGUAGES, words_in
 from connector.i18n.statuses import labels_in
 from connector.i18n.why import ENGLISH, sentence
-from connector.pipeline.decisions import ASKED, IMPORTED, PAST
 
 RULES = [rule for template in TEMPLATES.values() for rule in template.rules]
 LABELS = {"latent": "Latent", "explicit": "Explicit", "order": "Order", "visited": "Visited", "project": "Project"}

@@ -25,7 +25,7 @@ from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.runtime.wakeups import NOTIFY
-from connector.store import notices, outbox, subjects
+from connector.store import batches, notices, outbox
 from connector.store.database import new_id
 from connector.store.outbox import OutboxEntry
 from tests.conftest import NOW, Clock, wait_for
@@ -86,7 +86,7 @@ def ask(runtime: Runtime, *names: str, to: str = KIM, rule: str = "quasi_explici
             }
         )
     with runtime.database.write() as connection:
-        outbox.ask_notices(connection, rows)
+        batches.add_notices(connection, rows)
     return [row["id"] for row in rows]
 
 
@@ -96,7 +96,7 @@ def known(runtime: Runtime, name: str, **more: Any) -> str:
     row = {"id": subject, "kind": "lead", "status": "explicit", "since": NOW, "owner": KIM, "due": None, "version": 1}
     row |= {"state": {"profile": {"name": name}}, "merged_into": None, "created_at": NOW} | more
     with runtime.database.write() as connection:
-        subjects.save(connection, [row])
+        batches.save_subjects(connection, [row])
     return subject
 
 

@@ -60,7 +60,7 @@ def claim(database: Database, lane: int = 0, now: datetime = NOW, **options: Any
     """The bodies of what is claimed; `row` makes them the same as the keys."""
     with database.write() as connection:
         claimed = deliveries.claim(connection, lane, now, lease=LEASE, **{"limit": 100, **options})
-    return [one["body"].decode() for one in claimed]
+    return [(one.body or b"").decode() for one in claimed]
 
 
 def finish(database: Database, ids: Sequence[str], outcome: str = "applied") -> None:

@@ -105,7 +105,7 @@ def test_of_a_visitor_s_request_only_what_is_needed_is_stored(client: FlaskClien
             for lane in range(runtime.config.lanes)
             for one in deliveries.claim(connection, lane, NOW, lease=timedelta(minutes=2), limit=9, without=[])
         )
-    assert row["headers"] == {"content-type": HEADERS["Content-Type"], "origin": SITE, "user-agent": AGENT}
+    assert row.headers == {"content-type": HEADERS["Content-Type"], "origin": SITE, "user-agent": AGENT}
 
 
 def test_a_preflight_is_answered_for_the_sites_alone(client: FlaskClient) -> None:

@@ -73,7 +73,7 @@ def backfill(
     try:
         changes = one.adapter.changes(start, Patient(runtime.api_for(one), time.sleep))
         for events, unreadable in batches(one.name, changes, batch):
-            counts, is_asked = build_processor(runtime).take(one, events, is_silent=True, has_new_leads=False)
+            counts, is_asked = build_processor(runtime).apply_events(one, events, is_silent=True, has_new_leads=False)
             if is_asked:
                 runtime.wakeups.enqueue_senders()
             counts.update({UNREADABLE: unreadable} if unreadable else {})

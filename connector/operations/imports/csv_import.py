@@ -180,7 +180,9 @@ class _Rows:
                 "revision": revision,
             }
         if events:
-            taken, is_asked = self._processor.take(self._one, events, is_silent=True, has_new_leads=self._is_new)
+            taken, is_asked = self._processor.apply_events(
+                self._one, events, is_silent=True, has_new_leads=self._is_new
+            )
             counts += taken
             if is_asked:
                 self._runtime.wakeups.enqueue_senders()

@@ -43,11 +43,11 @@ def test_a_fact_after_the_deletion_says_that_the_record_is_back(runtime: Runtime
     shop = runtime.connections.get("shop")
     assert shop
     for event in order:
-        build_processor(runtime).take(shop, [event])
+        build_processor(runtime).apply_events(shop, [event])
     assert not _is_gone(runtime)
     assert updates(runtime)["1"].outcome == "waiting"
     again = _event("again", 1, Kind.DELETED)
-    build_processor(runtime).take(shop, [again])
+    build_processor(runtime).apply_events(shop, [again])
     assert _is_gone(runtime)
     assert subject_of(runtime, "email", "a@b.example")["status"] == "latent"
 
@@ -56,5 +56,5 @@ def test_a_record_that_is_gone_stays_gone_for_what_was_before(runtime: Runtime) 
     add_connection(runtime)
     shop = runtime.connections.get("shop")
     assert shop
-    build_processor(runtime).take(shop, [GONE, MADE])
+    build_processor(runtime).apply_events(shop, [GONE, MADE])
     assert _is_gone(runtime)

@@ -17,7 +17,7 @@ from connector.operations.flow import build_pusher
 from connector.outbound.push import LEFT_ALONE
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import UPDATE
-from connector.store import connections, outbox, subjects, tables
+from connector.store import batches, connections, outbox, tables
 from connector.store.outbox import OutboxEntry
 from tests.conftest import Clock, wait_for
 from tests.flow.scripted_adapter import SCRIPTED_MAPPING, Script, add_scripted, done, know
@@ -110,7 +110,7 @@ def test_a_stage_set_by_a_person_during_a_send_is_left_alone(runtime: Runtime, s
     _push(runtime)
     with runtime.database.write() as connection:
         row = subject_of(runtime, "record", "scripted:lead:L")
-        subjects.save(connection, [{**row, "status": "latent", "state": {**row["state"], "status": "latent"}}])
+        batches.save_subjects(connection, [{**row, "status": "latent", "state": {**row["state"], "status": "latent"}}])
         outbox.ask(connection, [{**asdict(_entry(runtime)), "payload": None, "next_attempt_at": runtime.clock()}])
 
     def takes(updates: Sequence[Update]) -> Sequence[Pushed]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from connector.core.decide.batch import TranslatedEvent
+from connector.core.event import Event, Identity, IdentityKind, Kind
 from connector.operations.doctor import balance, is_balanced
-from connector.operations.flow import build_pusher, sweep
-from connector.pipeline.identity import Named, resolve
+from connector.operations.flow import build_pusher, context_now, sweep
+from connector.pipeline.batch import run_batch
 from connector.runtime.parts import Runtime
-from connector.store import outbox, subjects
+from connector.store import batches, outbox, subjects
 from connector.store.database import Overtaken
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
@@ -134,10 +136,12 @@ def test_a_subject_merged_away_while_a_batch_was_looking_makes_the_batch_look_ag
     drain(runtime)
     first, second = (subject_of(runtime, "visitor", name)["id"] for name in "vw")
     with runtime.database.write() as connection:
-        subjects.merge(connection, [(first, second)])
-        subjects.add_identities(connection, [{"kind": "visitor", "value": "stale", "subject": first}])
+        batches.merge(connection, {first: second}, [])
+        batches.add_identities(connection, [{"kind": "visitor", "value": "stale", "subject": first}])
+        named = (Identity(kind=IdentityKind.VISITOR, value="stale"),)
+        event = Event(key="shop:3", at=NOW, kind=Kind.IDENTIFY, identities=named)
         with pytest.raises(Overtaken):
-            resolve(connection, [Named(event="x", keys=frozenset({("visitor", "stale")}))], runtime.clock())
+            run_batch(connection, context_now(runtime), [TranslatedEvent(connection="shop", event=event)])
 
 
 def test_the_account_adds_up_after_merges(runtime: Runtime) -> None:

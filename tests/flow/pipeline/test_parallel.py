@@ -19,7 +19,7 @@ from connector.operations.subjects import set_status
 from connector.pipeline import process
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.store import connections, deliveries, subjects
+from connector.store import batches, connections, deliveries, subjects
 from tests.conftest import NOW, Clock, wait_for
 from tests.flow.conftest import WORKSPACE
 from tests.flow.pipeline.test_order import CONNECTIONS, as_told, draw_lines, marked, send, simulated
@@ -106,8 +106,8 @@ def _merge_while(runtimes: list[Runtime], work: Callable[[], object]) -> tuple[s
     kept, lost = (subject_of(runtimes[0], "visitor", name)["id"] for name in "vw")
     with ThreadPoolExecutor(1) as pool:
         with runtimes[0].database.write() as connection:
-            subjects.load(connection, {kept, lost})
-            subjects.merge(connection, [(lost, kept)])
+            batches.lock_subjects(connection, {kept, lost})
+            batches.merge(connection, {lost: kept}, [])
             at_work = pool.submit(work)
             wait_for(lambda: _is_waiting(runtimes[1]), "the other worker to wait for the subject")
         at_work.result(20)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from connector.core.decide.records import Records
 from connector.emulators.engine.emulator import Crm
 from connector.emulators.engine.faults import Faults
 from connector.emulators.systems import CRMS
 from connector.i18n.statuses import labels_in
 from connector.mapping import parse_mapping
-from connector.pipeline.echo import Ledger
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.end_to_end import MAPPINGS, EndToEnd, playing
@@ -145,7 +145,7 @@ def test_writes_that_come_back_as_webhooks_settle_after_one_round_and_only_by_th
     runtime: Runtime, system: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, has_ledger: bool
 ) -> None:
     if not has_ledger:
-        monkeypatch.setattr(Ledger, "is_echo", lambda *_: False)
+        monkeypatch.setattr(Records, "is_echo", lambda *_: False)
     with playing(runtime, system, _looping(system)) as run:
         record = system.add(EMAIL)
         run.finish()

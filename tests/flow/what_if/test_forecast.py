@@ -16,7 +16,7 @@ from sqlalchemy import select
 from connector.core.errors import WrongSetting
 from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
-from connector.store import subjects
+from connector.store import batches, subjects
 from connector.store.tables import decisions, metadata
 from connector.what_if.forecast import PAGE, Expected, Forecast, forecast
 from connector.what_if.report import Cancelled
@@ -165,7 +165,7 @@ def test_it_goes_page_by_page_and_can_be_ended(cooling: Runtime) -> None:
 def test_who_has_no_state_is_passed_over(cooling: Runtime) -> None:
     with cooling.database.write() as connection:
         row = subjects.listed(connection)[0]
-        subjects.save(connection, [{**{key: row[key] for key in row if key != "base"}, "state": None}])
+        batches.save_subjects(connection, [{**{key: row[key] for key in row if key != "base"}, "state": None}])
     assert _run(cooling, 10)[0].subjects == 2
 
 

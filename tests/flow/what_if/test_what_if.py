@@ -24,7 +24,7 @@ from connector.operations.flow import sweep
 from connector.operations.publishing import publish
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.store import connections, outbox, subjects
+from connector.store import batches, connections, outbox, subjects
 from connector.store.tables import metadata
 from connector.store.tables import subjects as subject_table
 from connector.what_if.compare import what_if
@@ -267,7 +267,7 @@ def test_a_stage_that_the_system_has_not_is_told(three: Runtime, to: str, wrong:
         connections.add_catalog(connection, "portal", content, NOW)
         first = subject_of(three, "email", "p0@example.jp")["id"]
         record = subjects.records_of(connection, [first])[first][0]
-        subjects.save_records(
+        batches.save_records(
             connection,
             [
                 {name: record[name] for name in ("object", "subject", "stage_at", "is_gone")}

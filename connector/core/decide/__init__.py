@@ -1,0 +1,189 @@
+"""Decides: what a batch of events, and of subjects whose time has come, changes. A pure function from values to values.
+
+Theory of operation
+-------------------
+One batch is load → decide → save. The pipeline loads with a fixed number of queries what the batch touches (`Batch`),
+this module decides, and the pipeline writes what it gives (`Changes`) in the same transaction. Webhooks, sweeps,
+reconciliation, imports, published mappings, merges and their undoing all go through it; they differ in what they put
+into the batch only.
+
+`place` comes first. It drops events that are stored already, finds whom each of the others is about (`identity`), tells
+echoes from changes and stale stages from new ones (`records`), and says which subjects are to be folded again from
+their stored history: those that got an event from before what they have folded, those that were merged, and those for
+which it was asked. Only for them the pipeline loads histories, in a second load.
+
+`decide` then folds every subject that was touched: onwards from its state where nothing is late, else the whole history
+with the new steps in their place. Since the fold sorts by event time, the end does not depend on the order of arrival,
+nor on how the events were cut into batches. What the fold decided is compared with what stands (`decisions`), so that a
+notice is asked for once. A subject that is shown differently afterwards, or that has records that were not told yet,
+has its records updated.
+
+Nothing here reads a clock, a database or chance: time, knowledge and new ids come with the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from connector.core.decide.batch import (
+    NOT_SET,
+    Changes,
+    Context,
+    History,
+    KnownRecord,
+    Merge,
+    NewDecision,
+    RecordKey,
+    SubjectChange,
+    UpdateRequest,
+)
+from connector.core.decide.decisions import compare, notices_of
+from connector.core.decide.placing import Placed, Touched, place
+from connector.core.engine import Folded, due_day, fold, fold_all
+from connector.core.ruleset import Ruleset
+from connector.core.state import LEAD, UNKNOWN, State
+from connector.core.updates import follows_subject
+
+__all__ = ["Placed", "decide", "place"]
+_NO_HISTORY: Final = History()
+
+
+def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
+    """What the batch changes; `histories`: of the subjects that `placed.histories_of` names."""
+    context = placed.batch.context
+    subjects: list[SubjectChange] = []
+    new: list[tuple[NewDecision, tuple[str, ...]]] = []
+    revised: list[str] = []
+    shown_anew: list[Touched] = []
+    new_leads: list[Touched] = []
+    for touched in placed.touched.values():
+        prior = touched.prior
+        standing = None
+        if touched.is_whole:
+            stored = [histories.get(subject, _NO_HISTORY) for subject in (touched.id, *touched.losers)]
+            for history in stored:
+                touched.add_history(history)
+            standing = [decision for history in stored for decision in history.decisions]
+        folded = _folded(touched, context.ruleset)
+        state = folded.state if folded else None
+        if folded is not None or prior is not None:
+            compared = compare(touched.id, folded.decisions if folded else (), touched.sources, standing, context)
+            new += compared.new
+            revised += compared.revised
+            if state is not None and state.kind == LEAD and not touched.was_lead:
+                new_leads.append(touched)
+            if touched.is_shown_anew or _shown(prior) != _shown(state):
+                shown_anew.append(touched)
+        if state != prior or touched.known is None:
+            subjects.append(_subject(touched, state, context))
+    added = list(_new_records(placed, new_leads)) if context.has_new_leads else []
+    return Changes(
+        outcomes=placed.outcomes,
+        subjects=tuple(subjects),
+        merges=tuple(_merges(placed, histories)),
+        identities=placed.resolved.claimed,
+        records=(*placed.records.changed(), *(update.record for update in added)),
+        events=placed.events,
+        decisions=tuple(decision for decision, _ in new),
+        revised=tuple(revised),
+        notices=tuple(notices_of(new, context)),
+        updates=(*added, *_updates(placed, shown_anew)),
+        matched=placed.records.matched(),
+    )
+
+
+def _folded(touched: Touched, ruleset: Ruleset) -> Folded | None:
+    """The fold onwards, or again from the whole history; None: nothing has happened to the subject."""
+    if not touched.is_whole:
+        if touched.prior is None and not touched.steps:
+            return None
+        ordered = sorted(touched.steps, key=lambda step: step.order)
+        return fold(touched.prior, ordered, ruleset, touched.until)
+    runs = [run for run in (touched.prior.last_run if touched.prior else None, touched.until) if run is not None]
+    return fold_all(touched.steps, ruleset, max(runs, default=None)) if touched.steps else None
+
+
+def _shown(state: State | None) -> tuple[object, ...]:
+    """What external systems show of a state."""
+    return () if state is None else (state.status, state.since, state.owner)
+
+
+def _subject(touched: Touched, state: State | None, context: Context) -> SubjectChange:
+    """The subject as it is to be stored. Without a state (a mapping may leave nothing of it) it stands as at first."""
+    known, first = touched.known, touched.first_event
+    created_at = known.created_at if known else context.now
+    since = first.event.at if known is None and first is not None else created_at
+    version = (known.version if known else 0) + (state is not None or known is not None)
+    change = SubjectChange(
+        id=touched.id, version=version, created_at=created_at, since=since, status=NOT_SET, kind=UNKNOWN
+    )
+    if state is None:
+        return change
+    return replace(
+        change,
+        since=state.since,
+        status=state.status,
+        kind=state.kind,
+        owner=state.owner,
+        due=due_day(state, context.ruleset),
+        state=state,
+    )
+
+
+def _merges(placed: Placed, histories: Mapping[str, History]) -> Iterator[Merge]:
+    """The merges, each with the event that named both, as far as one event did."""
+    merged, known = placed.resolved.merged, placed.batch.identities
+    causes: dict[str, str] = {}
+    for event in placed.events if merged else ():
+        met = {known[key] for key in event.event.identities if key in known}
+        for loser in met & merged.keys():
+            if loser not in causes or len(met) > 1:
+                causes[loser] = event.event.event.key
+    for loser, survivor in sorted(merged.items()):
+        names = histories.get(loser, _NO_HISTORY).names
+        yield Merge(loser=loser, survivor=survivor, event=causes[loser], names=tuple(sorted(names)))
+
+
+def _records_of(placed: Placed) -> Mapping[str, Sequence[KnownRecord]]:
+    """Per subject its records as they stand after the batch."""
+    found: dict[str, list[KnownRecord]] = {}
+    for record in placed.records.all().values():
+        subject = placed.resolved.merged.get(record.subject, record.subject)
+        found.setdefault(subject, []).append(record)
+    return found
+
+
+def _updates(placed: Placed, shown_anew: Sequence[Touched]) -> Iterator[UpdateRequest]:
+    """Every record of the subjects, if it is there and its connection writes such records."""
+    if not shown_anew:
+        return
+    records = _records_of(placed)
+    for touched in shown_anew:
+        for record in sorted(records.get(touched.id, ()), key=lambda record: record.key):
+            rules = placed.batch.context.mappings.get(record.key.connection)
+            if rules is not None and not record.is_gone and follows_subject(rules, record.key.object):
+                yield UpdateRequest(record=record, subject=touched.id, delivery=touched.delivery)
+
+
+def _new_records(placed: Placed, new_leads: Sequence[Touched]) -> Iterator[UpdateRequest]:
+    """A record of each new lead for the connections that take new leads.
+
+    Its id is the subject's: it is there once, however often the subject becomes a lead.
+    """
+    makers = [
+        (connection, record_object)
+        for connection, rules in placed.batch.context.mappings.items()
+        for record_object, rule in rules.push.items()
+        if rule.new_leads
+    ]
+    records = _records_of(placed) if makers and new_leads else {}
+    for touched in new_leads if makers else ():
+        there = records.get(touched.id, ())
+        has = {(record.key.connection, record.key.object) for record in there if not record.is_gone}
+        for connection, record_object in makers:
+            key = RecordKey(connection, record_object, touched.id)
+            if (connection, record_object) not in has and key not in placed.records.all():
+                record = KnownRecord(id=None, key=key, subject=touched.id)
+                yield UpdateRequest(record=record, subject=touched.id, delivery=touched.delivery)

@@ -1,0 +1,328 @@
+"""What `decide` is given and gives: one batch as plain values, the same for webhooks, sweeps, merges, imports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from connector.core.calendar import local_day
+from connector.core.decision import Decision
+from connector.core.event import Event, IdentityKind, Step
+from connector.core.mapping import MappingRules
+from connector.core.outcome import Outcome
+from connector.core.ruleset import Ruleset
+from connector.core.state import State
+
+NOT_SET: Final = "not_set"
+
+
+class IdentityKey(NamedTuple):
+    """An identity as the store finds a subject by it."""
+
+    kind: str
+    value: str
+
+
+class RecordKey(NamedTuple):
+    """A record of an external system: connection, object (`lead`) and the system's id."""
+
+    connection: str
+    object: str
+    id: str
+
+    @property
+    def identity(self) -> IdentityKey:
+        """The identity by which the record finds its subject."""
+        return IdentityKey(IdentityKind.RECORD, f"{self.connection}:{self.object}:{self.id}")
+
+
+# What goes in: the events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatedEvent:
+    """An event and what its mapping makes of it: steps, or why the mapping cannot say (`unmapped`: it is held).
+
+    `event.key` and record identities begin with the connection's name. `delivery`: the id of the delivery that brought
+    it, None for one that no delivery brought. `version`: of the mapping.
+    """
+
+    connection: str
+    event: Event
+    steps: tuple[Step, ...] = ()
+    unmapped: str | None = None
+    version: int | None = None
+    delivery: str | None = None
+
+    @property
+    def record(self) -> RecordKey | None:
+        """The record that the event is about."""
+        record = self.event.record
+        return None if record is None else RecordKey(self.connection, record.object, record.id)
+
+    @property
+    def identities(self) -> frozenset[IdentityKey]:
+        """Everything that finds the subject, the event's own record included."""
+        found = {IdentityKey(identity.kind, identity.value) for identity in self.event.identities}
+        record = self.record
+        return frozenset(found if record is None else {*found, record.identity})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refold:
+    """A subject to be brought up to date without a new event.
+
+    `until`: the daily rules run up to this local day (ordinal). `is_whole`: it is folded again from its stored events;
+    otherwise it is left alone unless a daily rule is due. `is_shown_anew`: its records are told how it stands.
+    """
+
+    subject: str
+    until: int | None = None
+    is_whole: bool = False
+    is_shown_anew: bool = False
+
+
+# What goes in: what is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEvent:
+    """What became of an event that is stored already."""
+
+    outcome: Outcome
+    reason: str | None
+    delivery: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSubject:
+    """A subject as it is stored. `state`: None while no event of it counts; `merged_into`: whom it turned out to be."""
+
+    id: str
+    version: int
+    created_at: datetime
+    due: int | None = None
+    merged_into: str | None = None
+    state: State | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRecord:
+    """A record as it is stored: the newest stage known of it and since when, and whether it was deleted, and when."""
+
+    id: str | None
+    key: RecordKey
+    subject: str
+    stage: str | None = None
+    pipeline: str | None = None
+    stage_at: datetime | None = None
+    is_gone: bool = False
+    gone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentValue:
+    """An entry of the echo ledger: a stage or an owner that was sent for a record.
+
+    `field`: `stage` or `owner`; `value` is case-folded; `matched`: the key of the event that came back for it.
+    """
+
+    id: str
+    record: str
+    field: str
+    value: str
+    at: datetime
+    matched: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSteps:
+    """One event of a subject's stored history that counts: its steps, and what brought it."""
+
+    steps: tuple[Step, ...]
+    delivery: str | None
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingDecision:
+    """A stored decision that stands. `says`: all that it says, as `decisions.says`; `mail`: as of `NewDecision`."""
+
+    id: str
+    says: str
+    at: datetime
+    rule: str
+    notify: tuple[str, ...]
+    mail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What is stored of a subject that is folded again: its events that count in order of time, and its decisions.
+
+    `names`: the identities of a subject that is merged into another.
+    """
+
+    events: tuple[StoredSteps, ...] = ()
+    decisions: tuple[StandingDecision, ...] = ()
+    names: tuple[IdentityKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The rules in force and the time.
+
+    `now`: aware UTC. `mappings`: of the connections that take updates, by name.
+    `echo_window`: how long after it was sent a value may come back. `is_silent`: nobody is mailed for what is decided,
+    the daily rules up to today included: an import. `has_new_leads`: whoever becomes a lead is sent to the systems that
+    take new leads.
+    """
+
+    ruleset: Ruleset
+    now: datetime
+    mappings: Mapping[str, MappingRules] = field(default_factory=dict)
+    echo_window: timedelta = timedelta(0)
+    is_silent: bool = False
+    has_new_leads: bool = True
+
+    @property
+    def today(self) -> int:
+        """The local day (ordinal) of now."""
+        return local_day(self.now, self.ruleset.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Everything that is decided in one transaction, and all that is known of what it touches.
+
+    `known_events`: by connection and key. `identities`: whom each identity that the events name finds. `subjects`:
+    those found and those of `refolds`. `records`: those that the events are about and all of
+    the subjects, by key. `sent`: the echo ledger by record id, oldest first. `last_facts`: of records that the events
+    say are deleted, the time of the newest stored event that says otherwise. `apart`: pairs of subjects that are not to
+    be joined. `new_ids` gives ids for new subjects; later ones sort after earlier ones.
+    """
+
+    context: Context
+    new_ids: Iterator[str]
+    events: tuple[TranslatedEvent, ...] = ()
+    refolds: tuple[Refold, ...] = ()
+    known_events: Mapping[tuple[str, str], KnownEvent] = field(default_factory=dict)
+    identities: Mapping[IdentityKey, str] = field(default_factory=dict)
+    subjects: Mapping[str, KnownSubject] = field(default_factory=dict)
+    records: Mapping[RecordKey, KnownRecord] = field(default_factory=dict)
+    sent: Mapping[str, tuple[SentValue, ...]] = field(default_factory=dict)
+    last_facts: Mapping[RecordKey, datetime] = field(default_factory=dict)
+    apart: frozenset[frozenset[str]] = frozenset()
+
+
+# What comes out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventOutcome:
+    """What became of one event of the batch, and why where somebody has to act. `delivery`: that brought it."""
+
+    delivery: str | None
+    outcome: Outcome
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event to be stored with its subject; what is held, ignored or an echo has no steps."""
+
+    event: TranslatedEvent
+    subject: str
+    outcome: Outcome
+    reason: str | None = None
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectChange:
+    """A subject as it is to be stored. `state` is None while no event of it counts."""
+
+    id: str
+    version: int
+    created_at: datetime
+    since: datetime
+    status: str
+    kind: str
+    owner: str | None = None
+    due: int | None = None
+    state: State | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Two subjects that turned out to be one. `event`: the key of the event that named both; `names`: the loser's."""
+
+    loser: str
+    survivor: str
+    event: str
+    names: tuple[IdentityKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDecision:
+    """A decision to be stored.
+
+    `place`: orders the decisions of an instant. `delivery` and `version` are those of the event that led to it. `mail`:
+    how its notices stand (`decisions.ASKED`, `PAST`, `IMPORTED`; None: it has none).
+    """
+
+    subject: str
+    decision: Decision
+    place: str
+    delivery: str | None
+    version: int | None
+    mail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A mail that a decision asks for. `key` tells it from all others: it is asked for once. `day`: local, ordinal."""
+
+    key: str
+    subject: str
+    recipient: str
+    decision: Decision
+    day: int
+    delivery: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRequest:
+    """A record that is to show how its subject stands. `delivery`: that brought this about, if one did."""
+
+    record: KnownRecord
+    subject: str
+    delivery: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What is to be written, all or nothing. `outcomes`: of every event of the batch, in the order of the batch.
+
+    `records`: new ones have no id yet. `revised`: ids of decisions that no longer stand. `matched`: (id of an entry of
+    the echo ledger, key of the event that came back for it).
+    """
+
+    outcomes: tuple[EventOutcome, ...] = ()
+    subjects: tuple[SubjectChange, ...] = ()
+    merges: tuple[Merge, ...] = ()
+    identities: tuple[tuple[IdentityKey, str], ...] = ()
+    records: tuple[KnownRecord, ...] = ()
+    events: tuple[NewEvent, ...] = ()
+    decisions: tuple[NewDecision, ...] = ()
+    revised: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    updates: tuple[UpdateRequest, ...] = ()
+    matched: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_anything_to_send(self) -> bool:
+        """Whether the outbox gets something."""
+        return bool(self.updates or self.notices)

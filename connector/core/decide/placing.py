@@ -1,0 +1,208 @@
+"""Places a batch: whom each event is about, what became of it, and which subjects must be folded again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from connector.core.decide.batch import (
+    Batch,
+    EventOutcome,
+    History,
+    KnownSubject,
+    NewEvent,
+    Refold,
+    TranslatedEvent,
+)
+from connector.core.decide.decisions import Source
+from connector.core.decide.identity import Resolved, resolve
+from connector.core.decide.records import Records
+from connector.core.engine import is_late
+from connector.core.event import Kind, Step
+from connector.core.outcome import Outcome
+from connector.core.state import LEAD, State
+
+ECHO_OF_SENT: Final = "what we sent, come back"
+ECHO_OF_KNOWN: Final = "seen in the stage that it is known to be in"
+
+
+@dataclass(slots=True, kw_only=True)
+class Touched:
+    """What one subject goes through in this batch.
+
+    `known`: as it is stored, None for a new one. `is_whole`: it is folded again from its stored events. `until`: the
+    local day up to which the daily rules run. `is_shown_anew`: it has records that were not told how it stands.
+    `was_lead`: it, or a subject merged into it, was a lead before.
+    """
+
+    id: str
+    known: KnownSubject | None
+    steps: list[Step] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    is_whole: bool = False
+    until: int | None = None
+    is_shown_anew: bool = False
+    was_lead: bool = False
+    delivery: str | None = None
+    first_event: TranslatedEvent | None = None
+    losers: tuple[str, ...] = ()
+
+    @property
+    def prior(self) -> State | None:
+        """The state before."""
+        return self.known.state if self.known else None
+
+    def add(self, event: TranslatedEvent, steps: Sequence[Step]) -> None:
+        """An event of the batch, with the steps that count."""
+        if self.first_event is None or event.event.at < self.first_event.event.at:
+            self.first_event = event
+        self.delivery = event.delivery or self.delivery
+        self.steps += steps
+        self._note(steps, event.delivery, event.version)
+
+    def add_history(self, history: History) -> None:
+        """The stored events."""
+        for stored in history.events:
+            self.steps += stored.steps
+            self._note(stored.steps, stored.delivery, stored.version)
+        if self.delivery is None:
+            deliveries = (stored.delivery for stored in reversed(history.events) if stored.delivery)
+            self.delivery = next(deliveries, None)
+
+    def _note(self, steps: Sequence[Step], delivery: str | None, version: int | None) -> None:
+        for step in steps:
+            self.sources[step.id] = Source(delivery, version, step.order[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A batch whose events have found their subjects. `histories_of`: the subjects whose history is to be loaded."""
+
+    batch: Batch
+    outcomes: tuple[EventOutcome, ...]
+    events: tuple[NewEvent, ...]
+    resolved: Resolved
+    records: Records
+    touched: Mapping[str, Touched]
+
+    @property
+    def histories_of(self) -> frozenset[str]:
+        """Subjects that are folded again, and those that are merged into them."""
+        whole = [subject for subject in self.touched.values() if subject.is_whole and subject.known is not None]
+        return frozenset(of for subject in whole for of in (subject.id, *subject.losers))
+
+
+def place(batch: Batch) -> Placed:
+    """Find the subject and the outcome of every event, and which subjects must be folded again."""
+    outcomes, fresh = _fresh(batch)
+    names = [event.identities for event in fresh.values()]
+    resolved = resolve(names, batch.identities, batch.apart, batch.new_ids)
+    records = Records(batch)
+    events: list[NewEvent] = []
+    for (number, event), subject in zip(fresh.items(), resolved.subjects, strict=True):
+        placed = _placed(event, subject, records)
+        events.append(placed)
+        reason = placed.reason if placed.outcome is Outcome.HELD else None
+        outcomes[number] = EventOutcome(delivery=event.delivery, outcome=placed.outcome, reason=reason)
+        records.note(event, subject)
+    return Placed(
+        batch=batch,
+        outcomes=tuple(outcomes[number] for number in range(len(batch.events))),
+        events=tuple(events),
+        resolved=resolved,
+        records=records,
+        touched=_touched(batch, events, resolved, records),
+    )
+
+
+def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedEvent]]:
+    """By their place in the batch: the outcomes of events that are there already, and the others, each once.
+
+    One that the same delivery brought before, in a try that was not finished, is as it was then.
+    """
+    outcomes: dict[int, EventOutcome] = {}
+    fresh: dict[int, TranslatedEvent] = {}
+    seen: set[tuple[str, str]] = set()
+    for number, event in enumerate(batch.events):
+        mark = (event.connection, event.event.key)
+        known = batch.known_events.get(mark)
+        if known is None and mark not in seen:
+            fresh[number] = event
+        elif known and mark not in seen and event.delivery is not None and known.delivery == event.delivery:
+            outcomes[number] = EventOutcome(delivery=event.delivery, outcome=known.outcome, reason=known.reason)
+        else:
+            outcomes[number] = EventOutcome(delivery=event.delivery, outcome=Outcome.DUPLICATE)
+        seen.add(mark)
+    return outcomes, fresh
+
+
+def _placed(event: TranslatedEvent, subject: str, records: Records) -> NewEvent:
+    """The event with its outcome, by what is known of its record before it."""
+    if records.is_echo(event):
+        reason = ECHO_OF_KNOWN if event.event.is_seen else ECHO_OF_SENT
+        return NewEvent(event=event, subject=subject, outcome=Outcome.ECHO, reason=reason)
+    if event.unmapped is not None:
+        return NewEvent(event=event, subject=subject, outcome=Outcome.HELD, reason=event.unmapped)
+    if not event.steps:
+        is_end = event.event.kind is Kind.DELETED
+        return NewEvent(event=event, subject=subject, outcome=Outcome.APPLIED if is_end else Outcome.IGNORED)
+    outcome = Outcome.STALE if records.is_stale(event) else Outcome.APPLIED
+    return NewEvent(event=event, subject=subject, outcome=outcome, steps=event.steps)
+
+
+def _touched(batch: Batch, events: Sequence[NewEvent], resolved: Resolved, records: Records) -> dict[str, Touched]:
+    """The subjects that something happens to, and what."""
+    context = batch.context
+    touched: dict[str, Touched] = {}
+    for placed in events:
+        if placed.subject not in touched:
+            touched[placed.subject] = _found(batch, placed.subject, resolved)
+        touched[placed.subject].add(placed.event, placed.steps)
+    for subject in touched.values():
+        if context.is_silent:
+            subject.until = context.today
+        prior = subject.prior
+        if prior is not None and not subject.is_whole:
+            subject.is_whole = any(is_late(prior, step, context.ruleset) for step in subject.steps)
+    for key in records.linked:
+        touched[records.all()[key].subject].is_shown_anew = True
+    for refold in batch.refolds:
+        known = batch.subjects.get(refold.subject)
+        if known is None or known.merged_into is not None:
+            continue
+        if refold.is_whole or _is_due(known, refold):
+            touched[refold.subject] = _refolded(known, refold)
+    return touched
+
+
+def _found(batch: Batch, subject: str, resolved: Resolved) -> Touched:
+    """A subject that events are about, with what those that are merged into it bring along."""
+    losers = tuple(sorted(loser for loser, survivor in resolved.merged.items() if survivor == subject))
+    known = batch.subjects.get(subject)
+    states = [state for of in (subject, *losers) if of in batch.subjects and (state := batch.subjects[of].state)]
+    lost = [state.last_run for state in states[1:]] if losers else []
+    return Touched(
+        id=subject,
+        known=known,
+        is_whole=bool(losers),
+        until=max(lost, default=None),
+        is_shown_anew=bool(losers),
+        was_lead=any(state.kind == LEAD for state in states),
+        losers=losers,
+    )
+
+
+def _is_due(known: KnownSubject, refold: Refold) -> bool:
+    return known.due is not None and refold.until is not None and known.due <= refold.until
+
+
+def _refolded(known: KnownSubject, refold: Refold) -> Touched:
+    return Touched(
+        id=known.id,
+        known=known,
+        is_whole=refold.is_whole,
+        until=refold.until,
+        is_shown_anew=refold.is_shown_anew,
+        was_lead=known.state is not None and known.state.kind == LEAD,
+    )

@@ -1,0 +1,265 @@
+"""What the pipeline loads for a batch, and writes after it was decided: typed, and for the whole batch at once.
+
+Every function is one statement, however many events and subjects the batch has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from connector.core.decide.batch import (
+    History,
+    IdentityKey,
+    KnownEvent,
+    KnownRecord,
+    KnownSubject,
+    RecordKey,
+    SentValue,
+    StandingDecision,
+    StoredSteps,
+)
+from connector.core.decide.decisions import stored_says
+from connector.core.event import Kind
+from connector.core.outcome import COUNTED, Outcome
+from connector.core.state import State
+from connector.store.event_json import step_from_json
+from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
+from connector.store.tables import (
+    apart,
+    decisions,
+    echoes,
+    events,
+    identities,
+    merges,
+    outbox,
+    records,
+    subjects,
+)
+
+_SUBJECT_COLUMNS: Final = ("kind", "status", "since", "owner", "due", "state", "version", "merged_into")
+_RECORD_COLUMNS: Final = ("subject", "stage", "pipeline", "stage_at", "is_gone", "gone_at")
+_OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
+
+
+# What is loaded
+
+
+def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], KnownEvent]:
+    """Of each (connection, key) that is stored already, what became of it."""
+    columns = (events.c.connection, events.c.key, events.c.outcome, events.c.reason, events.c.delivery)
+    query = select(*columns).where(among(connection, (events.c.connection, events.c.key), keys))
+    return {
+        (name, key): KnownEvent(outcome=_OUTCOMES[outcome], reason=reason, delivery=delivery)
+        for name, key, outcome, reason, delivery in connection.execute(query)
+    }
+
+
+def subjects_by_identity(connection: Connection, keys: Collection[IdentityKey]) -> dict[IdentityKey, str]:
+    """The id of the subject of each identity that has one."""
+    columns = (identities.c.kind, identities.c.value, identities.c.subject)
+    query = select(*columns).where(among(connection, (identities.c.kind, identities.c.value), keys))
+    return {IdentityKey(kind, value): subject for kind, value, subject in connection.execute(query)}
+
+
+def lock_subjects(connection: Connection, ids: Collection[str]) -> dict[str, KnownSubject]:
+    """Subjects by id, locked for this transaction in the order of their ids."""
+    names = ("id", "version", "created_at", "due", "merged_into", "state")
+    columns = [subjects.c[name] for name in names]
+    query = select(*columns).where(among(connection, [subjects.c.id], ids)).order_by(subjects.c.id).with_for_update()
+    return {
+        subject: KnownSubject(
+            id=subject,
+            version=version,
+            created_at=created_at,
+            due=due,
+            merged_into=merged_into,
+            state=None if state is None else State.from_json(state),
+        )
+        for subject, version, created_at, due, merged_into, state in connection.execute(query)
+    }
+
+
+def names_of(connection: Connection, ids: Collection[str]) -> dict[str, tuple[IdentityKey, ...]]:
+    """Per subject its identities."""
+    found: dict[str, list[IdentityKey]] = {}
+    columns = (identities.c.subject, identities.c.kind, identities.c.value)
+    query = select(*columns).where(among(connection, [identities.c.subject], ids))
+    for subject, kind, value in connection.execute(query):
+        found.setdefault(subject, []).append(IdentityKey(kind, value))
+    return {subject: tuple(keys) for subject, keys in found.items()}
+
+
+def apart_pairs(connection: Connection, ids: Collection[str]) -> frozenset[frozenset[str]]:
+    """Which of these subjects are not to be joined, pair by pair."""
+    query = select(apart.c.one, apart.c.other).where(among(connection, [apart.c.one], ids))
+    return frozenset(frozenset((one, other)) for one, other in connection.execute(query) if other in ids)
+
+
+_RECORD: Final = (
+    records.c.id,
+    records.c.connection,
+    records.c.object,
+    records.c.external_id,
+    records.c.subject,
+    records.c.stage,
+    records.c.pipeline,
+    records.c.stage_at,
+    records.c.is_gone,
+    records.c.gone_at,
+)
+
+
+def records_by_key(connection: Connection, keys: Collection[RecordKey]) -> dict[RecordKey, KnownRecord]:
+    """Records by their connection, object and id."""
+    columns = (records.c.connection, records.c.object, records.c.external_id)
+    return _records(connection, select(*_RECORD).where(among(connection, columns, keys)))
+
+
+def records_of(connection: Connection, ids: Collection[str]) -> dict[RecordKey, KnownRecord]:
+    """The records of subjects, deleted ones included."""
+    return _records(connection, select(*_RECORD).where(among(connection, [records.c.subject], ids)))
+
+
+def _records(connection: Connection, query: Any) -> dict[RecordKey, KnownRecord]:
+    found: dict[RecordKey, KnownRecord] = {}
+    for of, name, kind, external, subject, stage, pipeline, stage_at, is_gone, gone_at in connection.execute(query):
+        key = RecordKey(name, kind, external)
+        found[key] = KnownRecord(
+            id=of,
+            key=key,
+            subject=subject,
+            stage=stage,
+            pipeline=pipeline,
+            stage_at=stage_at,
+            is_gone=is_gone,
+            gone_at=gone_at,
+        )
+    return found
+
+
+def sent_values(
+    connection: Connection, record_ids: Collection[str], since: datetime
+) -> dict[str, tuple[SentValue, ...]]:
+    """The entries of the echo ledger by record, of what was sent at or after an instant, oldest first."""
+    found: dict[str, list[SentValue]] = {}
+    query = (
+        select(echoes)
+        .where(among(connection, [echoes.c.record], record_ids), echoes.c.at >= since)
+        .order_by(echoes.c.at, echoes.c.id)
+    )
+    for row in fetch(connection, query):
+        found.setdefault(row["record"], []).append(SentValue(**row))
+    return {record: tuple(entries) for record, entries in found.items()}
+
+
+def last_facts(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, datetime]:
+    """The time of the newest event of each record of these subjects, after an instant, that is no deletion."""
+    columns = (events.c.connection, events.c.said, events.c.at)
+    query = select(*columns).where(
+        among(connection, [events.c.subject], ids), events.c.at > since, events.c.kind != Kind.DELETED.value
+    )
+    found: dict[RecordKey, datetime] = {}
+    for name, said, at in connection.execute(query):
+        if record := said.get("record"):
+            key = RecordKey(name, record[0], record[1])
+            found[key] = max(at, found.get(key, at))
+    return found
+
+
+def histories(connection: Connection, ids: Collection[str]) -> dict[str, History]:
+    """Per subject its events that count, in order of time, and its decisions that stand: two statements."""
+    stored: dict[str, list[StoredSteps]] = {subject: [] for subject in ids}
+    columns = (events.c.subject, events.c.steps, events.c.delivery, events.c.mapping_version)
+    counts = events.c.outcome.in_(sorted(COUNTED))
+    query = select(*columns).where(among(connection, [events.c.subject], ids), counts).order_by(events.c.at)
+    for subject, steps, delivery, version in connection.execute(query):
+        made = tuple(map(step_from_json, steps))
+        stored[subject].append(StoredSteps(steps=made, delivery=delivery, version=version))
+    standing: dict[str, list[StandingDecision]] = {subject: [] for subject in ids}
+    of_subjects = among(connection, [decisions.c.subject], ids)
+    stands = select(decisions).where(of_subjects, decisions.c.revised_at.is_(None))
+    for row in fetch(connection, stands.order_by(decisions.c.at, decisions.c.place)):
+        standing[row["subject"]].append(_standing(row))
+    return {subject: History(events=tuple(stored[subject]), decisions=tuple(standing[subject])) for subject in ids}
+
+
+def _standing(row: Row) -> StandingDecision:
+    return StandingDecision(
+        id=row["id"],
+        says=stored_says(row),
+        at=row["at"],
+        rule=row["rule"],
+        notify=tuple(row["notify"]),
+        mail=row["mail"],
+    )
+
+
+# What is written: rows of the tables
+
+
+def save_subjects(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert new subjects and overwrite known ones."""
+    upsert(connection, subjects, rows, ("id",), _SUBJECT_COLUMNS)
+
+
+def merge(connection: Connection, merged: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Hand everything of the losers (loser → survivor) to the survivors; each event keeps its origin.
+
+    `rows`: what is written down of each merge (rows of `merges`).
+    """
+    if not merged:
+        return
+    moved = [{"lost": loser, "kept": survivor} for loser, survivor in sorted(merged.items())]
+    for table in (identities, records, events, decisions):
+        connection.execute(
+            update(table).where(table.c.subject == bindparam("lost")).values(subject=bindparam("kept")), moved
+        )
+    connection.execute(
+        update(subjects).where(subjects.c.id == bindparam("lost")).values(merged_into=bindparam("kept"), due=None),
+        moved,
+    )
+    insert_all(connection, merges, rows)
+
+
+def add_identities(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert identities. Raises `IntegrityError` when another transaction took one first: the batch is tried again."""
+    insert_all(connection, identities, rows)
+
+
+def save_records(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert new records and overwrite subject, stage and presence of known ones."""
+    upsert(connection, records, rows, ("id",), _RECORD_COLUMNS)
+
+
+def add_events(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert events. Raises `IntegrityError` when another transaction stored one first: the batch is tried again."""
+    insert_all(connection, events, rows)
+
+
+def revise_decisions(connection: Connection, ids: Collection[str], now: datetime) -> None:
+    """Mark decisions that a fold of the whole history did not make again."""
+    if ids:
+        connection.execute(update(decisions).where(among(connection, [decisions.c.id], ids)).values(revised_at=now))
+
+
+def add_decisions(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert decisions."""
+    insert_all(connection, decisions, rows)
+
+
+def add_notices(connection: Connection, rows: Sequence[Row]) -> None:
+    """Ask for mails; one that was asked for before is not asked for again."""
+    insert_new(connection, outbox, rows, "id")
+
+
+def match_sent(connection: Connection, matched: Sequence[tuple[str, str]]) -> None:
+    """Note which event (key) came back for an entry of the echo ledger (id)."""
+    if matched:
+        connection.execute(
+            update(echoes).where(echoes.c.id == bindparam("of")).values(matched=bindparam("came")),
+            [{"of": entry, "came": key} for entry, key in matched],
+        )
