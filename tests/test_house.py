@@ -23,12 +23,6 @@ FULLER: Final[Mapping[str, int]] = {}
 LONGER: Final[Mapping[str, str]] = {
     "connector/store/tables.py": "every table of the database in one place",
     "tests/mapping/wrong_mappings_by_key.py": "a table of mistakes with what is said to each",
-    "tests/adapters/amis/test_amis.py": "still to be cut by topic",
-    "tests/adapters/bitrix24/test_bitrix24.py": "still to be cut by topic",
-    "tests/adapters/hubspot/test_hubspot.py": "still to be cut by topic",
-    "tests/adapters/salesforce/test_salesforce.py": "still to be cut by topic",
-    "tests/adapters/zoho/test_zoho.py": "still to be cut by topic",
-    "tests/intake/test_intake.py": "still to be cut by topic",
 }
 """Modules that may be longer than others, with the reason."""
 ADAPTER_MODULES: Final = frozenset({"__init__", "settings", "webhook", "records", "client", "read", "push", "connect"})

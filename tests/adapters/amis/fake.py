@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import json as json_library
+from datetime import UTC, datetime
 from typing import Any
 
-from connector.adapter_kit.contract import Answer
+from adapters.amis import Amis
+from connector.adapter_kit.contract import Answer, Delivery
 from tests.adapters.support import Memory
+
+NOW = datetime(2026, 8, 12, 3, 15, 31, tzinfo=UTC)
+SINCE = datetime(2026, 8, 12, tzinfo=UTC)
+TOKEN = "amis-t0ken"
+LAN = "lan.tran@example.vn"
+AMIS = Amis(
+    client_id="app", client_secret=("s1",), webhook_token=(TOKEN,), owners=(f"{LAN}=Trần Thị Lan", "MINH@x.vn=Lê Minh")
+)
 
 URL = "https://crmconnect.misa.vn/api/v2"
 
@@ -74,3 +85,12 @@ def reply(body: Any, status: int = 200) -> Answer:
 
 def good(rows: Any) -> Answer:
     return reply({"success": True, "code": 0, "data": rows})
+
+
+def webhook(body: Any, **headers: str) -> Delivery:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Delivery(method="POST", query=(("token", TOKEN),), headers=headers, body=content, received_at=NOW)
+
+
+def notice(word: str | None, **data: Any) -> Delivery:
+    return webhook({"event_type": word, "data": data})

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json as json_library
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
-from connector.adapter_kit.contract import Answer
+from adapters.bitrix24 import Bitrix24
+from connector.adapter_kit.contract import Answer, Delivery, Update
 from connector.adapter_kit.payload import read_pairs
 from connector.core.errors import CrmUnavailable
+from connector.core.event import Event
+from tests.adapters.builders import update_of, whole
 from tests.adapters.support import Memory
+
+NOW = datetime(2026, 3, 26, 8, 16, 5, 250_000, tzinfo=UTC)
+TOKEN, OLDER, ROBOT, MEMBER = "k4w8zq1n6t0x5p2v", "u2e6g9s3k8d1q7w4", "r0b0tr0b0t", "7f3c9a51d20e4b6c"
+MAREK = {"ID": "14", "ACTIVE": True, "NAME": "Marek", "LAST_NAME": "Dvorak", "EMAIL": "Marek.Dvorak@example.com"}
+LINH = {"ID": "11", "ACTIVE": True, "NAME": "Linh", "LAST_NAME": "Nguyen", "EMAIL": "linh.nguyen@example.com"}
 
 URL = "https://example-company.bitrix24.com/rest/1/s3cr3ts3cr3t/"
 TIMES = {
@@ -149,3 +158,44 @@ class FakePortal(Memory):
 def reply(body: Any, status: int = 200, **headers: str) -> Answer:
     """An answer with a JSON body."""
     return Answer(status=status, headers=headers, body=json_library.dumps(body).encode())
+
+
+BITRIX = Bitrix24(webhook_url=(URL,), application_tokens=(TOKEN, OLDER), robot_token=(ROBOT,), contacts="all")
+
+
+def delivery(query: dict[str, str] | None = None, **form: Any) -> Delivery:
+    pairs = {name.replace("__", "[", 1).replace("__", "][") + "]" * ("__" in name): it for name, it in form.items()}
+    return Delivery(
+        method="POST",
+        query=tuple((query or {}).items()),
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        body=urlencode(pairs).encode(),
+        received_at=NOW,
+    )
+
+
+def event(word: str, number: object = 1907, token: str = TOKEN, **form: Any) -> Delivery:
+    form |= {"auth__member_id": MEMBER, "auth__application_token": token}
+    return delivery(event=word, data__FIELDS__ID=number, ts="1774512963", **form)
+
+
+def robot(document: str = "LEAD_1907", **query: str) -> Delivery:
+    return delivery(
+        {"token": ROBOT, **query},
+        document_id__0="crm",
+        document_id__1="CCrmDocumentLead",
+        document_id__2=document,
+        auth__member_id=MEMBER,
+    )
+
+
+def read(adapter: Bitrix24, one: Delivery, portal: FakePortal) -> list[Event]:
+    return whole(adapter, one, portal)
+
+
+def update(name: str = "lead:1907", owner: str | None = None, **fields: Any) -> Update:
+    return update_of(name, fields, since=NOW, owner=owner, owner_field="ASSIGNED_BY_ID")
+
+
+def moved(location: str) -> Answer:
+    return Answer(status=302, headers={"LOCATION": location}, body=b"<html>Moved</html>")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from adapters.salesforce import Salesforce
+from connector.adapter_kit.contract import Delivery, PushOutcome, Update
+from connector.core.event import Event
 from connector.emulators.salesforce.crm import SalesforceCrm
 from connector.emulators.salesforce.rest import CLIENT
+from connector.emulators.salesforce.state import USERS
+from tests.adapters.builders import update_of, whole
 from tests.adapters.served import ServedApi, application
 from tests.conftest import Clock
+
+HANA, KEN, YUKI = USERS[:3]
+UNSEEN: Final = "00Q5g00000KpQrTEAV"
 
 URL = "https://acme-example.my.salesforce.com"
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -39,3 +47,26 @@ def connection(**settings: Any) -> Salesforce:
         **settings,
     }
     return Salesforce(**values)
+
+
+def json_delivery(*bodies: Any) -> Delivery:
+    body = json.dumps(bodies[0] if len(bodies) == 1 else bodies).encode()
+    return Delivery(method="POST", query=(), headers={}, body=body, received_at=NOW)
+
+
+def callout(record_id: str, record_object: str = "Lead", **more: Any) -> dict[str, Any]:
+    return {"eventId": "e1", "object": record_object, "recordId": record_id, **more}
+
+
+def read_events(org: FakeOrg, *bodies: Any, **more: Any) -> list[Event]:
+    adapter, delivery = connection(**more), json_delivery(*bodies)
+    return whole(adapter, delivery, org)
+
+
+def update_for(record_id: str, record_object: str = "Lead", *, owner: str | None = None, **fields: Any) -> Update:
+    field = "OwnerId" if owner else None
+    return update_of(f"{record_object}:{record_id}", fields, since=NOW, owner=owner, owner_field=field)
+
+
+def push_updates(org: FakeOrg, *updates: Update) -> list[tuple[PushOutcome, str | None]]:
+    return [(one.outcome, one.reason) for one in connection().push(updates, org)]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from adapters.zoho import Zoho
-from connector.emulators.zoho.crm import TOKEN, ZohoCrm
+from connector.adapter_kit.contract import Delivery
+from connector.core.event import Event
+from connector.emulators.zoho.crm import FIRST_CHANNEL, TOKEN, ZohoCrm
 from connector.emulators.zoho.rest import CLIENT
+from connector.emulators.zoho.state import USERS
+from tests.adapters.builders import whole
 from tests.adapters.served import ServedApi, application
 from tests.conftest import Clock
+
+KEIKO, REN, MIO = USERS[:3]
 
 URL = "https://www.zohoapis.jp"
 NOW = datetime(2026, 3, 4, 5, 0, 0, tzinfo=UTC)
@@ -42,3 +51,29 @@ def connection(**settings: Any) -> Zoho:
         **settings,
     }
     return Zoho(**values)
+
+
+def posted(body: bytes | Mapping[str, Any], *query: tuple[str, str], **headers: str) -> Delivery:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Delivery(method="POST", query=query, headers=headers, body=content, received_at=NOW)
+
+
+def posted_form(**values: str) -> Delivery:
+    return posted(urlencode(values).encode())
+
+
+def callback(*ids: Any, module: Any = "Leads", operation: str = "update", **more: Any) -> dict[str, Any]:
+    return {
+        "server_time": 1772600400000,
+        "module": module,
+        "ids": list(ids),
+        "operation": operation,
+        "channel_id": str(FIRST_CHANNEL),
+        "token": TOKEN,
+        **more,
+    }
+
+
+def read_events(account: FakeAccount, body: Mapping[str, Any], **more: Any) -> list[Event]:
+    adapter, delivery = connection(**more), posted(body)
+    return whole(adapter, delivery, account)

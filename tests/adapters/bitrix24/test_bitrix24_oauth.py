@@ -15,8 +15,8 @@ from connector.adapter_kit.contract import Answer, Delivery, InspectionResult, P
 from connector.core.errors import BadSignature, CrmRefused, CrmUnavailable
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.records import Refused
+from tests.adapters.bitrix24.fake import update
 from tests.adapters.bitrix24.harness import Harness, Process
-from tests.adapters.bitrix24.test_bitrix24 import update
 from tests.adapters.support import FakeApi, answer
 
 URL = "https://connector.example.com/webhooks/tokyo"
