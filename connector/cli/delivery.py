@@ -12,7 +12,7 @@ from connector.core.outcome import Outcome
 from connector.operations import deliveries as operations
 from connector.operations import outbox as outbox_operations
 
-_connection = click.option("--connection", "of", metavar="NAME", help="Only of this connection.")
+_connection = click.option("--connection", "name", metavar="NAME", help="Only of this connection.")
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
 _ENDS: Final = tuple(word for word in _OUTCOMES if word != Outcome.PENDING)
 _SENDINGS: Final = ("waiting", "done", "gone", "dead")
@@ -29,7 +29,7 @@ def delivery() -> None:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first.")
 @click.option("--all", "is_all", is_flag=True, help="All of them.")
 @json_option
-def show_all(of: str | None, outcome: str | None, limit: int, *, is_all: bool, is_json: bool) -> None:
+def show_all(name: str | None, outcome: str | None, limit: int, *, is_all: bool, is_json: bool) -> None:
     """Deliveries, newest first."""
     columns = {
         "id": "id",
@@ -41,7 +41,7 @@ def show_all(of: str | None, outcome: str | None, limit: int, *, is_all: bool, i
         "error": "error",
     }
     with opened() as runtime:
-        rows = operations.listed(runtime, of=of, outcome=outcome, most=None if is_all else limit)
+        rows = operations.listed(runtime, name=name, outcome=outcome, most=None if is_all else limit)
         print_rows(rows, is_json=is_json, columns=columns, empty="No delivery.")
 
 
@@ -60,16 +60,16 @@ def show(delivery_id: str, *, is_json: bool) -> None:
 
 @delivery.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--connection", "of", metavar="NAME", help="With --outcome: all of this connection.")
+@click.option("--connection", "name", metavar="NAME", help="With --outcome: all of this connection.")
 @click.option("--outcome", type=click.Choice(_ENDS), help="All that ended so.")
 @json_option
-def replay(ids: tuple[str, ...], of: str | None, outcome: str | None, *, is_json: bool) -> None:
+def replay(ids: tuple[str, ...], name: str | None, outcome: str | None, *, is_json: bool) -> None:
     """Process deliveries again: these, or all of a connection with an outcome. What was applied counts once."""
-    if bool(ids) == bool(of or outcome) or bool(of) != bool(outcome):
+    if bool(ids) == bool(name or outcome) or bool(name) != bool(outcome):
         message = "give ids, or --connection NAME and --outcome WORD"
         raise click.UsageError(message)
     with opened() as runtime:
-        done = operations.replay_all(runtime, of=of, outcome=outcome) if of and outcome else None
+        done = operations.replay_all(runtime, name, outcome) if name and outcome else None
         done = done or operations.replay(runtime, ids)
     if is_json:
         print_json({"replayed": done.replayed, "refused": done.refused})
@@ -87,17 +87,17 @@ def replay(ids: tuple[str, ...], of: str | None, outcome: str | None, *, is_json
 def verify(name: str, *, is_json: bool) -> None:
     """Verify a connection's quarantined deliveries again, after its secret was corrected."""
     with opened() as runtime:
-        taken = operations.verify(runtime, name)
+        accepted = operations.verify(runtime, name)
     if is_json:
-        print_json({"connection": name, "taken": taken})
+        print_json({"connection": name, "taken": accepted})
     else:
-        click.echo(f"{taken} deliveries left the quarantine and wait to be processed.")
+        click.echo(f"{accepted} deliveries left the quarantine and wait to be processed.")
 
 
 @delivery.command()
 @_connection
 @json_option
-def quarantine(of: str | None, *, is_json: bool) -> None:
+def quarantine(name: str | None, *, is_json: bool) -> None:
     """Deliveries that could not be authenticated or read, oldest first."""
     columns = {
         "id": "id",
@@ -109,7 +109,7 @@ def quarantine(of: str | None, *, is_json: bool) -> None:
     }
     with opened() as runtime:
         print_rows(
-            operations.quarantined(runtime, of=of), is_json=is_json, columns=columns, empty="Nothing is quarantined."
+            operations.quarantined(runtime, name), is_json=is_json, columns=columns, empty="Nothing is quarantined."
         )
 
 
@@ -124,7 +124,7 @@ def outbox() -> None:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first.")
 @click.option("--all", "is_all", is_flag=True, help="All of them.")
 @json_option
-def show_outbox(of: str | None, outcome: str | None, limit: int, *, is_all: bool, is_json: bool) -> None:
+def show_outbox(name: str | None, outcome: str | None, limit: int, *, is_all: bool, is_json: bool) -> None:
     """Entries, newest first."""
     columns = {
         "id": "id",
@@ -137,7 +137,7 @@ def show_outbox(of: str | None, outcome: str | None, limit: int, *, is_all: bool
         "error": "error",
     }
     with opened() as runtime:
-        rows = outbox_operations.listed(runtime, of=of, outcome=outcome, most=None if is_all else limit)
+        rows = outbox_operations.listed(runtime, name=name, outcome=outcome, most=None if is_all else limit)
         print_rows(rows, is_json=is_json, columns=columns, empty="Nothing in the outbox.")
 
 
@@ -145,13 +145,13 @@ def show_outbox(of: str | None, outcome: str | None, limit: int, *, is_all: bool
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_connection
 @json_option
-def retry(ids: tuple[str, ...], of: str | None, *, is_json: bool) -> None:
+def retry(ids: tuple[str, ...], name: str | None, *, is_json: bool) -> None:
     """Try dead entries again: these, those of a connection, or (without either) all."""
-    if ids and of:
+    if ids and name:
         message = "give ids or --connection, not both"
         raise click.UsageError(message)
     with opened() as runtime:
-        retried = outbox_operations.retry(runtime, ids, of=of)
+        retried = outbox_operations.retry(runtime, ids, name=name)
     if is_json:
         print_json({"retried": retried})
     else:

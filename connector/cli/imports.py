@@ -81,7 +81,7 @@ def import_(  # noqa: PLR0917 - as click gives them
     if is_json:
         print_json({"connection": name, **asdict(done)})
     else:
-        click.echo(f"{name}: {_said(done, 'events') or 'the system told nothing'}")
+        click.echo(f"{name}: {_summary(done, 'events') or 'the system told nothing'}")
 
 
 def _csv(
@@ -109,7 +109,7 @@ def _csv(
         return bool(refused)
     places = ", ".join(f"{what} = {column}" for what, column in done.columns.items())
     click.echo(printable(f"Columns: {places}. The others are what the mapping's fields read; --column says more."))
-    click.echo(f"{name}: {_said(done.progress, 'rows') or 'the file has no rows'}")
+    click.echo(f"{name}: {_summary(done.progress, 'rows') or 'the file has no rows'}")
     for row, reason in done.refused:
         click.echo(printable(f"row {row}: {reason}"), err=True)
     if refused:
@@ -155,7 +155,7 @@ class Meter:
         self._is_shown = False
 
 
-def _said(done: Progress, what: str) -> str:
+def _summary(done: Progress, what: str) -> str:
     parts = [f"{done.count:,} {what}", *(f"{count:,} {outcome}" for outcome, count in done.tally.items())]
     if done.is_resumed:
         parts.append("going on with the import that was broken off")

@@ -66,15 +66,15 @@ def lay_out(root: Path, name: str) -> list[str]:
     if missing := [path for path, file in lists.items() if not file.is_file()]:
         message = f"{root} is no checkout of the connector: {', '.join(missing)} is missing; run this in one"
         raise WrongSetting(message)
-    made = {_named(path, name): _template(template, name) for template, path in FILES.items()}
-    if there := [path for path in made if (root / path).exists()]:
+    new_files = {_named(path, name): _template(template, name) for template, path in FILES.items()}
+    if there := [path for path in new_files if (root / path).exists()]:
         message = f"{', '.join(there)} is there already; choose another name, or remove it"
         raise WrongSetting(message)
     edited = {path: _EDITS[path](file.read_text("utf-8"), name) for path, file in lists.items()}
-    for path, text in {**made, **edited}.items():
+    for path, text in {**new_files, **edited}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, "utf-8")
-    return [*made, *edited]
+    return [*new_files, *edited]
 
 
 def _template(file: str, name: str) -> str:
@@ -96,7 +96,7 @@ def _in_adapters(text: str, name: str) -> str:
         message = f"{_ADAPTERS} has no list of adapters in the known form; put the class in by hand"
         raise WrongSetting(message)
     classes = sorted({*re.findall(r"\w+", found[1]), name.capitalize()})
-    listed = "".join(f"        {of},\n" for of in classes)
+    listed = "".join(f"        {known},\n" for known in classes)
     return joined.replace(found[0], f"{{\n    adapter.NAME: adapter\n    for adapter in (\n{listed}    )\n}}")
 
 

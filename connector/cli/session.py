@@ -53,15 +53,15 @@ def explained(config: Config) -> Iterator[None]:
     try:
         yield
     except (OperationalError, ProgrammingError) as error:
-        said = _said(error)
-        is_unprepared = isinstance(error, ProgrammingError) or any(words in said for words in _NO_TABLES)
+        problem = _first_line(error)
+        is_unprepared = isinstance(error, ProgrammingError) or any(words in problem for words in _NO_TABLES)
         if is_unprepared:
-            message = f"the database {mask(config.database_url)} has not the present tables ({said}); {_MIGRATE}"
+            message = f"the database {mask(config.database_url)} has not the present tables ({problem}); {_MIGRATE}"
         else:
-            message = f"the database {mask(config.database_url)} cannot be used: {said}; check DATABASE_URL"
+            message = f"the database {mask(config.database_url)} cannot be used: {problem}; check DATABASE_URL"
         raise NoDatabase(message) from error
 
 
-def _said(error: DBAPIError) -> str:
-    """The first line of what the database itself said, without what is secret in it."""
+def _first_line(error: DBAPIError) -> str:
+    """The first line of what the database itself says, without what is secret in it."""
     return mask(next(iter(str(error.orig).strip().splitlines()), type(error).__name__))

@@ -67,7 +67,7 @@ def show(who: str, *, is_json: bool) -> None:
 def set_status(who: str, status: str, *, is_json: bool) -> None:
     """Set the status (a code, label or alias), as a person does."""
     with opened() as runtime:
-        _tell(operations.set_status(runtime, who, status, actor=actor()), is_json=is_json)
+        _print_line(operations.set_status(runtime, who, status, actor=actor()), is_json=is_json)
 
 
 @subject.command("set-owner")
@@ -78,7 +78,7 @@ def set_owner(who: str, owner: str, *, is_json: bool) -> None:
     """Set the person in charge, by e-mail, or nobody."""
     email = None if owner.casefold() == "none" else owner
     with opened() as runtime:
-        _tell(operations.set_owner(runtime, who, email, actor=actor()), is_json=is_json)
+        _print_line(operations.set_owner(runtime, who, email, actor=actor()), is_json=is_json)
 
 
 @subject.command()
@@ -89,7 +89,7 @@ def set_owner(who: str, owner: str, *, is_json: bool) -> None:
 def tag(who: str, what: str, tag: str, *, is_json: bool) -> None:
     """Add or remove a tag."""
     with opened() as runtime:
-        _tell(operations.tag(runtime, who, tag, is_removed=what == "remove", actor=actor()), is_json=is_json)
+        _print_line(operations.tag(runtime, who, tag, is_removed=what == "remove", actor=actor()), is_json=is_json)
 
 
 @subject.command()
@@ -143,7 +143,7 @@ def run(who: str, rule: str, *, is_json: bool) -> None:
         found = explain.run(runtime, who, rule, actor=actor())
     if not is_json:
         click.echo(printable(found["ran"]["sentence"]))
-    _tell(found, is_json=is_json)
+    _print_line(found, is_json=is_json)
 
 
 @subject.command("merges")
@@ -195,7 +195,7 @@ def _named(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield {**row, "known_as": [one["value"] for one in row["identities"]]}
 
 
-def _tell(found: dict[str, Any], *, is_json: bool) -> None:
+def _print_line(found: dict[str, Any], *, is_json: bool) -> None:
     if is_json:
         print_json(found)
         return

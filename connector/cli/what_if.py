@@ -33,7 +33,7 @@ _DATE: Final = click.DateTime(["%Y-%m-%d"])
 
 @click.command("what-if")
 @click.argument("draft", metavar="[DRAFT.yaml]", required=False, type=click.Path(path_type=Path))
-@click.option("--connection", "of", metavar="NAME", help="Whose mapping the draft would be.")
+@click.option("--connection", "name", metavar="NAME", help="Whose mapping the draft would be.")
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file of rule settings other than now.")
 @click.option("--template", type=click.Choice(tuple(TEMPLATES)), help="The template to upgrade to.")
 @click.option("--in-progress", metavar="STATUS", help="What in_progress of ver.1.0 becomes; without it: pending.")
@@ -42,7 +42,7 @@ _DATE: Final = click.DateTime(["%Y-%m-%d"])
 def what_if(
     draft: Path | None,
     *,
-    of: str | None,
+    name: str | None,
     settings: Path | None,
     template: str | None,
     in_progress: str | None,
@@ -56,7 +56,7 @@ def what_if(
     shown: list[Difference] = []
     with opened() as runtime:
         request = WhatIfRequest(
-            mappings=_drafts(runtime, of, draft),
+            mappings=_drafts(runtime, name, draft),
             settings=None if settings is None else raw_settings(_content(settings)),
             template=template,
             in_progress=in_progress,

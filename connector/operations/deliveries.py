@@ -32,13 +32,16 @@ class Replayed:
 
 
 def listed(
-    runtime: Runtime, *, of: str | None = None, outcome: str | None = None, most: int | None = None, page: int = PAGE
+    runtime: Runtime, *, name: str | None = None, outcome: str | None = None, most: int | None = None, page: int = PAGE
 ) -> Iterator[dict[str, Any]]:
-    """Deliveries without their bodies, newest first, read page by page; `most`: how many (None: all)."""
-    if of is not None:
-        find(runtime, of)
+    """Deliveries without their bodies, newest first, read page by page; `most`: how many (None: all).
+
+    `name`: only those of that connection. Raises `NotFound` where there is none.
+    """
+    if name is not None:
+        find(runtime, name)
     rows = runtime.database.pages(
-        lambda connection, after, limit: queries.listed(connection, of=of, outcome=outcome, after=after, limit=limit),
+        lambda connection, after, limit: queries.listed(connection, of=name, outcome=outcome, after=after, limit=limit),
         id_of=itemgetter("id"),
         size=page,
         most=most,
@@ -83,17 +86,17 @@ def replay(runtime: Runtime, ids: Sequence[str]) -> Replayed:
     )
 
 
-def replay_all(runtime: Runtime, *, of: str, outcome: str) -> Replayed:
+def replay_all(runtime: Runtime, name: str, outcome: str) -> Replayed:
     """Replay every delivery of a connection that ended in an outcome. Raises `NotFound`."""
-    return replay(runtime, [row["id"] for row in listed(runtime, of=of, outcome=outcome)])
+    return replay(runtime, [row["id"] for row in listed(runtime, name=name, outcome=outcome)])
 
 
-def quarantined(runtime: Runtime, *, of: str | None = None) -> Iterator[dict[str, Any]]:
+def quarantined(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:
     """Quarantined deliveries, oldest first: when, why, how large, and whether they can be verified again."""
-    if of is not None:
-        find(runtime, of)
+    if name is not None:
+        find(runtime, name)
     with runtime.database.read() as connection:
-        rows: list[Row] = queries.quarantined(connection, of)
+        rows: list[Row] = queries.quarantined(connection, name)
     for row in rows:
         shown = {key: row[key] for key in ("id", "connection", "received_at", "reason", "error", "size")}
         yield {**shown, "is_kept": bool(row["sealed"])}
@@ -103,10 +106,10 @@ def verify(runtime: Runtime, name: str) -> int:
     """Take the quarantined deliveries of a connection that verify now; how many. Raises `NotFound` and `Paused`."""
     find(runtime, name)
     runtime.connections.forget()
-    taken = build_intake(runtime).verify_again(name, runtime.database, runtime.clock())
-    if taken:
+    accepted = build_intake(runtime).verify_again(name, runtime.database, runtime.clock())
+    if accepted:
         wake(runtime)
-    return taken
+    return accepted
 
 
 def wake(runtime: Runtime) -> None:

@@ -20,13 +20,16 @@ _ENTRY: Final = (
 
 
 def listed(
-    runtime: Runtime, *, of: str | None = None, outcome: str | None = None, most: int | None = None, page: int = PAGE
+    runtime: Runtime, *, name: str | None = None, outcome: str | None = None, most: int | None = None, page: int = PAGE
 ) -> Iterator[dict[str, Any]]:
-    """Entries of the outbox, newest first, read page by page; `most`: how many (None: all). Raises `NotFound`."""
-    if of is not None:
-        find(runtime, of)
+    """Entries of the outbox, newest first, read page by page; `most`: how many (None: all).
+
+    `name`: only those of that connection. Raises `NotFound` where there is none.
+    """
+    if name is not None:
+        find(runtime, name)
     rows = runtime.database.pages(
-        lambda connection, after, limit: outbox.listed(connection, of=of, outcome=outcome, after=after, limit=limit),
+        lambda connection, after, limit: outbox.listed(connection, of=name, outcome=outcome, after=after, limit=limit),
         id_of=attrgetter("id"),
         size=page,
         most=most,
@@ -35,15 +38,15 @@ def listed(
         yield {key: getattr(row, key) for key in _ENTRY}
 
 
-def retry(runtime: Runtime, ids: Sequence[str] = (), *, of: str | None = None) -> list[str]:
+def retry(runtime: Runtime, ids: Sequence[str] = (), *, name: str | None = None) -> list[str]:
     """Let dead entries wait again: those of these ids, of a connection, or all; their ids. Raises `NotFound`."""
-    if of is not None:
-        find(runtime, of)
-    wanted = [one.strip().upper() for one in ids]
+    if name is not None:
+        find(runtime, name)
+    wanted = [text.strip().upper() for text in ids]
     retried: list[str] = []
     for part in chunks(wanted) if wanted else (None,):
         with runtime.database.write() as connection:
-            retried += outbox.retry(connection, runtime.clock(), part, of)
+            retried += outbox.retry(connection, runtime.clock(), part, name)
     if missing := set(wanted) - set(retried):
         message = f"not among the dead: {', '.join(sorted(missing))}; `connector outbox list --outcome dead` shows them"
         raise NotFound(message)

@@ -19,7 +19,7 @@ from connector.core.state import State
 from connector.runtime.parts import Runtime
 from connector.store import histories, subjects
 from connector.store.histories import Standing
-from connector.what_if.report import Cancelled, Counts
+from connector.what_if.report import Cancelled, Counts, table, table_rows
 
 PAGE: Final = 500
 LONGEST: Final = 3660
@@ -92,10 +92,10 @@ class Forecast:
         return {
             "until": self.until.isoformat(),
             "subjects": self.subjects,
-            "moves": _rows(self.moves, ("day", "rule", "from", "to")),
+            "moves": table_rows(self.moves, ("day", "rule", "from", "to"), "subjects"),
             "mails": self.mails,
-            "notices": _rows(self.notices, ("day", "rule", "notice", "to")),
-            "unsent": _rows(self.unsent, ("day", "rule", "reason")),
+            "notices": table_rows(self.notices, ("day", "rule", "notice", "to"), "subjects"),
+            "unsent": table_rows(self.unsent, ("day", "rule", "reason"), "subjects"),
         }
 
 
@@ -156,12 +156,5 @@ def _expected(
 
 
 def _forecast(counts: Counts, until: int) -> Forecast:
-    tables = {
-        word: {key[1:]: count for key, count in sorted(counts.items()) if key[0] == word}
-        for word in ("moves", "notices", "unsent")
-    }
+    tables = {word: table(counts, word) for word in ("moves", "notices", "unsent")}
     return Forecast(until=date.fromordinal(until), subjects=counts["subjects",], **tables)
-
-
-def _rows(table: Mapping[tuple[str, ...], int], names: Sequence[str]) -> list[dict[str, Any]]:
-    return [{**dict(zip(names, key, strict=True)), "subjects": count} for key, count in table.items()]

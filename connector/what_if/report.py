@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -89,8 +89,8 @@ class Difference:
             "from": self.before["status"],
             "to": self.after["status"],
             "changed": {name: {"from": self.before[name], "to": self.after[name]} for name in self.changed},
-            "undone": [_decision(decision) for decision in self.undone],
-            "made": [_decision(decision) for decision in self.made],
+            "undone": [_explained(decision) for decision in self.undone],
+            "made": [_explained(decision) for decision in self.made],
             "mails": [{"rule": rule, "to": recipient} for rule, recipient in self.mails],
             "pushes": [
                 {"connection": push.connection, "object": push.object, "id": push.record, "wrong": push.wrong}
@@ -136,21 +136,21 @@ class WhatIf:
     @classmethod
     def of(cls, counts: Counts) -> WhatIf:
         """The sums as they were counted."""
-        tables = {word: _table(counts, word) for word in ("moved", "mails", "pushes", "held", "untaken")}
+        tables = {word: table(counts, word) for word in ("moved", "mails", "pushes", "held", "untaken")}
         return cls(
             subjects=counts["subjects",],
             differing=counts["differing",],
             drifted=counts["drifted",],
-            moved={(before, after): count for (before, after), count in tables["moved"]},
-            mails=_sum(tables["mails"]),
-            pushes=_sum(tables["pushes"]),
+            moved={(before, after): count for (before, after), count in tables["moved"].items()},
+            mails=sum(tables["mails"].values()),
+            pushes=sum(tables["pushes"].values()),
             released=counts["released",],
-            newly_held=_sum(tables["held"]),
-            untaken=_sum(tables["untaken"]),
-            mails_by={rule: count for (rule,), count in tables["mails"]},
-            pushes_by={name: count for (name,), count in tables["pushes"]},
-            held_by={(name, reason): count for (name, reason), count in tables["held"]},
-            untaken_by={(name, of, reason): count for (name, of, reason), count in tables["untaken"]},
+            newly_held=sum(tables["held"].values()),
+            untaken=sum(tables["untaken"].values()),
+            mails_by={rule: count for (rule,), count in tables["mails"].items()},
+            pushes_by={name: count for (name,), count in tables["pushes"].items()},
+            held_by={(name, reason): count for (name, reason), count in tables["held"].items()},
+            untaken_by={(name, kind, reason): count for (name, kind, reason), count in tables["untaken"].items()},
         )
 
     @property
@@ -175,8 +175,8 @@ class WhatIf:
             "mails": {"count": self.mails, "by_rule": dict(self.mails_by)},
             "pushes": {"count": self.pushes, "by_connection": dict(self.pushes_by)},
             "released": self.released,
-            "newly_held": {"count": self.newly_held, "by": _rows(self.held_by, ("connection", "reason"))},
-            "untaken": {"count": self.untaken, "by": _rows(self.untaken_by, ("connection", "object", "reason"))},
+            "newly_held": {"count": self.newly_held, "by": table_rows(self.held_by, ("connection", "reason"))},
+            "untaken": {"count": self.untaken, "by": table_rows(self.untaken_by, ("connection", "object", "reason"))},
         }
 
     def _matrix(self) -> list[tuple[tuple[str, str], int]]:
@@ -189,7 +189,7 @@ def decisions_apart(before: Sequence[Decision], after: Sequence[Decision]) -> tu
     return _without(before[same:], after[same:]), _without(after[same:], before[same:])
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def decision_json(decision: Decision) -> dict[str, Any]:
     """A decision as JSON values, in the words of `connector simulate`."""
     return {
         "at": decision.at.isoformat(),
@@ -199,9 +199,21 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "notify": list(decision.notify),
         "skipped": list(decision.skipped),
         "reason": decision.reason.value if decision.reason else None,
-        "step": decision.step,
-        "facts": dict(decision.facts),
     }
+
+
+def table(counts: Counts, word: str) -> dict[tuple[str, ...], int]:
+    """What was counted under a word, in order: how many, by what tells it apart."""
+    return {key[1:]: count for key, count in sorted(counts.items()) if key[0] == word}
+
+
+def table_rows(counted: Mapping[Any, int], names: Sequence[str], unit: str = "count") -> list[dict[str, Any]]:
+    """A table as JSON rows: its keys under `names`, how many under `unit`."""
+    return [{**dict(zip(names, key, strict=True)), unit: count} for key, count in counted.items()]
+
+
+def _explained(decision: Decision) -> dict[str, Any]:
+    return {**decision_json(decision), "step": decision.step, "facts": dict(decision.facts)}
 
 
 def _without(decisions: Sequence[Decision], known: Sequence[Decision]) -> list[Decision]:
@@ -216,15 +228,3 @@ def _without(decisions: Sequence[Decision], known: Sequence[Decision]) -> list[D
         else:
             found.append(one)
     return found
-
-
-def _table(counts: Counts, word: str) -> list[tuple[tuple[str, ...], int]]:
-    return sorted((key[1:], count) for key, count in counts.items() if key[0] == word)
-
-
-def _sum(table: Iterable[tuple[tuple[str, ...], int]]) -> int:
-    return sum(count for _, count in table)
-
-
-def _rows(table: Mapping[Any, int], names: Sequence[str]) -> list[dict[str, Any]]:
-    return [{**dict(zip(names, key, strict=True)), "count": count} for key, count in table.items()]

@@ -14,7 +14,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from connector.core.calendar import local_day
-from connector.core.decision import Decision
 from connector.core.engine import Ruleset, due_day, fold_all
 from connector.core.errors import OperatorError
 from connector.core.event import Step
@@ -22,6 +21,7 @@ from connector.core.rules import BASIC_2, TEMPLATES, Settings, Template
 from connector.core.state import State
 from connector.i18n.statuses import labels_in
 from connector.runtime.rule_settings import WrongRuleSettings, read_settings
+from connector.what_if.report import decision_json
 from connector.what_if.simulate_input import FIRST_YEAR, LAST_YEAR, WrongLines, read_lines
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ def _fold(
     steps: Mapping[str, list[Step]], settings: Settings, template: Template, until: date | None
 ) -> list[dict[str, Any]]:
     ruleset = Ruleset(template, settings)
-    last_at = max((step.at for own in steps.values() for step in own), default=None)
+    last_at = max((step.at for history in steps.values() for step in history), default=None)
     if last_at is None:
         return []
     last = local_day(last_at, settings.zone)
@@ -68,22 +68,9 @@ def _fold(
     ends: list[dict[str, Any]] = []
     for subject in sorted(steps):
         folded = fold_all(steps[subject], ruleset, until.toordinal() if until else last)
-        decisions += [_decided(subject, decision) for decision in folded.decisions]
+        decisions += [{"subject": subject, **decision_json(decision)} for decision in folded.decisions]
         ends.append(ended(subject, folded.state, due_day(folded.state, ruleset)))
     return decisions + ends
-
-
-def _decided(subject: str, decision: Decision) -> dict[str, Any]:
-    return {
-        "subject": subject,
-        "at": decision.at.isoformat(),
-        "rule": decision.rule,
-        "from": decision.before,
-        "to": decision.after,
-        "notify": list(decision.notify),
-        "skipped": list(decision.skipped),
-        "reason": decision.reason.value if decision.reason else None,
-    }
 
 
 def ended(subject: str, state: State, due: int | None) -> dict[str, Any]:

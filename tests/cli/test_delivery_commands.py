@@ -66,7 +66,7 @@ def test_list_reads_every_page(server: Runtime, sender: Sender) -> None:
     assert len(list(operations.listed(server, most=3, page=2))) == 3
     drain(server)
     assert len(list(outbox_operations.listed(server, page=2))) == 5
-    assert len(list(outbox_operations.listed(server, of="shop", most=4, page=2))) == 4
+    assert len(list(outbox_operations.listed(server, name="shop", most=4, page=2))) == 4
 
 
 def test_show_gives_request_events_and_decisions(cli: Cli, server: Runtime, sender: Sender) -> None:

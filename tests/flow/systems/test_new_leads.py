@@ -136,7 +136,7 @@ def test_a_pool_that_lies_is_found_out_and_the_lead_can_be_sent_by_hand(
     ((outcome, error),) = _push(runtime, clock, rounds=3)
     assert (outcome, error) == ("dead", "the lead was answered as taken and is not in the lead pool")
     pool.faults.lying = 0.0
-    retry(runtime, of="youyi")
+    retry(runtime, name="youyi")
     assert _push(runtime, clock) == [("done", None)]
     assert pool.added == 1
 
