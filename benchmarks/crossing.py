@@ -93,11 +93,12 @@ def cross() -> list[str]:
         web = stack.enter_context(Loopback(create_app(runtime.config, runtime)))
         hubspot.subscribe(f"{web.url}/webhooks/{NAME}")
         runtime.connections.all()
+        processor, pusher = build_processor(runtime), build_pusher(runtime)
         crossing.is_watching = True
         contact = hubspot.add("aiko@customer.example")
         assert hubspot.drain()
-        assert build_processor(runtime).drain(0, lambda: True).finished == 1
-        assert build_pusher(runtime).drain(lambda: True) == 1
+        assert processor.drain(0, lambda: True).finished == 1
+        assert pusher.drain(lambda: True) == 1
         crossing.is_watching = False
         assert hubspot.status_of(contact) is not None
     return list(crossing.modules)
