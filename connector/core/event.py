@@ -155,13 +155,13 @@ class FieldValue:
 class Counting:
     """The nth different `thing` that a subject's `counter` meets gives the nth of `statuses`; the last from then on.
 
-    `of` says in one word what is counted, for explanations.
+    `counted` names what is counted, for explanations.
     """
 
     counter: str
     thing: str
     statuses: tuple[str, ...]
-    of: str
+    counted: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,8 +140,8 @@ def _by_action(machine: SubjectMachine, rule: Rule, found: NearestRule) -> Neare
     overtaken_by: str | None = None
     for kind in kinds:
         days = _days(machine, rule, kind.always_has)
-        for other, taken in _before(machine, rule, kind):
-            if days is not None and (days := days.without(taken)) is None:
+        for other, its_days in _before(machine, rule, kind):
+            if days is not None and (days := days.without(its_days)) is None:
                 overtaken_by = overtaken_by or other.id
         if days is not None:
             return replace(found, action_kind=kind.name, days=days)

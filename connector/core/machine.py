@@ -281,7 +281,7 @@ def _count(counters: MutableMapping[str, tuple[str, ...]], counting: Counting) -
     if counting.thing not in seen and not is_full:
         seen = counters[counting.counter] = (*seen, counting.thing)
     nth = _ordinal(len(seen))
-    return counting.statuses[len(seen) - 1], {"nth": f"{nth} or later" if is_full else nth, "of": counting.of}
+    return counting.statuses[len(seen) - 1], {"nth": f"{nth} or later" if is_full else nth, "of": counting.counted}
 
 
 def _ordinal(number: int) -> str:

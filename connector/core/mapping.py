@@ -172,13 +172,13 @@ def _fired(event: Event, attached: list[TriggerRule]) -> tuple[Step, ...]:
     )
 
 
-def _goal(event: Event, goal: Goal, what: str, of: str, *, thing: str) -> dict[str, Any]:
+def _goal(event: Event, goal: Goal, what: str, name: str, *, thing: str) -> dict[str, Any]:
     """Where a step leads. A connection counts for itself; stages of an object with the same statuses count as one."""
     if isinstance(goal, str):
         return {"to": goal}
     connection = event.key.partition(":")[0] if ":" in event.key else ""
-    counter = ":".join((connection, what, of, *goal))
-    return {"counting": Counting(counter=counter, thing=thing, statuses=goal, of=of)}
+    counter = ":".join((connection, what, name, *goal))
+    return {"counting": Counting(counter=counter, thing=thing, statuses=goal, counted=name)}
 
 
 def _owner(event: Event, rules: MappingRules, name: str | None = None) -> tuple[Step, ...]:

@@ -51,10 +51,10 @@ class Ruleset:
 
         No bits: it is no target action. A template whose rules ask for no key page does not look at pages.
         """
-        own = BIT[action]
-        if own and page is not None and self._looks_at_pages and self.is_key_page(page):
-            return own | KEY_PAGE | BIT[Action.SITE_ACCESS]
-        return own
+        bit = BIT[action]
+        if bit and page is not None and self._looks_at_pages and self.is_key_page(page):
+            return bit | KEY_PAGE | BIT[Action.SITE_ACCESS]
+        return bit
 
     def between(self, before: str, after: str) -> tuple[str, ...]:
         """The statuses strictly between on the ladder, lowest first; upward only."""
@@ -87,9 +87,9 @@ def _by_status(rules: list[Rule]) -> dict[str, tuple[Rule, ...]]:
 
 def _windows(template: Template) -> tuple[tuple[Window, int], ...]:
     """Every window that a rule of the template asks for, with the most entries that one asks for."""
-    asked: dict[Window, int] = {}
+    sizes: dict[Window, int] = {}
     for rule in template.rules:
         for term in rule.terms:
             if isinstance(term, Seen):
-                asked[term.window] = max(asked.get(term.window, 0), term.at_least)
-    return tuple(asked.items())
+                sizes[term.window] = max(sizes.get(term.window, 0), term.at_least)
+    return tuple(sizes.items())

@@ -122,4 +122,4 @@ def read_text(path: Path) -> str:
 
 def _mistakes(found: Iterable[Found], name: str) -> tuple[Mistake, ...]:
     ordered = sorted(set(found))[:_MOST_TOLD]
-    return tuple(Mistake(name, one.line, one.column, one.message) for one in ordered)
+    return tuple(Mistake(name, place.line, place.column, place.message) for place in ordered)

@@ -51,10 +51,10 @@ def _about(field: Reading[Any]) -> Json:
 
 def _section(field: Section) -> Json:
     inner = field.schema.fields
-    needed = [name for name, one in inner.items() if one.metadata["needed"]]
+    needed = [name for name, key in inner.items() if key.metadata["needed"]]
     return {
         "type": "object",
-        "properties": {name: _schema_of(one) for name, one in inner.items()},
+        "properties": {name: _schema_of(key) for name, key in inner.items()},
         "additionalProperties": False,
         **({"required": needed} if needed else {}),
     }

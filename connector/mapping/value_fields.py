@@ -53,10 +53,8 @@ class Speller:
 
     def status(self, word: str) -> tuple[str | None, str | None]:
         """The code of a code, label or alias, and the nearest code where it is none."""
-        if len(word) > LONGEST:
-            return None, None
         code = self._finder.code_of(word)
-        if code is not None or not self._left:
+        if code is not None or not self._left or len(word) > LONGEST:
             return code, None
         self._left -= 1
         return None, self._finder.nearest_to(word)

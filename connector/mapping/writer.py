@@ -37,11 +37,11 @@ def write_mapping(rules: MappingRules) -> str:
         "backward": rules.backward.value,
         "unmapped": rules.unmapped.value,
         "stages": {name: _stages(pipelines) for name, pipelines in rules.stages.items()},
-        "triggers": [_trigger(one) for one in rules.triggers],
+        "triggers": [_trigger(rule) for rule in rules.triggers],
         "actions": rules.actions,
-        "fields": {one.name: _field(one) for one in rules.fields},
+        "fields": {rule.name: _field(rule) for rule in rules.fields},
         "owner": None if rules.owner is None else _owner(rules.owner),
-        "push": {name: _push(one) for name, one in rules.push.items()},
+        "push": {name: _push(rule) for name, rule in rules.push.items()},
     }
     lines = [line for key, value in content.items() if value for line in _entry(key, value, "")]
     return "\n".join(lines) + "\n"
@@ -51,30 +51,30 @@ def _stages(pipelines: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     return pipelines[""] if list(pipelines) == [""] else pipelines
 
 
-def _trigger(one: TriggerRule) -> dict[str, Any]:
-    when = {} if one.when is None else {"when": _expression(one.when).text}
-    reopen = {"reopen": True} if one.may_reopen else {}
-    return {"id": one.id, _ON: one.on, **when, "jump_to": one.jump_to, **reopen}
+def _trigger(rule: TriggerRule) -> dict[str, Any]:
+    when = {} if rule.when is None else {"when": _expression(rule.when).text}
+    reopen = {"reopen": True} if rule.may_reopen else {}
+    return {"id": rule.id, _ON: rule.on, **when, "jump_to": rule.jump_to, **reopen}
 
 
-def _field(one: FieldRule) -> Any:
-    if not isinstance(one.read, Typed):
-        raise TypeError(one.read)
-    kind = {} if one.read.type is FieldType.STRING else {"type": one.read.type.value}
-    conflict = {} if one.conflict is Conflict.NEWEST else {"conflict": one.conflict.value}
-    source = one.read.source.text
+def _field(rule: FieldRule) -> Any:
+    if not isinstance(rule.read, Typed):
+        raise TypeError(rule.read)
+    kind = {} if rule.read.type is FieldType.STRING else {"type": rule.read.type.value}
+    conflict = {} if rule.conflict is Conflict.NEWEST else {"conflict": rule.conflict.value}
+    source = rule.read.source.text
     return {"from": source, **kind, **conflict} if kind or conflict else source
 
 
-def _owner(one: OwnerRule) -> dict[str, Any]:
-    source = {} if one.source is None else {"from": one.source}
-    match = {"match": "email"} if one.table is None else {"match": "table", "table": one.table}
-    return {**source, **match, "conflict": one.conflict.value, "unknown": one.unknown.value}
+def _owner(rule: OwnerRule) -> dict[str, Any]:
+    source = {} if rule.source is None else {"from": rule.source}
+    match = {"match": "email"} if rule.table is None else {"match": "table", "table": rule.table}
+    return {**source, **match, "conflict": rule.conflict.value, "unknown": rule.unknown.value}
 
 
-def _push(one: PushRule) -> dict[str, Any]:
-    fields = {name: _expression(text).text for name, text in one.fields.items()}
-    values = {"status": one.status, "fields": fields, "owner": one.owner, "new_leads": one.new_leads}
+def _push(rule: PushRule) -> dict[str, Any]:
+    fields = {name: _expression(text).text for name, text in rule.fields.items()}
+    values = {"status": rule.status, "fields": fields, "owner": rule.owner, "new_leads": rule.new_leads}
     return {key: value for key, value in values.items() if value}
 
 

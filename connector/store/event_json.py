@@ -39,7 +39,7 @@ def _fields(value: Mapping[str, FieldValue]) -> dict[str, list[Any]]:
 
 
 def _counting(value: Counting) -> list[Any]:
-    return [value.counter, value.thing, list(value.statuses), value.of]
+    return [value.counter, value.thing, list(value.statuses), value.counted]
 
 
 def _same(value: Any) -> Any:
@@ -109,8 +109,8 @@ def step_from_json(raw: Mapping[str, Any]) -> Step:
             for name, (value, conflict) in raw["fields"].items()
         }
     if "counting" in values:
-        counter, thing, statuses, of = values["counting"]
-        values["counting"] = Counting(counter=counter, thing=thing, statuses=tuple(statuses), of=of)
+        counter, thing, statuses, counted = values["counting"]
+        values["counting"] = Counting(counter=counter, thing=thing, statuses=tuple(statuses), counted=counted)
     return Step(**values)
 
 

@@ -94,27 +94,27 @@ VALUES = st.sampled_from([None, "", "a", "b", "c"])
 SAID = st.lists(st.tuples(VALUES, st.sampled_from(Conflict), st.booleans()), min_size=1, max_size=8)
 
 
-def _standing(said: list[tuple[str | None, Conflict]]) -> str | None:
+def _standing(values: list[tuple[str | None, Conflict]]) -> str | None:
     """What stays, by the table of the README: the strongest rule that has a value says which."""
     for rule in (Conflict.THEIRS, Conflict.NEWEST, Conflict.OURS):
-        given_by_rule = [value for value, conflict in said if conflict is rule]
+        given_by_rule = [value for value, conflict in values if conflict is rule]
         if given_by_rule and given_by_rule[-1]:
             return given_by_rule[-1]
-    return next((value for value, conflict in said if conflict is Conflict.IF_EMPTY and value), None)
+    return next((value for value, conflict in values if conflict is Conflict.IF_EMPTY and value), None)
 
 
 @settings(max_examples=examples(300), deadline=None)
 @given(SAID, st.randoms(use_true_random=False))
 def test_whatever_order_they_arrive_in_the_same_owner_and_field_stay(
-    said: list[tuple[str | None, Conflict, bool]], chance: random.Random
+    values: list[tuple[str | None, Conflict, bool]], chance: random.Random
 ) -> None:
     steps = [
         (_owner if is_owner else _field)(minute, value, conflict)
-        for minute, (value, conflict, is_owner) in enumerate(said)
+        for minute, (value, conflict, is_owner) in enumerate(values)
     ]
     state = _arriving(chance.sample(steps, len(steps)))
     assert state == fold_all(steps, RULES).state
-    owners = [(value, conflict) for value, conflict, is_owner in said if is_owner]
-    fields = [(value, conflict) for value, conflict, is_owner in said if not is_owner]
+    owners = [(value, conflict) for value, conflict, is_owner in values if is_owner]
+    fields = [(value, conflict) for value, conflict, is_owner in values if not is_owner]
     assert (state.owner or None) == _standing(owners)
     assert (state.profile.get("company") or None) == _standing(fields)

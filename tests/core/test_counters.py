@@ -34,9 +34,9 @@ MAPPING = MappingRules(
 )
 
 
-def _event(minute: int, kind: Kind = Kind.STAGE, connection: str = "tokyo", **said: Any) -> Event:
+def _event(minute: int, kind: Kind = Kind.STAGE, connection: str = "tokyo", **values: Any) -> Event:
     at = START + timedelta(minutes=minute)
-    return Event(key=f"{connection}:{minute:04d}", at=at, kind=kind, **said)
+    return Event(key=f"{connection}:{minute:04d}", at=at, kind=kind, **values)
 
 
 def _booked(minute: int, deal: str, stage: str = "BOOKED", kind: str = "deal", connection: str = "tokyo") -> Event:
@@ -47,13 +47,13 @@ def _steps(*events: Event, mapping: MappingRules = MAPPING) -> list[Step]:
     return [step for event in events for step in translate(event, mapping)]
 
 
-def _told(*events: Event, mapping: MappingRules = MAPPING) -> list[tuple[str, str, Any]]:
+def _moves(*events: Event, mapping: MappingRules = MAPPING) -> list[tuple[str, str, Any]]:
     folded = fold_all(_steps(*events, mapping=mapping), RULES)
     return [(row.rule, row.after, row.facts.get("nth")) for row in folded.decisions]
 
 
 def test_a_customer_on_the_first_booked_revenue_and_a_loyal_one_on_the_second() -> None:
-    assert _told(_booked(0, "1"), _booked(1, "2"), _booked(2, "3")) == [
+    assert _moves(_booked(0, "1"), _booked(1, "2"), _booked(2, "3")) == [
         ("jump", "order", "1st"),
         ("jump", "loyal", "2nd"),
         ("jump", "loyal", "2nd or later"),
@@ -63,7 +63,7 @@ def test_a_customer_on_the_first_booked_revenue_and_a_loyal_one_on_the_second() 
 
 
 def test_the_same_record_counts_once_and_stages_with_the_same_statuses_count_together() -> None:
-    assert _told(_booked(0, "1"), _booked(1, "1", "PAID"), _booked(2, "1"), _booked(3, "2", "PAID")) == [
+    assert _moves(_booked(0, "1"), _booked(1, "1", "PAID"), _booked(2, "1"), _booked(3, "2", "PAID")) == [
         ("jump", "order", "1st"),
         ("jump", "order", "1st"),
         ("jump", "order", "1st"),
@@ -72,13 +72,13 @@ def test_the_same_record_counts_once_and_stages_with_the_same_statuses_count_tog
 
 
 def test_a_record_told_again_does_not_lead_back() -> None:
-    told = _told(_booked(0, "1"), _booked(1, "2"), _booked(2, "1"))
-    assert [after for _, after, _ in told] == ["order", "loyal", "loyal"]
+    moves = _moves(_booked(0, "1"), _booked(1, "2"), _booked(2, "1"))
+    assert [after for _, after, _ in moves] == ["order", "loyal", "loyal"]
 
 
 def test_objects_and_connections_count_for_themselves() -> None:
-    told = _told(_booked(0, "1"), _booked(1, "2", kind="rent"), _booked(2, "3", connection="osaka"))
-    assert [(after, nth) for _, after, nth in told] == [("order", "1st")] * 3
+    moves = _moves(_booked(0, "1"), _booked(1, "2", kind="rent"), _booked(2, "3", connection="osaka"))
+    assert [(after, nth) for _, after, nth in moves] == [("order", "1st")] * 3
 
 
 def test_an_event_key_without_a_connection_counts_as_well() -> None:
@@ -86,7 +86,7 @@ def test_an_event_key_without_a_connection_counts_as_well() -> None:
         Event(key=key, at=START, kind=Kind.STAGE, record=RecordRef(object="deal", id=key), stage="BOOKED")
         for key in ("a", "b")
     ]
-    assert [after for _, after, _ in _told(*events)] == ["order", "loyal"]
+    assert [after for _, after, _ in _moves(*events)] == ["order", "loyal"]
 
 
 def test_a_trigger_counts_its_firings_also_those_that_move_nothing() -> None:
@@ -106,8 +106,8 @@ def test_a_trigger_counts_its_firings_also_those_that_move_nothing() -> None:
 def test_a_count_obeys_backward_ignore() -> None:
     stages = {"deal": {"": {"A": ("project", "latent", "visited", "explicit")}}}
     mapping = MappingRules(adapter="standard", backward=Backward.IGNORE, stages=stages)
-    told = _told(*(_booked(minute, str(minute), "A") for minute in range(4)), mapping=mapping)
-    assert told == [("jump", "project", nth) for nth in ("1st", "2nd", "3rd", "4th")]
+    moves = _moves(*(_booked(minute, str(minute), "A") for minute in range(4)), mapping=mapping)
+    assert moves == [("jump", "project", nth) for nth in ("1st", "2nd", "3rd", "4th")]
 
 
 def test_a_state_of_before_there_were_counters_is_read() -> None:
@@ -134,13 +134,13 @@ EVENTS = st.lists(
 @settings(max_examples=examples(300), deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_whatever_order_they_arrive_in_the_count_ends_the_same(
-    said: list[tuple[str, str, str]], chance: random.Random
+    happened: list[tuple[str, str, str]], chance: random.Random
 ) -> None:
     events = [
         _event(minute, Kind.TRIGGER, name="call")
         if word == "call"
         else _booked(minute, record, word, "deal" if word != "BOOKED" else kind)
-        for minute, (word, record, kind) in enumerate(said)
+        for minute, (word, record, kind) in enumerate(happened)
     ]
     steps = [step_from_json(json.loads(json.dumps(step_to_json(step)))) for step in _steps(*events)]
     assert steps == _steps(*events)
@@ -153,5 +153,5 @@ def test_whatever_order_they_arrive_in_the_count_ends_the_same(
         folded: Folded = fold_all(known, RULES) if again else fold(state, [step], RULES)
         state = State.from_json(json.loads(json.dumps(folded.state.to_json())))
     assert state == expected.state
-    booked = {record for word, record, kind in said if word == "PAID" or (word, kind) == ("BOOKED", "deal")}
+    booked = {record for word, record, kind in happened if word == "PAID" or (word, kind) == ("BOOKED", "deal")}
     assert len(expected.state.counters.get("tokyo:stage:deal:order:loyal", ())) == min(2, len(booked))

@@ -31,22 +31,22 @@ RULES = Ruleset(
 )
 
 
-def _step(kind: Kind, minute: int = 0, **said: Any) -> Step:
-    return Step(id=f"{minute:06d}", at=START + timedelta(minutes=minute), kind=kind, **said)
+def _step(kind: Kind, minute: int = 0, **values: Any) -> Step:
+    return Step(id=f"{minute:06d}", at=START + timedelta(minutes=minute), kind=kind, **values)
 
 
-def _jump(to: str, minute: int = 0, **said: Any) -> Step:
-    return _step(Kind.JUMP, minute, to=to, by="crm", **said)
+def _jump(to: str, minute: int = 0, **values: Any) -> Step:
+    return _step(Kind.JUMP, minute, to=to, by="crm", **values)
 
 
-def _told(folded: Folded) -> list[tuple[str, str, str, Reason | None]]:
+def _moves(folded: Folded) -> list[tuple[str, str, str, Reason | None]]:
     return [(row.rule, row.before, row.after, row.reason) for row in folded.decisions]
 
 
 def test_a_jump_whose_mapping_ignores_backward_stages_goes_forward_and_off_the_ladder_only() -> None:
     to = ("explicit", "latent", "pending", "latent")
     steps = [_jump(status, minute, is_forward_only=True) for minute, status in enumerate(to)]
-    assert _told(fold_all(steps, RULES)) == [
+    assert _moves(fold_all(steps, RULES)) == [
         ("jump", "not_set", "explicit", None),
         ("jump", "explicit", "explicit", Reason.BACKWARD),
         ("jump", "explicit", "pending", None),
@@ -66,7 +66,7 @@ def test_an_own_status_has_no_rank_so_that_leaving_it_is_never_backward_and_a_tr
         _jump("latent", 6, is_forward_only=True),
     ]
     folded = fold_all(steps, RULES)
-    assert _told(folded) == [
+    assert _moves(folded) == [
         ("jump", "not_set", "order", None),
         ("jump", "order", "trial", None),
         ("trigger:t", "trial", "trial", Reason.OFF_LADDER),

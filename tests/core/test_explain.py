@@ -46,11 +46,11 @@ def _steps(zone: str, lines: str) -> list[Step]:
         day, what, *more = line.split()
         start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone))
         at = (start + timedelta(days=1)).astimezone(ZoneInfo("UTC")) - NEARLY * (100 - number)
-        steps.append(Step(id=f"{number:03}", at=at, **_said(what, more)))
+        steps.append(Step(id=f"{number:03}", at=at, **_values(what, more)))
     return steps
 
 
-def _said(what: str, more: list[str]) -> Mapping[str, Any]:
+def _values(what: str, more: list[str]) -> Mapping[str, Any]:
     acts: dict[str, Mapping[str, Any]] = {
         "visit": {"kind": Kind.ACTION, "action": "site_access"},
         "key": {"kind": Kind.ACTION, "action": "site_access", "page": PRICING, "session": "".join(more)},
@@ -63,12 +63,12 @@ def _said(what: str, more: list[str]) -> Mapping[str, Any]:
     return acts[what]
 
 
-def _asked(zone: str, lines: str, to: str, today: str, template: str = "2", **more: Any) -> WhyNot:
+def _why_not(zone: str, lines: str, to: str, today: str, template: str = "2", **more: Any) -> WhyNot:
     rules = _rules(zone, template, **more)
     return why_not(fold_all(_steps(zone, lines), rules).state, to, rules, _day(today))
 
 
-def _told(found: NearestRule) -> tuple[str, list[str], str | None, str | None, str | None]:
+def _summary(found: NearestRule) -> tuple[str, list[str], str | None, str | None, str | None]:
     """A rule, what it lacks, the deed, and the first and last day."""
     first, last = (found.days.first, found.days.last) if found.days else (None, None)
     return (found.rule, [_short(one) for one in found.missing], found.action_kind, _iso(first), _iso(last))
@@ -236,16 +236,16 @@ CASES: list[tuple[str, str, str, tuple[Any, ...]]] = [
 def test_the_nearest_rule_says_exactly_what_is_missing_and_when(
     lines: str, to: str, today: str, expected: tuple[Any, ...], zone: str
 ) -> None:
-    answer = _asked(zone, lines, to, today)
-    assert _told(answer.routes[0].first) == expected
+    answer = _why_not(zone, lines, to, today)
+    assert _summary(answer.routes[0].first) == expected
     assert _iso(answer.today) == today
 
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_ver_1_counts_actions_but_logins(zone: str) -> None:
     lines = "2026-03-01 jump latent; 2026-03-02 form; 2026-03-03 login; 2026-03-04 form"
-    answer = _asked(zone, lines, "explicit", "2026-03-10", template="1")
-    assert _told(answer.routes[0].first) == (
+    answer = _why_not(zone, lines, "explicit", "2026-03-10", template="1")
+    assert _summary(answer.routes[0].first) == (
         "v1.latent.surge",
         ["actions_but_login 2/3 from 2026-03-10 by 2026-03-31"],
         "action_but_login",
@@ -255,15 +255,15 @@ def test_ver_1_counts_actions_but_logins(zone: str) -> None:
 
 
 def test_a_stronger_rule_that_would_come_first_is_named() -> None:
-    answer = _asked("UTC", "2026-03-01 jump latent; 2026-03-02 key a", "quasi_explicit", "2026-03-10")
+    answer = _why_not("UTC", "2026-03-01 jump latent; 2026-03-02 key a", "quasi_explicit", "2026-03-10")
     first = answer.routes[0].first
     assert (first.rule, first.days, first.overtaken_by, first.lacks) == ("latent.warm", None, "latent.surge", 1)
 
 
 def test_a_rule_is_next_again_once_the_stronger_one_cannot_hold_any_more() -> None:
     lines = "2026-02-26 key a; 2026-03-01 jump not_set; 2026-03-20 visit; 2026-03-20 jump latent"
-    warm = _asked("UTC", lines, "quasi_explicit", "2026-03-21").routes[0].first
-    assert _told(warm) == ("latent.warm", [], "visit", "2026-03-28", "2026-04-18")
+    warm = _why_not("UTC", lines, "quasi_explicit", "2026-03-21").routes[0].first
+    assert _summary(warm) == ("latent.warm", [], "visit", "2026-03-28", "2026-04-18")
 
 
 def test_a_daily_move_that_comes_first_is_named() -> None:
@@ -278,7 +278,7 @@ def test_a_daily_move_that_comes_first_is_named() -> None:
 def test_a_notice_lacks_something_too() -> None:
     rules = _rules("UTC")
     state = fold_all(_steps("UTC", "2026-03-01 jump visited; 2026-03-02 key a"), rules).state
-    assert _told(nearest_rule(SubjectMachine(rules, state), rules.rules["visited.key_page"])) == (
+    assert _summary(nearest_rule(SubjectMachine(rules, state), rules.rules["visited.key_page"])) == (
         "visited.key_page",
         ["not visited.key_page on the day before 2026-03-03"],
         "key_page",
@@ -302,16 +302,16 @@ def test_a_notice_lacks_something_too() -> None:
 
 
 def test_without_a_key_page_a_rule_that_asks_for_one_says_so() -> None:
-    answer = _asked("UTC", "2026-03-01 jump quasi_explicit", "explicit", "2026-03-02", key_pages=())
+    answer = _why_not("UTC", "2026-03-01 jump quasi_explicit", "explicit", "2026-03-02", key_pages=())
     first = answer.routes[0].first
     assert (first.missing[-1], first.days, first.lacks) == (MissingKeyPages(), None, 2)
 
 
 def test_without_a_key_page_only_what_needs_one_says_so() -> None:
     lines = "2026-03-01 jump latent; 2026-03-02 visit"
-    surge = _asked("UTC", lines, "explicit", "2026-03-03", key_pages=()).routes[0].first
+    surge = _why_not("UTC", lines, "explicit", "2026-03-03", key_pages=()).routes[0].first
     assert (surge.action_kind, surge.missing[-1], surge.days) == ("visit", MissingKeyPages(), None)
-    warm = _asked("UTC", lines, "quasi_explicit", "2026-03-03", key_pages=()).routes[0].first
+    warm = _why_not("UTC", lines, "quasi_explicit", "2026-03-03", key_pages=()).routes[0].first
     assert (warm.lacks, warm.action_kind) == (1, "visit")
 
 
@@ -320,36 +320,36 @@ def _way(route: Route) -> list[str]:
 
 
 def test_where_no_rule_of_the_status_held_leads_there_the_shortest_ways_of_several_do() -> None:
-    answer = _asked("UTC", "2026-03-01 jump lost_order", "explicit", "2026-03-02")
+    answer = _why_not("UTC", "2026-03-01 jump lost_order", "explicit", "2026-03-02")
     assert [_way(route) for route in answer.routes] == [["lost_order.revive", "latent.surge"]]
     assert answer.routes[0].then[0].asks == (
         MissingEntries(window="visit_days", need=2, days=30),
         MissingEntries(window="key_pages", need=1, days=30),
     )
-    longest = _asked("UTC", "2026-03-01 jump explicit", "not_set", "2026-03-02")
+    longest = _why_not("UTC", "2026-03-01 jump explicit", "not_set", "2026-03-02")
     assert [_way(route) for route in longest.routes] == [["explicit.cool", "quasi_explicit.cool", "latent.expire"]]
 
 
 @pytest.mark.parametrize("to", ["project", "order", "appointment_acquisition", "pending"])
 def test_where_only_a_person_or_a_crm_leads_there_is_no_way(to: str) -> None:
-    answer = _asked("UTC", "2026-03-01 jump latent", to, "2026-03-02")
+    answer = _why_not("UTC", "2026-03-01 jump latent", to, "2026-03-02")
     assert (answer.routes, answer.closed) == ((), ())
 
 
 def test_from_where_no_rule_leaves_there_is_no_way() -> None:
-    assert _asked("UTC", "2026-03-01 jump project", "latent", "2026-03-02").routes == ()
+    assert _why_not("UTC", "2026-03-01 jump project", "latent", "2026-03-02").routes == ()
 
 
 def test_a_status_that_is_held_needs_no_way_also_after_the_dates_that_were_not_run_yet() -> None:
-    answer = _asked("UTC", "2026-03-01 jump pending", "latent", "2026-05-30")
+    answer = _why_not("UTC", "2026-03-01 jump pending", "latent", "2026-05-30")
     assert (answer.state.status, answer.routes) == ("latent", ())
 
 
 def test_rules_that_are_switched_off_or_for_the_other_kind_are_named() -> None:
     lines = "2026-03-01 jump latent; 2026-03-02 identify"
-    assert _asked("UTC", lines, "not_set", "2026-03-02").closed == (("latent.expire", Reason.OTHER_KIND),)
+    assert _why_not("UTC", lines, "not_set", "2026-03-02").closed == (("latent.expire", Reason.OTHER_KIND),)
     off = {"latent.surge": RuleSetting(is_enabled=False)}
-    answer = _asked("UTC", lines, "explicit", "2026-03-02", rules=off)
+    answer = _why_not("UTC", lines, "explicit", "2026-03-02", rules=off)
     assert answer.closed == (("latent.surge", Reason.RULE_OFF),)
     assert [_way(route) for route in answer.routes] == [["latent.warm", "quasi_explicit.key_page"]]
 

@@ -40,7 +40,7 @@ def test_every_text_names_the_same_values_in_every_language(language: str) -> No
 def test_a_text_is_translated(language: str) -> None:
     words = words_in(language)
     same = {key for key in _keys("en") if words[key] == ENGLISH[key]}
-    assert {key for key in same if any(sign.isalpha() for sign in _said(ENGLISH[key]))} == set()
+    assert {key for key in same if any(sign.isalpha() for sign in _literal(ENGLISH[key]))} == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -85,7 +85,7 @@ def _keys(language: str) -> set[str]:
     return {key for key in words_in(language) if not key.startswith("status_aliases.")}
 
 
-def _said(text: str) -> str:
+def _literal(text: str) -> str:
     """A text without what it names."""
     return "".join(literal for literal, _, _, _ in Formatter().parse(text))
 

@@ -60,32 +60,32 @@ SAME = (
 )
 
 
-def _said(after: str, before: str = BEFORE) -> list[str]:
+def _lines(after: str, before: str = BEFORE) -> list[str]:
     first, second = ({str(key): value for key, value in read(text)[0].items()} for text in (before, after))
-    return [str(one) for one in differences(first, second)]
+    return [str(difference) for difference in differences(first, second)]
 
 
-@pytest.mark.parametrize(("old", "new", "said"), CHANGES, ids=[said for _, _, said in CHANGES])
-def test_a_change_is_told_with_its_place_and_both_values(old: str, new: str, said: str) -> None:
+@pytest.mark.parametrize(("old", "new", "text"), CHANGES, ids=[text for _, _, text in CHANGES])
+def test_a_change_is_told_with_its_place_and_both_values(old: str, new: str, text: str) -> None:
     assert old in BEFORE
-    assert said in _said(BEFORE.replace(old, new, 1))
+    assert text in _lines(BEFORE.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(("old", "new"), SAME)
 def test_another_way_to_write_the_same_is_no_difference(old: str, new: str) -> None:
     assert old in BEFORE
-    assert _said(BEFORE.replace(old, new, 1)) == []
+    assert _lines(BEFORE.replace(old, new, 1)) == []
 
 
 def test_of_nothing_everything_is_new() -> None:
-    assert _said("adapter: x\nstages: {deal: {0: {NEW: project}}}\n", "adapter: x\n") == [
+    assert _lines("adapter: x\nstages: {deal: {0: {NEW: project}}}\n", "adapter: x\n") == [
         "deal / pipeline 0 / NEW: nothing → project"
     ]
 
 
 def test_long_values_are_cut() -> None:
-    (said,) = _said(f"adapter: {'x' * 300}\n", "adapter: y\n")
-    assert said == f"adapter: y → {'x' * 200}…"
+    (line,) = _lines(f"adapter: {'x' * 300}\n", "adapter: y\n")
+    assert line == f"adapter: y → {'x' * 200}…"
 
 
 def test_own_statuses_count_by_their_codes_too() -> None:

@@ -86,7 +86,7 @@ def test_a_step_is_known_by_its_json(step: Step, other: Step) -> None:
 
 def test_a_step_leads_to_what_its_statuses_have_become() -> None:
     names = {"in_progress": "pending"}
-    counting = Counting(counter="c", thing="t", statuses=("order", "in_progress"), of="o")
+    counting = Counting(counter="c", thing="t", statuses=("order", "in_progress"), counted="o")
     step = Step(id="1", at=datetime(2026, 1, 1, tzinfo=UTC), kind=Kind.JUMP, to="in_progress")
     jump, counted, other = (
         step_from_json(with_renamed_statuses(_stored(step_to_json(one)), names))
