@@ -116,7 +116,7 @@ def show(name: str, *, is_json: bool) -> None:
 def change(name: str, settings: tuple[str, ...]) -> None:
     """Change settings; the others stay."""
     with opened() as runtime:
-        adapter = ADAPTERS[operations.find(runtime, name)["adapter"]]
+        adapter = ADAPTERS[operations.find(runtime, name).adapter]
         mistakes: list[str] = [] if settings else ["nothing to change; give --set KEY=VALUE"]
         pairs = read_pairs(settings, mistakes)
         given = draft(adapter, pairs, {}, mistakes=mistakes, has_secrets=adapter.SETTINGS)
@@ -131,7 +131,7 @@ def change(name: str, settings: tuple[str, ...]) -> None:
 def rotate(name: str, secrets: tuple[str, ...], *, keep: bool) -> None:
     """Give new secrets, the newest first."""
     with opened() as runtime:
-        adapter = ADAPTERS[operations.find(runtime, name)["adapter"]]
+        adapter = ADAPTERS[operations.find(runtime, name).adapter]
         mistakes: list[str] = [] if secrets else ["no secret given; give --secret KEY=SOURCE"]
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
         given = draft(adapter, (), read, mistakes=mistakes, has_secrets=adapter.SETTINGS)

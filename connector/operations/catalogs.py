@@ -19,7 +19,7 @@ from connector.operations.mappings import read_source
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections as queries
-from connector.store.rows import Row
+from connector.store.connections import CatalogRow
 
 MOST_TOLD: Final = 20
 log: Final = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ def stored_drift(runtime: Runtime, one: Connected) -> tuple[CatalogMismatch, ...
         kept = queries.list_catalogs(connection, one.name)
     if not kept or one.version is None:
         return ()
-    return mismatches(one.rules, _from_json(kept[0]["content"]), _fields_before(kept[1:]))
+    return mismatches(one.rules, _from_json(kept[0].content), _fields_before(kept[1:]))
 
 
 def known(runtime: Runtime, name: str) -> Catalog:
@@ -68,7 +68,7 @@ def known(runtime: Runtime, name: str) -> Catalog:
     one = connected(runtime, name)
     with runtime.database.read() as connection:
         kept = queries.newest_catalog(connection, name)
-    return _from_json(kept["content"]) if kept else ask(runtime, one)
+    return _from_json(kept.content) if kept else ask(runtime, one)
 
 
 def drift(runtime: Runtime, name: str | None = None, *, asks: bool = True) -> Iterator[Checked]:
@@ -99,11 +99,11 @@ def _checked(runtime: Runtime, one: Connected, *, asks: bool) -> Checked:
     return Checked(connection=one.name, found=stored_drift(runtime, one))
 
 
-def _fields_before(kept: Iterable[Row]) -> dict[str, frozenset[str]]:
+def _fields_before(kept: Iterable[CatalogRow]) -> dict[str, frozenset[str]]:
     """Object → the fields that any of the catalogues has."""
     fields: dict[str, set[str]] = defaultdict(set)
     for row in kept:
-        for of, names in row["content"]["fields"].items():
+        for of, names in row.content["fields"].items():
             fields[of].update(names)
     return {of: frozenset(names) for of, names in fields.items()}
 

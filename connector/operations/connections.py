@@ -22,8 +22,8 @@ from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections as queries
 from connector.store import deliveries, subjects
+from connector.store.connections import ConnectionRow, PublishedMapping
 from connector.store.database import new_id
-from connector.store.rows import Row
 
 CONSOLE: Final = "console"
 """The connection that events of people carry; nobody can add one of that name."""
@@ -34,13 +34,13 @@ _MAPPINGS: Final = Path(__file__).parents[2] / "mappings"
 _NO_DELIVERIES: Final = dict.fromkeys(("accepted", *Outcome), 0)
 
 
-def find(runtime: Runtime, name: str) -> Row:
+def find(runtime: Runtime, name: str) -> ConnectionRow:
     """The connection's row. Raises `NotFound` with the nearest name."""
     with runtime.database.read() as connection:
         row = queries.get(connection, name)
         if row is not None:
             return row
-        names = [str(other["name"]) for other in queries.listed(connection)]
+        names = [other.name for other in queries.listed(connection)]
     known = f" There are: {', '.join(names)}" if names else " There is none yet; add one by `connector connection add`"
     message = f"there is no connection {name!r}{nearest(name, names)}{known}"
     raise NotFound(message)
@@ -73,15 +73,15 @@ def listed(runtime: Runtime) -> Iterator[dict[str, Any]]:
     for row in rows:
         yield {
             **_head(runtime, row),
-            "mapping_version": published[row["name"]]["version"] if row["name"] in published else None,
-            "account": books.get(row["name"], _NO_DELIVERIES),
+            "mapping_version": published[row.name].version if row.name in published else None,
+            "account": books.get(row.name, _NO_DELIVERIES),
         }
 
 
 def show(runtime: Runtime, name: str) -> dict[str, Any]:
     """All about a connection, but for the values of its secrets."""
     row = find(runtime, name)
-    adapter = ADAPTERS[row["adapter"]]
+    adapter = ADAPTERS[row.adapter]
     secrets = secrets_of(runtime, row)
     with runtime.database.read() as connection:
         published = queries.published(connection).get(name)
@@ -91,7 +91,7 @@ def show(runtime: Runtime, name: str) -> dict[str, Any]:
     return {
         **_head(runtime, row),
         "settings": {
-            key: row["settings"].get(key, setting.default)
+            key: row.settings.get(key, setting.default)
             for key, setting in adapter.SETTINGS.items()
             if not setting.is_secret
         },
@@ -100,9 +100,9 @@ def show(runtime: Runtime, name: str) -> dict[str, Any]:
         "account": book,
         "quarantined": quarantined,
         "held": [{"reason": one["reason"], "count": one["count"]} for one in held if one["connection"] == name],
-        "created_at": row["created_at"],
-        "reconciled_at": row["reconciled_at"],
-        "missed": row["missed"],
+        "created_at": row.created_at,
+        "reconciled_at": row.reconciled_at,
+        "missed": row.missed,
     }
 
 
@@ -173,7 +173,7 @@ def shipped_mapping(name: str, adapter: str, folder: Path = _MAPPINGS) -> Path |
 
 def set_paused(runtime: Runtime, name: str, *, is_paused: bool, actor: str) -> bool:
     """Pause or resume a connection; whether that changed anything. Raises `NotFound`."""
-    if find(runtime, name)["is_paused"] == is_paused:
+    if find(runtime, name).is_paused == is_paused:
         return False
     with runtime.database.write() as connection:
         queries.change(connection, name, is_paused=is_paused)
@@ -197,7 +197,7 @@ def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: s
     """Change settings of a connection, checked by `draft`; the others stay. Raises `NotFound`."""
     row = find(runtime, name)
     with runtime.database.write() as connection:
-        queries.change(connection, name, settings={**row["settings"], **settings}, subscribe_at=None)
+        queries.change(connection, name, settings={**row.settings, **settings}, subscribe_at=None)
         queries.forget_secrets(connection, name, but=ROTATED)
         _note(connection, runtime.clock(), name, "change", actor, settings=dict(settings))
     runtime.connections.forget()
@@ -221,22 +221,26 @@ def rotate(
     return counts
 
 
-def _head(runtime: Runtime, row: Row) -> dict[str, Any]:
+def _head(runtime: Runtime, row: ConnectionRow) -> dict[str, Any]:
     return {
-        "name": row["name"],
-        "adapter": row["adapter"],
-        "is_paused": row["is_paused"],
-        "webhook": runtime.config.webhook_url(row["name"], is_collected=is_browser_collector(ADAPTERS[row["adapter"]])),
+        "name": row.name,
+        "adapter": row.adapter,
+        "is_paused": row.is_paused,
+        "webhook": runtime.config.webhook_url(row.name, is_collected=is_browser_collector(ADAPTERS[row.adapter])),
     }
 
 
-def _mapping(published: Row | None) -> dict[str, Any] | None:
-    return {key: published[key] for key in ("version", "author", "comment", "published_at")} if published else None
+def _mapping(published: PublishedMapping | None) -> dict[str, Any] | None:
+    return (
+        {key: getattr(published, key) for key in ("version", "author", "comment", "published_at")}
+        if published
+        else None
+    )
 
 
-def secrets_of(runtime: Runtime, row: Row) -> dict[str, tuple[str, ...]]:
+def secrets_of(runtime: Runtime, row: ConnectionRow) -> dict[str, tuple[str, ...]]:
     """The secrets of a connection's row by name, newest first. Raises `WrongSetting` when no key opens them."""
-    return {key: tuple(values) for key, values in orjson.loads(runtime.vault.decrypt(row["sealed"])).items()}
+    return {key: tuple(values) for key, values in orjson.loads(runtime.vault.decrypt(row.sealed)).items()}
 
 
 def _note(connection: Connection, now: datetime, name: str, verb: str, actor: str, **detail: Any) -> None:

@@ -64,7 +64,7 @@ def inspect(runtime: Runtime, name: str) -> list[InspectionResult]:
         asked.insert(0, InspectionResult(topic="connection", is_good=False, text=text))
     is_registered = any(found.is_good for found in asked if found.topic == "webhooks")
     found = [*asked, *_clock(api.skew), *_mapping(runtime, one, is_reachable=all(_is_reached(of) for of in asked))]
-    return [*found, *_webhooks(runtime, one, row["subscribe_at"], is_registered=is_registered)]
+    return [*found, *_webhooks(runtime, one, row.subscribe_at, is_registered=is_registered)]
 
 
 def _asked(runtime: Runtime, one: Connected, api: Api) -> list[InspectionResult]:

@@ -82,7 +82,7 @@ def read_source(runtime: Runtime, name: str, source: str, file: str | None = Non
 
     Raises `BadMapping`, `NotFound`, and `WrongSetting` for another adapter's.
     """
-    return parse_mapping_for(find(runtime, name)["adapter"], source, file or name, statuses(runtime))
+    return parse_mapping_for(find(runtime, name).adapter, source, file or name, statuses(runtime))
 
 
 def read_file(runtime: Runtime, name: str, text: str, file: str | None = None) -> tuple[str, int | None]:

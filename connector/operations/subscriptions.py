@@ -15,7 +15,7 @@ from connector.runtime.parts import Runtime
 from connector.runtime.retry import SUBSCRIPTION
 from connector.runtime.vault import ConnectionSecrets
 from connector.store import connections as queries
-from connector.store.rows import Row
+from connector.store.connections import ConnectionRow
 
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """When what needs no renewal is due again."""
@@ -29,7 +29,7 @@ def subscribe_all(runtime: Runtime, has_time: Callable[[], bool]) -> None:
     if runtime.config.public_url is None:
         return
     with runtime.database.read() as connection:
-        rows = {row["name"]: row for row in queries.listed(connection) if not row["is_paused"]}
+        rows = {row.name: row for row in queries.listed(connection) if not row.is_paused}
     for name, row in rows.items():
         connected = runtime.connections.all().get(name)
         if connected is None or not _is_due(runtime, row):
@@ -39,7 +39,7 @@ def subscribe_all(runtime: Runtime, has_time: Callable[[], bool]) -> None:
         subscribe(runtime, connected, row)
 
 
-def subscribe(runtime: Runtime, connected: Connected, row: Row) -> datetime:
+def subscribe(runtime: Runtime, connected: Connected, row: ConnectionRow) -> datetime:
     """Register one connection's webhooks; when to do so again (UTC), which is stored. Failures are logged."""
     now, url = runtime.clock(), runtime.config.webhook_url(connected.name)
     again = now + SUBSCRIPTION.most
@@ -59,13 +59,13 @@ def subscribe(runtime: Runtime, connected: Connected, row: Row) -> datetime:
     return again
 
 
-def _is_due(runtime: Runtime, row: Row) -> bool:
+def _is_due(runtime: Runtime, row: ConnectionRow) -> bool:
     """Never tried, to be renewed, or registered at another address than the one of now."""
-    at: datetime | None = row["subscribe_at"]
+    at = row.subscribe_at
     if at is None or at <= runtime.clock():
         return True
-    address = registered(runtime, row["name"])
-    return address is not None and address != runtime.config.webhook_url(row["name"])
+    address = registered(runtime, row.name)
+    return address is not None and address != runtime.config.webhook_url(row.name)
 
 
 def registered(runtime: Runtime, name: str) -> str | None:
@@ -73,13 +73,13 @@ def registered(runtime: Runtime, name: str) -> str | None:
     return _secrets(runtime, name).get(ADDRESS) or None
 
 
-def _store(runtime: Runtime, row: Row, again: datetime, url: str | None) -> None:
+def _store(runtime: Runtime, row: ConnectionRow, again: datetime, url: str | None) -> None:
     with runtime.database.write() as connection:
-        now = queries.get(connection, row["name"])
-        if now is None or any(now[name] != row[name] for name in ("settings", "sealed")):
+        now = queries.get(connection, row.name)
+        if now is None or (now.settings, now.sealed) != (row.settings, row.sealed):
             return  # it was changed meanwhile, and is due by that
-        queries.change(connection, row["name"], subscribe_at=again)
-    _secrets(runtime, row["name"]).set(ADDRESS, url or "")
+        queries.change(connection, row.name, subscribe_at=again)
+    _secrets(runtime, row.name).set(ADDRESS, url or "")
 
 
 def _secrets(runtime: Runtime, name: str) -> ConnectionSecrets:

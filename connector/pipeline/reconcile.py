@@ -116,7 +116,7 @@ class Reconciler:
     def _longest_waiting_first(self, until: datetime) -> list[Connected]:
         """So that where time is up before the work, it is not always for the same ones, also where one always fails."""
         with self._database.read() as connection:
-            last = {row["name"]: row["tried_at"] or EARLIEST for row in queries.listed(connection)}
+            last = {row.name: row.tried_at or EARLIEST for row in queries.listed(connection)}
         known = [connected for connected in self._connections.all().values() if not connected.is_paused]
         waiting = [one for one in known if last.get(one.name, EARLIEST) <= until]
         return sorted(waiting, key=lambda connected: last.get(connected.name, EARLIEST))

@@ -19,6 +19,7 @@ from connector.core.status import StatusInfo
 from connector.mapping import parse_mapping
 from connector.runtime.vault import Vault
 from connector.store import connections as queries
+from connector.store.connections import ConnectionRow, PublishedMapping
 from connector.store.database import Database
 
 FRESH_SECONDS: Final = 1.0
@@ -119,15 +120,8 @@ class Connections:
         broken: dict[str, str] = {}
         marks: dict[str, tuple[Any, ...]] = {}
         for row in rows:
-            name = row["name"]
-            mapping = published.get(name)
-            mark = (
-                row["adapter"],
-                row["sealed"],
-                orjson.dumps(row["settings"]),
-                row["is_paused"],
-                mapping["version"] if mapping else None,
-            )
+            name, mapping = row.name, published.get(row.name)
+            mark = (row.adapter, row.sealed, row.settings, row.is_paused, mapping and mapping.version)
             marks[name] = mark
             if self._marks.get(name) == mark and name in self._loaded:
                 loaded[name] = self._loaded[name]
@@ -140,17 +134,17 @@ class Connections:
         self._loaded, self._broken, self._marks = loaded, broken, marks
         self._until = self._monotonic() + FRESH_SECONDS if forgotten == self._forgotten else 0.0
 
-    def _build(self, row: Mapping[str, Any], mapping: Mapping[str, Any] | None) -> Connected:
-        secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row["sealed"])).items()}
-        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in row["settings"].items()}
-        source = f"{row['name']}, version {mapping['version']}" if mapping else ""
+    def _build(self, row: ConnectionRow, mapping: PublishedMapping | None) -> Connected:
+        secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row.sealed)).items()}
+        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in row.settings.items()}
+        source = f"{row.name}, version {mapping.version}" if mapping else ""
         return Connected(
-            name=row["name"],
-            adapter=self.adapters[row["adapter"]](**settings, **secrets),
-            is_paused=row["is_paused"],
-            rules=parse_mapping(mapping["source"], source, self._statuses)
+            name=row.name,
+            adapter=self.adapters[row.adapter](**settings, **secrets),
+            is_paused=row.is_paused,
+            rules=parse_mapping(mapping.source, source, self._statuses)
             if mapping
-            else MappingRules(adapter=row["adapter"]),
-            version=mapping["version"] if mapping else None,
+            else MappingRules(adapter=row.adapter),
+            version=mapping.version if mapping else None,
             secrets=tuple(value for values in secrets.values() for value in values),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +15,51 @@ from connector.store.rows import Row, fetch
 from connector.store.tables import audit, catalogs, connections, kept, mapping_versions
 
 
-def listed(connection: Connection, *, with_removed: bool = False) -> list[Row]:
-    """All connections by name."""
-    query = select(connections).order_by(connections.c.name)
-    if not with_removed:
-        query = query.where(connections.c.removed_at.is_(None))
-    return [dict(row) for row in connection.execute(query).mappings()]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRow:
+    """A connection as it is stored; `sealed` holds its secrets. Times are aware UTC; the table says what each means."""
+
+    id: str
+    name: str
+    adapter: str
+    settings: Mapping[str, Any]
+    sealed: str
+    is_paused: bool
+    removed_at: datetime | None
+    created_at: datetime
+    reconciled_at: datetime | None
+    subscribe_at: datetime | None
+    tried_at: datetime | None
+    missed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedMapping:
+    """The mapping version of a connection that is in force; `published_at` is aware UTC."""
+
+    connection: str
+    version: int
+    source: str
+    author: str
+    comment: str
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogRow:
+    """What a system had: when it was asked last and when first (aware UTC), and what it said."""
+
+    id: str
+    connection: str
+    seen_at: datetime
+    first_seen_at: datetime
+    content: dict[str, Any]
+
+
+def listed(connection: Connection) -> list[ConnectionRow]:
+    """All connections by name, without removed ones."""
+    query = select(connections).where(connections.c.removed_at.is_(None)).order_by(connections.c.name)
+    return [ConnectionRow(**row) for row in fetch(connection, query)]
 
 
 def add(connection: Connection, row: Row) -> None:
@@ -40,7 +81,7 @@ def change(connection: Connection, name: str, **values: Any) -> bool:
     return bool(changed.rowcount)
 
 
-def published(connection: Connection) -> dict[str, Row]:
+def published(connection: Connection) -> dict[str, PublishedMapping]:
     """The mapping version in force of each connection."""
     newest = (
         select(mapping_versions.c.connection, func.max(mapping_versions.c.version).label("version"))
@@ -48,11 +89,12 @@ def published(connection: Connection) -> dict[str, Row]:
         .group_by(mapping_versions.c.connection)
         .subquery()
     )
-    query = select(mapping_versions).join(
+    columns = (mapping_versions.c[field.name] for field in fields(PublishedMapping))
+    query = select(*columns).join(
         newest,
         (mapping_versions.c.connection == newest.c.connection) & (mapping_versions.c.version == newest.c.version),
     )
-    return {row["connection"]: dict(row) for row in connection.execute(query).mappings()}
+    return {row["connection"]: PublishedMapping(**row) for row in fetch(connection, query)}
 
 
 def publish(
@@ -99,11 +141,10 @@ def count_missed(connection: Connection, name: str, number: int) -> None:
     connection.execute(update(connections).where(connections.c.name == name).values(missed=raised))
 
 
-def get(connection: Connection, name: str) -> Row | None:
+def get(connection: Connection, name: str) -> ConnectionRow | None:
     """One connection; None: there is none, or it was removed."""
     query = select(connections).where(connections.c.name == name, connections.c.removed_at.is_(None))
-    row = connection.execute(query).mappings().first()
-    return dict(row) if row else None
+    return next((ConnectionRow(**row) for row in fetch(connection, query)), None)
 
 
 def get_secret(connection: Connection, of: str, name: str) -> str | None:
@@ -130,19 +171,19 @@ def forget_secrets(connection: Connection, of: str, *, but: str | None = None) -
 def add_catalog(connection: Connection, name: str, content: dict[str, Any], now: datetime) -> None:
     """Store what a system has now; where that is what it had before, only the time is noted."""
     last = newest_catalog(connection, name)
-    if last is not None and last["content"] == content:
-        connection.execute(update(catalogs).where(catalogs.c.id == last["id"]).values(seen_at=now))
+    if last is not None and last.content == content:
+        connection.execute(update(catalogs).where(catalogs.c.id == last.id).values(seen_at=now))
         return
     row = {"id": new_id(now), "connection": name, "seen_at": now, "first_seen_at": now, "content": content}
     connection.execute(insert(catalogs).values(**row))
 
 
-def newest_catalog(connection: Connection, name: str) -> Row | None:
+def newest_catalog(connection: Connection, name: str) -> CatalogRow | None:
     """What the system had when it was asked last; None: it never was."""
     return next(iter(list_catalogs(connection, name, limit=1)), None)
 
 
-def list_catalogs(connection: Connection, name: str, limit: int = 30) -> list[Row]:
+def list_catalogs(connection: Connection, name: str, limit: int = 30) -> list[CatalogRow]:
     """The catalogues of a connection that differ from each other, newest first."""
     query = select(catalogs).where(catalogs.c.connection == name).order_by(catalogs.c.id.desc()).limit(limit)
-    return fetch(connection, query)
+    return [CatalogRow(**row) for row in fetch(connection, query)]

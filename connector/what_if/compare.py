@@ -288,7 +288,7 @@ class _Pushes:
         for name in self._connections:
             newest = connections.newest_catalog(connection, name)
             if newest is not None:
-                self._stages[name] = newest["content"].get("stages", {})
+                self._stages[name] = newest.content.get("stages", {})
 
     def pushes(self, subject: ShownSubject, records: Iterable[Row]) -> tuple[Push, ...]:
         """The updates of a subject's records (those that are not gone), had it changed to what is given."""

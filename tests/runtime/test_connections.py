@@ -10,7 +10,7 @@ from connector.operations.doctor import examine
 from connector.runtime.connections import BrokenConnection
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries
-from connector.store.rows import Row
+from connector.store.connections import ConnectionRow
 from tests.flow.senders import SECRET, Sender, add_connection, drain
 
 LINE = {"id": "1", "at": "2026-03-01T10:00:00+09:00", "subject": {"email": "a@example.jp"}, "type": "identify"}
@@ -56,7 +56,7 @@ def test_what_is_forgotten_while_the_connections_are_being_read_is_read_again(
 ) -> None:
     listed = connections.listed
 
-    def slowly(connection: Connection) -> list[Row]:
+    def slowly(connection: Connection) -> list[ConnectionRow]:
         rows = listed(connection)
         if not rows:
             monkeypatch.undo()

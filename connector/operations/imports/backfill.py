@@ -96,7 +96,7 @@ def backfill(
 
 def open_for_import(runtime: Runtime, name: str) -> Connected:
     """The connection, ready to import into. Raises `NotFound`, and `WrongSetting`: it is paused."""
-    if find(runtime, name)["is_paused"]:
+    if find(runtime, name).is_paused:
         message = f"the connection {name!r} is paused; `connector connection resume {name}` lets it take events again"
         raise WrongSetting(message)
     return connected(runtime, name)

@@ -63,7 +63,7 @@ def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, cloc
     operations.ask(runtime, tokyo)
     with runtime.database.read() as connection:
         (kept,) = connections.list_catalogs(connection, "tokyo")
-    assert kept["seen_at"] == clock()
+    assert kept.seen_at == clock()
 
 
 def test_what_is_gone_and_what_is_new_is_told_and_warned_of(

@@ -59,7 +59,7 @@ def _due(runtime: Runtime, name: str = "scripted") -> datetime | None:
     with runtime.database.read() as connection:
         row = connections.get(connection, name)
     assert row is not None
-    at: datetime | None = row["subscribe_at"]
+    at: datetime | None = row.subscribe_at
     return at
 
 

@@ -42,7 +42,7 @@ def _missed(runtime: Runtime) -> int:
     with runtime.database.read() as connection:
         row = connections.get(connection, "scripted")
     assert row is not None
-    return int(row["missed"])
+    return int(row.missed)
 
 
 def _reconcile(runtime: Runtime, name: str = "scripted") -> dict[str, int]:
