@@ -14,7 +14,7 @@ from connector.outbound.push import Pusher
 from connector.pipeline import remap as remapping
 from connector.pipeline import sweep as sweeping
 from connector.pipeline.process import Processor
-from connector.pipeline.reconcile import Reconciler
+from connector.pipeline.reconcile import BATCH, Reconciler
 from connector.pipeline.sweep import Swept
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import MAIL, UPDATE
@@ -42,8 +42,8 @@ def build_processor(parts: Runtime) -> Processor:
     )
 
 
-def build_reconciler(parts: Runtime) -> Reconciler:
-    """What asks the systems what changed."""
+def build_reconciler(parts: Runtime, batch_size: int = BATCH) -> Reconciler:
+    """What asks the systems what changed. `batch_size`: so many events are applied at once."""
     return Reconciler(
         database=parts.database,
         connections=parts.connections,
@@ -51,6 +51,7 @@ def build_reconciler(parts: Runtime) -> Reconciler:
         apply_events=build_processor(parts).apply_events,
         clock=parts.clock,
         sleep=time.sleep,
+        batch_size=batch_size,
     )
 
 

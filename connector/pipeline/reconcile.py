@@ -55,6 +55,7 @@ class Reconciler:
         apply_events: Callable[[Connected, Sequence[Event]], tuple[Counter[str], bool]],
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
+        batch_size: int = BATCH,
     ) -> None:
         self._database = database
         self._connections = connections
@@ -62,6 +63,7 @@ class Reconciler:
         self._apply_events = apply_events
         self._clock = clock
         self._sleep = sleep
+        self._batch_size = batch_size
 
     def reconcile_all(
         self, has_time: Callable[[], bool] = lambda: True, *, unless_within: timedelta = timedelta(0)
@@ -102,7 +104,7 @@ class Reconciler:
         counts: Counter[str] = Counter()
         has_updates = False
         changes = connected.adapter.changes(start, Patient(self._api_for(connected), self._sleep))
-        for batch, unreadable in batches(connected.name, changes):
+        for batch, unreadable in batches(connected.name, changes, self._batch_size):
             more, is_changed = self._apply_events(connected, batch)
             counts.update(more)
             counts.update({UNREADABLE: unreadable} if unreadable else {})

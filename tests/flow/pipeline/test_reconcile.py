@@ -14,7 +14,6 @@ from connector.adapter_kit.contract import Answer
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.operations.flow import build_reconciler
-from connector.pipeline import reconcile as module
 from connector.pipeline.reconcile import FIRST, OVERLAP, Patient
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
@@ -83,10 +82,7 @@ def test_each_run_looks_back_behind_the_start_of_the_last_one(runtime: Runtime, 
     assert asked == [first - FIRST, first - OVERLAP, NOW - timedelta(days=100)]
 
 
-def test_a_run_that_breaks_off_keeps_what_it_took_and_looks_back_as_far_again(
-    runtime: Runtime, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "BATCH", 1)
+def test_a_run_that_breaks_off_keeps_what_it_took_and_looks_back_as_far_again(runtime: Runtime, script: Script) -> None:
 
     def changes(_: datetime) -> Iterator[Event]:
         yield stage_event(1, 3)
@@ -94,8 +90,10 @@ def test_a_run_that_breaks_off_keeps_what_it_took_and_looks_back_as_far_again(
         raise CrmUnavailable(message)
 
     script.changes = changes
+    connected = runtime.connections.get("scripted")
+    assert connected is not None
     with pytest.raises(CrmUnavailable):
-        _reconcile(runtime)
+        build_reconciler(runtime, batch_size=1).reconcile(connected)
     assert subject_of(runtime, "record", "scripted:lead:L")["status"] == "latent"
     with runtime.database.read() as connection:
         assert connections.reconciled_at(connection, "scripted") is None
