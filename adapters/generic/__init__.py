@@ -53,6 +53,10 @@ class Generic:
     algorithm: str = "sha256"
     encoding: str = "hex"
     prefix: str = ""
+    signed: str = "{body}"
+    timestamp_header: str = ""
+    timestamp_prefix: str = ""
+    tolerance: int = 300
     body: str = "json"
     events: str = ""
     id: str = "event_id"
@@ -161,6 +165,11 @@ class Generic:
             algorithm=self.algorithm,
             encoding=self.encoding,
             prefix=self.prefix,
+            signed=self.signed,
+            id_header=self.id_header,
+            timestamp_header=self.timestamp_header,
+            timestamp_prefix=self.timestamp_prefix,
+            tolerance=self.tolerance,
         )
 
     def _paths(self) -> Paths:

@@ -32,15 +32,26 @@ PATHS: Final[Mapping[str, tuple[str, str]]] = {
 SETTINGS: Final[Mapping[str, Setting]] = {
     "proof": Setting(description="How deliveries are proved: standard, hmac, basic or token", default="standard"),
     "secret": Setting(
-        description="Its secret: `whsec_…`, the key of the HMAC, `user:password`, or the token",
+        description="Its secret: `whsec_…` or `whpk_…`, the key of the HMAC, `user:password`, or the token",
         is_secret=True,
         is_required=True,
     ),
     "proof_header": Setting(description="Header of the HMAC or the token", default="X-Signature"),
     "proof_query": Setting(description="Parameter of the address that carries it where no header does", default=""),
-    "algorithm": Setting(description="Of the HMAC: sha256 or sha1", default="sha256"),
+    "algorithm": Setting(description="Of the HMAC: sha256, sha1 or sha512", default="sha256"),
     "encoding": Setting(description="Of the HMAC: hex or base64", default="hex"),
     "prefix": Setting(description="What stands before the HMAC or the token, such as `sha256=`", default=""),
+    "signed": Setting(
+        description="What the HMAC covers, such as `{timestamp}.{body}`; also {id}, {method}, {path}, {query}",
+        default="{body}",
+    ),
+    "timestamp_header": Setting(
+        description="Header with the time of the signature, which is checked; empty: there is none", default=""
+    ),
+    "timestamp_prefix": Setting(
+        description="What stands before it in a header of several entries, such as `t=`", default=""
+    ),
+    "tolerance": Setting(description="Seconds that it may be old or ahead", default=300),
     "body": Setting(description="What bodies are: json or form", default="json"),
     **{name: Setting(description=text, default=path) for name, (path, text) in PATHS.items()},
     "id_header": Setting(description="Header with the delivery's id, the same on every retry", default=""),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import binascii
 import hashlib
-from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,17 +12,31 @@ from adapters.generic.paths import Item
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.signatures import check_hmac, check_hmac_base64, check_token, verify_webhook
+from connector.adapter_kit.signatures import (
+    DIGESTS,
+    ENCODINGS,
+    PLACES,
+    check_basic,
+    check_hmac,
+    check_time,
+    check_token,
+    entry_after,
+    find_token,
+    places_in,
+    signed_content,
+    verify_webhook,
+)
 from connector.core.errors import BadPayload, BadSignature, UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
-
-ALGORITHMS: Final = ("sha256", "sha1")
-ENCODINGS: Final = ("hex", "base64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The settings of the proof; `secrets` newest first, `header` in any case, `query` a parameter's name."""
+    """The settings of the proof; `secrets` newest first, the names of headers in any case.
+
+    `header` or the parameter `query` has the HMAC or the token, after `prefix`. `signed` is what the HMAC covers. The
+    time of the signature, after `timestamp_prefix`, may be `tolerance` seconds old or ahead.
+    """
 
     way: str
     secrets: Sequence[str]
@@ -33,6 +45,11 @@ class Proof:
     algorithm: str
     encoding: str
     prefix: str
+    signed: str
+    id_header: str
+    timestamp_header: str
+    timestamp_prefix: str
+    tolerance: int
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """Raises `BadSignature`; also when the settings cannot be used."""
@@ -42,42 +59,68 @@ class Proof:
 
     def mistakes(self) -> list[str]:
         """What is wrong with the settings, a sentence each."""
-        allowed = {"proof": (self.way, WAYS), "algorithm": (self.algorithm, ALGORITHMS)}
-        allowed |= {"encoding": (self.encoding, ENCODINGS)}
-        return [
-            f"the connection's setting `{name}` is {value!r}; it must be one of {', '.join(words)}"
-            for name, (value, words) in allowed.items()
-            if value not in words
-        ]
+        named = places_in(self.signed)
+        checks = {
+            f"`proof` is {self.way!r}; it must be one of {', '.join(WAYS)}": self.way in WAYS,
+            f"`algorithm` is {self.algorithm!r}; it must be one of {', '.join(DIGESTS)}": self.algorithm in DIGESTS,
+            f"`encoding` is {self.encoding!r}; it must be one of {', '.join(ENCODINGS)}": self.encoding in ENCODINGS,
+            f"`signed` is {self.signed!r}; it may name {', '.join(PLACES)}, and must name body": named <= set(PLACES)
+            and "body" in named,
+            "`signed` names the timestamp; say in `timestamp_header` where it is": bool(self.timestamp_header)
+            or "timestamp" not in named,
+            "`signed` names the id; say in `id_header` where it is": bool(self.id_header) or "id" not in named,
+            f"`tolerance` is {self.tolerance!r}; it must be 1 to {_DAY} seconds": self.tolerance in range(1, _DAY + 1),
+        }
+        return [f"the connection's setting {text}" for text, is_right in checks.items() if not is_right]
 
-    def given(self, delivery: Delivery) -> str | None:
-        """What stands in the header, or else in the query."""
-        found = delivery.headers.get(self.header.casefold()) if self.header else None
-        return found or (delivery.parameter(self.query) if self.query else None)
+    def timestamp(self, delivery: Delivery, now: datetime) -> str:
+        """The time of the signature as it was sent, once it is near enough; unix seconds, milliseconds or ISO 8601."""
+        stamp = entry_after(self.timestamp_prefix, find_token(delivery, self.timestamp_header) or "")
+        is_milliseconds = stamp.isdecimal() and len(stamp) > _MOST_SECONDS
+        per_second = 1000 if is_milliseconds else 1
+        check_time(self.timestamp_header, _unix(stamp), now, per_second=per_second, tolerance=self.tolerance)
+        return stamp
 
 
 def _standard(proof: Proof, delivery: Delivery, now: datetime) -> None:
     verify_webhook(delivery.headers, delivery.body, proof.secrets, now)
 
 
-def _hmac(proof: Proof, delivery: Delivery, _now: datetime) -> None:
-    check = check_hmac_base64 if proof.encoding == "base64" else check_hmac
-    check(proof.given(delivery), delivery.body, proof.secrets, prefix=proof.prefix, digest=proof.algorithm)
+def _hmac(proof: Proof, delivery: Delivery, now: datetime) -> None:
+    stamp = proof.timestamp(delivery, now) if proof.timestamp_header else ""
+    texts = {
+        "id": find_token(delivery, proof.id_header) or "",
+        "timestamp": stamp,
+        "method": delivery.method,
+        "path": delivery.path,
+        "query": delivery.query_string,
+    }
+    values = {"body": delivery.body, **{name: text.encode("utf-8", "surrogatepass") for name, text in texts.items()}}
+    check_hmac(
+        find_token(delivery, proof.header, proof.query),
+        signed_content(proof.signed.replace("\\n", "\n"), values),
+        proof.secrets,
+        prefix=proof.prefix,
+        digest=proof.algorithm,
+        encoding=proof.encoding,
+    )
+
+
+def _unix(text: str) -> str:
+    """An ISO 8601 time with an offset as whole unix seconds; digits, and what is no time, as they are."""
+    try:
+        return str(int(Part(text).instant().timestamp()))
+    except BadPayload:
+        return text
 
 
 def _basic(proof: Proof, delivery: Delivery, _now: datetime) -> None:
     """The secret is `user:password`."""
-    scheme, _, text = delivery.headers.get("authorization", "").partition(" ")
-    try:
-        given = b64decode(text.strip(), validate=True).decode() if scheme.casefold() == "basic" else ""
-    except (binascii.Error, ValueError) as error:
-        message = "the header authorization is not Basic with base64 of `user:password`"
-        raise BadSignature(message) from error
-    check_token(given, [secret for secret in proof.secrets if ":" in secret])
+    check_basic(delivery.headers.get("authorization"), proof.secrets)
 
 
 def _token(proof: Proof, delivery: Delivery, _now: datetime) -> None:
-    check_token((proof.given(delivery) or "").removeprefix(proof.prefix), proof.secrets)
+    check_token((find_token(delivery, proof.header, proof.query) or "").removeprefix(proof.prefix), proof.secrets)
 
 
 WAYS: Final[dict[str, Callable[[Proof, Delivery, datetime], None]]] = {
@@ -92,6 +135,9 @@ WAYS: Final[dict[str, Callable[[Proof, Delivery, datetime], None]]] = {
 WORDS: Final = ("identify", "stage", "owner", "profile", "action", "deleted")
 """What an event may say; one may say several of them."""
 _LONGEST_KEY: Final = 300
+_DAY: Final = 86_400
+_MOST_SECONDS: Final = 11
+"""Digits; a timestamp of more counts milliseconds: as seconds that would be the year 5138."""
 _PEOPLE: Final = {IdentityKind.EMAIL: Part.email, IdentityKind.PHONE: Part.phone, IdentityKind.VISITOR: Part.identifier}
 
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.signatures import check_time, compute_hmac
 from connector.core.errors import BadSignature
 
 V3: Final = "x-hubspot-signature-v3"
 TIMESTAMP: Final = "x-hubspot-request-timestamp"
 OLD: Final = "x-hubspot-signature"
 OLD_VERSION: Final = "x-hubspot-signature-version"
-TOLERANCE_MS: Final = 300_000
 DECODED: Final[Mapping[str, str]] = {
     "%3A": ":",
     "%2F": "/",
@@ -37,7 +37,7 @@ DECODED: Final[Mapping[str, str]] = {
     "%3B": ";",
 }
 """What HubSpot decodes in an address before it signs; everything else stays as it was called."""
-_DIGITS: Final = re.compile(r"[0-9]{1,16}")
+_v3: Final = partial(compute_hmac, encoding="base64")
 _ENCODED: Final = re.compile("|".join(DECODED), re.IGNORECASE)
 
 
@@ -52,7 +52,7 @@ def verify_request(delivery: Delivery, url: str, secrets: Sequence[str], now: da
         raise BadSignature(message)
     headers = delivery.headers
     if V3 in headers:
-        _check_time(headers.get(TIMESTAMP, ""), now)
+        check_time(TIMESTAMP, headers.get(TIMESTAMP, ""), now, per_second=1000)
         stamp = _bytes(headers[TIMESTAMP])
         signed = [_bytes(delivery.method + decoded(each)) + delivery.body + stamp for each in _addresses(url, delivery)]
         _match(keys, _v3, signed, headers[V3])
@@ -109,27 +109,12 @@ def _quoted(text: str) -> str:
     return quote(text, safe="-._~", errors="replace")
 
 
-def _check_time(stamp: str, now: datetime) -> None:
-    if not _DIGITS.fullmatch(stamp):
-        message = f"the header {TIMESTAMP} is not whole milliseconds"
-        raise BadSignature(message)
-    late = round(now.timestamp() * 1000) - int(stamp)
-    if abs(late) > TOLERANCE_MS:
-        direction = "old" if late > 0 else "ahead"
-        message = f"the header {TIMESTAMP} is {abs(late) // 1000} seconds {direction}; 300 are allowed"
-        raise BadSignature(message)
-
-
 def _match(keys: Sequence[bytes], make: Callable[[bytes, bytes], bytes], signed: Sequence[bytes], given: str) -> None:
     signature = _bytes(given)
     matches = [hmac.compare_digest(make(key, content), signature) for key in keys for content in signed]
     if not any(matches):
         message = "the signature does not match: check client_secret, and that webhook_url is the address in HubSpot"
         raise BadSignature(message)
-
-
-def _v3(key: bytes, content: bytes) -> bytes:
-    return b64encode(hmac.new(key, content, hashlib.sha256).digest())
 
 
 def _hash(key: bytes, content: bytes) -> bytes:

@@ -5,8 +5,6 @@ https://pipedrive.readme.io/docs/guide-for-webhooks-v2
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,8 +32,8 @@ from connector.adapter_kit.contract import (
 from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import check_settings, is_safe_address
-from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
+from connector.adapter_kit.signatures import check_basic
+from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind
 
 
@@ -87,18 +85,8 @@ class Pipedrive:
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """By basic authentication: Pipedrive has no signature."""
         del now
-        given = delivery.headers.get("authorization", "")
-        try:
-            scheme, _, encoded = given.partition(" ")
-            user, _, password = b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, ValueError) as error:
-            message = "the header authorization holds no user and password"
-            raise BadSignature(message) from error
-        if scheme.casefold() != "basic":
-            message = "the header authorization is not of basic authentication"
-            raise BadSignature(message)
-        check_token(password, self.http_password)
-        check_token(user, (self.http_user,))
+        accounts = [f"{self.http_user}:{password}" for password in self.http_password if self.http_user and password]
+        check_basic(delivery.headers.get("authorization"), accounts)
 
     def receive(self, delivery: Delivery) -> Received:
         """By the event's id, which a retry keeps; the lane is the record.

@@ -14,7 +14,8 @@ from adapters.posthog.webhook import IGNORED, KNOWN, Reading, first_identity
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Delivery, Received, Reply, Setting
 from connector.adapter_kit.payload import read_json
-from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS, check_sender
+from connector.adapter_kit.signatures import check_sender
+from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
 from connector.core.errors import BadPayload
 from connector.core.event import Event
 

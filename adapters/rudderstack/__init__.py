@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final
 from connector.adapter_kit import defaults, segment_spec
 from connector.adapter_kit.contract import RATE_SETTING, Delivery, Received, Setting
 from connector.adapter_kit.segment_spec import OWN_EMAIL, TYPES, SpecReader
-from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS, check_sender
+from connector.adapter_kit.signatures import check_sender
+from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
 from connector.core.errors import BadPayload
 from connector.core.event import Event
 

@@ -43,7 +43,7 @@ from connector.adapter_kit.contract import (
 )
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import fields_by_object
-from connector.adapter_kit.signatures import check_token
+from connector.adapter_kit.signatures import check_token, find_token
 from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 
@@ -83,8 +83,7 @@ class Salesforce:
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """By the token in the address or header, and the organization where the delivery names one: no signature."""
         del now
-        given = delivery.headers.get(self.token_header.strip().lower()) or delivery.parameter("token")
-        check_token(given, self.token)
+        check_token(find_token(delivery, self.token_header, "token"), self.token)
         try:
             organization = organization_of(delivery)
         except BadPayload:

@@ -30,7 +30,11 @@ class Standard:
 
     NAME: ClassVar[str] = "standard"
     SETTINGS: ClassVar[Mapping[str, Setting]] = {
-        "secret": Setting(description="Signs what comes in: `whsec_` and base64", is_secret=True, is_required=True),
+        "secret": Setting(
+            description="Signs what comes in: `whsec_…`, or the sender's public key `whpk_…`",
+            is_secret=True,
+            is_required=True,
+        ),
         "url": Setting(description="Where updates go, with `{record.object}` and `{record.id}` filled in", default=""),
         "method": Setting(description="Its HTTP method: POST, PUT or PATCH", default="POST"),
         "auth_header": Setting(description="Header that carries `auth_value`", default="Authorization"),

@@ -1,18 +1,14 @@
-"""What trackers have in common: whom an id names, how a shared token is sent, and how a page view was reached."""
+"""What trackers have in common: whom an id names, and how a page view was reached."""
 
 from __future__ import annotations
 
-import binascii
 import re
-from base64 import b64decode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.signatures import check_token
 from connector.core.event import Action, Identity, IdentityKind
 
 EMAIL_MARKS: Final = ("utm_medium=email", "utm_medium=e-mail", "mtm_medium=email", "pk_medium=email", "bownowmail")
@@ -91,20 +87,6 @@ def inflow(url: str, email: Iterable[str] = EMAIL_MARKS, cocoar: Iterable[str] =
     return Action.COCOAR_INFLOW.value if _is_marked(given, cocoar) else None
 
 
-def check_sender(delivery: Delivery, header: str, tokens: Sequence[str]) -> None:
-    """Compare a shared token: in a header as it is, after `Bearer`, or as the password of `Basic`; else `?token=`.
-
-    Raises `BadSignature`.
-    """
-    given = delivery.headers.get(header.strip().lower(), "").strip()
-    scheme, _, rest = given.partition(" ")
-    if scheme.lower() == "bearer":
-        given = rest.strip()
-    elif scheme.lower() == "basic":
-        given = _password(rest)
-    check_token(given or delivery.parameter("token"), tokens)
-
-
 def _identity(given: Part, object_: str) -> Identity | None:
     if given.value is None or given.value == "":
         return None
@@ -114,13 +96,6 @@ def _identity(given: Part, object_: str) -> Identity | None:
     if _RANDOM.fullmatch(value):
         return Identity(kind=IdentityKind.VISITOR, value=value)
     return Identity(kind=IdentityKind.RECORD, value=f"{object_}:{value}")
-
-
-def _password(basic: str) -> str:
-    try:
-        return b64decode(basic, validate=True).decode().partition(":")[2]
-    except (binascii.Error, ValueError):
-        return basic
 
 
 def _is_marked(given: set[str], marks: Iterable[str]) -> bool:

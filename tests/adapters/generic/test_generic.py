@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,8 +15,7 @@ from hypothesis import strategies as st
 from adapters.generic import Generic
 from adapters.generic.read import MOST_PAGES
 from connector.adapter_kit.contract import Answer, Delivery, Pushed, PushOutcome, Update
-from connector.adapter_kit.signatures import sign_webhook
-from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
 from tests.adapters.generic.signing import SIGNING
 from tests.adapters.support import FakeApi, answer
@@ -53,74 +50,6 @@ def mistake(content: Any, **settings: Any) -> str:
     (found,) = read(Generic(**settings), content)
     assert isinstance(found, BadPayload)
     return str(found)
-
-
-# --- proofs
-
-
-def _proved(way: str, secret: str) -> tuple[Generic, Delivery]:
-    """A delivery proved one way, and the adapter that takes it."""
-    delivery = SIGNING.delivery
-    body = delivery.body
-    headers: dict[str, str] = {}
-    settings: dict[str, Any] = {"proof": way}
-    if way == "standard":
-        headers = sign_webhook("msg_1", body, [secret], RECEIVED)
-    elif way == "hmac":
-        headers = {"x-signature": hmac.new(secret.encode(), body, "sha256").hexdigest()}
-    elif way == "basic":
-        headers = {"authorization": f"Basic {b64encode(secret.encode()).decode()}"}
-    else:
-        headers, settings = {"authorization": f"Bearer {secret}"}, {"proof": way, "prefix": "Bearer "}
-        settings["proof_header"] = "Authorization"
-    return Generic(**settings, secret=(secret,)), replace(delivery, headers={**delivery.headers, **headers})
-
-
-@pytest.mark.parametrize(
-    ("way", "secret"), [("standard", WHSEC), ("hmac", "key"), ("basic", "hook:pass"), ("token", "tok-5e6f")]
-)
-def test_each_proof_opens_with_its_secret_and_with_no_other(way: str, secret: str) -> None:
-    adapter, delivery = _proved(way, secret)
-    adapter.verify(delivery, RECEIVED)
-    others: tuple[tuple[str, ...], ...] = ((), ("",), ("other:secret",), (WHSEC[:-4] + "HA8=",))
-    for closed in (replace(adapter, secret=other) for other in others):
-        with pytest.raises(BadSignature):
-            closed.verify(delivery, RECEIVED)
-    with pytest.raises(BadSignature):
-        adapter.verify(replace(delivery, headers={}), RECEIVED)
-
-
-def test_a_token_may_stand_in_the_address() -> None:
-    adapter = Generic(proof="token", proof_header="", proof_query="t", secret=("tok-5e6f",))
-    adapter.verify(replace(SIGNING.delivery, query=(("t", "tok-5e6f"),)), RECEIVED)
-    for query in ((), (("t", "tok"),), (("u", "tok-5e6f"),)):
-        with pytest.raises(BadSignature):
-            adapter.verify(replace(SIGNING.delivery, query=query), RECEIVED)
-    with pytest.raises(BadSignature):
-        replace(adapter, proof_query="").verify(SIGNING.delivery, RECEIVED)
-
-
-@pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic //8=", "Bearer aG9vazpwYXNz", "Basic aG9vaw=="])
-def test_a_header_that_is_no_basic_authentication_is_refused(header: str) -> None:
-    with pytest.raises(BadSignature):
-        Generic(proof="basic", secret=("hook:pass", "hook")).verify(deliver(b"{}", authorization=header), RECEIVED)
-
-
-def test_a_hex_signature_of_sha1_may_be_in_capitals_and_one_in_base64_may_not() -> None:
-    body = SIGNING.delivery.body
-    mac = hmac.new(b"key", body, "sha1")
-    adapter = Generic(proof="hmac", algorithm="sha1", prefix="sha1=", secret=("key",))
-    adapter.verify(deliver(body, x_signature=f"SHA1={mac.hexdigest().upper()}"), RECEIVED)
-    coded = b64encode(mac.digest()).decode()
-    with pytest.raises(BadSignature):
-        replace(adapter, encoding="base64").verify(deliver(body, x_signature=f"sha1={coded.swapcase()}"), RECEIVED)
-
-
-@pytest.mark.parametrize("wrong", [{"proof": "none"}, {"algorithm": "md5"}, {"encoding": "octal"}])
-def test_a_proof_that_is_set_wrongly_opens_nothing(wrong: dict[str, Any]) -> None:
-    adapter, delivery = _proved("hmac", "key")
-    with pytest.raises(BadSignature, match=f"the connection's setting `{next(iter(wrong))}` is"):
-        replace(adapter, **wrong).verify(delivery, RECEIVED)
 
 
 # --- reading
