@@ -64,6 +64,12 @@ def chosen(runtime: Runtime, name: str | None) -> list[Connected]:
     return [one for one in runtime.connections.all().values() if not one.is_paused]
 
 
+def adapter_failure(one: Connected, error: Exception) -> str:
+    """The sentence about a mistake in an adapter."""
+    detail = " ".join(str(error).split())[:300]
+    return f"the adapter {one.adapter.NAME} failed with {type(error).__name__}: {detail}; please report it"
+
+
 def listed(runtime: Runtime) -> Iterator[dict[str, Any]]:
     """Each connection: name, adapter, whether it is paused, mapping version, and its account."""
     with runtime.database.read() as connection:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from connector.core.errors import CrmError
 from connector.core.outcome import Outcome
-from connector.operations.connections import chosen
+from connector.operations.connections import adapter_failure, chosen
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_reconciler, sweep
 from connector.runtime.connections import Connected
@@ -59,12 +59,6 @@ def reconcile_now(runtime: Runtime, name: str | None = None) -> Iterator[Reconci
         yield _reconcile(runtime, one)
 
 
-def failed(one: Connected, error: Exception) -> str:
-    """The sentence about a mistake in an adapter."""
-    detail = " ".join(str(error).split())[:300]
-    return f"the adapter {one.adapter.NAME} failed with {type(error).__name__}: {detail}; please report it"
-
-
 def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
     try:
         counts, is_asked = build_reconciler(runtime).reconcile(one)
@@ -74,7 +68,7 @@ def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
         raise
     except Exception as error:  # a mistake in one adapter stops no other connection
         log.exception("not reconciled", connection=one.name)
-        return Reconciled(connection=one.name, events={}, error=failed(one, error))
+        return Reconciled(connection=one.name, events={}, error=adapter_failure(one, error))
     if is_asked:
         runtime.wakeups.enqueue_senders()
     return Reconciled(connection=one.name, events=dict(sorted(counts.items())))

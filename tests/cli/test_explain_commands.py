@@ -68,7 +68,7 @@ def _stored(server: Runtime, who: str) -> list[Any]:
         return subjects.events_of(connection, found or "")
 
 
-def test_why_tells_each_decision_at_local_time_and_what_was_passed_over(filled: Cli) -> None:
+def test_why_shows_each_decision_at_local_time_and_what_was_passed_over(filled: Cli) -> None:
     text = filled("subject", "why", "v-77").stdout
     assert "Appointment acquired, Asia/Tokyo" in text
     assert "It acted for the first time in 90 days" in text
@@ -150,7 +150,7 @@ def test_why_not_as_json_gives_days_and_what_is_missing(filled: Cli) -> None:
     assert [one["what"] for one in longer["routes"][0]["missing"]] == ["tag", "entries"]
 
 
-def test_why_not_tells_the_rules_after_the_first(filled: Cli) -> None:
+def test_why_not_shows_the_rules_after_the_first(filled: Cli) -> None:
     filled("subject", "set-status", "v-77", "pending")
     (route,) = filled.json("subject", "why-not", "v-77", "quasi_explicit")["routes"]
     assert (route["rule"], route["days"]["last"], [one["rule"] for one in route["then"]]) == (

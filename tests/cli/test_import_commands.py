@@ -236,7 +236,7 @@ def test_a_killed_import_goes_on_and_counts_each_row_once(cli: Cli, shop: Runtim
     assert cli.json("subject", "show", "shop:lead:7")["status"] == "appointment_prospect"
 
 
-def test_who_breaks_an_import_off_is_told_how_to_go_on(cli: Cli, shop: Runtime) -> None:
+def test_who_breaks_an_import_off_learns_how_to_go_on(cli: Cli, shop: Runtime) -> None:
     del shop
     path = _file(cli.folder, ROW)
     with _killed_before_progress_is_stored():
@@ -261,7 +261,7 @@ def test_who_breaks_an_import_off_is_told_how_to_go_on(cli: Cli, shop: Runtime) 
         (",".join(map(str, range(501))), (), "has 501 columns"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_in_a_sentence(
+def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(
     cli: Cli, shop: Runtime, text: str | None, words: tuple[str, ...], said: str
 ) -> None:
     del shop
@@ -270,7 +270,7 @@ def test_a_file_that_cannot_be_used_is_told_in_a_sentence(
     assert said in cli.error("import", "shop", "--csv", "leads.csv", *words)
 
 
-def test_a_unicode_text_of_excel_and_a_file_about_nobody_are_told(cli: Cli, server: Runtime) -> None:
+def test_a_unicode_text_of_excel_and_a_file_about_nobody_are_refused(cli: Cli, server: Runtime) -> None:
     add_connection(server)
     (cli.folder / "a.csv").write_text("id\n1\n", encoding="utf-16")
     assert "save it as CSV UTF-8" in cli.error("import", "shop", "--csv", "a.csv")
@@ -336,7 +336,7 @@ def test_a_new_record_counts_when_it_was_made_and_what_changes_later_at_the_impo
     assert (found["status"], found["since"] > ago(days=1)) == ("appointment_prospect", True)
 
 
-def test_a_system_s_own_names_of_id_stage_and_owner_need_no_telling(cli: Cli, server: Runtime) -> None:
+def test_a_system_s_names_of_id_stage_and_owner_need_no_option(cli: Cli, server: Runtime) -> None:
     mapping = (
         "adapter: hubspot\nstages: {contact: {customer: order}}\nowner: {match: email}\n"
         "fields: {email: {from: email, type: email}}\n"

@@ -81,7 +81,7 @@ def test_a_draft_is_saved_listed_compared_and_published(shop: Cli) -> None:
     assert "give a FILE or --draft" in shop.error("mapping", "publish", "shop")
 
 
-def test_differences_are_told_between_files_and_versions(shop: Cli) -> None:
+def test_differences_between_files_and_versions_are_shown(shop: Cli) -> None:
     file = shop("mapping", "diff", "shop", "new.yaml").stdout
     assert file == "From version 1 to new.yaml:\n  lead / strange: nothing → visited\n"
     assert "'shop' has no draft" in shop.error("mapping", "diff", "shop")
@@ -117,7 +117,7 @@ def test_several_files_are_checked_at_once(shop: Cli) -> None:
     assert (result.stdout, result.stderr[:11]) == ("new.yaml is right: a mapping for standard.\n", "bad.yaml:2:")
 
 
-def test_a_file_is_checked_against_its_system_and_drift_is_told(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_checked_against_its_system_and_drift_is_shown(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     has = {"lead": {"": {"new": "New", "talking": "Talking", "meeting": "Meeting", "won": "Won", "bad": "Bad"}}}
     monkeypatch.setattr(Standard, "catalog", lambda _self, _api: Catalog(stages=has))
     result = shop("mapping", "check", "new.yaml", "--connection", "shop", code=1)

@@ -103,14 +103,14 @@ def test_a_wrong_setting_is_named(cli: Cli) -> None:
     assert "CONNECTOR_PORT (environment): found 'x'" in cli.error("account", CONNECTOR_PORT="x")
 
 
-def test_a_database_that_is_away_is_told_without_its_password(cli: Cli) -> None:
+def test_a_database_that_is_away_is_named_without_its_password(cli: Cli) -> None:
     said = cli.error("account", DATABASE_URL="postgresql://me:hidden@127.0.0.1:9/none")
     assert "cannot be used" in said
     assert "check DATABASE_URL" in said
     assert "hidden" not in said
 
 
-def test_a_database_without_tables_is_told_to_be_migrated(empty_cli: Cli) -> None:
+def test_who_uses_a_database_without_tables_is_asked_to_migrate_it(empty_cli: Cli) -> None:
     (empty_cli.folder / "data").mkdir()
     (empty_cli.folder / "data" / "connector.sqlite").touch()
     assert "run `connector migrate`" in empty_cli.error("subject", "list")

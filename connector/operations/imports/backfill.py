@@ -15,9 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import tells_in_order
 from connector.core.errors import ConnectorError, CrmRefused, WrongSetting
-from connector.operations.connections import connected, find
+from connector.operations.connections import adapter_failure, connected, find
 from connector.operations.flow import build_processor
-from connector.operations.upkeep import failed
 from connector.pipeline.reconcile import BATCH, UNREADABLE, Patient, batches
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
@@ -89,7 +88,7 @@ def backfill(
         raise
     except Exception as error:
         log.exception("not imported", connection=name)
-        raise CrmRefused(failed(one, error)) from error
+        raise CrmRefused(adapter_failure(one, error)) from error
     _end(runtime, one, run)
     return progress
 

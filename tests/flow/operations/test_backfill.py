@@ -123,7 +123,7 @@ def test_the_daily_rules_of_today_are_run_silently_too(selling: Runtime) -> None
         assert "appointment_prospect.remind" in {one["rule"] for one in subjects.decisions_of(connection, row["id"])}
 
 
-def test_a_mistake_in_the_adapter_is_told_and_a_paused_connection_takes_nothing(
+def test_a_mistake_in_the_adapter_is_named_and_a_paused_connection_takes_nothing(
     runtime: Runtime, script: Script
 ) -> None:
     def changes(_: datetime) -> Iterator[Event]:

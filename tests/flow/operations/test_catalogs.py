@@ -55,7 +55,7 @@ def change(portal: Bitrix24Crm) -> None:
     del fields["UF_CRM_ABM_SINCE"]
 
 
-def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, clock: Clock) -> None:
+def test_a_mapping_that_fits_has_no_drift(runtime: Runtime, tokyo: Connected, clock: Clock) -> None:
     assert operations.stored_drift(runtime, tokyo) == ()
     operations.ask(runtime, tokyo)
     assert operations.stored_drift(runtime, tokyo) == ()
@@ -66,7 +66,7 @@ def test_a_mapping_that_fits_is_told_so(runtime: Runtime, tokyo: Connected, cloc
     assert kept.seen_at == clock()
 
 
-def test_what_is_gone_and_what_is_new_is_told_and_warned_of(
+def test_what_is_gone_and_what_is_new_is_shown_and_warned_of(
     runtime: Runtime, tokyo: Connected, portal: Bitrix24Crm, clock: Clock
 ) -> None:
     operations.ask(runtime, tokyo)

@@ -62,7 +62,7 @@ def _answer(headers: dict[str, str]) -> None:
     responses.get("https://crm.example", headers=headers)
 
 
-def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_address(
+def test_what_the_adapter_finds_comes_first_and_it_is_asked_for_the_public_address(
     runtime: Runtime, script: Script
 ) -> None:
     asked: list[str] = []
@@ -90,7 +90,7 @@ def test_what_the_adapter_finds_is_told_first_and_it_is_asked_for_the_public_add
         ),
     ],
 )
-def test_a_system_that_does_not_answer_or_refuses_is_told(
+def test_a_system_that_does_not_answer_or_refuses_is_shown(
     runtime: Runtime, script: Script, error: Exception, said: str
 ) -> None:
     def inspects(_url: str, _api: Api) -> Sequence[InspectionResult]:
@@ -139,7 +139,7 @@ def test_no_readable_date_is_no_finding(runtime: Runtime, script: Script, given:
     assert _said(runtime, "clock") == []
 
 
-def test_the_last_webhook_is_told_and_one_that_never_came_is_wrong_unless_it_is_registered(
+def test_the_last_webhook_is_shown_and_one_that_never_came_is_wrong_unless_it_is_registered(
     runtime: Runtime, script: Script
 ) -> None:
     ((is_good, text),) = _said(runtime, "webhooks")
@@ -167,7 +167,7 @@ def test_without_a_public_address_nothing_is_sure_to_come(runtime: Runtime, scri
     assert second[0] is False
 
 
-def test_the_next_renewal_is_told_and_a_registration_that_failed(runtime: Runtime, script: Script) -> None:
+def test_the_next_renewal_is_shown_and_a_registration_that_failed(runtime: Runtime, script: Script) -> None:
     script.subscribe = lambda *_: NOW + timedelta(days=1)
     subscribe_all(runtime, lambda: True)
     is_good, text = _said(runtime, "webhooks")[0]
@@ -184,7 +184,7 @@ def test_the_next_renewal_is_told_and_a_registration_that_failed(runtime: Runtim
     assert (is_good, text.endswith("the log says why; it is tried again at 2026-04-01 09:00:00Z")) == (False, True)
 
 
-def test_a_delivery_that_could_not_be_authenticated_since_is_told(runtime: Runtime, script: Script) -> None:
+def test_a_delivery_that_could_not_be_authenticated_since_is_shown(runtime: Runtime, script: Script) -> None:
     del script
     line = {"id": "e", "at": NOW.isoformat(), "type": "identify", "subject": {"email": "a@example.com"}}
     operations.rotate(
@@ -200,7 +200,7 @@ def test_a_delivery_that_could_not_be_authenticated_since_is_told(runtime: Runti
     assert "connector delivery verify scripted" in text
 
 
-def test_where_mapping_and_system_differ_is_told_and_much_of_it_in_one_line(
+def test_where_mapping_and_system_differ_is_shown_and_much_of_it_in_one_line(
     runtime: Runtime, script: Script, clock: Clock
 ) -> None:
     fields = {"lead": {name: name for name in ("STAGE", "SHOWN", "OWNER")}}
@@ -220,7 +220,7 @@ def test_where_mapping_and_system_differ_is_told_and_much_of_it_in_one_line(
     assert "since lately" in text
 
 
-def test_a_catalogue_that_is_refused_and_a_missing_mapping_are_told(runtime: Runtime, script: Script) -> None:
+def test_a_catalogue_that_is_refused_and_a_missing_mapping_are_shown(runtime: Runtime, script: Script) -> None:
     def refuse() -> Catalog:
         message = "no right"
         raise CrmRefused(message)
@@ -236,7 +236,7 @@ def test_a_catalogue_that_is_refused_and_a_missing_mapping_are_told(runtime: Run
     assert _said(runtime, "mapping") == [(False, "there is no mapping: `connector mapping publish scripted FILE`")]
 
 
-def test_a_paused_connection_and_a_system_without_webhooks_are_told(runtime: Runtime) -> None:
+def test_a_paused_connection_and_a_system_without_webhooks_are_shown(runtime: Runtime) -> None:
     _good(add_scripted(runtime, adapter=Mute))
     operations.set_paused(runtime, "scripted", is_paused=True, actor="test")
     assert _said(runtime, "connection") == [

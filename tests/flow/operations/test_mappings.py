@@ -46,7 +46,7 @@ def test_publishing_a_draft_puts_it_in_force_under_its_number(runtime: Runtime) 
     assert _audited(runtime) == {("kim", "mapping.draft", 2), ("lee", "mapping.publish", 2)}
 
 
-def test_of_two_editors_the_second_is_told_and_nothing_is_overwritten(runtime: Runtime, clock: Clock) -> None:
+def test_of_two_editors_the_second_is_refused_and_nothing_is_overwritten(runtime: Runtime, clock: Clock) -> None:
     add_connection(runtime)
     mappings.save_draft(runtime, "shop", KIM, actor="kim")
     clock.forward(minutes=5)
@@ -144,7 +144,7 @@ def test_publishing_a_published_version_is_rolling_back(runtime: Runtime) -> Non
     assert mappings.show(runtime, "shop")["source"] == MAPPING
 
 
-def test_what_is_not_there_or_not_right_is_said(runtime: Runtime) -> None:
+def test_what_is_not_there_or_not_right_is_refused_with_the_reason(runtime: Runtime) -> None:
     add_connection(runtime)
     with pytest.raises(NotFound, match="'shop' has no version 9"):
         mappings.version_of(runtime, "shop", 9)

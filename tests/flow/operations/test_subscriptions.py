@@ -71,7 +71,7 @@ def test_what_needs_no_renewal_is_registered_once(runtime: Runtime, registry: Re
     assert _due(runtime) == NEVER
 
 
-def test_what_ends_is_renewed_when_the_system_said(runtime: Runtime, registry: Registry, clock: Clock) -> None:
+def test_what_ends_is_renewed_when_the_system_asks_for_it(runtime: Runtime, registry: Registry, clock: Clock) -> None:
     registry.renew = NOW + timedelta(hours=2)
     jobs.subscribe()
     clock.forward(hours=1)

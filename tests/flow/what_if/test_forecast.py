@@ -93,7 +93,7 @@ def _as_said(selling: Runtime, clock: Clock, seed: int, *, days: int, is_swept: 
     assert sum(said.notices.values()) == mailed.total()
 
 
-def test_the_sweeps_to_come_do_what_was_said(selling: Runtime, clock: Clock) -> None:
+def test_the_sweeps_to_come_do_what_the_forecast_foresaw(selling: Runtime, clock: Clock) -> None:
     _as_said(selling, clock)
 
 

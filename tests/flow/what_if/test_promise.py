@@ -62,7 +62,7 @@ def event(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(112, 118))
-def test_publishing_does_what_the_what_if_said(selling: Runtime, seed: int) -> None:
+def test_publishing_does_what_the_what_if_foresaw_of_random_events(selling: Runtime, seed: int) -> None:
     chance = random.Random(seed)
     first, second = mapping(chance), mapping(chance)
     add_connection(selling, mapping=first)

@@ -152,7 +152,7 @@ def test_what_nobody_asked_is_not_there(shop: Runtime) -> None:
     assert runs.advance(shop, "X", lambda: True, page=1) is False
 
 
-def test_without_redis_that_is_said(sqlite_url: str, tmp_path: Path) -> None:
+def test_without_redis_the_error_names_it(sqlite_url: str, tmp_path: Path) -> None:
     environ = {
         "DATABASE_URL": sqlite_url,
         "REDIS_URL": "redis://127.0.0.1:1/0",

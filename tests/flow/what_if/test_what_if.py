@@ -162,7 +162,7 @@ def _as_said(selling: Runtime, seed: int, *, draft: str, has_since: bool) -> Non
     assert {way: moved.count(way) for way in said.moved} == said.moved
 
 
-def test_publishing_does_what_was_said(selling: Runtime) -> None:
+def test_publishing_does_what_the_what_if_foresaw(selling: Runtime) -> None:
     _as_said(selling)
 
 
@@ -229,7 +229,7 @@ def test_held_events_are_released_and_others_held(three: Runtime) -> None:
     assert held.share == pytest.approx(2 / 3)
 
 
-def test_what_a_system_cannot_take_is_told(three: Runtime) -> None:
+def test_what_a_system_cannot_take_is_shown(three: Runtime) -> None:
     push = "push: {lead: {status: {project: {x: 1}}, fields: {s: '{status.code}'}}}\n"
     draft = f"adapter: standard\nstages: {{lead: {{meeting: visited, won: project}}}}\n{push}"
     found, _ = _run(three, _draft(draft))
@@ -254,7 +254,7 @@ push: {{lead: {{status: {{latent: {{STATUS_ID: GONE}}, visited: {{STATUS_ID: NEW
 
 
 @pytest.mark.parametrize(("to", "wrong"), [("latent", "the system has no stage GONE"), ("order", None)])
-def test_a_stage_that_the_system_has_not_is_told(three: Runtime, to: str, wrong: str | None) -> None:
+def test_a_stage_that_the_system_has_not_is_named(three: Runtime, to: str, wrong: str | None) -> None:
     add_connection(
         three,
         "portal",
@@ -280,7 +280,7 @@ def test_a_stage_that_the_system_has_not_is_told(three: Runtime, to: str, wrong:
     assert found.untaken_by == ({("portal", "lead", wrong): 1} if wrong else {})
 
 
-def test_mails_of_today_are_told_and_those_of_the_past_are_not(selling: Runtime) -> None:
+def test_mails_of_today_are_counted_and_those_of_the_past_are_not(selling: Runtime) -> None:
     add_connection(selling)
     owner = _line(1, "2026-03-01", type="owner", owner="kim@example.jp")
     past, today = _line(2, "2026-03-02", stage="won"), _line(3, "2026-04-01", stage="won")
@@ -313,7 +313,7 @@ def test_what_is_due_today_is_no_difference(selling: Runtime, clock: Clock) -> N
     assert found == WhatIf(subjects=1)
 
 
-def test_what_older_settings_left_behind_is_told_apart(three: Runtime) -> None:
+def test_what_older_settings_left_behind_is_counted_apart(three: Runtime) -> None:
     with three.database.write() as connection:
         row = subject_of(three, "email", "p0@example.jp")
         state = {**row["state"], "tags": ["by-older-settings"]}
