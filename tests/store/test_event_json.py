@@ -40,7 +40,7 @@ EVENTS = st.builds(
     data=st.dictionaries(TEXTS, VALUES, max_size=3),
 )
 COUNTINGS = st.builds(
-    Counting, counter=TEXTS, thing=TEXTS, statuses=st.lists(TEXTS, min_size=1, max_size=3).map(tuple), of=TEXTS
+    Counting, counter=TEXTS, thing=TEXTS, statuses=st.lists(TEXTS, min_size=1, max_size=3).map(tuple), counted=TEXTS
 )
 FIELDS = st.dictionaries(TEXTS, st.builds(FieldValue, value=VALUES, conflict=st.sampled_from(Conflict)), max_size=3)
 STEPS = st.builds(

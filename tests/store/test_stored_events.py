@@ -37,7 +37,9 @@ EVENTS = st.builds(
     **{one.name: st.booleans() for one in fields(Event) if one.type == "bool"},
 )
 FIELDS = st.dictionaries(WORDS, st.builds(FieldValue, value=MAYBE, conflict=st.sampled_from(Conflict)), max_size=2)
-COUNTING = st.builds(Counting, counter=WORDS, thing=WORDS, statuses=st.lists(WORDS, max_size=2).map(tuple), of=WORDS)
+COUNTING = st.builds(
+    Counting, counter=WORDS, thing=WORDS, statuses=st.lists(WORDS, max_size=2).map(tuple), counted=WORDS
+)
 STEPS = st.builds(
     Step,
     id=WORDS,
