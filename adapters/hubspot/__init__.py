@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from adapters.hubspot.client import Account
 from adapters.hubspot.connect import inspect
 from adapters.hubspot.push import push
-from adapters.hubspot.read import Reader
+from adapters.hubspot.read import Source
 from adapters.hubspot.records import OWNER
 from adapters.hubspot.settings import SETTINGS, check
 from adapters.hubspot.signature import verify_request
@@ -110,7 +110,7 @@ class HubSpot:
             for webhook in self._messages(delivery)
             if webhook.record and not webhook.is_deleted
         )
-        return self._reader(api).records(names) if names else {}
+        return self._source(api).records(names) if names else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """Identity, stage, owner and profile of each record, merges and ends; a workflow's word is an action besides.
@@ -137,19 +137,19 @@ class HubSpot:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """What changed since by search, with the histories of stage and owner; deleted records leave no trace there."""
-        return self._reader(api).changes(self._objects(), since)
+        return self._source(api).changes(self._objects(), since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """Batch updates of up to 100 records; a lifecycle stage that goes back is emptied first; all is read back."""
-        return push(self._reader(api), updates)
+        return push(self._source(api), updates)
 
     def catalog(self, api: Api) -> Catalog:
         """Stages (for deals by pipeline), owners, and properties."""
-        return self._reader(api).directory.catalog(self._objects())
+        return self._source(api).catalog(self._objects())
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Token, scopes, the calls left today, and whether HubSpot's signatures are checked with the right address."""
-        return inspect(self._reader(api), self._objects(), url, self.webhook_url, self.portal_id)
+        return inspect(self._source(api), self._objects(), url, self.webhook_url, self.portal_id)
 
     subscribe = defaults.subscribe
 
@@ -174,7 +174,7 @@ class HubSpot:
     def _objects(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(word.strip().lower() for word in self.objects))
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         check(self._objects(), self.contact_stage, self.contacts, self.api_url)
         account = Account(
@@ -186,7 +186,7 @@ class HubSpot:
             client_secret=next(iter(self.client_secret), ""),
             refresh_token=next(iter(self.refresh_token), ""),
         )
-        return Reader(
+        return Source(
             account=account,
             contact_stage=self.contact_stage,
             properties=tuple(name.strip() for name in self.properties),

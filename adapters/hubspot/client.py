@@ -92,7 +92,7 @@ class Account:
         except CrmUnavailable as error:
             raise CrmUnavailable(str(error), error.retry_after or _rest(str(error))) from error
         if answer.status in _RESTS:
-            message = f"HubSpot answered {answer.status}: {said(answer)}"
+            message = f"HubSpot answered {answer.status}: {words_in(answer)}"
             raise CrmUnavailable(message, _seconds(answer) or _RESTS[answer.status])
         return answer
 
@@ -126,15 +126,15 @@ def good(answer: Answer) -> Mapping[str, Any]:
 def refusal(answer: Answer) -> str:
     """Why a call was refused, for people."""
     advice = ADVICE.get(answer.status)
-    return f"HubSpot answered {answer.status}: {said(answer)}" + (f" ({advice})" if advice else "")
+    return f"HubSpot answered {answer.status}: {words_in(answer)}" + (f" ({advice})" if advice else "")
 
 
-def said(answer: Answer) -> str:
+def words_in(answer: Answer) -> str:
     """HubSpot's words in an answer, each field of which may be missing, or no JSON at all."""
-    return said_by(body_of(answer)) or "nothing readable"
+    return words_of(body_of(answer)) or "nothing readable"
 
 
-def said_by(error: Mapping[str, Any]) -> str:
+def words_of(error: Mapping[str, Any]) -> str:
     """The message and the details of an error object in one line."""
     details = [named(part).get("message") for part in listed(error.get("errors"))]
     parts = [part for part in (error.get("message"), *details) if isinstance(part, str) and part]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from adapters.hubspot.client import OBJECTS, Account, good, refusal
-from adapters.hubspot.read import Reader
+from adapters.hubspot.read import Source
 from connector.adapter_kit.contract import InspectionResult
 from connector.adapter_kit.rest import is_good
 
@@ -14,10 +14,10 @@ _DAILY = "x-hubspot-ratelimit-daily"
 
 
 def inspect(
-    reader: Reader, objects: Sequence[str], url: str, webhook_url: str, portal_id: str
+    source: Source, objects: Sequence[str], url: str, webhook_url: str, portal_id: str
 ) -> list[InspectionResult]:
     """The findings, in the order in which they are to be mended. Raises `CrmUnavailable` when nothing answers."""
-    account = reader.account
+    account = source.account
     answer = account.get(_details(account))
     if answer.status == 401:  # noqa: PLR2004 - nothing else can be asked
         return [InspectionResult(topic="credentials", is_good=False, text=refusal(answer)), _address(url, webhook_url)]
@@ -38,8 +38,9 @@ def _details(account: Account) -> str:
 
 
 def _scopes(account: Account, objects: Sequence[str]) -> Iterator[InspectionResult]:
-    asked = {f"crm.objects.{OBJECTS[of]}.read": account.path("objects", f"/{OBJECTS[of]}") for of in objects}
-    for scope, place in {**asked, "crm.objects.owners.read": account.path("owners")}.items():
+    words = [OBJECTS[record_object] for record_object in objects]
+    places = {f"crm.objects.{word}.read": account.path("objects", f"/{word}") for word in words}
+    for scope, place in {**places, "crm.objects.owners.read": account.path("owners")}.items():
         answer = account.get(place, limit="1")
         has_scope = is_good(answer)
         text = f"{scope} is granted" if has_scope else f"{scope} is missing: {refusal(answer)}"
@@ -50,8 +51,8 @@ def _scopes(account: Account, objects: Sequence[str]) -> Iterator[InspectionResu
 
 
 def _limits(headers: Mapping[str, str]) -> Iterator[InspectionResult]:
-    named = {name.casefold(): value for name, value in headers.items()}
-    left, most = named.get(_REMAINING, ""), named.get(_DAILY, "")
+    by_name = {name.casefold(): value for name, value in headers.items()}
+    left, most = by_name.get(_REMAINING, ""), by_name.get(_DAILY, "")
     if left.isdecimal():
         text = f"{left} of {most or '?'} calls are left today, for all that call this account"
         yield InspectionResult(topic="limits", is_good=int(left) > 0, text=text)

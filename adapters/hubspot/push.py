@@ -1,24 +1,23 @@
-"""Writes updates to HubSpot in batches, empties a lifecycle stage before it goes back, and reads all of it back.
+"""Writes updates to HubSpot in batches, and empties a lifecycle stage before it goes back.
 
 https://developers.hubspot.com/docs/api-reference/latest/crm/using-object-apis
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.hubspot.client import BATCH, OBJECTS, good, refusal, said_by
-from adapters.hubspot.plan import is_same, plan_of
-from adapters.hubspot.read import NOT_FOUND, Reader
+from adapters.hubspot.client import BATCH, OBJECTS, good, refusal, words_of
+from adapters.hubspot.read import NOT_FOUND, Source
 from adapters.hubspot.records import Record, value_of
-from connector.adapter_kit.contract import Answer, Pushed, PushOutcome, Update
+from connector.adapter_kit import update_plan
+from connector.adapter_kit.contract import Answer, Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
-from connector.adapter_kit.rest import chunks, is_good, listed, named
-from connector.adapter_kit.update_plan import Failure, Plan
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
+from connector.adapter_kit.rest import RecordGone, is_good, listed, named
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 LIFECYCLE: Final = "lifecyclestage"
 LADDER: Final = (
@@ -34,46 +33,57 @@ LADDER: Final = (
 """HubSpot takes moves along it; to any other stage the property has to be emptied first."""
 
 
-def push(reader: Reader, updates: Sequence[Update]) -> list[Pushed]:
-    """The result of each update, in order. Raises `CrmUnavailable` and `CrmRefused` when nothing was tried yet.
+class BatchRefused(CrmRefused):
+    """One bad value refuses a whole batch, without a word whose it is."""
 
-    What refuses the records of one object, such as a missing scope, refuses no others.
-    """
-    people = by_email(reader.directory.people()) if has_owner(updates) else {}
-    plans = [plan_of(update, people) for update in updates]
-    results = {plan.update.key: plan.settled() for plan in plans}
-    writing: dict[str, list[Plan]] = defaultdict(list)
-    for plan in plans:
-        if plan.wanted:
-            writing[plan.update.record.object].append(plan)
-    for record_object, waiting in writing.items():
-        for chunk in chunks(waiting, BATCH):
-            results |= {one.key: one for one in _Writing(reader=reader, object=record_object).write(chunk)}
-    return [results[update.key] for update in updates]
+
+class Plan(update_plan.Plan):
+    """What one update writes: property → text."""
+
+    __slots__ = ()
+
+    def is_same(self, shown: Any, wanted: Any) -> bool:
+        """Whether a property shows a value; of several options any order is the same."""
+        return update_plan.is_same(shown, wanted) or set(str(shown or "").split(";")) == set(wanted.split(";"))
+
+
+def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:
+    """The result of each update, in order. Raises `CrmError` when the owners cannot be read before."""
+    people = by_email(source.people()) if has_owner(updates) else {}
+    writer = Writer(source=source, people=people)
+    return push_in_batches(updates, writer.plan, writer.write, writer.read, size=BATCH, undone_by=(BatchRefused,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Writing:
-    """Batch writes to the records of one object."""
+class Writer:
+    """Plans and writes updates, a batch to the records of one object. `people`: the owners, e-mail → ids."""
 
-    reader: Reader
-    object: str
+    source: Source
+    people: Mapping[str, Sequence[str]]
 
-    def write(self, plans: Sequence[Plan]) -> list[Pushed]:
-        """At most 100 updates: what must be emptied first, then the values, then the read-back."""
-        try:
-            failures = self._update([(plan.id, {LIFECYCLE: ""}) for plan in self._backward(plans)])
-            left = [plan for plan in plans if plan.id not in failures]
-            failures |= self._update([(plan.id, plan.wanted) for plan in left])
-            written = [plan for plan in plans if plan.id not in failures]
-            records = self._records(written)
-        except (CrmUnavailable, CrmRefused) as error:
-            return [plan.failed(error) for plan in plans]
-        shown = {of: record.get("properties") or {} for of, record in records.items()}
-        return [
-            plan.failed(failures[plan.id]) if plan.id in failures else plan.shown(shown.get(plan.id), is_same)
-            for plan in plans
-        ]
+    def plan(self, update: Update) -> Plan:
+        """What the update writes."""
+        if update.record.object not in OBJECTS:
+            message = f"records of the object {update.record.object!r} cannot be written"
+            raise CrmRefused(message)
+        wanted = {name: _text(value) for name, value in update.fields.items()}
+        return Plan(update=update, wanted=wanted).with_owner(self.people, "active owner in HubSpot")
+
+    def write(self, plans: Sequence[Plan]) -> Written[Plan]:
+        """At most 100 updates: what must be emptied first, then the values.
+
+        A batch that is tried again in halves empties nothing twice: what is empty already does not go back.
+        """
+        record_object = plans[0].object
+        failures = self._update(record_object, {plan.id: {LIFECYCLE: ""} for plan in self._backward(plans)})
+        left = {plan.id: plan.wanted for plan in plans if plan.id not in failures}
+        failures |= self._update(record_object, left)
+        return [failures.get(plan.id) for plan in plans]
+
+    def read(self, plans: Sequence[Plan]) -> Shown:
+        """The properties that were written."""
+        records = self._records(plans)
+        return [(records[plan.id].get("properties") or {}) if plan.id in records else None for plan in plans]
 
     def _backward(self, plans: Sequence[Plan]) -> list[Plan]:
         moving = [plan for plan in plans if plan.wanted.get(LIFECYCLE)]
@@ -88,62 +98,54 @@ class _Writing:
         ]
 
     def _records(self, plans: Sequence[Plan]) -> dict[str, Record]:
+        if not plans:
+            return {}
         names = sorted({name for plan in plans for name in plan.wanted})
         inputs = [{"id": plan.id} for plan in plans]
-        account = self.reader.account
-        rows = account.batch(self._path("read"), inputs, BATCH, properties=names) if inputs else []
+        rows = self.source.account.batch(self._path(plans[0].object, "read"), inputs, BATCH, properties=names)
         return {str(row["id"]): row for row in rows}
 
-    def _update(self, inputs: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, Failure]:
-        """The records that were not written, and why."""
-        if not inputs:
+    def _update(self, record_object: str, values: Mapping[str, Mapping[str, str]]) -> dict[str, CrmError]:
+        """The records that were not written, and why. Raises `BatchRefused`."""
+        if not values:
             return {}
-        body = {"inputs": [{"id": of, "properties": dict(values)} for of, values in inputs]}
-        answer = self.reader.account.post(self._path("update"), body)
+        body = {"inputs": [{"id": id_, "properties": dict(properties)} for id_, properties in values.items()]}
+        answer = self.source.account.post(self._path(record_object, "update"), body)
         if is_good(answer):
-            return self._left_out(inputs, good(answer))
+            content = good(answer)
+            written = {str(named(row).get("id")) for row in listed(content.get("results"))}
+            errors = [named(error) for error in listed(content.get("errors"))]
+            return {id_: self._failure(record_object, id_, errors) for id_ in values if id_ not in written}
         if answer.status in {401, 403}:
             raise CrmRefused(refusal(answer))
-        if len(inputs) == 1:
-            return {inputs[0][0]: self._failure(inputs[0][0], answer)}
-        # One bad value refuses the whole batch without saying whose it is: halves find it, and write the others.
-        middle = len(inputs) // 2
-        return self._update(inputs[:middle]) | self._update(inputs[middle:])
+        if len(values) > 1:
+            raise BatchRefused(refusal(answer))
+        return {id_: self._single_failure(record_object, id_, answer) for id_ in values}
 
-    def _left_out(self, inputs: Sequence[tuple[str, Any]], body: Mapping[str, Any]) -> dict[str, Failure]:
-        written = {str(named(row).get("id")) for row in listed(body.get("results"))}
-        errors = [named(error) for error in listed(body.get("errors"))]
-        failures: dict[str, Failure] = {}
-        for record_id, _ in inputs:
-            if record_id in written:
-                continue
-            own = [error for error in errors if record_id in _ids(error)] or [one for one in errors if not _ids(one)]
-            if own and own[0].get("category") == "OBJECT_NOT_FOUND":
-                failures[record_id] = self._gone(record_id)
-            elif own:
-                failures[record_id] = Failure(outcome=PushOutcome.REFUSED, reason=f"HubSpot: {said_by(own[0])}")
-            else:
-                failures[record_id] = Failure(
-                    outcome=PushOutcome.LATER, reason="HubSpot left the record out of its answer"
-                )
-        return failures
+    def _failure(self, record_object: str, record_id: str, errors: Sequence[Mapping[str, Any]]) -> CrmError:
+        """What the errors of a batch mean for a record: those that name it, else those that name none."""
+        named_by = [error for error in errors if record_id in _ids(error)]
+        fitting = named_by or [error for error in errors if not _ids(error)]
+        if not fitting:
+            return CrmUnavailable("HubSpot left the record out of its answer")
+        if fitting[0].get("category") == "OBJECT_NOT_FOUND":
+            return self._gone(record_object, record_id)
+        return CrmRefused(f"HubSpot: {words_of(fitting[0])}")
 
-    def _failure(self, record_id: str, answer: Answer) -> Failure:
-        if answer.status == NOT_FOUND:
-            return self._gone(record_id)
-        return Failure(outcome=PushOutcome.REFUSED, reason=refusal(answer))
+    def _single_failure(self, record_object: str, record_id: str, answer: Answer) -> CrmError:
+        return self._gone(record_object, record_id) if answer.status == NOT_FOUND else CrmRefused(refusal(answer))
 
-    def _gone(self, record_id: str) -> Failure:
+    def _gone(self, record_object: str, record_id: str) -> CrmError:
         """A record that a batch does not find was deleted, or merged into one that only a single read tells."""
-        record = self.reader.single(self.object, record_id, ())
+        record = self.source.single(record_object, record_id, ())
         if record is None:
-            return Failure(outcome=PushOutcome.GONE, reason="the record was deleted in HubSpot")
+            return RecordGone("the record was deleted in HubSpot")
         if str(record["id"]) == record_id:
-            return Failure(outcome=PushOutcome.LATER, reason="HubSpot did not find the record at first")
-        return Failure(outcome=PushOutcome.GONE, reason=f"the record was merged into {record['id']}")
+            return CrmUnavailable("HubSpot did not find the record at first")
+        return RecordGone(f"the record was merged into {record['id']}")
 
-    def _path(self, what: str) -> str:
-        return self.reader.account.path("objects", f"/{OBJECTS[self.object]}/batch/{what}")
+    def _path(self, record_object: str, action: str) -> str:
+        return self.source.account.path("objects", f"/{OBJECTS[record_object]}/batch/{action}")
 
 
 def _is_forward(shown: str, wanted: str) -> bool:
@@ -151,4 +153,13 @@ def _is_forward(shown: str, wanted: str) -> bool:
 
 
 def _ids(error: Mapping[str, Any]) -> list[str]:
-    return [str(of) for of in listed(named(error.get("context")).get("ids"))]
+    return [str(id_) for id_ in listed(named(error.get("context")).get("ids"))]
+
+
+def _text(value: Any) -> str:
+    """A value as HubSpot takes it: a text, which is empty to clear the property."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ";".join(map(str, value))
+    return "" if value is None else str(value)

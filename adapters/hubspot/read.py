@@ -1,4 +1,4 @@
-"""Reads records with their history, the contacts of deals, owners and pipelines, and what changed, in batches."""
+"""Reads records with their history and contacts, what changed, owners, pipelines and properties, in batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.hubspot.client import BATCH, OBJECTS, Account, good
-from adapters.hubspot.directory import PAGE, Directory
 from adapters.hubspot.records import (
     MERGED,
     MODIFIED,
@@ -23,11 +22,14 @@ from adapters.hubspot.records import (
     split,
     value_of,
 )
+from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.owners import PEOPLE, emails_of
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.read import readable, remembered
 from connector.adapter_kit.rest import listed, named
-from connector.core.errors import BadPayload
 from connector.core.event import Event, RecordRef
 
+PAGE: Final = 100
 HISTORIES: Final = 50
 """Records per batch call that asks for histories too."""
 ASSOCIATIONS: Final = 1000
@@ -37,13 +39,17 @@ NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads an account; `properties`: what is read besides the usual ones; `most_contacts` of a deal, None: all."""
+class Source:
+    """The records, owners, pipelines and properties of an account.
+
+    `properties`: what is read besides the usual ones; `most_contacts` of a deal, None: all; `most_found` by one search.
+    """
 
     account: Account
     contact_stage: str
     properties: tuple[str, ...] = ()
     most_contacts: int | None = 1
+    most_found: int = MOST_FOUND
 
     def records(self, names: Iterable[str]) -> dict[str, Any]:
         """What parsing needs: records by name (`contact:1`), None: gone; `owners` by id, `pipelines` by deal stage."""
@@ -53,16 +59,13 @@ class Reader:
             ids[record_object][record_id] = None
         found: dict[str, Any] = {}
         for record_object, wanted in ids.items():
-            found |= {f"{record_object}:{of}": one for of, one in self._read(record_object, list(wanted)).items()}
+            rows = self._read(record_object, list(wanted))
+            found |= {f"{record_object}:{record_id}": row for record_id, row in rows.items()}
         records = [record for record in found.values() if record]
-        owners = {told.value for record in records for told in history_of(record, OWNER)} - {""}
-        pipelines = self.directory.pipelines() if "deal" in ids else {}
-        return found | {"owners": self.directory.emails(owners), "pipelines": pipelines}
-
-    @property
-    def directory(self) -> Directory:
-        """The owners, pipelines and properties."""
-        return Directory(account=self.account, contact_stage=self.contact_stage)
+        owners = {change.value for record in records for change in history_of(record, OWNER)} - {""}
+        # Without the scope for owners they stay unknown, and their events are held.
+        emails = emails_of(owners, self.people, self.account.api)
+        return found | {"owners": emails, "pipelines": self._pipelines() if "deal" in ids else {}}
 
     def view(self, fetched: Mapping[str, Any]) -> View:
         """How the records of `records` are read."""
@@ -75,7 +78,7 @@ class Reader:
     def single(self, record_object: str, record_id: str, properties: Sequence[str]) -> Record | None:
         """One record by its id or by that of one merged into it; None: gone."""
         url = self.account.path("objects", f"/{OBJECTS[record_object]}/{record_id}")
-        with_history = ",".join(self._told(record_object))
+        with_history = ",".join(self._with_history(record_object))
         answer = self.account.get(url, properties=",".join(properties), propertiesWithHistory=with_history)
         return None if answer.status == NOT_FOUND else good(answer)
 
@@ -87,7 +90,45 @@ class Reader:
                 view = self.view(fetched)
                 for record_id in ids:
                     if record := fetched[f"{record_object}:{record_id}"]:
-                        yield from _events(RecordRef(object=record_object, id=str(record["id"])), record, view, since)
+                        yield from readable(
+                            events_of, RecordRef(object=record_object, id=str(record["id"])), record, view, since
+                        )
+
+    def people(self, *, is_fresh: bool = False) -> list[Person]:
+        """The owners, those who left too; remembered for some minutes."""
+        return remembered(self.account.api, PEOPLE, lambda: list(self._owners()), is_fresh=is_fresh)
+
+    def catalog(self, objects: Sequence[str]) -> Catalog:
+        """Stages, owners and properties as they are now."""
+        stages: dict[str, Mapping[str, Mapping[str, str]]] = {}
+        fields: dict[str, Mapping[str, str]] = {}
+        for record_object in objects:
+            rows = self.account.read(self.account.path("properties", f"/{OBJECTS[record_object]}"))["results"]
+            fields[record_object] = {row["name"]: row.get("label") or row["name"] for row in rows}
+            options = next((listed(row.get("options")) for row in rows if row["name"] == self.contact_stage), ())
+            stages[record_object] = {
+                "": {option["value"]: option.get("label") or option["value"] for option in options}
+            }
+        if "deal" in objects:
+            stages["deal"] = {
+                row["id"]: {stage["id"]: stage.get("label") or stage["id"] for stage in row["stages"]}
+                for row in self._pipeline_rows()
+            }
+        return Catalog(stages=stages, owners=tuple(self.people(is_fresh=True)), fields=fields)
+
+    def _owners(self) -> Iterator[Person]:
+        for archived in ("false", "true"):
+            for row in self.account.pages(self.account.path("owners"), limit=str(PAGE), archived=archived):
+                yield _person(row, is_active=archived == "false")
+
+    def _pipelines(self) -> dict[str, str]:
+        """Deal stage → its pipeline."""
+        rows = remembered(self.account.api, "pipelines", self._pipeline_rows)
+        return {stage["id"]: row["id"] for row in rows for stage in row["stages"]}
+
+    def _pipeline_rows(self) -> Sequence[Any]:
+        rows: Sequence[Any] = self.account.read(self.account.path("pipelines", "/deals"))["results"]
+        return rows
 
     def _read(self, record_object: str, ids: Sequence[str]) -> dict[str, Record | None]:
         properties = (*PROPERTIES[record_object], *self.properties)
@@ -96,7 +137,7 @@ class Reader:
             [{"id": record_id} for record_id in ids],
             HISTORIES,
             properties=list(properties),
-            propertiesWithHistory=list(self._told(record_object)),
+            propertiesWithHistory=list(self._with_history(record_object)),
         )
         found: dict[str, Record | None] = {str(row["id"]): row for row in rows}
         for row in rows:
@@ -108,7 +149,8 @@ class Reader:
             return self._with_contacts(found)
         return found
 
-    def _told(self, record_object: str) -> tuple[str, str]:
+    def _with_history(self, record_object: str) -> tuple[str, str]:
+        """The properties whose history is read."""
         return (View(contact_stage=self.contact_stage).stage_of(record_object), OWNER)
 
     def _with_contacts(self, deals: Mapping[str, Record | None]) -> dict[str, Record | None]:
@@ -153,7 +195,7 @@ class Reader:
             after = str(named(named(body.get("paging")).get("next")).get("after") or "")
             if not after:
                 return
-            if count >= MOST_FOUND:
+            if count >= self.most_found:
                 last = _millis(Part(value_of(rows[-1], modified), f"$.{modified}").instant())
                 start, after, count = max(last, start + 1), "", 0
 
@@ -169,12 +211,11 @@ def _search(modified: str, start: int, after: str) -> dict[str, Any]:
     return {**body, "after": after} if after else body
 
 
-def _events(ref: RecordRef, record: Record, view: View, since: datetime) -> Iterator[Event]:
-    try:
-        yield from events_of(ref, record, view, since)
-    except BadPayload:
-        return  # one unreadable record does not end the run; a webhook about it is set aside with the reason
-
-
 def _millis(at: datetime) -> int:
     return round(at.timestamp() * 1000)
+
+
+def _person(row: Mapping[str, Any], *, is_active: bool) -> Person:
+    name = " ".join(part for part in (row.get("firstName"), row.get("lastName")) if part)
+    email = str(row.get("email") or "").strip().casefold() or None
+    return Person(id=str(row["id"]), email=email, name=name or email or str(row["id"]), is_active=is_active)

@@ -51,7 +51,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropertyChange:
-    """One property's change as a webhook tells it; `value` may be empty, `at` is aware UTC."""
+    """One change of a property, as a webhook or the history has it; `value` may be empty, `at` is aware UTC."""
 
     property: str
     value: str

@@ -221,14 +221,12 @@ def test_a_workflow_without_a_word_only_reads_the_record_anew(account: Account) 
 
 
 @pytest.mark.parametrize("most", [100, 10_000])
-def test_reconciliation_goes_on_beyond_what_one_search_gives(
-    account: Account, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
-    monkeypatch.setattr("adapters.hubspot.read.MOST_FOUND", most)
+def test_reconciliation_goes_on_beyond_what_one_search_gives(account: Account, most: int) -> None:
     for number in range(230):
         account.crm.add(f"{number}@x.example", at=NOW + timedelta(milliseconds=number))
     account.clock.forward(minutes=5)
-    found = keys(list(account.adapter.changes(NOW, account.api)))
+    source = replace(account.adapter._source(account.api), most_found=most)
+    found = keys(list(source.changes(("contact", "deal"), NOW)))
     assert len({key for key in found if key.endswith(":identify")}) == 230
 
 
