@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from adapters.salesforce.client import Org, version_of
 from adapters.salesforce.connect import inspect
 from adapters.salesforce.push import push
-from adapters.salesforce.read import Reader
+from adapters.salesforce.read import Source
 from adapters.salesforce.records import data_of, events_of, identities_of
 from adapters.salesforce.settings import SETTINGS, check
 from adapters.salesforce.soap import ACK
@@ -113,10 +113,10 @@ class Salesforce:
                 wanted[record.object].add(record.id)
         if not wanted:
             return {}
-        reader = self._reader(api)
+        source = self._source(api)
         fetched: dict[str, Any] = {}
         for record_object, ids in wanted.items():
-            found = reader.records(record_object, ids)
+            found = source.records(record_object, ids)
             fetched |= {f"{record_object}:{record_id}": found.get(record_id) for record_id in ids}
         return fetched
 
@@ -138,19 +138,19 @@ class Salesforce:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The records changed since by `SystemModstamp`, with their stages since; deleted ones too."""
-        return self._reader(api).changes(self.objects, since)
+        return self._source(api).changes(self.objects, since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """Collections of 200 with `allOrNone: false`, each read back by one query."""
-        return push(self._reader(api).org, updates)
+        return push(self._source(api).org, updates)
 
     def catalog(self, api: Api) -> Catalog:
         """Lead statuses, opportunity stages, users and fields."""
-        return self._reader(api).catalog(self.objects)
+        return self._source(api).catalog(self.objects)
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Organization, calls left, field history, and what is to be set up by hand."""
-        return inspect(self._reader(api), self.organization_id.strip(), url)
+        return inspect(self._source(api), self.organization_id.strip(), url)
 
     subscribe = defaults.subscribe
 
@@ -194,7 +194,7 @@ class Salesforce:
             return []
         return [one.record for one in messages if one.record and one.record.object in self.objects]
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         check(
             url=self.url,
@@ -213,4 +213,4 @@ class Salesforce:
             client_secret=self.client_secret[0],
         )
         more = fields_by_object(self.more_fields)
-        return Reader(org=org, more=more, history=self.history, all_contacts=self.contacts == "all")
+        return Source(org=org, more=more, history=self.history, all_contacts=self.contacts == "all")

@@ -1,70 +1,79 @@
 """Calls Salesforce's REST: an access token that is renewed once it is refused, queries page by page, error codes.
 
-https://developer.salesforce.com/docs/platform/api-rest/guide/errorcodes.html
+https://developer.salesforce.com/docs/platform/api-rest/guide/errorcodes.html and
+https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
 
-from connector.adapter_kit.contract import Answer, Api, PushOutcome
+from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens
-from connector.adapter_kit.rest import is_good, named
-from connector.adapter_kit.update_plan import Failure
-from connector.core.errors import CrmRefused
+from connector.adapter_kit.rest import RecordGone, is_good, named
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 Row: TypeAlias = Mapping[str, Any]
-ERRORS: Final[Mapping[str, tuple[PushOutcome, str]]] = {
-    "UNABLE_TO_LOCK_ROW": (PushOutcome.LATER, ""),
-    "SERVER_UNAVAILABLE": (PushOutcome.LATER, ""),
-    "QUERY_TIMEOUT": (PushOutcome.LATER, ""),
-    "REQUEST_LIMIT_EXCEEDED": (PushOutcome.LATER, "the organization's API calls are used up"),
-    "ENTITY_IS_DELETED": (PushOutcome.GONE, ""),
-    "NOT_FOUND": (PushOutcome.GONE, ""),
-    "CANNOT_UPDATE_CONVERTED_LEAD": (PushOutcome.GONE, "the lead was converted: its contact and opportunity go on"),
+ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
+    "UNABLE_TO_LOCK_ROW": (CrmUnavailable, ""),
+    "SERVER_UNAVAILABLE": (CrmUnavailable, ""),
+    "QUERY_TIMEOUT": (CrmUnavailable, ""),
+    "REQUEST_LIMIT_EXCEEDED": (CrmUnavailable, "the organization's API calls are used up"),
+    "ENTITY_IS_DELETED": (RecordGone, ""),
+    "NOT_FOUND": (RecordGone, ""),
+    "CANNOT_UPDATE_CONVERTED_LEAD": (RecordGone, "the lead was converted: its contact and opportunity go on"),
     "INVALID_FIELD": (
-        PushOutcome.REFUSED,
+        CrmRefused,
         "make the field, or let the integration user see it, or take it out of `push`",
     ),
-    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": (PushOutcome.REFUSED, "the mapping writes a value that the list lacks"),
-    "INSUFFICIENT_ACCESS_OR_READONLY": (PushOutcome.REFUSED, "the integration user may not change the record"),
-    "INVALID_SESSION_ID": (PushOutcome.REFUSED, "the app or its user may not use the REST API"),
-    "API_DISABLED_FOR_ORG": (PushOutcome.REFUSED, "the edition has no API, or the user lacks `API Enabled`"),
+    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": (CrmRefused, "the mapping writes a value that the list lacks"),
+    "INSUFFICIENT_ACCESS_OR_READONLY": (CrmRefused, "the integration user may not change the record"),
+    "INVALID_SESSION_ID": (CrmRefused, "the app or its user may not use the REST API"),
+    "API_DISABLED_FOR_ORG": (CrmRefused, "the edition has no API, or the user lacks `API Enabled`"),
 }
 """Error code → what it means and what to do; others are refusals in Salesforce's own words."""
 LIMIT_PAUSES: Final = {True: 900.0, False: 60.0}
 """Seconds until calls are tried again: are the rolling 24 hours used up? Salesforce sends no Retry-After."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+CHUNK: Final = 200
+"""Values in one query, and records in one collection: the whole address may have 16,384 bytes."""
 _BARRED: Final = ("not valid for use with the REST API", "not attached to Agent")
 """Texts of INVALID_SESSION_ID that a new token does not mend; trying would go round in a circle (jsforce, 2026-06)."""
 _VERSION: Final = re.compile(r"v?([0-9]{2,3})(?:\.0)?")
 
 
-def failure_of(errors: Any) -> Failure:
+def error_in(errors: Any) -> CrmError:
     """What a list of errors means; the single-record calls name the code `errorCode`, collections `statusCode`."""
-    first = next((one for one in errors if isinstance(one, dict)), {}) if isinstance(errors, list) else {}
+    first = next((error for error in errors if isinstance(error, dict)), {}) if isinstance(errors, list) else {}
     code, text = str(first.get("errorCode") or first.get("statusCode") or ""), str(first.get("message") or "")
     # A lock may hide in the text of an automation that failed on it.
     known = "UNABLE_TO_LOCK_ROW" if "UNABLE_TO_LOCK_ROW" in text else code
-    outcome, advice = ERRORS.get(known, (PushOutcome.REFUSED, ""))
+    error, advice = ERRORS.get(known, (CrmRefused, ""))
     fields = ", ".join(map(str, first.get("fields") or ()))
     reason = ": ".join(part for part in (code or "no error code", fields, " ".join(text.split())[:300], advice) if part)
     pause = LIMIT_PAUSES["TotalRequests" in text] if known == "REQUEST_LIMIT_EXCEEDED" else None
-    return Failure(outcome=outcome, reason=reason, retry_after=pause)
+    return CrmUnavailable(reason, pause) if error is CrmUnavailable else error(reason)
 
 
-def is_address(url: str) -> bool:
-    """Whether it is the address of an organization, by HTTPS or on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    return is_safe and bool(parts.hostname) and parts.path in {"", "/"}
+def select(fields: Iterable[str], source: str, *, where: str = "", order: str = "") -> str:
+    """A query; of fields named twice only one."""
+    parts = ["SELECT", ", ".join(dict.fromkeys(fields)), "FROM", source]
+    parts += ["WHERE", where] if where else []
+    parts += ["ORDER BY", order] if order else []
+    return " ".join(parts)
+
+
+def among(field: str, values: Iterable[str]) -> str:
+    """The condition that a field has one of the values."""
+    return f"{field} IN ({', '.join(map(_literal, values))})"
+
+
+def _literal(text: str) -> str:
+    """A text in quotes."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def version_of(given: str) -> str | None:
@@ -89,7 +98,9 @@ class Org:
         tokens = Tokens(api=self.api, issue=self._issued)
         answer = tokens.send(lambda token: self._send(method, url, token, json, params), _is_expired)
         if not is_good(answer):
-            raise failure_of(answer.json()).error()
+            error = error_in(answer.json())
+            # NOT_FOUND of a whole call is that of its address, not of a record.
+            raise CrmRefused(str(error)) if isinstance(error, RecordGone) else error
         return answer
 
     def query(self, soql: str, *, with_deleted: bool = False) -> Iterator[Row]:
@@ -117,9 +128,9 @@ class Org:
         given = named(answer.json())
         token = given.get(ACCESS)
         if not isinstance(token, str) or not token:
-            said = ": ".join(str(given.get(part)) for part in ("error", "error_description") if given.get(part))
+            words = ": ".join(str(given.get(part)) for part in ("error", "error_description") if given.get(part))
             message = (
-                f"no access token ({said or answer.status}): check url, client_id, client_secret and the app's user"
+                f"no access token ({words or answer.status}): check url, client_id, client_secret and the app's user"
             )
             raise CrmRefused(message)
         return token

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.salesforce.read import Reader
+from adapters.salesforce.read import Source
 from adapters.salesforce.webhook import long_id
 from connector.adapter_kit.contract import InspectionResult
 
@@ -14,9 +14,9 @@ _FEW: Final = 0.9
 """From this share of the day's calls on it is said."""
 
 
-def inspect(reader: Reader, organization_id: str, url: str) -> list[InspectionResult]:
+def inspect(source: Source, organization_id: str, url: str) -> list[InspectionResult]:
     """The findings. Raises `CrmError` when nothing answers."""
-    answer = reader.org.call("GET", "query", params={"q": "SELECT Id, Name, IsSandbox FROM Organization"})
+    answer = source.org.call("GET", "query", params={"q": "SELECT Id, Name, IsSandbox FROM Organization"})
     (org,) = answer.json()["records"]
     kind = "sandbox" if org.get("IsSandbox") else "production"
     findings = [_organization(org["Id"], f"{org['Name']} ({kind}, {org['Id']})", organization_id)]
@@ -25,7 +25,7 @@ def inspect(reader: Reader, organization_id: str, url: str) -> list[InspectionRe
         count, most = int(used[1]), int(used[2])
         text = f"{count} of {most} API calls of 24 hours are used"
         findings.append(InspectionResult(topic="limits", is_good=count < most * _FEW, text=text))
-    findings.append(_history(reader.tracked()))
+    findings.append(_history(source.tracked()))
     by_hand = (
         f"Salesforce does not say where outbound messages and callouts go: send them to {url}?token=<token>, "
         "or with the token's header"

@@ -1,31 +1,46 @@
 """Reads records of Salesforce with all that belongs to them; what changed since; the pick-lists.
 
-https://developer.salesforce.com/docs/platform/api-rest/guide/resources-query.html
+https://developer.salesforce.com/docs/platform/api-rest/guide/resources-query.html and
+https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from adapters.salesforce.client import Org, Row
+from adapters.salesforce.client import CHUNK, Org, Row, among, select
 from adapters.salesforce.records import FIELDS, events_of, stages_of
-from adapters.salesforce.related import Related, related_to
-from adapters.salesforce.soql import CHUNK, among, select
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.read import remembered
 from connector.adapter_kit.records import moment
 from connector.adapter_kit.rest import chunks
 from connector.core.event import Event, RecordRef
 
+Dated: TypeAlias = tuple[str, str]
+"""A value, and the time it was given at as Salesforce writes it."""
+_OWNERS: Final = ("005", "00G")
+"""How ids of users and queues begin."""
 _TRACKED: Final = {"Status": "Status", "OwnerId": "Owner", "Owner": "Owner"}
 """A field's name in the definitions → its name in the history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads one organization. `more`: object → further fields; `history`: auto, yes or no; see the settings."""
+class Related:
+    """By record id: `stages` oldest first, the newest owner, `contacts`, and the `leads` converted into the record."""
+
+    stages: Mapping[str, Sequence[Dated]] = field(default_factory=dict)
+    owners: Mapping[str, Dated] = field(default_factory=dict)
+    contacts: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    leads: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The records of one organization. `more`: object → further fields; `history`: auto, yes or no, as the setting."""
 
     org: Org
     more: Mapping[str, tuple[str, ...]]
@@ -53,15 +68,7 @@ class Reader:
         """Of `Status` and `Owner` of leads, those whose changes Salesforce keeps in the history."""
         if self.history != "auto":
             return frozenset(_TRACKED.values() if self.history == "yes" else ())
-        memo = self.org.api.memo
-        if "tracked" not in memo:
-            where = f"EntityDefinition.QualifiedApiName = 'Lead' AND {among('QualifiedApiName', ('Status', 'OwnerId'))}"
-            fields = ("QualifiedApiName", "IsFieldHistoryTracked")
-            rows = self.org.query(select(fields, "FieldDefinition", where=where))
-            names = [row["QualifiedApiName"] for row in rows if row.get("IsFieldHistoryTracked")]
-            memo["tracked"] = frozenset(_TRACKED[name] for name in names if name in _TRACKED)
-        tracked: frozenset[str] = memo["tracked"]
-        return tracked
+        return remembered(self.org.api, "tracked", self._tracked)
 
     def catalog(self, objects: Sequence[str]) -> Catalog:
         """Lead statuses and opportunity stages as they are now, users, and all fields."""
@@ -85,6 +92,12 @@ class Reader:
             fields={name: self._labels(name) for name in objects},
         )
 
+    def _tracked(self) -> frozenset[str]:
+        where = f"EntityDefinition.QualifiedApiName = 'Lead' AND {among('QualifiedApiName', ('Status', 'OwnerId'))}"
+        rows = self.org.query(select(("QualifiedApiName", "IsFieldHistoryTracked"), "FieldDefinition", where=where))
+        names = [row["QualifiedApiName"] for row in rows if row.get("IsFieldHistoryTracked")]
+        return frozenset(_TRACKED[name] for name in names if name in _TRACKED)
+
     def _labels(self, record_object: str) -> dict[str, str]:
         described = self.org.call("GET", f"sobjects/{record_object}/describe").json()
         return {field["name"]: field["label"] for field in described["fields"]}
@@ -95,25 +108,84 @@ class Reader:
     def _complete(self, record_object: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
         tracked = self.tracked() if record_object == "Lead" and rows else frozenset({"Status"})
         ids = [row["Id"] for row in rows]
-        related = related_to(self.org, record_object, ids, all_contacts=self.all_contacts, has_history=bool(tracked))
+        related = _related_to(self.org, record_object, ids, all_contacts=self.all_contacts, has_history=bool(tracked))
         return {row["Id"]: self._found(record_object, row, related, tracked) for row in rows}
 
     def _found(self, record_object: str, row: Row, related: Related, tracked: frozenset[str]) -> dict[str, Any]:
-        record_id, is_told = row["Id"], "Status" in tracked
-        stages = stages_of(record_object, row, related.stages.get(record_id, ()), is_told=is_told)
+        record_id, is_tracked = row["Id"], "Status" in tracked
+        stages = stages_of(record_object, row, related.stages.get(record_id, ()), is_tracked=is_tracked)
         return {
             "row": row,
             "stages": stages,
-            "is_seen": not is_told,
-            "owner": _owner(row, related.owners.get(record_id), is_told="Owner" in tracked),
+            "is_seen": not is_tracked,
+            "owner": _owner(row, related.owners.get(record_id), is_tracked="Owner" in tracked),
             "contacts": list(related.contacts.get(record_id, ())),
             "leads": list(related.leads.get(record_id, ())),
         }
 
 
-def _owner(row: Row, told: tuple[str, str] | None, *, is_told: bool) -> str:
+def _owner(row: Row, newest: Dated | None, *, is_tracked: bool) -> str:
     """Since when the owner is the owner; without a history since the record's newest change."""
-    if told is not None and told[0] == row.get("OwnerId"):
-        return told[1]
-    since: str = row["CreatedDate" if is_told and told is None else "LastModifiedDate"]
+    if newest is not None and newest[0] == row.get("OwnerId"):
+        return newest[1]
+    since: str = row["CreatedDate" if is_tracked and newest is None else "LastModifiedDate"]
     return since
+
+
+def _related_to(org: Org, record_object: str, ids: Sequence[str], *, all_contacts: bool, has_history: bool) -> Related:
+    """What belongs to these records of one object, at most 200. Raises `CrmError`."""
+    if not ids:
+        return Related()
+    if record_object == "Lead":
+        return _of_leads(org, ids) if has_history else Related()
+    leads = _leads(org, f"Converted{record_object}Id", ids)
+    if record_object == "Contact":
+        return Related(leads=leads)
+    return Related(stages=_stages(org, ids), contacts=_contacts(org, ids, all_contacts=all_contacts), leads=leads)
+
+
+def _of_leads(org: Org, ids: Sequence[str]) -> Related:
+    fields = ("LeadId", "Field", "NewValue", "CreatedDate")
+    where = f"{among('LeadId', ids)} AND {among('Field', ('Status', 'Owner'))}"
+    stages: dict[str, list[Dated]] = defaultdict(list)
+    owners: dict[str, Dated] = {}
+    for row in org.query(select(fields, "LeadHistory", where=where, order="CreatedDate, Id")):
+        value, at = str(row["NewValue"]), row["CreatedDate"]
+        if row["Field"] == "Status":
+            stages[row["LeadId"]].append((value, at))
+        elif value.startswith(_OWNERS):  # each change stands there twice: by name and by id
+            owners[row["LeadId"]] = (value, at)
+    return Related(stages=stages, owners=owners)
+
+
+def _stages(org: Org, ids: Sequence[str]) -> dict[str, list[Dated]]:
+    """The history of opportunities, which Salesforce keeps by itself; it has rows for other changes, too."""
+    fields, where = ("OpportunityId", "StageName", "CreatedDate"), among("OpportunityId", ids)
+    stages: dict[str, list[Dated]] = defaultdict(list)
+    for row in org.query(select(fields, "OpportunityHistory", where=where, order="CreatedDate, Id")):
+        stages[row["OpportunityId"]].append((row["StageName"], row["CreatedDate"]))
+    return stages
+
+
+def _contacts(org: Org, ids: Sequence[str], *, all_contacts: bool) -> dict[str, list[Row]]:
+    """Opportunity → its contacts, the primary one first, or only the first."""
+    fields = ("OpportunityId", "ContactId", "Contact.Name", "Contact.Email", "Contact.MobilePhone")
+    order = "IsPrimary DESC, CreatedDate, Id"
+    contacts: dict[str, list[Row]] = defaultdict(list)
+    for row in org.query(select(fields, "OpportunityContactRole", where=among("OpportunityId", ids), order=order)):
+        known = contacts[row["OpportunityId"]]
+        if all_contacts or not known:
+            contact = row.get("Contact") or {}
+            known.append(
+                {"Id": row["ContactId"], **{name: contact.get(name) for name in contact if name != "attributes"}}
+            )
+    return contacts
+
+
+def _leads(org: Org, link: str, ids: Sequence[str]) -> dict[str, list[Row]]:
+    """Contact or opportunity → the leads that were converted into it."""
+    fields = ("Id", "Email", "MobilePhone", "ConvertedContactId", "ConvertedOpportunityId")
+    leads: dict[str, list[Row]] = defaultdict(list)
+    for row in org.query(select(fields, "Lead", where=among(link, ids), order="Id")):
+        leads[row[link]].append({name: row.get(name) for name in fields})
+    return leads

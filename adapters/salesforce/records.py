@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from adapters.salesforce.client import Row
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import deleted_event, moment, readable_identities
+from connector.adapter_kit.records import deleted_event, moment, one_a_second, readable_identities
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 STAGES: Final[Mapping[str, str]] = {"Lead": "Status", "Opportunity": "StageName"}
@@ -104,10 +104,10 @@ def data_of(found: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "Contacts": contacts} if contacts else data
 
 
-def stages_of(record_object: str, row: Row, history: Sequence[tuple[str, str]], *, is_told: bool) -> list[list[str]]:
+def stages_of(record_object: str, row: Row, history: Sequence[tuple[str, str]], *, is_tracked: bool) -> list[list[str]]:
     """The stages of a record with the times they were entered at, oldest first; of one second only the last.
 
-    `history`: stage and time as the history has it. `is_told`: each change is in it, so that a record without one
+    `history`: stage and time as the history has it. `is_tracked`: each change is in it, so that a record without one
     still has its first stage.
     """
     field = STAGES.get(record_object)
@@ -115,16 +115,10 @@ def stages_of(record_object: str, row: Row, history: Sequence[tuple[str, str]], 
         return []
     stages = [list(entry) for entry in history]
     if not stages:
-        stages = [[row[field], row["CreatedDate" if is_told else "LastModifiedDate"]]]
+        stages = [[row[field], row["CreatedDate" if is_tracked else "LastModifiedDate"]]]
     elif stages[-1][0] != row[field]:
         stages.append([row[field], row["LastModifiedDate"]])
-    kept: list[list[str]] = []
-    for stage, at in stages:
-        if kept and kept[-1][1][:19] == at[:19]:
-            kept.pop()
-        if not kept or kept[-1][0] != stage:
-            kept.append([stage, at])
-    return kept
+    return one_a_second(stages)
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from adapters.salesforce.client import is_address, version_of
+from adapters.salesforce.client import version_of
 from adapters.salesforce.records import FIELDS
 from connector.adapter_kit.contract import RATE_SETTING, Setting
-from connector.adapter_kit.settings import check_settings
+from connector.adapter_kit.settings import check_settings, is_safe_origin
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "url": Setting(description="https://<My Domain>.my.salesforce.com", is_required=True, default=""),
@@ -40,7 +40,7 @@ def check(
 ) -> None:
     """Raises `CrmRefused` that names every setting that cannot be used, with what is allowed."""
     checks = {
-        "url (https://<My Domain>.my.salesforce.com)": is_address(url),
+        "url (https://<My Domain>.my.salesforce.com)": is_safe_origin(url),
         "client_id and client_secret (of the external client app)": has_credentials,
         f"objects ({', '.join(FIELDS)})": bool(objects) and set(objects) <= set(FIELDS),
         "more_fields (Object.Field, such as Lead.Budget__c)": all(map(_is_field, more_fields)),

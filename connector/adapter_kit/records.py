@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
@@ -39,6 +39,17 @@ def instant_in(part: Part, zone: tzinfo) -> datetime:
 def moment(at: datetime) -> str:
     """An instant in whole seconds of UTC, as keys hold it where a system keeps no more than that."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def one_a_second(stages: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Stages with the ISO times that they were entered at, oldest first: of one second only the last, none twice."""
+    found: list[list[str]] = []
+    for stage, at in stages:
+        if found and found[-1][1][:19] == at[:19]:
+            found.pop()
+        if not found or found[-1][0] != stage:
+            found.append([stage, at])
+    return found
 
 
 def deleted_event(record: RecordRef, at: datetime, *others: Identity, mark: str = "") -> Event:

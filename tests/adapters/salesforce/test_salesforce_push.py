@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapters.salesforce.client import failure_of
+from adapters.salesforce.client import error_in
 from connector.adapter_kit.contract import PushOutcome
-from connector.core.errors import CrmUnavailable
+from connector.adapter_kit.rest import RecordGone
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 from tests.adapters.salesforce.fake import (
     HANA,
     KEN,
@@ -145,15 +146,20 @@ def test_what_passes_by_itself_is_tried_later(org: FakeOrg) -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "outcome"),
+    ("errors", "kind"),
     [
-        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed: UNABLE_TO_LOCK_ROW: x"}], PushOutcome.LATER),
-        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed"}], PushOutcome.REFUSED),
-        ([{"statusCode": "UNABLE_TO_LOCK_ROW"}], PushOutcome.LATER),
-        ([{"errorCode": "NOT_FOUND"}], PushOutcome.GONE),
-        ([7], PushOutcome.REFUSED),
-        ({}, PushOutcome.REFUSED),
+        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed: UNABLE_TO_LOCK_ROW: x"}], CrmUnavailable),
+        ([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message": "failed"}], CrmRefused),
+        ([{"statusCode": "UNABLE_TO_LOCK_ROW"}], CrmUnavailable),
+        ([{"errorCode": "NOT_FOUND"}], RecordGone),
+        ([7], CrmRefused),
+        ({}, CrmRefused),
     ],
 )
-def test_an_error_is_judged_by_its_code(errors: Any, outcome: PushOutcome) -> None:
-    assert failure_of(errors).outcome is outcome
+def test_an_error_is_judged_by_its_code(org: FakeOrg, errors: Any, kind: type[CrmError]) -> None:
+    assert type(error_in(errors)) is kind
+    org.memo["access_token"], org.answers = "t", [body(404, errors)]
+    # NOT_FOUND of a whole call is that of its address: no record is gone by it.
+    with pytest.raises(CrmUnavailable if kind is CrmUnavailable else CrmRefused) as caught:
+        connection().catalog(org)
+    assert not isinstance(caught.value, RecordGone)
