@@ -117,11 +117,11 @@ class Event:
     """One normalised fact as an adapter read it, before any mapping.
 
     `key` is unique per connection and the same however often the fact is delivered; processing puts `<connection>:`
-    before it. `at` is aware UTC, the time of the
-    fact in the external system. `name` is the event word, trigger or action in their words; `owner` their owner id or
-    e-mail (None: nobody). `owner_email` is the e-mail of that owner where the adapter knows it. `data` is what the
-    mapping's expressions read. `is_seen`: the record was seen in this stage at `at`, and the system does not say when
-    it entered it: that moves nobody where the record was known to be in it.
+    before it. `at` is aware UTC, the time of the fact in the external system. `name` is the event word, trigger or
+    action in their words; `owner` their owner id or e-mail (None: nobody). `owner_email` is the e-mail of that owner
+    where the adapter knows it. `data` is what the mapping's expressions read. `is_seen`: the record was seen in this
+    stage at `at`, and the system does not say when it entered it: that moves nobody where the record was known to be
+    in it.
     """
 
     key: str
@@ -170,8 +170,8 @@ class Step:
 
     `is_lead` counts on a subject's first step only. For jumps and triggers: `to` is a status code, `counting` stands in
     its place where the status depends on a count, `by` is `person` or `crm`, `is_forward_only` refuses moves down the
-    ladder, `may_reopen` lets a trigger work from off the ladder. Of a run `rule` is the id
-    of the rule, and `by` is who runs it.
+    ladder, `may_reopen` lets a trigger work from off the ladder. Of a run `rule` is the id of the rule, and `by` is who
+    runs it.
     """
 
     id: str

@@ -168,24 +168,23 @@ class SubjectMachine:
 
     def jump(self, step: Step) -> None:
         """A person or a CRM stage sets the status."""
-        to, facts = self._target(step)
+        to, counted = self._target(step)
+        reason: Reason | None = None
         if to == self.status:
-            self._refuse(step, "jump", Reason.ALREADY_THERE, to, facts)
+            reason = Reason.ALREADY_THERE
         elif step.is_forward_only and self._is_lower(to):
-            self._refuse(step, "jump", Reason.BACKWARD, to, facts)
-        else:
-            self._move_to(step, "jump", to, facts)
+            reason = Reason.BACKWARD
+        self._move(step, "jump", to, reason, counted)
 
     def fire_trigger(self, step: Step) -> None:
         """A trigger attached to a status: forward only; from off the ladder only when it may reopen."""
-        rule = f"trigger:{step.trigger}"
-        to, facts = self._target(step)
+        to, counted = self._target(step)
+        reason: Reason | None = None
         if to == self.status or self._is_lower(to):
-            self._refuse(step, rule, Reason.ATTACHED_LOWER, to, facts)
+            reason = Reason.ATTACHED_LOWER
         elif self.status not in self.ruleset.ladder and not step.may_reopen:
-            self._refuse(step, rule, Reason.OFF_LADDER, to, facts)
-        else:
-            self._move_to(step, rule, to, facts)
+            reason = Reason.OFF_LADDER
+        self._move(step, f"trigger:{step.trigger}", to, reason, counted)
 
     def _target(self, step: Step) -> tuple[str, dict[str, Any]]:
         """The status that a step leads to, and the facts of the count where one decides it."""
@@ -196,7 +195,11 @@ class SubjectMachine:
         held, wanted = self.ruleset.ladder.get(self.status), self.ruleset.ladder.get(to)
         return held is not None and wanted is not None and wanted < held
 
-    def _move_to(self, step: Step, rule: str, to: str, counted: dict[str, Any]) -> None:
+    def _move(self, step: Step, rule: str, to: str, reason: Reason | None, counted: dict[str, Any]) -> None:
+        """Move to a status and fire the rules on entering it; where there is a reason, refuse to."""
+        if reason is not None:
+            self._refuse(step, rule, reason, {"to": to, "by": step.by, **counted})
+            return
         before = self.status
         skipped = self.ruleset.between(before, to)
         facts = {"by": step.by, **counted} if step.by else counted
@@ -208,8 +211,8 @@ class SubjectMachine:
             if common.to == to:
                 self.fire(common, step.at, step.id)
 
-    def _refuse(self, step: Step, rule: str, reason: Reason, to: str, counted: dict[str, Any]) -> None:
-        held, facts = self.status, {"to": to, "by": step.by, **counted}
+    def _refuse(self, step: Step, rule: str, reason: Reason, facts: dict[str, Any]) -> None:
+        held = self.status
         self.decisions.append(
             Decision(at=step.at, rule=rule, before=held, after=held, reason=reason, step=step.id, facts=facts)
         )
@@ -222,11 +225,11 @@ class SubjectMachine:
         """
         name, held, facts = f"run:{step.rule}", self.status, {"by": step.by}
         rule = self.ruleset.rules.get(step.rule or "")
-        reason = Reason.RULE_OFF if rule is None else self._unrunnable(rule)
-        if rule is None or reason is not None:
-            self.decisions.append(
-                Decision(at=step.at, rule=name, before=held, after=held, reason=reason, step=step.id, facts=facts)
-            )
+        if rule is None:
+            self._refuse(step, name, Reason.RULE_OFF, facts)
+            return
+        if (reason := self._unrunnable(rule)) is not None:
+            self._refuse(step, name, reason, facts)
             return
         if rule.id in self.ruleset.settings.once_per_stay and rule.status == held:
             self.noticed.add(rule.id)

@@ -1,4 +1,7 @@
-"""How one connection's stages, events, fields and owners become ours, and back: the rules of a mapping, as values."""
+"""How one connection's stages, events, fields and owners become ours: the rules of a mapping, and what they translate.
+
+`updates` is the way back: what a record should show of its subject.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +133,7 @@ def _stage(event: Event, rules: MappingRules, name: str | None = None) -> tuple[
     to = rules.status_of(stage_object, event.pipeline, stage)
     if to is None:
         place = f"{stage_object} / {event.pipeline} / {stage}" if event.pipeline else f"{stage_object} / {stage}"
-        return _nothing("stage", place, rules)
+        return _unmapped("stage", place, rules)
     if to == IGNORE:
         return ()
     is_forward_only = rules.backward is Backward.IGNORE
@@ -141,7 +144,7 @@ def _stage(event: Event, rules: MappingRules, name: str | None = None) -> tuple[
 def _trigger(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     name = event.name or ""
     attached = [rule for rule in rules.triggers if name in (rule.id, rule.on)]
-    return _fired(event, attached) if attached else _nothing("trigger", name, rules)
+    return _fired(event, attached) if attached else _unmapped("trigger", name, rules)
 
 
 def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
@@ -150,7 +153,7 @@ def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
     attached = [rule for rule in rules.triggers if rule.on.strip().casefold() == same]
     action = rules.action_of(name)
     if action is None and not attached:
-        return _nothing("action", name, rules)
+        return _unmapped("action", name, rules)
     fired = _fired(event, attached) if attached else ()
     if action is None or action == IGNORE:
         return fired
@@ -158,6 +161,7 @@ def _action(event: Event, rules: MappingRules) -> tuple[Step, ...]:
 
 
 def _fired(event: Event, attached: list[TriggerRule]) -> tuple[Step, ...]:
+    """A step for each attached trigger whose condition holds."""
     return tuple(
         _step(
             event,
@@ -221,16 +225,17 @@ def _tag(event: Event, _rules: MappingRules) -> tuple[Step, ...]:
     return (_step(event, Kind.TAG, tag=event.tag, is_removed=event.is_removed),)
 
 
-def _ours(event: Event, rules: MappingRules) -> tuple[Step, ...]:
-    """An adapter tells stages, never statuses and rules; one that says `jump` or `run` all the same is told so."""
-    return _nothing("event", event.kind.value, rules)
+def _not_theirs(event: Event, rules: MappingRules) -> tuple[Step, ...]:
+    """Adapters read stages, never statuses and rules: an event that says `jump` or `run` is held."""
+    return _unmapped("event", event.kind.value, rules)
 
 
 def _deleted(_event: Event, _rules: MappingRules) -> tuple[Step, ...]:
     return ()
 
 
-def _nothing(what: str, name: str, rules: MappingRules) -> tuple[Step, ...]:
+def _unmapped(what: str, name: str, rules: MappingRules) -> tuple[Step, ...]:
+    """No steps where the mapping ignores what it has no entry for. Raises `Unmapped` where it holds it."""
     if rules.unmapped is Policy.IGNORE:
         return ()
     raise Unmapped(what, name)
@@ -243,8 +248,8 @@ def _step(event: Event, kind: Kind, name: str | None = None, **values: Any) -> S
 
 _TRANSLATE: Final = {
     Kind.STAGE: _stage,
-    Kind.JUMP: _ours,
-    Kind.RUN: _ours,
+    Kind.JUMP: _not_theirs,
+    Kind.RUN: _not_theirs,
     Kind.TRIGGER: _trigger,
     Kind.ACTION: _action,
     Kind.OWNER: _owner,
