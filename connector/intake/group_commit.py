@@ -1,4 +1,4 @@
-"""The writer of intake: one transaction for all requests that arrived during the one before, then their answers."""
+"""Commits the rows of concurrent requests in groups: one transaction for all that arrived during the one before."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from connector.store.rows import Row
 
 GROUP: Final = 200
 COMMIT_SECONDS: Final = 20.0
+_SHARDS: Final = 16
+"""Rows that count what was accepted: each process adds to one of them, so that processes do not wait for each other."""
 TRIES: Final = 3
 """How often a group is tried that met a deadlock, a lost connection or a database file that was replaced."""
-_SHARDS: Final = 16
-_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, OSError)
+_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, OSError)
 """Errors of the database as a whole: no row of the group can be stored. Any other error may be one row's."""
-_TRY_AGAIN: Final = frozenset({"40001", "40P01"})
+_PASSING_STATES: Final = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization failure and deadlock."""
 log: Final = structlog.get_logger(__name__)
 
@@ -54,6 +55,33 @@ class _Item:
     done: Future[None]
 
 
+# Theory of operation
+#
+# A webhook may be acknowledged only when its row is committed, and a commit waits for the disk, equally long for one
+# row and for two hundred. So a request does not commit by itself: it puts its row into a queue and waits for a future.
+# One thread of the process takes what waits, writes it in one transaction, and resolves the futures. While that commit
+# waits for the disk, the next group gathers. A lone request is written at once; under load the groups grow by
+# themselves, up to `GROUP`, and the rate of commits stays what the disk can do. A group stays open until its
+# transaction has the database's write lock: what arrives while another process holds it joins.
+#
+# A request waits a bounded time, then gives up: its sender is told that nothing was acknowledged, and comes again. The
+# thread takes an item by marking its future as running, which fails when the request gave up before; such a row is
+# never written. A row whose request gave up later may still be committed: its sender's retry is then a duplicate by its
+# key, and counts once.
+#
+# Errors are of two kinds. Where the database as a whole is away, full or read-only, no row of the group can be stored:
+# all of them fail, after some more tries where it may pass (a deadlock, a connection that was lost, a file that was
+# replaced). Any other error may be the fault of one row: each row of the group is then written alone, so that one that
+# cannot be stored fails no other.
+#
+# SQLite goes on writing into a file that was moved away or deleted, where nobody finds it again. So the file at the
+# path is compared before and after each commit; where it is another one, the group is written again into the new one.
+#
+# The lanes of what was committed are handed over in a second thread: a Redis that does not answer must hold up no
+# commit. Where that fails, the maintenance job that looks for stored deliveries finds them. Both threads start with the
+# first row, so that a server may fork before, and anew when one of them has died.
+
+
 class Writer:
     """Commits rows of concurrent requests in groups. `committed` is told the lanes, in a thread of its own."""
 
@@ -68,26 +96,26 @@ class Writer:
         self._shard = secrets.randbelow(_SHARDS)
         self._file: tuple[int, int] | None = None
 
-    def write(self, row: Row, *, is_quarantined: bool = False) -> None:
-        """Return when the row is committed. Raises `NotStored` when it could not be."""
+    def write(self, row: Row, *, is_quarantined: bool = False, seconds: float = COMMIT_SECONDS) -> None:
+        """Return when the row is committed. Raises `NotStored` when it could not be, within so many seconds."""
         self._run()
         item = _Item(row=row, is_quarantined=is_quarantined, done=Future())
         self._items.put(item)
         try:
-            item.done.result(timeout=COMMIT_SECONDS)
+            item.done.result(timeout=seconds)
         except Exception as error:
             item.done.cancel()
             raise NotStored from error
 
     def _run(self) -> None:
-        """Start the threads: at the first row, so that a server may fork before."""
+        """Start the threads, unless they run."""
         if self._threads and all(thread.is_alive() for thread in self._threads):
             return
         with self._start:
             if not self._threads or not all(thread.is_alive() for thread in self._threads):
                 self._threads = (
                     threading.Thread(target=self._write_groups, name="intake-writer", daemon=True),
-                    threading.Thread(target=self._tell_lanes, name="intake-waker", daemon=True),
+                    threading.Thread(target=self._report_lanes, name="intake-reporter", daemon=True),
                 )
                 for thread in self._threads:
                     thread.start()
@@ -95,23 +123,23 @@ class Writer:
     def _write_groups(self) -> None:
         while True:
             items: list[_Item] = []
-            self._take(self._items.get(), items)
+            self._add(self._items.get(), items)
             self._join(items)
             if items:
                 self._commit(items, TRIES, is_open=True)
 
     def _join(self, items: list[_Item]) -> None:
         while len(items) < GROUP and not self._items.empty():
-            self._take(self._items.get(), items)
+            self._add(self._items.get(), items)
 
     @staticmethod
-    def _take(item: _Item, items: list[_Item]) -> None:
-        """Add an item that somebody still waits for."""
+    def _add(item: _Item, items: list[_Item]) -> None:
+        """Add an item whose request still waits for it."""
         if item.done.set_running_or_notify_cancel():
             items.append(item)
 
-    def _tell_lanes(self) -> None:
-        """Beside the commits: a Redis that does not answer must not hold them up."""
+    def _report_lanes(self) -> None:
+        """Report the lanes of what was committed."""
         while True:
             lanes = self._lanes.get()
             while not self._lanes.empty():
@@ -125,7 +153,7 @@ class Writer:
         """Store and answer; while the group is open, what arrived before its turn to write came joins it."""
         try:
             self._store(items, is_open=is_open)
-        except _AWAY as error:
+        except _DATABASE_AWAY as error:
             if tries > 1 and _may_pass(error):
                 self._commit(items, tries - 1)
             else:
@@ -143,7 +171,7 @@ class Writer:
                 self._lanes.put(lanes)
 
     def _store(self, items: list[_Item], *, is_open: bool) -> None:
-        before = self._standing_file()
+        before = self._current_file()
         with self._database.write() as connection:
             if is_open:
                 self._join(items)
@@ -151,14 +179,11 @@ class Writer:
                 queries.put_aside(connection, rows, self._quarantine_most)
             if rows := [item.row for item in items if not item.is_quarantined]:
                 queries.store(connection, rows, self._shard)
-        if self._standing_file() != before:
+        if self._current_file() != before:
             raise _FileReplacedError
 
-    def _standing_file(self) -> tuple[int, int] | None:
-        """Which file stands at SQLite's path; opened anew when it was replaced. Raises `OSError` when there is none.
-
-        SQLite itself goes on writing into a file that was moved away or deleted, where nobody finds it again.
-        """
+    def _current_file(self) -> tuple[int, int] | None:
+        """Which file is at SQLite's path; it is opened anew when it was replaced. Raises `OSError`: there is none."""
         if not self._database.is_sqlite:
             return None
         found = Path(self._database.url.database or "").stat()
@@ -178,7 +203,7 @@ def error_text(error: Exception) -> str:
 
 def _may_pass(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN
+        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING_STATES
     return isinstance(error, _FileReplacedError)
 
 

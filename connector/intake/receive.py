@@ -111,12 +111,12 @@ class Intake:
                 rows = queries.quarantined(connection, name, PAGE, after)
             if not rows:
                 return count
-            taken = [row["id"] for row in rows if row["sealed"] and self._take(connected, row, now)]
+            taken = [row["id"] for row in rows if row["sealed"] and self._accept_again(connected, row, now)]
             with database.write() as connection:
                 queries.release(connection, taken)
             count, after = count + len(taken), rows[-1]["id"]
 
-    def _take(self, connected: Connected, row: Row, now: datetime) -> bool:
+    def _accept_again(self, connected: Connected, row: Row, now: datetime) -> bool:
         try:
             delivery = unseal(self._vault, row["sealed"])
             received = _verified(connected.adapter, delivery)

@@ -163,10 +163,7 @@ def rename(postgres: Database, name: str, new: str) -> None:
         connection.execute(text(f"ALTER DATABASE {name} RENAME TO {new}"))
 
 
-def test_a_commit_that_takes_too_long_acknowledges_nothing_and_stores_nothing_later(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("connector.intake.group_commit.COMMIT_SECONDS", 0.05)
+def test_a_commit_that_takes_too_long_acknowledges_nothing_and_stores_nothing_later(database: Database) -> None:
     writer, is_held, is_free = Writer(database, 10, lambda _: None), threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -175,12 +172,11 @@ def test_a_commit_that_takes_too_long_acknowledges_nothing_and_stores_nothing_la
 
     with commits_counted(database, hold):
         with pytest.raises(NotStored):
-            writer.write(row("during the slow commit"))
+            writer.write(row("during the slow commit"), seconds=0.05)
         assert is_held.wait(20)
         with pytest.raises(NotStored):
-            writer.write(row("behind it"))
+            writer.write(row("behind it"), seconds=0.05)
         is_free.set()
-        monkeypatch.undo()
         writer.write(row("after it"))
     with database.read() as connection:
         keys = {one["key"] for one in deliveries.listed(connection)}
