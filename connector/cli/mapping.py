@@ -185,13 +185,13 @@ def diff(name: str, file: Path | None, *, numbers: tuple[int, ...], is_json: boo
             label, after = file.name, mappings.read_file(runtime, name, read_text(file), file.name)[0]
         else:
             other = mappings.version_of(runtime, name, numbers[-1]) if numbers else mappings.newest_draft(runtime, name)
-            label, after = f"version {other['version']}", other["source"]
-        found = mappings.compared(runtime, one["source"], after)
+            label, after = f"version {other.version}", other.source
+        found = mappings.compared(runtime, one.source, after)
     if is_json:
-        head = {"connection": name, "from": one["version"], "to": label}
+        head = {"connection": name, "from": one.version, "to": label}
         print_json({**head, "differences": [asdict(difference) for difference in found]})
         return
-    click.echo(f"From version {one['version']} to {label}:")
+    click.echo(f"From version {one.version} to {label}:")
     for line in found or ("nothing that counts",):
         click.echo(f"  {line}")
 
@@ -206,7 +206,7 @@ def export(name: str, version: int | None, *, is_json: bool) -> None:
         found = mappings.version_of(runtime, name, version)
         text = mappings.export(runtime, name, version)
     if is_json:
-        print_json({"connection": name, "version": found["version"], "source": found["source"]})
+        print_json({"connection": name, "version": found.version, "source": found.source})
     else:
         click.echo(text, nl=not text.endswith("\n"))
 

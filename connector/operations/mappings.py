@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from connector.runtime.parts import Runtime
 from connector.store import connections as audit
 from connector.store import deliveries, subjects
 from connector.store import mapping_versions as versions
-from connector.store.rows import Row
+from connector.store.mapping_versions import MappingVersion, VersionHead
 
 _SHOWN: Final = ("connection", "version", "author", "comment", "published_at", "source")
 _BASE: Final = re.compile(r"# (?P<name>[a-z0-9-]{1,63}), version (?P<version>[0-9]{1,9})\b[^\n]*\n")
@@ -109,29 +109,28 @@ def save_draft(
     with runtime.database.write() as connection:
         versions.lock(connection, name)
         in_force = versions.in_force(connection, name)
-        base = based_on if based_on is not None else (in_force["version"] if in_force else None)
+        base = based_on if based_on is not None else (in_force.version if in_force else None)
         if base is not None and versions.get(connection, name, base) is None:
             raise _missing(name, base)
         others = [
-            row
-            for row in versions.newer(connection, name, base or 0)
-            if row["state"] == versions.PUBLISHED or row["based_on"] == base
+            other
+            for other in versions.newer(connection, name, base or 0)
+            if not other.is_draft or other.based_on == base
         ]
         version = versions.add_version(connection, name, source, author=actor, comment=comment, now=now, based_on=base)
         detail = {"version": version, "based_on": base, "comment": comment}
         audit.note(connection, now, actor=actor, action="mapping.draft", target=name, detail=detail)
-    beside = tuple(beside_of(runtime, row, row["source"], source) for row in others)
+    beside = tuple(beside_of(runtime, other, other.source, source) for other in others)
     return Saved(version=version, based_on=base, beside=beside)
 
 
-def beside_of(runtime: Runtime, row: Row, before: str, after: str) -> Beside:
+def beside_of(runtime: Runtime, version: VersionHead, before: str, after: str) -> Beside:
     """A version with the differences between two sources."""
-    is_draft = row["state"] == versions.DRAFT
     return Beside(
-        version=row["version"],
-        state=row["state"],
-        author=row["author"] if is_draft else row["published_by"] or row["author"],
-        at=row["created_at"] if is_draft else row["published_at"],
+        version=version.version,
+        state=version.state,
+        author=version.published_by or version.author,
+        at=version.published_at or version.created_at,
         differences=compared(runtime, before, after),
     )
 
@@ -146,13 +145,13 @@ def listed(runtime: Runtime, name: str) -> Iterator[dict[str, Any]]:
     find(runtime, name)
     with runtime.database.read() as connection:
         rows = versions.listed(connection, name)
-    newest = max((row["version"] for row in rows if row["state"] == versions.PUBLISHED), default=None)
+    newest = max((row.version for row in rows if not row.is_draft), default=None)
     for row in rows:
-        publisher = row["published_by"] or (row["author"] if row["published_at"] else None)
-        yield {**row, "published_by": publisher, "is_in_force": row["version"] == newest}
+        publisher = row.published_by or (row.author if row.published_at else None)
+        yield {**asdict(row), "published_by": publisher, "is_in_force": row.version == newest}
 
 
-def version_of(runtime: Runtime, name: str, version: int | None = None) -> Row:
+def version_of(runtime: Runtime, name: str, version: int | None = None) -> MappingVersion:
     """A version with its source; None: the one in force. Raises `NotFound`."""
     find(runtime, name)
     with runtime.database.read() as connection:
@@ -168,10 +167,10 @@ def version_of(runtime: Runtime, name: str, version: int | None = None) -> Row:
 def export(runtime: Runtime, name: str, version: int | None = None) -> str:
     """A version's file (None: the one in force), with a first line that says which it is. Raises `NotFound`."""
     found = version_of(runtime, name, version)
-    return f"# {name}, version {found['version']}: leave this line, it tells when somebody is faster\n{found['source']}"
+    return f"# {name}, version {found.version}: leave this line, it tells when somebody is faster\n{found.source}"
 
 
-def newest_draft(runtime: Runtime, name: str) -> Row:
+def newest_draft(runtime: Runtime, name: str) -> MappingVersion:
     """The newest draft with its source. Raises `NotFound`."""
     number = next((row["version"] for row in listed(runtime, name) if row["state"] == versions.DRAFT), None)
     if number is None:
@@ -183,7 +182,7 @@ def newest_draft(runtime: Runtime, name: str) -> Row:
 def show(runtime: Runtime, name: str) -> dict[str, Any]:
     """The version in force with its source. Raises `NotFound` when nothing was published."""
     found = version_of(runtime, name)
-    return {key: found[key] for key in _SHOWN}
+    return {key: getattr(found, key) for key in _SHOWN}
 
 
 def held(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,7 @@ from connector.runtime.wakeups import REMAP
 from connector.store import connections as queries
 from connector.store import deliveries, remaps
 from connector.store import mapping_versions as versions
+from connector.store.mapping_versions import MappingVersion
 from connector.store.rows import Row
 from connector.what_if.compare import what_if
 from connector.what_if.proposal import Proposal
@@ -127,12 +128,12 @@ def publish_draft(
 ) -> Published:
     """Publish a draft. Raises `NotFound`, `Outdated` and `TooManyMoved`."""
     found = version_of(runtime, name, version)
-    if found["state"] == versions.PUBLISHED:
+    if not found.is_draft:
         return rollback(runtime, name, version, actor=actor, since=since, is_confirmed=is_confirmed, progress=progress)
     one = Publication(
-        source=found["source"],
-        comment=found["comment"],
-        based_on=found["based_on"] or 0,
+        source=found.source,
+        comment=found.comment,
+        based_on=found.based_on or 0,
         draft=version,
         since=since,
         is_confirmed=is_confirmed,
@@ -153,7 +154,7 @@ def rollback(
     """Publish an old version again, as a new one. Raises `NotFound` and `TooManyMoved`."""
     found = version_of(runtime, name, version)
     one = Publication(
-        source=found["source"],
+        source=found.source,
         comment=f"version {version} again",
         since=since,
         is_confirmed=is_confirmed,
@@ -195,7 +196,7 @@ def put_in_force(
     wake(runtime)
     return Published(
         version=version,
-        differences=compared(runtime, before["source"] if before else "", one.source),
+        differences=compared(runtime, before.source if before else "", one.source),
         what_if=found,
         events=run["released"],
         deliveries=sum(unread) if run["finished_at"] else 0,
@@ -205,15 +206,15 @@ def put_in_force(
     )
 
 
-def _write(runtime: Runtime, name: str, one: Publication, before: Row | None, actor: str) -> int:
+def _write(runtime: Runtime, name: str, one: Publication, before: MappingVersion | None, actor: str) -> int:
     """The transaction: the version and the audit. Whoever published since the what-if began makes that worthless."""
     now = runtime.clock()
     since = day_start(one.since.toordinal(), runtime.ruleset.zone) if one.since else None
-    base = before["version"] if before else None
+    base = before.version if before else None
     with runtime.database.write() as connection:
         versions.lock(connection, name)
         in_force = versions.in_force(connection, name)
-        if in_force is not None and in_force["version"] != base:
+        if in_force is not None and in_force.version != base:
             raise _outdated(runtime, before, in_force)
         if one.draft is not None:
             version = one.draft
@@ -249,8 +250,8 @@ def _remap(runtime: Runtime, name: str, one: Publication, progress: Progress) ->
     return run
 
 
-def _check_base(runtime: Runtime, name: str, in_force: Row | None, based_on: int) -> None:
-    if in_force is None or in_force["version"] == based_on:
+def _check_base(runtime: Runtime, name: str, in_force: MappingVersion | None, based_on: int) -> None:
+    if in_force is None or in_force.version == based_on:
         return
     with runtime.database.read() as connection:
         base = versions.get(connection, name, based_on)
@@ -259,6 +260,6 @@ def _check_base(runtime: Runtime, name: str, in_force: Row | None, based_on: int
         raise error
 
 
-def _outdated(runtime: Runtime, base: Row | None, in_force: Row) -> Outdated:
-    newer = beside_of(runtime, in_force, base["source"] if base else "", in_force["source"])
-    return Outdated(newer, base["version"] if base else None)
+def _outdated(runtime: Runtime, base: MappingVersion | None, in_force: MappingVersion) -> Outdated:
+    newer = beside_of(runtime, in_force, base.source if base else "", in_force.source)
+    return Outdated(newer, base.version if base else None)

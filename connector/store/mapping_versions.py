@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
@@ -9,12 +10,46 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from connector.store import remaps
 from connector.store.database import new_id
-from connector.store.rows import Row, fetch
+from connector.store.rows import fetch
 from connector.store.tables import connections, mapping_versions
 
 DRAFT: Final = "draft"
 PUBLISHED: Final = "published"
-_HEAD: Final = tuple(column for column in mapping_versions.c if column.name not in {"id", "source"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionHead:
+    """A draft or published version of a connection's mapping. Times are aware UTC; a draft was never published.
+
+    `based_on`: the number of the version that it was made of (None: of none). `published_by` is None for the first
+    versions of old workspaces.
+    """
+
+    connection: str
+    version: int
+    state: str
+    author: str
+    comment: str
+    created_at: datetime
+    published_at: datetime | None
+    published_by: str | None
+    based_on: int | None
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it was never in force."""
+        return self.state == DRAFT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingVersion(VersionHead):
+    """A version with the text of its file."""
+
+    source: str
+
+
+_HEAD: Final = tuple(mapping_versions.c[field.name] for field in fields(VersionHead))
+_WHOLE: Final = tuple(mapping_versions.c[field.name] for field in fields(MappingVersion))
 
 
 def add_version(
@@ -57,34 +92,34 @@ def lock(connection: Connection, name: str) -> None:
     connection.execute(select(connections.c.id).where(connections.c.name == name).with_for_update())
 
 
-def listed(connection: Connection, name: str) -> list[Row]:
+def listed(connection: Connection, name: str) -> list[VersionHead]:
     """All versions of a connection without their sources, newest first."""
     query = select(*_HEAD).where(mapping_versions.c.connection == name).order_by(mapping_versions.c.version.desc())
-    return fetch(connection, query)
+    return [VersionHead(**row) for row in fetch(connection, query)]
 
 
-def get(connection: Connection, name: str, version: int) -> Row | None:
+def get(connection: Connection, name: str, version: int) -> MappingVersion | None:
     """One version with its source; None: there is none of that number."""
-    query = select(mapping_versions).where(mapping_versions.c.connection == name, mapping_versions.c.version == version)
-    return next(iter(fetch(connection, query)), None)
+    query = select(*_WHOLE).where(mapping_versions.c.connection == name, mapping_versions.c.version == version)
+    return next((MappingVersion(**row) for row in fetch(connection, query)), None)
 
 
-def in_force(connection: Connection, name: str) -> Row | None:
+def in_force(connection: Connection, name: str) -> MappingVersion | None:
     """The version in force, with its source; None: nothing was published."""
     query = (
-        select(mapping_versions)
+        select(*_WHOLE)
         .where(mapping_versions.c.connection == name, mapping_versions.c.state == PUBLISHED)
         .order_by(mapping_versions.c.version.desc())
         .limit(1)
     )
-    return next(iter(fetch(connection, query)), None)
+    return next((MappingVersion(**row) for row in fetch(connection, query)), None)
 
 
-def newer(connection: Connection, name: str, version: int) -> list[Row]:
+def newer(connection: Connection, name: str, version: int) -> list[MappingVersion]:
     """Drafts and published versions with a higher number, with their sources, oldest first."""
     query = (
-        select(mapping_versions)
+        select(*_WHOLE)
         .where(mapping_versions.c.connection == name, mapping_versions.c.version > version)
         .order_by(mapping_versions.c.version)
     )
-    return fetch(connection, query)
+    return [MappingVersion(**row) for row in fetch(connection, query)]

@@ -32,7 +32,7 @@ def test_a_draft_is_kept_with_author_time_comment_and_what_it_is_based_on(runtim
     assert (draft["state"], draft["author"], draft["comment"]) == ("draft", "kim", "won is a project")
     assert (draft["created_at"], draft["published_at"], draft["is_in_force"]) == (clock(), None, False)
     assert (first["state"], first["is_in_force"], first["published_by"]) == ("published", True, "test")
-    assert mappings.newest_draft(runtime, "shop")["source"] == KIM
+    assert mappings.newest_draft(runtime, "shop").source == KIM
     assert mappings.show(runtime, "shop")["version"] == 1
 
 
