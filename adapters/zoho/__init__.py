@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from adapters.zoho import connect
 from adapters.zoho.client import ACCOUNTS, Account
 from adapters.zoho.push import push
-from adapters.zoho.read import Reader
+from adapters.zoho.read import Source
 from adapters.zoho.records import data_of, events_of, identities_of
 from adapters.zoho.settings import SETTINGS, check, ids_of
 from adapters.zoho.webhook import EVENTS, WEBHOOK, WebhookMessage, body_of, is_callback, key_of, read_message, secret_of
@@ -111,10 +111,10 @@ class Zoho:
         for delivery in deliveries:
             for record in self._wanted(delivery):
                 wanted[record.object].add(record.id)
-        reader = self._reader(api) if wanted else None
+        source = self._source(api) if wanted else None
         fetched: dict[str, Any] = {}
         for module, ids in wanted.items():
-            found = reader.records(module, ids) if reader else {}
+            found = source.records(module, ids) if source else {}
             fetched |= {f"{module}:{record_id}": found.get(record_id) for record_id in ids}
         return fetched
 
@@ -137,23 +137,23 @@ class Zoho:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The records changed since by `Modified_Time`, with their stages since; deleted ones too."""
-        return self._reader(api).changes(self.modules, since)
+        return self._source(api).changes(self.modules, since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """Batches of 100 without the customer's rules, stages by transition under a blueprint, all read back."""
-        return push(self._reader(api), updates, self.trigger)
+        return push(self._source(api), updates, self.trigger)
 
     def catalog(self, api: Api) -> Catalog:
         """Lead statuses, deal stages (by pipeline, where they are in use), users and fields."""
-        return self._reader(api).catalog(self.modules)
+        return self._source(api).catalog(self.modules)
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """The connector's user, the channels for the address, and the credits when they run low."""
-        return connect.inspect(self._reader(api).account, self._channels(), url)
+        return connect.inspect(self._source(api).account, self._channels(), url)
 
     def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
         """A channel for each module; they live for a week at most, and are renewed every day."""
-        account = self._reader(api).account
+        account = self._source(api).account
         if not self.token or not 1 <= len(self.token[0]) <= 50:  # noqa: PLR2004 - one page says 50, another 256
             message = "no channels are made: set the secret `token` to a text of 1 to 50 characters"
             raise CrmRefused(message)
@@ -200,7 +200,7 @@ class Zoho:
         records = webhook.records if webhook.word in EVENTS and webhook.word != "delete" else ()
         return [one for one in records if isinstance(one, RecordRef) and one.object in self.modules]
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         check(
             data_center=self.data_center,
@@ -220,6 +220,9 @@ class Zoho:
             client_secret=self.client_secret[0],
             refresh_token=self.refresh_token[0],
         )
-        is_told, has_pipelines = self.timeline == "yes", self.pipelines == "yes"
-        more = fields_by_object(self.more_fields)
-        return Reader(account=account, more=more, has_pipelines=has_pipelines, has_timeline=is_told)
+        return Source(
+            account=account,
+            more=fields_by_object(self.more_fields),
+            has_pipelines=self.pipelines == "yes",
+            has_timeline=self.timeline == "yes",
+        )

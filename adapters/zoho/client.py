@@ -11,33 +11,38 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from connector.adapter_kit.contract import Answer, Api, PushOutcome
+from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import is_good, named
-from connector.adapter_kit.update_plan import Failure
-from connector.core.errors import CrmRefused
+from connector.adapter_kit.rest import RecordGone, is_good, named
+from connector.adapter_kit.settings import is_loopback, is_safe_address
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 Row: TypeAlias = Mapping[str, Any]
+
+
+class UnderBlueprint(CrmRefused):
+    """The stage of the record changes by the transitions of a blueprint only."""
+
+
 ACCOUNTS: Final[Mapping[str, str]] = {
     **{word: f"https://accounts.zoho.{word}" for word in ("com", "eu", "in", "com.au", "jp", "com.cn")},
     "ca": "https://accounts.zohocloud.ca",
 }
 """Data centre → where access tokens come from."""
-ERRORS: Final[Mapping[str, tuple[PushOutcome, str]]] = {
-    "RECORD_LOCKED": (PushOutcome.LATER, ""),
-    "TOO_MANY_REQUESTS": (PushOutcome.LATER, ""),
-    "LIMIT_EXCEEDED": (PushOutcome.LATER, "the credits of 24 hours are used up"),
-    "INTERNAL_ERROR": (PushOutcome.LATER, ""),
-    "INVALID_TOKEN": (PushOutcome.REFUSED, "check data_center and refresh_token"),
-    "AUTHENTICATION_FAILURE": (PushOutcome.REFUSED, "check data_center and refresh_token"),
-    "OAUTH_SCOPE_MISMATCH": (PushOutcome.REFUSED, "make a refresh token with the scopes of the documentation"),
-    "NO_PERMISSION": (PushOutcome.REFUSED, "the connector's user lacks the right"),
-    "RECORD_IN_BLUEPRINT": (PushOutcome.REFUSED, "a blueprint allows only its transitions"),
+ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
+    "RECORD_LOCKED": (CrmUnavailable, ""),
+    "TOO_MANY_REQUESTS": (CrmUnavailable, ""),
+    "LIMIT_EXCEEDED": (CrmUnavailable, "the credits of 24 hours are used up"),
+    "INTERNAL_ERROR": (CrmUnavailable, ""),
+    "INVALID_TOKEN": (CrmRefused, "check data_center and refresh_token"),
+    "AUTHENTICATION_FAILURE": (CrmRefused, "check data_center and refresh_token"),
+    "OAUTH_SCOPE_MISMATCH": (CrmRefused, "make a refresh token with the scopes of the documentation"),
+    "NO_PERMISSION": (CrmRefused, "the connector's user lacks the right"),
+    "RECORD_IN_BLUEPRINT": (UnderBlueprint, "a blueprint allows only its transitions"),
 }
 """Error code → what it means and what to do; others are refusals in Zoho's own words."""
 SLOWLY: Final = 900.0
 """Seconds until calls are tried again when credits are used up; Zoho sends no Retry-After."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 CHUNK: Final = 50
 """Values that a COQL condition takes."""
 PAGE: Final = 200
@@ -46,33 +51,31 @@ _HOST: Final = re.compile(r"(?:[a-z0-9-]+\.)?(?:zohoapis\.(?:com|eu|in|com\.au|j
 _DOMAIN: Final = "api_domain"
 
 
-def failure_of(error: Any) -> Failure:
+def error_in(answer: Any) -> CrmError:
     """What an error object means: `{code, details: {api_name}, message}`."""
-    error = named(error)
-    code, field = str(error.get("code") or "no error code"), str(named(error.get("details")).get("api_name") or "")
-    outcome, advice = ERRORS.get(code, (PushOutcome.REFUSED, ""))
+    found = named(answer)
+    code, field = str(found.get("code") or "no error code"), str(named(found.get("details")).get("api_name") or "")
+    error, advice = ERRORS.get(code, (CrmRefused, ""))
     if (code, field) == ("INVALID_DATA", "id"):
-        outcome, advice = PushOutcome.GONE, "there is no such record"
-    text = " ".join(str(error.get("message") or "").split())[:300]
+        error, advice = RecordGone, "there is no such record"
+    text = " ".join(str(found.get("message") or "").split())[:300]
     reason = ": ".join(part for part in (code, field, text, advice) if part)
-    return Failure(outcome=outcome, code=code, reason=reason, retry_after=SLOWLY if code == "LIMIT_EXCEEDED" else None)
+    if error is CrmUnavailable:
+        return CrmUnavailable(reason, SLOWLY if code == "LIMIT_EXCEEDED" else None)
+    return error(reason)
 
 
 def is_address(url: str) -> bool:
     """Whether tokens may be sent there: an address of Zoho by HTTPS, or this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    if not is_safe_address(url):
         return False
-    if parts.scheme == "http":
-        return parts.hostname in LOOPBACK
-    host = parts.hostname or ""
-    return parts.scheme == "https" and bool(_HOST.fullmatch(host) or url.rstrip("/") in ACCOUNTS.values())
+    is_of_zoho = _HOST.fullmatch(urlsplit(url).hostname or "") or url.rstrip("/") in ACCOUNTS.values()
+    return is_loopback(url) or bool(is_of_zoho)
 
 
 def among(ids: Iterable[str]) -> str:
     """The condition that a record has one of the ids, which hold digits only."""
-    return "id in ({})".format(", ".join(f"'{one}'" for one in ids))
+    return "id in ({})".format(", ".join(f"'{id_}'" for id_ in ids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,7 @@ class Account:
         answer = self.send(method, path, json=json, params=params)
         body = _read(answer)
         if not is_good(answer):
-            raise failure_of(body).error()
+            raise error_in(body)
         return body
 
     def select(self, fields: Iterable[str], module: str, where: str, tail: str = "") -> list[Row]:
@@ -137,8 +140,8 @@ class Account:
         given = _read(answer)
         token, base = given.get(ACCESS), str(given.get(_DOMAIN) or "")
         if not isinstance(token, str) or not token:  # an error comes with status 200, too
-            said = given.get("error") or answer.status
-            message = f"no access token ({said}): check data_center, client_id, client_secret and refresh_token"
+            reason = given.get("error") or answer.status
+            message = f"no access token ({reason}): check data_center, client_id, client_secret and refresh_token"
             raise CrmRefused(message)
         if not is_address(base):
             message = "the token's answer names an api_domain that is no address of Zoho: it gets no token"
@@ -150,7 +153,7 @@ class Account:
 
 
 def _is_expired(answer: Answer) -> bool:
-    return answer.status == 401 and failure_of(_read(answer)).code in _EXPIRED  # noqa: PLR2004 - unauthorized
+    return answer.status == 401 and _read(answer).get("code") in _EXPIRED  # noqa: PLR2004 - unauthorized
 
 
 def _read(answer: Answer) -> Row:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from adapters.zoho.client import Account, Row, failure_of
+from adapters.zoho.client import Account, Row, error_in
 from connector.adapter_kit.contract import InspectionResult
 from connector.core.errors import CrmRefused
 
@@ -39,13 +39,9 @@ def subscribe(account: Account, channels: Mapping[str, str], url: str, token: st
         }
         for channel, module in channels.items()
     ]
-    lapsed = [
-        one
-        for one, said in zip(wanted, _said(account, "PUT", wanted), strict=True)
-        if said is not None and said.get("code") == "NOT_SUBSCRIBED"
-    ]
+    lapsed = _unsubscribed(account, "PUT", wanted)
     if lapsed:
-        _said(account, "POST", lapsed, is_last=True)
+        _unsubscribed(account, "POST", lapsed, is_last=True)
     return now + RENEWED
 
 
@@ -54,7 +50,7 @@ def inspect(account: Account, channels: Mapping[str, str], url: str) -> list[Ins
     answer = account.send("GET", "users", params={"type": "CurrentUser"})
     users = answer.json().get("users") or []
     if not users:
-        raise failure_of(answer.json()).error()
+        raise error_in(answer.json())
     name = f"{users[0].get('full_name')} ({users[0].get('email')})"
     findings = [InspectionResult(topic="credentials", is_good=True, text=f"logged in as {name}")]
     headers = {key.casefold(): value for key, value in answer.headers.items()}
@@ -71,7 +67,7 @@ def inspect(account: Account, channels: Mapping[str, str], url: str) -> list[Ins
 
 
 def _channel(found: Sequence[Row], channel: str, module: str, url: str) -> InspectionResult:
-    mine = next((one for one in found if str(one.get("channel_id")) == channel), None)
+    mine = next((row for row in found if str(row.get("channel_id")) == channel), None)
     if mine is None:
         text = f"no channel for {module}: it is made as soon as the connector's public address is set"
         return InspectionResult(topic="webhooks", is_good=False, text=text)
@@ -84,13 +80,14 @@ def _channel(found: Sequence[Row], channel: str, module: str, url: str) -> Inspe
     return InspectionResult(topic="webhooks", is_good=True, text=text)
 
 
-def _said(account: Account, method: str, wanted: Sequence[Any], *, is_last: bool = False) -> list[Row | None]:
-    """What Zoho says to each channel; None: it stands. Raises `CrmRefused` for what a new one does not mend."""
+def _unsubscribed(account: Account, method: str, wanted: Sequence[Any], *, is_last: bool = False) -> list[Any]:
+    """The channels that are not there (any more). Raises `CrmError` for what a new one does not mend."""
     body = account.send(method, WATCH, json={"watch": list(wanted)}).json()
     answers = body.get("watch") if isinstance(body, dict) else None
     if not isinstance(answers, list) or len(answers) != len(wanted):
-        raise failure_of(answers[0] if isinstance(answers, list) and answers else body).error()
+        raise error_in(answers[0] if isinstance(answers, list) and answers else body)
     for answer in answers:
         if answer.get("code") not in ({"SUCCESS"} if is_last else {"SUCCESS", "NOT_SUBSCRIBED"}):
-            raise failure_of(answer).error()
-    return [None if answer.get("code") == "SUCCESS" else answer for answer in answers]
+            raise error_in(answer)
+    pairs = zip(wanted, answers, strict=True)
+    return [channel for channel, answer in pairs if answer.get("code") == "NOT_SUBSCRIBED"]

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from adapters.zoho.client import CHUNK, PAGE, Account, Row, among
 from adapters.zoho.records import FIELDS, STAGES, events_of, id_of, stages_of
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.read import remembered
 from connector.adapter_kit.records import deleted_event, moment
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef
 
-_USERS: Final = "users"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads one account. `more`: module → further fields; the others are the settings of these names."""
+class Source:
+    """The records of one account. `more`: module → further fields; the others are the settings of these names."""
 
     account: Account
     more: Mapping[str, tuple[str, ...]]
@@ -50,13 +50,15 @@ class Reader:
                 if at >= since:
                     yield deleted_event(RecordRef(object=module, id=str(row["id"])), at)
 
-    def users(self) -> list[Row]:
+    def people(self, *, is_fresh: bool = False) -> list[Person]:
         """All users, once in some minutes."""
-        memo = self.account.api.memo
-        if _USERS not in memo:
-            memo[_USERS] = list(self.account.pages("users", "users", type="AllUsers"))
-        users: list[Row] = memo[_USERS]
-        return users
+        rows = self.account.pages
+        return remembered(
+            self.account.api,
+            PEOPLE,
+            lambda: list(map(_person, rows("users", "users", type="AllUsers"))),
+            is_fresh=is_fresh,
+        )
 
     def catalog(self, modules: Sequence[str]) -> Catalog:
         """Pick-lists of stages as they are written (`actual_value`) with the labels shown, users, and fields."""
@@ -70,13 +72,7 @@ class Reader:
                     stages[module] = {"": _labels(field.get("pick_list_values") or [])}
         if "Deals" in stages and self.has_pipelines:
             stages["Deals"] = self._pipelines()
-        owners = (
-            Person(
-                id=str(row["id"]), email=row.get("email"), name=row["full_name"], is_active=row["status"] == "active"
-            )
-            for row in self.users()
-        )
-        return Catalog(stages=stages, owners=tuple(owners), fields=fields)
+        return Catalog(stages=stages, owners=tuple(self.people(is_fresh=True)), fields=fields)
 
     def _pipelines(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
@@ -103,24 +99,23 @@ class Reader:
             since, offset = (since, offset + PAGE) if last == since else (last, 0)
 
     def _complete(self, module: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-        emails = {str(row["id"]): row.get("email") for row in self.users()} if rows else {}
+        emails = {person.id: person.email for person in self.people()} if rows else {}
         contacts = self._contacts(rows) if module == "Deals" else {}
         found = {}
         for row in rows:
             stages, owner, is_seen = self._history(module, row)
-            email = emails.get(id_of(row.get("Owner")) or "")
             found[str(row["id"])] = {
                 "row": row,
                 "stages": stages,
                 "is_seen": is_seen,
                 "owner": owner,
-                "email": email.strip().casefold() if email else None,
+                "email": emails.get(id_of(row.get("Owner")) or ""),
                 "contact": contacts.get(id_of(row.get("Contact_Name")) or ""),
             }
         return found
 
     def _contacts(self, rows: Sequence[Row]) -> dict[str, Row]:
-        ids = sorted({one for row in rows if (one := id_of(row.get("Contact_Name")))})
+        ids = sorted({id_ for row in rows if (id_ := id_of(row.get("Contact_Name")))})
         fields = ("Full_Name", "Email", "Mobile")
         return {str(row["id"]): row for row in (self.account.select(fields, "Contacts", among(ids)) if ids else ())}
 
@@ -131,10 +126,8 @@ class Reader:
             return stages_of(module, row, (), created), created, False
         try:
             body = self._timeline(module, str(row["id"])) if self.has_timeline else None
-        except (
-            CrmRefused
-        ):  # it was deleted a moment ago, or is kept from the user: the other records are read all the same
-            body = None
+        except CrmRefused:
+            body = None  # it was deleted a moment ago, or is kept from the user: the others are read all the same
         if body is None:
             return stages_of(module, row, (), modified), modified, True
         # The newest come first, of one second, too.
@@ -154,5 +147,10 @@ class Reader:
         return self.account.call("GET", f"{module}/{record_id}/__timeline", params={"per_page": str(PAGE)})
 
 
+def _person(row: Row) -> Person:
+    id_, email = str(row["id"]), str(row.get("email") or "").strip().casefold() or None
+    return Person(id=id_, email=email, name=str(row.get("full_name") or id_), is_active=row.get("status") == "active")
+
+
 def _labels(values: Iterable[Row]) -> dict[str, str]:
-    return {str(one["actual_value"]): str(one["display_value"]) for one in values}
+    return {str(value["actual_value"]): str(value["display_value"]) for value in values}

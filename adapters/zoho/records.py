@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from adapters.zoho.client import Row
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import moment, readable_identities
+from connector.adapter_kit.records import moment, one_a_second, readable_identities
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 STAGES: Final[Mapping[str, str]] = {"Leads": "Lead_Status", "Deals": "Stage"}
@@ -85,13 +85,7 @@ def stages_of(module: str, row: Row, changes: Iterable[tuple[str, str]], first: 
         stages = [[stage, first]]
     elif stages[-1][0] != stage:
         stages.append([stage, row["Modified_Time"]])
-    kept: list[list[str]] = []
-    for one, at in stages:
-        if kept and kept[-1][1] == at:
-            kept.pop()
-        if not kept or kept[-1][0] != one:
-            kept.append([one, at])
-    return kept
+    return one_a_second(stages)
 
 
 def id_of(lookup: Any) -> str | None:

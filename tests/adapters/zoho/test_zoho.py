@@ -194,7 +194,7 @@ def test_a_timeline_that_is_refused_stops_no_other_record(account: FakeAccount) 
         account.crm.move(one, "Contacted")
     adapter, delivery = connection(), posted(callback(lead, other))
     adapter.fetch([delivery], account)
-    account.memo["users"] = []
+    account.memo["people"] = []
     row = {"Created_Time": NOW.isoformat(), "Modified_Time": account.clock.now.isoformat(), "Lead_Status": "Contacted"}
     rows = [{**row, "id": one, "Owner": None} for one in (lead, other)]
     account.answers = [body(200, {"data": rows}), body(400, {"code": "INVALID_DATA", "details": {"api_name": "id"}})]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters.zoho.client import failure_of
-from connector.adapter_kit.contract import PushOutcome, Update
+from adapters.zoho.client import error_in
+from connector.adapter_kit.contract import Person, PushOutcome, Update
+from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import CrmRefused, CrmUnavailable
 from tests.adapters.builders import update_of
 from tests.adapters.served import body
@@ -88,6 +89,24 @@ def test_a_stage_that_a_blueprint_holds_and_that_is_there_already_is_done(accoun
     assert push_updates(account, update_for(lead, Lead_Status="Not Contacted")) == [(PushOutcome.DONE, None)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (CrmUnavailable("busy", 3.0), PushOutcome.LATER),
+        (body(400, {"data": [{"code": "INVALID_DATA", "details": {"api_name": "ABM_Status"}}]}), PushOutcome.REFUSED),
+    ],
+)
+def test_what_is_left_after_a_transition_may_fail(account: FakeAccount, answer: Any, outcome: PushOutcome) -> None:
+    account.crm.rest.blueprints = {"Leads": {"Not Contacted": ("Contacted",)}}
+    lead = account.crm.add("ann@example.com")
+    push_updates(account, update_for(lead, ABM_Status="x"))
+    caught = {"data": [{"code": "RECORD_IN_BLUEPRINT", "details": {}}]}
+    ways = {"blueprint": {"transitions": [{"id": 1, "next_field_value": "Contacted"}]}}
+    account.answers = [body(400, caught), body(200, ways), body(200, {}), answer]
+    [pushed] = connection().push([update_for(lead, Lead_Status="Contacted", ABM_Status="y")], account)
+    assert pushed.outcome is outcome
+
+
 def test_a_blueprint_that_cannot_be_asked_is_tried_later(account: FakeAccount) -> None:
     account.crm.rest.blueprints = {"Leads": {"Not Contacted": ("Contacted",)}}
     lead = account.crm.add("ann@example.com")
@@ -104,7 +123,7 @@ def test_an_owner_that_nobody_or_several_are_is_refused_and_the_rest_written(acc
         [(outcome, reason)] = push_updates(account, update_for(lead, owner=email, ABM_Status=email))
         assert (outcome, reason) == (PushOutcome.REFUSED, f"Owner: no active user has the e-mail {email}")
         assert account.crm.status_of(lead) == email
-    account.memo["users"] = [{"id": str(place), "email": "a@b.c", "status": "active"} for place in (1, 2)]
+    account.memo["people"] = [Person(id=id_, email="a@b.c", name="a") for id_ in ("1", "2")]
     assert (
         push_updates(account, update_for(lead, owner="a@b.c"))[0][1]
         == "Owner: more than one active user has the e-mail a@b.c"
@@ -165,8 +184,8 @@ def test_what_passes_by_itself_is_tried_later(account: FakeAccount) -> None:
 
 
 def test_an_error_is_judged_by_its_code() -> None:
-    assert failure_of({"code": "RECORD_LOCKED"}).outcome is PushOutcome.LATER
-    assert failure_of({"code": "INVALID_DATA", "details": {"api_name": "id"}}).outcome is PushOutcome.GONE
-    assert failure_of(7).reason == "no error code"
-    assert isinstance(failure_of({"code": "INTERNAL_ERROR"}).error(), CrmUnavailable)
-    assert isinstance(failure_of({"code": "NO_PERMISSION", "details": 7}).error(), CrmRefused)
+    assert isinstance(error_in({"code": "RECORD_LOCKED"}), CrmUnavailable)
+    assert isinstance(error_in({"code": "INVALID_DATA", "details": {"api_name": "id"}}), RecordGone)
+    assert str(error_in(7)) == "no error code"
+    assert isinstance(error_in({"code": "INTERNAL_ERROR"}), CrmUnavailable)
+    assert isinstance(error_in({"code": "NO_PERMISSION", "details": 7}), CrmRefused)
