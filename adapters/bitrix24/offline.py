@@ -31,7 +31,7 @@ def deletions(portal: Portal, objects: Collection[str], since: datetime) -> Iter
             yield from _events(rows, objects)
         return
     reserved: list[str] = []
-    processes, _, before = (portal.api.kept(_RESERVED) or "").partition(" ")
+    processes, _, before = (portal.api.get_secret(_RESERVED) or "").partition(" ")
     for process in filter(None, processes.split(",")):
         if since > datetime.fromisoformat(before):
             portal.call("event.offline.clear", {"process_id": process})
@@ -39,7 +39,7 @@ def deletions(portal: Portal, objects: Collection[str], since: datetime) -> Iter
             again = portal.call("event.offline.get", {"process_id": process, "clear": 0})["result"]
             yield from _events(again["events"], objects)
             reserved.append(process)
-    portal.api.keep(_RESERVED, f"{','.join(reserved)} {since.isoformat()}")
+    portal.api.set_secret(_RESERVED, f"{','.join(reserved)} {since.isoformat()}")
     for rows in _pages(portal, {"clear": 0}, reserved, since):
         yield from _events(rows, objects)
 
@@ -53,7 +53,7 @@ def _pages(
         rows = result["events"]
         if rows and reserved is not None and since is not None:
             reserved.append(str(result["process_id"]))
-            portal.api.keep(_RESERVED, f"{','.join(reserved)} {since.isoformat()}")
+            portal.api.set_secret(_RESERVED, f"{','.join(reserved)} {since.isoformat()}")
         yield rows
         if len(rows) < PAGE:
             return

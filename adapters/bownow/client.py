@@ -95,7 +95,7 @@ class Account:
 
     def answer_text(self, word: str, answer: Answer) -> str:
         """What was called and what it answered, for people, without secrets."""
-        secrets = (*self.api_keys, *self.api.memo.get("tokens", ()), self.api.kept("refresh_token") or "")
+        secrets = (*self.api_keys, *self.api.memo.get("tokens", ()), self.api.get_secret("refresh_token") or "")
         text = mask_text(answer.body.decode(errors="replace"), secrets)
         clean = in_one_line(text, _LONGEST)
         advice = _ADVICE if answer.status == _EXPIRED else ""
@@ -116,7 +116,7 @@ class Account:
         return known or self._issued()
 
     def _kept(self) -> tuple[str, str] | None:
-        access, client = self.api.kept("access_token"), self.api.kept("client_token")
+        access, client = self.api.get_secret("access_token"), self.api.get_secret("client_token")
         if access is None or client is None:
             return None
         self.api.memo["tokens"] = (access, client)
@@ -127,8 +127,8 @@ class Account:
         kept = self._kept()
         if kept is not None and kept[0] != old:
             return kept
-        if refresh := self.api.kept("refresh_token"):
-            client = self.api.kept("client_token") or ""
+        if refresh := self.api.get_secret("refresh_token"):
+            client = self.api.get_secret("client_token") or ""
             answer = self._plain("refresh", {"refresh_token": refresh}, {"Client-Token": client})
             if is_good(answer) and (tokens := self._remembered(answer.json())):
                 return tokens
@@ -148,10 +148,10 @@ class Account:
         """The tokens of an answer, kept for every process; a renewal may leave out what stays as it was."""
         names = ("access_token", "client_token", "refresh_token")
         fresh = {name: given[name] for name in names if isinstance(given, dict) and isinstance(given.get(name), str)}
-        client = fresh.get("client_token") or self.api.kept("client_token")
+        client = fresh.get("client_token") or self.api.get_secret("client_token")
         if "access_token" not in fresh or client is None:
             return None
         for name, value in fresh.items():
-            self.api.keep(name, value)
+            self.api.set_secret(name, value)
         self.api.memo["tokens"] = (fresh["access_token"], client)
         return fresh["access_token"], client

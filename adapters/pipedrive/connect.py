@@ -34,7 +34,7 @@ def subscribe(company: Company, objects: Sequence[str], url: str, now: datetime,
         message = "no webhook is made without a password: set http_password"
         raise CrmRefused(message)
     mark = hashlib.sha256(f"{user}:{password}".encode()).hexdigest()[:16]
-    is_known = company.api.kept("webhooks' password") == mark
+    is_known = company.api.get_secret("webhooks' password") == mark
     own = _own(company, url)
     for row in own:
         if not (is_known and _is_good(row)):
@@ -45,7 +45,7 @@ def subscribe(company: Company, objects: Sequence[str], url: str, now: datetime,
     for record_object in objects:
         if not {record_object, "*"} & there:
             good(company.call("POST", WEBHOOKS, _wanted(record_object, url, account)))
-    company.api.keep("webhooks' password", mark)
+    company.api.set_secret("webhooks' password", mark)
     return now + AGAIN
 
 

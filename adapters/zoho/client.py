@@ -126,7 +126,7 @@ class Account:
     def _base(self) -> str:
         """The address that goes with the token, as Zoho names it or the connection does."""
         if _DOMAIN not in self.api.memo:
-            self.api.memo[_DOMAIN] = self.api.kept(_DOMAIN) or ""
+            self.api.memo[_DOMAIN] = self.api.get_secret(_DOMAIN) or ""
         return f"{(self.base or self.api.memo[_DOMAIN]).rstrip('/')}/crm/v8/"
 
     def _issued(self) -> str:
@@ -147,7 +147,7 @@ class Account:
             message = "the token's answer names an api_domain that is no address of Zoho: it gets no token"
             raise CrmRefused(message)
         rotate(self.api, self.refresh_token, given.get("refresh_token"))
-        self.api.keep(_DOMAIN, base)
+        self.api.set_secret(_DOMAIN, base)
         self.api.memo[_DOMAIN] = base
         return token
 

@@ -79,11 +79,11 @@ class Api(Protocol):
 
     `call` raises `CrmUnavailable` when trying later may help: time-out, connection error, 429, 5xx, open circuit.
     Redirects are not followed: a 3xx is returned as any other answer.
-    `memo` is a cache of the connection, kept for some minutes in this process, for directories (owners, tokens).
-    `keep` and `kept` are its lasting memory, encrypted and the same in every process: secrets that the system itself
-    hands out (access and rotated refresh tokens), until somebody changes the connection's settings or secrets. What is
-    kept under a name that begins with `rotated:` stays until the connection is removed: a refresh token that replaced
-    the one that was entered is the only one that is still good; its name says by a digest which one it replaced.
+    `memo` is a cache of the connection, which lives for some minutes in this process, for directories (owners, tokens).
+    `set_secret` and `get_secret` are its lasting memory, encrypted and the same in every process: secrets that the
+    system itself hands out (access and rotated refresh tokens), until somebody changes the connection's settings or
+    secrets. A secret whose name begins with `rotated:` stays until the connection is removed: a refresh token that
+    replaced the one that was entered is the only one that is still good; its name says by a digest which it replaced.
     """
 
     @property
@@ -104,12 +104,12 @@ class Api(Protocol):
         """One request; the answer whatever its status below 500, but for 429."""
         ...
 
-    def keep(self, name: str, value: str) -> None:
-        """Keep a value under a name of at most 63 characters, in place of the one before."""
+    def set_secret(self, name: str, value: str) -> None:
+        """Store a secret under a name of at most 63 characters, in place of the one before."""
         ...
 
-    def kept(self, name: str) -> str | None:
-        """The value kept under that name, as any process kept it last; None: there is none."""
+    def get_secret(self, name: str) -> str | None:
+        """The secret of that name, as any process stored it last; None: there is none."""
         ...
 
 
@@ -201,7 +201,7 @@ EMPTIED_STAGE: Final = "emptied stage"
 """A word of `ECHOES`: a stage's field that a push may empty before it sets it, so that two changes come back."""
 
 
-def tells_in_order(adapter: Adapter) -> bool:
+def has_ordered_changes(adapter: Adapter) -> bool:
     """Whether `changes` gives the oldest event first, as an adapter may say by a class variable `CHANGES_IN_ORDER`.
 
     A backfill that was broken off then goes on where it was, and need not read everything again.

@@ -32,7 +32,7 @@ class Tokens:
 
     def token(self) -> str:
         """The token in use, of whichever process; a new one where there is none. Raises as `issue`."""
-        known: str | None = self.api.memo.get(ACCESS) or self.api.kept(ACCESS)
+        known: str | None = self.api.memo.get(ACCESS) or self.api.get_secret(ACCESS)
         return self._remembered(known) if known else self.renewed(None)
 
     def renewed(self, refused: str | None) -> str:
@@ -45,12 +45,12 @@ class Tokens:
             if other := self._other(refused):
                 return other
             raise
-        self.api.keep(ACCESS, token)
+        self.api.set_secret(ACCESS, token)
         return self._remembered(token)
 
     def _other(self, refused: str | None) -> str | None:
         """What another process has kept since the refused one."""
-        kept = self.api.kept(ACCESS)
+        kept = self.api.get_secret(ACCESS)
         return self._remembered(kept) if kept and kept != refused else None
 
     def _remembered(self, token: str) -> str:
@@ -60,7 +60,7 @@ class Tokens:
 
 def refresh_token(api: Api, entered: str) -> str:
     """The refresh token in use: the one that was entered, or the one that has replaced it since."""
-    return api.kept(_rotated(entered)) or entered
+    return api.get_secret(_rotated(entered)) or entered
 
 
 def rotate(api: Api, entered: str, given: Any) -> None:
@@ -69,7 +69,7 @@ def rotate(api: Api, entered: str, given: Any) -> None:
     It is to be kept before the access token that came with it: without it nobody comes in any more.
     """
     if given:
-        api.keep(_rotated(entered), str(given))
+        api.set_secret(_rotated(entered), str(given))
 
 
 def _rotated(entered: str) -> str:

@@ -36,13 +36,13 @@ class Watched:
         """The connection's cache."""
         return self._api.memo
 
-    def keep(self, name: str, value: str) -> None:
-        """As `Api.keep`."""
-        self._api.keep(name, value)
+    def set_secret(self, name: str, value: str) -> None:
+        """As `Api.set_secret`."""
+        self._api.set_secret(name, value)
 
-    def kept(self, name: str) -> str | None:
-        """As `Api.kept`."""
-        return self._api.kept(name)
+    def get_secret(self, name: str) -> str | None:
+        """As `Api.get_secret`."""
+        return self._api.get_secret(name)
 
     def call(self, method: str, url: str, **content: Any) -> Answer:
         """As `Api.call`; the answer's `Date` is held against the middle of the call."""

@@ -116,13 +116,13 @@ class HttpApi:
             self._breaker.succeeded()
         return answer
 
-    def keep(self, name: str, value: str) -> None:
-        """As `Api.keep`; the value is masked in messages from now on."""
+    def set_secret(self, name: str, value: str) -> None:
+        """As `Api.set_secret`; the value is masked in messages from now on."""
         self._mask(value)
         self._stored.set(name, value)
 
-    def kept(self, name: str) -> str | None:
-        """As `Api.kept`; the value is masked in messages from now on."""
+    def get_secret(self, name: str) -> str | None:
+        """As `Api.get_secret`; the value is masked in messages from now on."""
         value = self._stored.get(name)
         if value is not None:
             self._mask(value)

@@ -40,7 +40,7 @@ def test_a_refused_token_is_renewed_once() -> None:
 def test_a_token_that_another_process_has_renewed_is_used() -> None:
     api, tokens = _tokens("old")
     assert tokens.token() == "old"
-    api.keep(ACCESS, "theirs")
+    api.set_secret(ACCESS, "theirs")
     assert (tokens.renewed("old"), api.memo[ACCESS]) == ("theirs", "theirs")
 
 
@@ -48,7 +48,7 @@ def test_a_token_that_another_process_has_renewed_is_used() -> None:
 def test_what_another_process_kept_is_tried_before_a_new_token_is_asked_for(good: str, expected: list[str]) -> None:
     api, tokens = _tokens("new")
     api.memo[ACCESS] = "old"
-    api.keep(ACCESS, "theirs")
+    api.set_secret(ACCESS, "theirs")
     sent: list[str] = []
 
     def send(token: str) -> bool:
@@ -60,7 +60,7 @@ def test_what_another_process_kept_is_tried_before_a_new_token_is_asked_for(good
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "expected"), [(lambda api: api.keep(ACCESS, "theirs"), "theirs"), (lambda _: None, None)]
+    ("meanwhile", "expected"), [(lambda api: api.set_secret(ACCESS, "theirs"), "theirs"), (lambda _: None, None)]
 )
 def test_a_renewal_that_is_refused_takes_what_another_process_kept_meanwhile(
     meanwhile: Callable[[FakeApi], None], expected: str | None

@@ -148,10 +148,10 @@ class Memory:
     memo: dict[str, Any] = field(default_factory=dict)
     keeps: dict[str, str] = field(default_factory=dict)
 
-    def keep(self, name: str, value: str) -> None:
+    def set_secret(self, name: str, value: str) -> None:
         self.keeps[name] = value
 
-    def kept(self, name: str) -> str | None:
+    def get_secret(self, name: str) -> str | None:
         return self.keeps.get(name)
 
 
@@ -161,10 +161,10 @@ class ShortMemory:
 
     memo: dict[str, Any] = field(default_factory=dict)
 
-    def keep(self, name: str, value: str) -> None:
+    def set_secret(self, name: str, value: str) -> None:
         raise AssertionError((name, value))
 
-    def kept(self, name: str) -> str | None:
+    def get_secret(self, name: str) -> str | None:
         raise AssertionError(name)
 
 

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from connector.adapter_kit import defaults
-from connector.adapter_kit.contract import tells_in_order
+from connector.adapter_kit.contract import has_ordered_changes
 from connector.core.errors import ConnectorError, CrmRefused, WrongSetting
 from connector.operations.connections import adapter_failure, connected, find
 from connector.operations.flow import build_processor
@@ -66,7 +66,7 @@ def backfill(
         message = f"{one.adapter.NAME} has no call that says what it has; import a file of it by --csv FILE"
         raise WrongSetting(message)
     run, is_resumed = _begin(runtime, one, since, actor)
-    is_ordered = tells_in_order(one.adapter)
+    is_ordered = has_ordered_changes(one.adapter)
     start = run["reached"] - OVERLAP if run["reached"] else run["since"]
     progress = Progress(count=run["count"], tally=run["tally"], reached=run["reached"], is_resumed=is_resumed)
     try:

@@ -62,7 +62,7 @@ def test_two_processes_that_renew_at_once_both_go_on(harness: Harness, monkeypat
     names(harness, first)
     names(harness, second)
     harness.forward(hours=1)
-    plain = first.keep
+    plain = first.set_secret
     seen: list[Any] = []
 
     def slow(name: str, value: str) -> None:
@@ -74,7 +74,7 @@ def test_two_processes_that_renew_at_once_both_go_on(harness: Harness, monkeypat
             seen.append(caught.value.retry_after)
         plain(name, value)
 
-    monkeypatch.setattr(first, "keep", slow)
+    monkeypatch.setattr(first, "set_secret", slow)
     assert names(harness, first) != []
     assert seen == [None, 5.0]
     assert names(harness, second) != []

@@ -69,8 +69,8 @@ def test_what_the_adapter_finds_comes_first_and_it_is_asked_for_the_public_addre
 
     def inspects(url: str, api: Api) -> Sequence[InspectionResult]:
         asked.append(url)
-        api.keep("token", "t")
-        assert api.kept("token") == "t"
+        api.set_secret("token", "t")
+        assert api.get_secret("token") == "t"
         assert api.memo == {}
         return [GOOD, InspectionResult(topic="scopes", is_good=False, text="crm is missing")]
 

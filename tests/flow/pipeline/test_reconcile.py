@@ -213,10 +213,10 @@ class Busy:
     def __init__(self, times: int, retry_after: float | None = None) -> None:
         self.times, self._retry_after, self.memo = times, retry_after, {"known": "things"}
 
-    def keep(self, name: str, value: str) -> None:
+    def set_secret(self, name: str, value: str) -> None:
         self.memo[name] = value
 
-    def kept(self, name: str) -> str | None:
+    def get_secret(self, name: str) -> str | None:
         return self.memo.get(name)
 
     def call(self, method: str, url: str, **content: Any) -> Answer:
