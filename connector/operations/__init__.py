@@ -1,1 +1,5 @@
-"""What people do with the connector: the same functions behind the command line, the console and the JSON API."""
+"""What people do with the connector, one module per noun or act: behind the command line, the console and the JSON API.
+
+Functions take texts and values, and give values; files, terminals and requests belong to the faces. `flow` alone puts
+intake, pipeline and outbound together.
+"""

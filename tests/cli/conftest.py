@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -98,6 +99,13 @@ def server(cli: Cli) -> Iterator[Runtime]:
     found = opened(cli)
     yield found
     found.close()
+
+
+class Terminal(io.StringIO):
+    """A stream that people look at."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def ago(**span: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.operations.imports.backfill import Progress, listed
 from connector.operations.imports.csv_import import CsvOptions, import_csv
 from connector.runtime.parts import Runtime
-from tests.cli.conftest import Cli, ago
+from tests.cli.conftest import Cli, Terminal, ago
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
 FIELDS = MAPPING.replace(
@@ -280,11 +279,6 @@ def test_a_unicode_text_of_excel_and_a_file_about_nobody_are_refused(cli: Cli, s
     (cli.folder / "c.csv").write_text('"id\nof lead",x\n1,"' + "y" * 140_000 + '"\n')
     result = cli("import", "shop", "--csv", "c.csv", "--column", "id=id\nof lead", code=1)
     assert "is a quotation mark missing?" in result.stderr
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_terminal_shows_how_far_it_is() -> None:

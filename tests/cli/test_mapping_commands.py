@@ -13,7 +13,7 @@ from connector.adapter_kit.contract import Api, Catalog
 from connector.cli.mapping import progress
 from connector.core.errors import CrmUnavailable
 from connector.runtime.parts import Runtime
-from tests.cli.conftest import Cli, ago
+from tests.cli.conftest import Cli, Terminal, ago
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
 COVERED = MAPPING.replace("new: latent", "new: latent, strange: visited")
@@ -137,10 +137,6 @@ def test_a_file_is_checked_against_its_system_and_drift_is_shown(shop: Cli, monk
 
 
 def test_a_terminal_shows_how_far_a_long_run_is() -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
-
     shown = Terminal()
     show = progress(shown, is_json=False)
     show("what-if", 1, 2)

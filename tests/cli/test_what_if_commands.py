@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from redis import Redis
 
 from connector.cli.what_if import progress_bar
-from tests.cli.conftest import Cli, ago, opened
+from tests.cli.conftest import Cli, Terminal, ago, opened
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
 DRAFT = MAPPING.replace("meeting: appointment_acquisition", "meeting: visited, strange: ignore").replace(
@@ -95,13 +94,8 @@ def test_settings_are_those_of_now_but_for_those_that_are_given(filled: Cli) -> 
     assert filled.lines("what-if", "--settings", "settings.yaml", "--template", "basic-2.0")[-1]["differing"] == 0
 
 
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def test_a_terminal_shows_how_far_it_is() -> None:
-    terminal = _Terminal()
+    terminal = Terminal()
     with progress_bar("What-if", terminal) as progress:
         progress(3, 4)
     assert "What-if" in terminal.getvalue()
