@@ -20,18 +20,21 @@ SCOPES: Final = ("crm", "user_basic")
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """An entry of the offline queue: the newest change of one object; reserved where it has a process."""
+    """An entry of the offline queue: the newest change of an object, if it names one; reserved for a process."""
 
     id: int
     at: datetime
     event: str
-    record: int
+    record: int | None
     process: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Application:
-    """An application that is installed. `is_extended`: the plan lets it reserve offline events; `user` installed it."""
+    """An application that is installed. `is_extended`: the plan lets it reserve offline events.
+
+    `user` installed it, and is an administrator unless `is_administrator` says otherwise: nobody else may bind events.
+    """
 
     now: Callable[[], datetime]
     client_id: str = "local.5f1c0e7a93d84b26.41027365"
@@ -39,6 +42,7 @@ class Application:
     token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     scopes: tuple[str, ...] = SCOPES
     user: int = 1
+    is_administrator: bool = True
     is_extended: bool = True
     handlers: list[Handler] = field(default_factory=list)
     offline: set[str] = field(default_factory=set)

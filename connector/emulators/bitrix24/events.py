@@ -44,6 +44,8 @@ def event_get(call: Call) -> Found:
 def event_bind(call: Call) -> Found:
     """`event.bind`: the same address twice is refused."""
     application, event = _application(call), str(call.old("event") or "").upper()
+    if not application.is_administrator:
+        raise Refused(code="ACCESS_DENIED", text="Access denied!", status=403)
     if event not in BINDABLE:
         raise Refused(code="ERROR_EVENT_NOT_FOUND", text="Event not found")
     url, is_offline = str(call.old("handler") or ""), call.old("event_type") == "offline"
@@ -103,7 +105,7 @@ def _shown(row: Row, call: Call) -> dict[str, object]:
         "ID": str(row.id),
         "TIMESTAMP_X": row.at.astimezone(call.portal.zone).isoformat(timespec="seconds"),
         "EVENT_NAME": row.event,
-        "EVENT_DATA": {"FIELDS": {"ID": row.record}},
+        "EVENT_DATA": {"FIELDS": {"ID": row.record}} if row.record else False,
         "EVENT_ADDITIONAL": {"user_id": call.user},
         "MESSAGE_ID": str(row.id),
     }

@@ -29,6 +29,7 @@ class Rest:
     """Answers REST requests. `secrets`: webhook secret → the user it belongs to; it may be changed while it runs.
 
     `application`: the one that is installed; its requests carry an access token in place of user and secret.
+    `limits_operation`: answers name the operating time that is left, as those of a portal on premises do not.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Rest:
     ) -> None:
         self.portal, self.faults, self.tally = portal, faults, tally
         self.secrets, self.application = dict(secrets), application
+        self.limits_operation = True
         self._bucket = Bucket(portal.now)
 
     def issue(self) -> Response:
@@ -130,7 +132,7 @@ class Rest:
             "processing": 0.008,
             "date_start": shown,
             "date_finish": shown,
-            **({"operating_reset_at": reset, "operating": 0} if has_operating else {}),
+            **({"operating_reset_at": reset, "operating": 0} if has_operating and self.limits_operation else {}),
         }
 
 

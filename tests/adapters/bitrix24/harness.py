@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,12 +18,29 @@ from tests.adapters.served import ServedApi
 PORTAL, SERVER, SECRET = "https://example-company.bitrix24.com", "https://oauth.bitrix.info", "s3cr3t"
 
 
+@dataclass(slots=True, kw_only=True)
 class Process(ServedApi):
-    """One process of the connector: a memory of its own, and the lasting one of all."""
+    """One process of the connector: a memory of its own, and the lasting one of all.
+
+    What others do meanwhile, once: `before_next_secret` gets the name of what is about to be kept, `before_next_token`
+    the address that is about to be asked for a token.
+    """
+
+    before_next_secret: Callable[[str], None] | None = None
+    before_next_token: Callable[[str], None] | None = None
 
     def call(self, method: str, url: str, **request: Any) -> Answer:
         assert not {"data", "headers"} & set(request)
+        if "/oauth/" in url and self.before_next_token:
+            before, self.before_next_token = self.before_next_token, None
+            before(url)
         return ServedApi.call(self, method, url, **request)
+
+    def set_secret(self, name: str, value: str) -> None:
+        if self.before_next_secret:
+            before, self.before_next_secret = self.before_next_secret, None
+            before(name)
+        ServedApi.set_secret(self, name, value)
 
 
 class Harness:

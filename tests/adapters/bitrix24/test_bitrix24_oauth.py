@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +10,10 @@ import pytest
 
 from adapters.bitrix24 import Bitrix24
 from adapters.bitrix24.application import events_for
-from connector.adapter_kit.contract import Answer, Delivery, InspectionResult, PushOutcome
+from connector.adapter_kit.contract import Delivery, InspectionResult, PushOutcome
 from connector.core.errors import BadSignature, CrmRefused, CrmUnavailable
+from connector.emulators.bitrix24.application import Row
 from connector.emulators.bitrix24.fields import Entity
-from connector.emulators.bitrix24.records import Refused
 from tests.adapters.bitrix24.fake import update
 from tests.adapters.bitrix24.harness import Harness, Process
 from tests.adapters.support import FakeApi, answer
@@ -57,48 +56,40 @@ def test_an_expired_token_is_renewed_once_and_by_one_process(harness: Harness) -
     assert renewals(harness) == 4
 
 
-def test_two_processes_that_renew_at_once_both_go_on(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_that_renew_at_once_both_go_on(harness: Harness) -> None:
     first, second = harness.process(), harness.process()
     names(harness, first)
     names(harness, second)
     harness.forward(hours=1)
-    plain = first.set_secret
-    seen: list[Any] = []
+    pauses: list[float | None] = []
 
-    def slow(name: str, value: str) -> None:
-        """The other process asks between our answer and our keeping it."""
-        if not seen:
-            seen.append(None)
-            with pytest.raises(CrmUnavailable, match="another process") as caught:
-                names(harness, second)
-            seen.append(caught.value.retry_after)
-        plain(name, value)
+    def ask_meanwhile(_: str) -> None:
+        with pytest.raises(CrmUnavailable, match="another process") as caught:
+            names(harness, second)
+        pauses.append(caught.value.retry_after)
 
-    monkeypatch.setattr(first, "set_secret", slow)
+    first.before_next_secret = ask_meanwhile
     assert names(harness, first) != []
-    assert seen == [None, 5.0]
+    assert pauses == [5.0]
     assert names(harness, second) != []
     harness.forward(hours=1)
     assert names(harness, second) != []
 
 
-def test_a_process_that_comes_second_takes_what_the_first_kept_meanwhile(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_comes_second_takes_what_the_first_kept_meanwhile(harness: Harness) -> None:
     first, second = harness.process(), harness.process()
     names(harness, first)
     names(harness, second)
     harness.forward(hours=1)
-    plain: Callable[..., Answer] = second.call
+    renewed: list[str] = []
 
-    def call(method: str, url: str, **content: Any) -> Answer:
-        if "/oauth/" in url:
-            monkeypatch.setattr(second, "call", plain)
-            names(harness, first)
-        return plain(method, url, **content)
+    def renew_first(url: str) -> None:
+        renewed.append(url)
+        names(harness, first)
 
-    monkeypatch.setattr(second, "call", call)
+    second.before_next_token = renew_first
     assert names(harness, second) != []
+    assert len(renewed) == 1
 
 
 def test_a_refresh_token_that_is_not_good_any_more_asks_for_a_person(harness: Harness) -> None:
@@ -214,18 +205,12 @@ def test_objects_of_other_kinds_are_bound_by_their_common_events() -> None:
     ]
 
 
-def test_nothing_is_bound_without_an_application_or_a_token_and_a_refusal_is_told(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_bound_without_an_application_or_a_token_and_a_refusal_is_told(harness: Harness) -> None:
     api = harness.process()
     assert harness.by_webhook.subscribe(URL, harness.now, api) is None
     with pytest.raises(CrmRefused, match="set the secret robot_token"):
         replace(harness.adapter, robot_token=()).subscribe(URL, harness.now, api)
-
-    def refuses(*_: object) -> None:
-        raise Refused(code="ACCESS_DENIED", text="Access denied!", status=403)
-
-    monkeypatch.setattr("connector.emulators.bitrix24.application.Application.bind", refuses)
+    harness.application.is_administrator = False
     with pytest.raises(CrmRefused, match="ACCESS_DENIED"):
         harness.adapter.subscribe(URL, harness.now, api)
 
@@ -265,17 +250,13 @@ def test_a_plan_without_the_extended_mode_gives_them_once(harness: Harness) -> N
     assert _deleted(harness, harness.process(), harness.now) == []
 
 
-def test_entries_that_name_no_record_and_those_of_other_objects_are_left_out(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_that_name_no_record_and_those_of_other_objects_are_left_out(harness: Harness) -> None:
     _leads(harness, 2)
     harness.application.offline.add("ONCRMCONTACTDELETE")
     contact = harness.portal.add(Entity.CONTACT, {"name": "x"}, by=1)
     harness.portal.delete(Entity.CONTACT, contact)
-    shown = "connector.emulators.bitrix24.events._shown"
-    row = {"ID": "1", "TIMESTAMP_X": "2026-03-26T10:00:00+02:00", "EVENT_NAME": "ONCRMLEADDELETE", "EVENT_DATA": False}
     assert len(_deleted(harness, harness.process(), harness.now)) == 2
-    monkeypatch.setattr(shown, lambda *_: row)
+    harness.application.queue[:] = [Row(id=1, at=harness.now, event="ONCRMLEADDELETE", record=None)]
     assert _deleted(harness, harness.process(), harness.now) == []
 
 
@@ -369,12 +350,10 @@ def test_missing_scopes_and_bad_credentials_are_told(harness: Harness) -> None:
         _found(harness, harness.by_webhook)
 
 
-def test_a_refused_look_at_records_and_a_portal_without_limits_are_told(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_look_at_records_and_a_portal_without_limits_are_told(harness: Harness) -> None:
     no_right = replace(harness.by_webhook, objects=("dynamic_7",))
     assert _found(harness, no_right)["scopes"][0] is False
-    monkeypatch.setattr(harness.rest, "_time", lambda **_: {})
+    harness.rest.limits_operation = False
     assert _found(harness, replace(harness.by_webhook, objects=()))["limits"] == (
         True,
         "the portal names no operating time: it limits none",
