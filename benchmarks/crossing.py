@@ -20,7 +20,7 @@ from benchmarks import places
 from connector.emulators.engine.loopback import Loopback
 from connector.emulators.hubspot.crm import HubSpotCrm
 from connector.operations import connections
-from connector.operations.connection_settings import Draft
+from connector.operations.connection_settings import CheckedSettings
 from connector.operations.flow import build_processor, build_pusher
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
@@ -88,7 +88,7 @@ def cross() -> list[str]:
         runtime = stack.enter_context(_runtime())
         hubspot = stack.enter_context(HubSpotCrm())
         settings, secrets = hubspot.connection()
-        given = Draft(settings=settings, secrets={name: tuple(values) for name, values in secrets.items()})
+        given = CheckedSettings(settings=settings, secrets={name: tuple(values) for name, values in secrets.items()})
         connections.add(runtime, NAME, HubSpot, given, mapping=None, actor="benchmark")
         web = stack.enter_context(Loopback(create_app(runtime.config, runtime)))
         hubspot.subscribe(f"{web.url}/webhooks/{NAME}")

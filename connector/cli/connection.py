@@ -18,7 +18,7 @@ from connector.cli.terminal import actor, json_option, print_json, print_pairs, 
 from connector.core.outcome import Outcome
 from connector.mapping import read_text
 from connector.operations import connections as operations
-from connector.operations.connection_settings import SECRET_SOURCES, draft, find_adapter
+from connector.operations.connection_settings import SECRET_SOURCES, check_settings, find_adapter
 from connector.operations.inspections import inspect
 
 _LARGEST: Final = 65_536
@@ -60,7 +60,7 @@ def add(
         mistakes: list[str] = []
         pairs = read_pairs(settings, mistakes)
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
-        given = draft(adapter, pairs, read, mistakes=mistakes)
+        given = check_settings(adapter, pairs, read, mistakes=mistakes)
         text, file = (read_text(mapping), mapping.name) if mapping else (None, "")
         added = operations.add(runtime, name, adapter, given, actor=actor(), mapping=text, file=file)
         has_address = runtime.config.public_url is not None
@@ -119,7 +119,7 @@ def change(name: str, settings: tuple[str, ...]) -> None:
         adapter = ADAPTERS[operations.find(runtime, name).adapter]
         mistakes: list[str] = [] if settings else ["nothing to change; give --set KEY=VALUE"]
         pairs = read_pairs(settings, mistakes)
-        given = draft(adapter, pairs, {}, mistakes=mistakes, has_secrets=adapter.SETTINGS)
+        given = check_settings(adapter, pairs, {}, mistakes=mistakes, has_secrets=adapter.SETTINGS)
         operations.change(runtime, name, given.settings, actor=actor())
     click.echo(f"Changed {', '.join(given.settings)} of {name}.")
 
@@ -134,7 +134,7 @@ def rotate(name: str, secrets: tuple[str, ...], *, keep: bool) -> None:
         adapter = ADAPTERS[operations.find(runtime, name).adapter]
         mistakes: list[str] = [] if secrets else ["no secret given; give --secret KEY=SOURCE"]
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
-        given = draft(adapter, (), read, mistakes=mistakes, has_secrets=adapter.SETTINGS)
+        given = check_settings(adapter, (), read, mistakes=mistakes, has_secrets=adapter.SETTINGS)
         counts = operations.rotate(runtime, name, given.secrets, keeps_old=keep, actor=actor())
         waiting = operations.show(runtime, name)["quarantined"]
     for key, count in counts.items():

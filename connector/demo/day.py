@@ -22,7 +22,7 @@ from connector.emulators.engine.faults import Faults, dice
 from connector.emulators.systems import CRMS, SITES
 from connector.i18n.statuses import labels_in
 from connector.operations import connections
-from connector.operations.connection_settings import Draft
+from connector.operations.connection_settings import CheckedSettings
 from connector.processes.web_server import reachable
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
@@ -103,7 +103,9 @@ def _connect(runtime: Runtime, company: Company, base: str) -> None:
         settings, secrets = system.connection()
         kind = ADAPTERS[system.NAME]
         rate = {"rate": RATE} if "rate" in kind.SETTINGS else {}
-        given = Draft(settings={**settings, **rate}, secrets={name: tuple(values) for name, values in secrets.items()})
+        given = CheckedSettings(
+            settings={**settings, **rate}, secrets={name: tuple(values) for name, values in secrets.items()}
+        )
         connections.add(runtime, system.NAME, kind, given, actor="demo")
         system.subscribe(f"{base}/webhooks/{system.NAME}")
 

@@ -25,7 +25,7 @@ from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.bitrix24.state import Portal
 from connector.emulators.engine.faults import Faults
 from connector.operations import connections
-from connector.operations.connection_settings import Draft
+from connector.operations.connection_settings import CheckedSettings
 from connector.processes.web_server import reachable
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
@@ -71,7 +71,7 @@ def _connect(runtime: Runtime, portal: Bitrix24Crm, secret: str) -> None:
         (SITE, "standard", {}, {"secret": (secret,)}),
     ):
         kind = ADAPTERS[adapter]
-        given = Draft(settings=settings, secrets=hidden)
+        given = CheckedSettings(settings=settings, secrets=hidden)
         connections.add(runtime, name, kind, given, actor="demo")
 
 

@@ -25,7 +25,7 @@ _FIELDS: Final[Mapping[Any, tuple[fields.Field[Any], str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class CheckedSettings:
     """Checked settings and secrets. `secrets`: values by name, newest first."""
 
     settings: Mapping[str, Any]
@@ -40,14 +40,14 @@ def find_adapter(name: str, adapters: Mapping[str, type[Adapter]]) -> type[Adapt
     raise WrongSetting(message)
 
 
-def draft(
+def check_settings(
     adapter: type[Adapter],
     settings: Iterable[tuple[str, str]],
     secrets: Mapping[str, Sequence[str]],
     *,
     mistakes: Sequence[str] = (),
     has_secrets: Collection[str] = (),
-) -> Draft:
+) -> CheckedSettings:
     """The settings and secrets as the adapter takes them. Raises `WrongSetting` with every mistake.
 
     `secrets`: those given; an empty sequence is one that could not be read. `mistakes`: what was wrong with reading
@@ -61,7 +61,7 @@ def draft(
         if setting.is_required and name not in given and not any(_names(name, mistake) for mistake in found):
             found.append(f"{name}: missing; {_how(name, setting)} ({setting.description})")
     refuse(found, f"of the adapter {adapter.NAME}")
-    return Draft(settings=values, secrets={name: given for name, given in known.items() if given})
+    return CheckedSettings(settings=values, secrets={name: given for name, given in known.items() if given})
 
 
 def refuse(mistakes: Sequence[str], what: str) -> None:

@@ -17,7 +17,7 @@ from connector.adapter_kit.contract import Adapter, is_browser_collector
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.outcome import Outcome
 from connector.mapping import parse_mapping_for, read_text
-from connector.operations.connection_settings import Draft, nearest
+from connector.operations.connection_settings import CheckedSettings, nearest
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections as queries
@@ -129,7 +129,7 @@ def add(
     runtime: Runtime,
     name: str,
     adapter: type[Adapter],
-    given: Draft,
+    given: CheckedSettings,
     *,
     actor: str,
     mapping: str | None = None,
@@ -200,7 +200,7 @@ def remove(runtime: Runtime, name: str, *, actor: str) -> None:
 
 
 def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: str) -> None:
-    """Change settings of a connection, checked by `draft`; the others stay. Raises `NotFound`."""
+    """Change settings of a connection, checked by `check_settings`; the others stay. Raises `NotFound`."""
     row = find(runtime, name)
     with runtime.database.write() as connection:
         queries.change(connection, name, settings={**row.settings, **settings}, subscribe_at=None)
