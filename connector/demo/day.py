@@ -17,7 +17,7 @@ from adapters import ADAPTERS
 from connector.core.event import IdentityKind
 from connector.demo.finish import repair, show, show_account, wait_until_quiet
 from connector.demo.life import SITE
-from connector.emulators.engine.emulator import Crm, Deed, SiteEmulator, clock
+from connector.emulators.engine.emulator import Crm, SiteEmulator, VisitorAction, clock
 from connector.emulators.engine.faults import Faults, dice
 from connector.emulators.systems import CRMS, SITES
 from connector.i18n.statuses import labels_in
@@ -166,7 +166,7 @@ def _step(company: Company, person: Person, what: str, value: str, at: datetime)
         kind, page = ("site_access", value) if what == "visit" else ("identify", f"{SITE}/")
         email = person.email if what == "known" else None
         for site in company.sites:
-            site.do(Deed(kind=kind, visitor=person.visitor, at=at, page=page, email=email))
+            site.do(VisitorAction(kind=kind, visitor=person.visitor, at=at, page=page, email=email))
 
 
 def _report(runtime: Runtime, people: Sequence[Person]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 from connector.emulators.engine.courier import Content, Message
-from connector.emulators.engine.emulator import Deed, SiteEmulator, clock
+from connector.emulators.engine.emulator import SiteEmulator, VisitorAction, clock
 from connector.emulators.engine.faults import Faults
 
 SECRET: Final = "cocoar-5hared-3f8e2a91"  # noqa: S105 - of an application that is not real
@@ -43,18 +43,18 @@ class CocoarSite(SiteEmulator):
         """Settings and secrets of a connection to the application."""
         return {"proof": self.proof}, {"secret": [SECRET]}
 
-    def do(self, deed: Deed) -> None:
+    def do(self, action: VisitorAction) -> None:
         """A visitor scans something that leads to the page; with an e-mail where the application asked for it."""
         number = next(self._numbers)
         values: dict[str, Any] = {
             "id": f"scan-{number:06}",
-            "visitor_id": deed.visitor,
+            "visitor_id": action.visitor,
             "content_id": "poster-2026",
-            "url": deed.page,
-            "time": deed.at.isoformat(),
+            "url": action.page,
+            "time": action.at.isoformat(),
         }
-        if deed.email:
-            values["email"] = deed.email
+        if action.email:
+            values["email"] = action.email
         content = self._content(values)
         for url in self.handlers:
             self.courier.send(Message(url=url, about=str(number), make=lambda _attempt: content, pauses=PAUSES))

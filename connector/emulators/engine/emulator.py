@@ -254,7 +254,7 @@ class CrmEmulator(Emulator):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class VisitorAction:
     """What a visitor does on a site. `kind` is an action of ours (`site_access`, `form_submission`, …) or `identify`.
 
     `email` where the site knows it: of a form, a sign-up, a log-in, an identify. `at` is aware UTC.
@@ -277,5 +277,5 @@ class SiteEmulator(Emulator):
     IS_POLLED: ClassVar[bool] = False
 
     @abstractmethod
-    def do(self, deed: Deed) -> None:
+    def do(self, action: VisitorAction) -> None:
         """A visitor does something."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from connector.emulators.engine.courier import Message
-from connector.emulators.engine.emulator import Deed, SiteEmulator, clock
+from connector.emulators.engine.emulator import SiteEmulator, VisitorAction, clock
 from connector.emulators.engine.faults import Faults
 
 FLIGHT: Final = timedelta(milliseconds=400)
@@ -29,7 +29,7 @@ _TRACKS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 }
 
 
-class SpecSite(SiteEmulator):
+class SegmentSpecSite(SiteEmulator):
     """Remembers who was identified, as the library does in the browser. `batch`: messages in one request, from 1.
 
     A subclass says how a request is made of messages (`sent`), and what its library adds to a message (`context`).
@@ -55,20 +55,20 @@ class SpecSite(SiteEmulator):
     def sent(self, messages: Sequence[Mapping[str, Any]], url: str) -> Message:
         """The request that carries the messages to a handler's address."""
 
-    def context(self, deed: Deed) -> dict[str, Any]:
+    def context(self, action: VisitorAction) -> dict[str, Any]:
         """What the library adds to `context`."""
-        del deed
+        del action
         return {}
 
-    def do(self, deed: Deed) -> None:
+    def do(self, action: VisitorAction) -> None:
         """The site's library is called as such sites do: a sign-up and a log-in identify the user first."""
-        if deed.email and deed.kind in {"identify", "membership_registration", "login"}:
-            self._users[deed.visitor] = f"u_{zlib.crc32(deed.email.encode())}"
-            self._send({**self._message(deed, "identify"), **self.traits(deed.email)})
-        if deed.kind in _PAGES:
-            self._send(self._page(deed))
-        elif deed.kind != "identify":
-            self._send(self._track(deed))
+        if action.email and action.kind in {"identify", "membership_registration", "login"}:
+            self._users[action.visitor] = f"u_{zlib.crc32(action.email.encode())}"
+            self._send({**self._message(action, "identify"), **self.traits(action.email)})
+        if action.kind in _PAGES:
+            self._send(self._page(action))
+        elif action.kind != "identify":
+            self._send(self._track(action))
 
     def traits(self, email: str) -> dict[str, Any]:
         """What an identify carries, at the place where this library puts it."""
@@ -89,25 +89,25 @@ class SpecSite(SiteEmulator):
         for url in self.handlers if messages else ():
             self.courier.send(self.sent(messages, url))
 
-    def _page(self, deed: Deed) -> dict[str, Any]:
-        url, message = deed.page + _PAGES[deed.kind], self._message(deed, "page")
+    def _page(self, action: VisitorAction) -> dict[str, Any]:
+        url, message = action.page + _PAGES[action.kind], self._message(action, "page")
         message["context"]["page"]["url"] = url
         return {**message, "name": None, "properties": {"url": url, "title": "Page"}}
 
-    def _track(self, deed: Deed) -> dict[str, Any]:
-        word, properties = _TRACKS[deed.kind]
-        message = {**self._message(deed, "track"), "event": word}
-        if deed.kind == "mail_open":
-            message |= {"anonymousId": None, "channel": "server", "context": {"traits": {"email": deed.email}}}
-        given = {"email": deed.email} if deed.email and deed.kind == "form_submission" else {}
+    def _track(self, action: VisitorAction) -> dict[str, Any]:
+        word, properties = _TRACKS[action.kind]
+        message = {**self._message(action, "track"), "event": word}
+        if action.kind == "mail_open":
+            message |= {"anonymousId": None, "channel": "server", "context": {"traits": {"email": action.email}}}
+        given = {"email": action.email} if action.email and action.kind == "form_submission" else {}
         return {**message, "properties": {**properties, **given}}
 
-    def _message(self, deed: Deed, type_: str) -> dict[str, Any]:
-        at, number = deed.at.astimezone(UTC), next(self._numbers)
+    def _message(self, action: VisitorAction, type_: str) -> dict[str, Any]:
+        at, number = action.at.astimezone(UTC), next(self._numbers)
         return {
-            "anonymousId": deed.visitor,
+            "anonymousId": action.visitor,
             "channel": "client",
-            "context": {"ip": "203.0.113.24", "page": {"url": deed.page, "title": "Page"}, **self.context(deed)},
+            "context": {"ip": "203.0.113.24", "page": {"url": action.page, "title": "Page"}, **self.context(action)},
             "integrations": {},
             "messageId": f"ajs-next-{at.timestamp() * 1000:.0f}-{number:08d}-{self.faults.seed}",
             "originalTimestamp": written(at),
@@ -115,7 +115,7 @@ class SpecSite(SiteEmulator):
             "sentAt": written(at),
             "timestamp": written(at),
             "type": type_,
-            "userId": self._users.get(deed.visitor),
+            "userId": self._users.get(action.visitor),
         }
 
 

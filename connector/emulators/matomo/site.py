@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from flask import Flask, Response, jsonify, request
 
-from connector.emulators.engine.emulator import Deed, SiteEmulator, clock
+from connector.emulators.engine.emulator import SiteEmulator, VisitorAction, clock
 from connector.emulators.engine.faults import Faults
 
 TOKEN: Final = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of a Matomo that is not real
@@ -66,35 +66,35 @@ class MatomoSite(SiteEmulator):
         """The Reporting API has one address for everything."""
         app.add_url_rule("/index.php", "index", self._api, methods=["GET", "POST"])
 
-    def do(self, deed: Deed) -> None:
+    def do(self, action: VisitorAction) -> None:
         """The tracker hears of it: a page, an event, a download, or the user's id with a heartbeat."""
         with self._lock:
-            if deed.email:
-                self._users[deed.visitor] = deed.email
-            visit = self._visit(deed)
-            if user := self._users.get(deed.visitor):
+            if action.email:
+                self._users[action.visitor] = action.email
+            visit = self._visit(action)
+            if user := self._users.get(action.visitor):
                 visit |= {
                     "userId": user,
                     "visitorId": f"{zlib.crc32(user.encode()):08x}{zlib.adler32(user.encode()):08x}",
                 }
-            visit["lastActionTimestamp"] = visit["serverTimestamp"] = int(deed.at.timestamp())
-            if deed.kind != "identify":
-                visit["actionDetails"] += self._actions(deed)
+            visit["lastActionTimestamp"] = visit["serverTimestamp"] = int(action.at.timestamp())
+            if action.kind != "identify":
+                visit["actionDetails"] += self._actions(action)
 
-    def _visit(self, deed: Deed) -> dict[str, Any]:
-        visits = [visit for visit in self._visits if visit["cookie"] == deed.visitor]
-        campaign = _CAMPAIGNS.get(deed.kind)
-        least = (deed.at - REST).timestamp()
+    def _visit(self, action: VisitorAction) -> dict[str, Any]:
+        visits = [visit for visit in self._visits if visit["cookie"] == action.visitor]
+        campaign = _CAMPAIGNS.get(action.kind)
+        least = (action.at - REST).timestamp()
         if visits and campaign is None and visits[-1]["lastActionTimestamp"] > least:
             return visits[-1]
         visit: dict[str, Any] = {
             "idSite": SITE,
             "idVisit": str(90312 + len(self._visits)),
-            "cookie": deed.visitor,
-            "visitorId": deed.visitor,
+            "cookie": action.visitor,
+            "visitorId": action.visitor,
             "userId": None,
             "actionDetails": [],
-            "firstActionTimestamp": int(deed.at.timestamp()),
+            "firstActionTimestamp": int(action.at.timestamp()),
             "referrerType": "campaign" if campaign else "direct",
             "referrerName": campaign or "",
             "visitorType": "returning" if visits else "new",
@@ -102,20 +102,18 @@ class MatomoSite(SiteEmulator):
         self._visits.append(visit)
         return visit
 
-    def _actions(self, deed: Deed) -> list[dict[str, Any]]:
+    def _actions(self, action: VisitorAction) -> list[dict[str, Any]]:
         page_id = str(next(self._ids))
-        action: dict[str, Any] = {"url": deed.page, "pageId": page_id, "timestamp": int(deed.at.timestamp())}
-        if deed.kind == "file_download":
-            return [{**action, "type": "download", "url": "https://www.example.com/files/catalog.pdf"}]
-        if deed.kind not in _EVENTS:
-            return [
-                {**action, "type": "action", "pageTitle": "Page", "idpageview": f"{zlib.crc32(page_id.encode()):x}"}
-            ]
-        category, name, label = _EVENTS[deed.kind]
-        event = {**action, "type": "event", "eventCategory": category, "eventAction": name, "eventName": label}
-        goal = {**action, "type": "goal", "goalName": "Contact", "goalId": 2, "revenue": 0, "goalPageId": page_id}
+        shown: dict[str, Any] = {"url": action.page, "pageId": page_id, "timestamp": int(action.at.timestamp())}
+        if action.kind == "file_download":
+            return [{**shown, "type": "download", "url": "https://www.example.com/files/catalog.pdf"}]
+        if action.kind not in _EVENTS:
+            return [{**shown, "type": "action", "pageTitle": "Page", "idpageview": f"{zlib.crc32(page_id.encode()):x}"}]
+        category, name, label = _EVENTS[action.kind]
+        event = {**shown, "type": "event", "eventCategory": category, "eventAction": name, "eventName": label}
+        goal = {**shown, "type": "goal", "goalName": "Contact", "goalId": 2, "revenue": 0, "goalPageId": page_id}
         goal.pop("pageId")
-        return [event, goal] if deed.kind == "form_submission" else [event]
+        return [event, goal] if action.kind == "form_submission" else [event]
 
     def _api(self) -> Response:
         if request.form.get("token_auth") != TOKEN:

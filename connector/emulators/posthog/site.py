@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from connector.emulators.engine.courier import Message
-from connector.emulators.engine.emulator import Deed, SiteEmulator, clock
+from connector.emulators.engine.emulator import SiteEmulator, VisitorAction, clock
 from connector.emulators.engine.faults import Faults, dice
 
 TOKEN: Final = "posthog-token-of-the-demo-41c9"  # noqa: S105 - of a project that is not real
@@ -52,23 +52,23 @@ class PostHogSite(SiteEmulator):
         """The header's token; nothing else has to be set."""
         return {}, {"token": [TOKEN]}
 
-    def do(self, deed: Deed) -> None:
+    def do(self, action: VisitorAction) -> None:
         """The site identifies who signs up, logs in, or is known by a form's e-mail."""
-        if deed.email and deed.kind not in _PAGES and deed.visitor not in self._persons:
-            self._persons[deed.visitor] = (f"u_{zlib.crc32(deed.email.encode())}", deed.email)
-            self._send(deed, "$identify", {"$anon_distinct_id": deed.visitor, "$set": {"email": deed.email}})
-        if deed.kind in _PAGES:
-            url = deed.page + _PAGES[deed.kind]
-            self._send(deed, "$pageview", {"$current_url": url, "title": "Page"})
-            self._send(deed, "$pageleave", {"$current_url": url})
-        elif deed.kind != "identify":
-            word, properties = _WORDS[deed.kind]
-            self._send(deed, word, {"$current_url": deed.page, **properties})
+        if action.email and action.kind not in _PAGES and action.visitor not in self._persons:
+            self._persons[action.visitor] = (f"u_{zlib.crc32(action.email.encode())}", action.email)
+            self._send(action, "$identify", {"$anon_distinct_id": action.visitor, "$set": {"email": action.email}})
+        if action.kind in _PAGES:
+            url = action.page + _PAGES[action.kind]
+            self._send(action, "$pageview", {"$current_url": url, "title": "Page"})
+            self._send(action, "$pageleave", {"$current_url": url})
+        elif action.kind != "identify":
+            word, properties = _WORDS[action.kind]
+            self._send(action, word, {"$current_url": action.page, **properties})
 
-    def _send(self, deed: Deed, word: str, properties: Mapping[str, Any]) -> None:
+    def _send(self, action: VisitorAction, word: str, properties: Mapping[str, Any]) -> None:
         self._number += 1
-        at = deed.at.astimezone(UTC)
-        distinct_id, email = self._persons.get(deed.visitor, (deed.visitor, None))
+        at = action.at.astimezone(UTC)
+        distinct_id, email = self._persons.get(action.visitor, (action.visitor, None))
         drawn = dice(self.faults.seed, "posthog", self._number)
         event = {
             "uuid": str(uuid.UUID(int=drawn.getrandbits(128), version=4)),
@@ -76,8 +76,8 @@ class PostHogSite(SiteEmulator):
             "distinct_id": distinct_id,
             "properties": {
                 "$lib": "web",
-                "$device_id": deed.visitor,
-                "$session_id": f"{deed.visitor}-{at:%Y%m%d}",
+                "$device_id": action.visitor,
+                "$session_id": f"{action.visitor}-{at:%Y%m%d}",
                 "$is_identified": email is not None,
                 "token": "phc_demo",
                 "distinct_id": distinct_id,

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from connector.emulators.engine.courier import Message
-from connector.emulators.engine.emulator import Deed
-from connector.emulators.engine.segment_site import SpecSite, compact
+from connector.emulators.engine.emulator import VisitorAction
+from connector.emulators.engine.segment_site import SegmentSpecSite, compact
 
 TOKEN: Final = "rudder-token-of-the-demo-7f3a"  # noqa: S105 - of a workspace that is not real
 REST: Final = timedelta(minutes=30)
 PAUSES: Final = (0.02, 0.05, 0.1)
 
 
-class RudderStackSite(SpecSite):
+class RudderStackSite(SegmentSpecSite):
     """A workspace with one source and one destination; `batch` above 1 sends lists, as HTTP Webhook does."""
 
     NAME: ClassVar[str] = "rudderstack"
@@ -28,13 +28,13 @@ class RudderStackSite(SpecSite):
         """The header's token; nothing else has to be set."""
         return {}, {"token": [TOKEN]}
 
-    def context(self, deed: Deed) -> dict[str, Any]:
+    def context(self, action: VisitorAction) -> dict[str, Any]:
         """The session's number, which is the time of its start; the first event says that it is the first."""
-        number, last = self._sessions.get(deed.visitor, (0, deed.at - REST))
-        is_new = deed.at - last >= REST
+        number, last = self._sessions.get(action.visitor, (0, action.at - REST))
+        is_new = action.at - last >= REST
         if is_new:
-            number = int(deed.at.timestamp() * 1000)
-        self._sessions[deed.visitor] = (number, deed.at)
+            number = int(action.at.timestamp() * 1000)
+        self._sessions[action.visitor] = (number, action.at)
         return {"sessionId": number, "traits": {}, **({"sessionStart": True} if is_new else {})}
 
     def sent(self, messages: Sequence[Mapping[str, Any]], url: str) -> Message:

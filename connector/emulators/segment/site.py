@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from connector.emulators.engine.courier import Message
-from connector.emulators.engine.segment_site import SpecSite, compact
+from connector.emulators.engine.segment_site import SegmentSpecSite, compact
 
 SECRET: Final = "segment-shared-secret-of-the-demo"  # noqa: S105 - of a workspace that is not real
 URL_TOKEN: Final = "q8x2m5v9k1c7"  # noqa: S105 - likewise
 PAUSES: Final = (0.02, 0.05, 0.1)
 
 
-class SegmentSite(SpecSite):
+class SegmentSite(SegmentSpecSite):
     """A workspace with one source and one destination; `batch` above 1 sends lists, signed over the first message."""
 
     NAME: ClassVar[str] = "segment"

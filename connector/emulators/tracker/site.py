@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from connector.emulators.engine.courier import Content, Message
-from connector.emulators.engine.emulator import Deed, SiteEmulator, clock
+from connector.emulators.engine.emulator import SiteEmulator, VisitorAction, clock
 from connector.emulators.engine.faults import Faults, dice
 
 SITE: Final = "https://www.example.com"
@@ -67,26 +67,26 @@ class TrackerSite(SiteEmulator):
         """The script of the pages posts to `/collect/` in place of `/webhooks/`."""
         super().subscribe(f"{handler_url.replace('/webhooks/', '/collect/')}?key={SITE_KEY}")
 
-    def do(self, deed: Deed) -> None:
+    def do(self, action: VisitorAction) -> None:
         """What happens on a page; where the site knows the e-mail, its server's token comes along."""
-        happened = [] if deed.kind == "identify" else [self._event(deed)]
-        if deed.email:
-            token = sign_token(deed.email, deed.visitor, int(self.now().timestamp()) + TOKEN_SECONDS)
-            happened.append({**self._seen(deed), "type": "identify", "token": token})
+        happened = [] if action.kind == "identify" else [self._event(action)]
+        if action.email:
+            token = sign_token(action.email, action.visitor, int(self.now().timestamp()) + TOKEN_SECONDS)
+            happened.append({**self._seen(action), "type": "identify", "token": token})
         number = next(self._numbers)
-        batch = {"id": self._id(number), "visitor": deed.visitor, "events": happened}
+        batch = {"id": self._id(number), "visitor": action.visitor, "events": happened}
         for url in self.handlers:
             self.courier.send(Message(url=url, about=f"batch {number}", make=self._attempt(batch), pauses=PAUSES))
 
-    def _event(self, deed: Deed) -> dict[str, Any]:
-        word, more = _DEEDS[deed.kind]
+    def _event(self, action: VisitorAction) -> dict[str, Any]:
+        word, more = _DEEDS[action.kind]
         given = dict(more)
-        page = deed.page + given.pop("query", "")
-        return {**self._seen(deed), "type": word, "page": page, **given}
+        page = action.page + given.pop("query", "")
+        return {**self._seen(action), "type": word, "page": page, **given}
 
-    def _seen(self, deed: Deed) -> dict[str, Any]:
-        at = int(deed.at.timestamp() * 1000)
-        return {"id": self._id(next(self._numbers)), "at": at, "session": f"{deed.visitor[:8]}{deed.at:%Y%m%d}"}
+    def _seen(self, action: VisitorAction) -> dict[str, Any]:
+        at = int(action.at.timestamp() * 1000)
+        return {"id": self._id(next(self._numbers)), "at": at, "session": f"{action.visitor[:8]}{action.at:%Y%m%d}"}
 
     def _id(self, number: int) -> str:
         return f"{dice(self.faults.seed, 'tracker', number).getrandbits(128):032x}"

@@ -6,26 +6,26 @@ from typing import Any
 
 import pytest
 
-from connector.emulators.engine.emulator import Deed
+from connector.emulators.engine.emulator import VisitorAction
 from connector.emulators.engine.faults import Faults
-from connector.emulators.engine.segment_site import SpecSite
+from connector.emulators.engine.segment_site import SegmentSpecSite
 from connector.emulators.systems import SITES
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
 from tests.flow.end_to_end import playing
 
-BATCHED = sorted(name for name, site in SITES.items() if issubclass(site, SpecSite))
+BATCHED = sorted(name for name, site in SITES.items() if issubclass(site, SegmentSpecSite))
 
 
 @pytest.mark.parametrize("name", BATCHED)
 def test_a_batch_counts_message_by_message(runtime: Runtime, clock: Clock, name: str) -> None:
     site = SITES[name](now=clock, faults=Faults(seed=1, doubled=1.0, late_seconds=0.02))
-    assert isinstance(site, SpecSite)
+    assert isinstance(site, SegmentSpecSite)
     site.batch = 3
     with playing(runtime, site) as run:
         for kind in ("site_access", "form_submission", "login", "file_download"):
             clock.forward(minutes=1)
-            site.do(Deed(kind=kind, visitor="9f3c1a2b5d6e7f80", at=clock(), email="aiko@customer.example"))
+            site.do(VisitorAction(kind=kind, visitor="9f3c1a2b5d6e7f80", at=clock(), email="aiko@customer.example"))
         run.finish()
         applied = run.events("applied")
         actions = [step["action"] for event in applied for step in event["steps"] if "action" in step]
@@ -37,7 +37,7 @@ def test_a_batch_counts_message_by_message(runtime: Runtime, clock: Clock, name:
 @pytest.mark.parametrize("name", BATCHED)
 def test_events_without_an_entry_are_ignored_and_counted(runtime: Runtime, clock: Clock, name: str) -> None:
     site = SITES[name](now=clock, faults=Faults(seed=1))
-    assert isinstance(site, SpecSite)
+    assert isinstance(site, SegmentSpecSite)
     with playing(runtime, site) as run:
         for number, word in enumerate(("Button Clicked", " form SUBMITTED ", "Brochure Viewed")):
             message = {"type": "track", "event": word, "messageId": f"m{number}", "timestamp": clock().isoformat()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.emulators.engine.emulator import Deed, SiteEmulator
+from connector.emulators.engine.emulator import SiteEmulator, VisitorAction
 from connector.emulators.engine.faults import Faults
 from connector.emulators.systems import SITES
 from connector.runtime.parts import Runtime
@@ -22,7 +22,7 @@ def system(request: pytest.FixtureRequest, clock: Clock) -> SiteEmulator:
 
 def _do(run: EndToEnd, system: SiteEmulator, clock: Clock, kind: str, **more: str) -> None:
     clock.forward(minutes=5)
-    system.do(Deed(kind=kind, visitor=VISITOR, at=clock(), **more))
+    system.do(VisitorAction(kind=kind, visitor=VISITOR, at=clock(), **more))
     if system.IS_POLLED:
         run.reconcile()
     run.finish()
