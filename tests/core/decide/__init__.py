@@ -1,0 +1,1 @@
+"""What `decide` makes of a batch, without a database."""

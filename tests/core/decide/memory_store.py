@@ -1,0 +1,184 @@
+"""A store in memory for `decide`: it loads and saves as the pipeline does, with dictionaries in place of tables."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from connector.core.decide import decide, place
+from connector.core.decide.batch import (
+    Batch,
+    Changes,
+    Context,
+    History,
+    IdentityKey,
+    KnownEvent,
+    KnownRecord,
+    KnownSubject,
+    NewDecision,
+    NewEvent,
+    RecordKey,
+    Refold,
+    SentValue,
+    StandingDecision,
+    StoredSteps,
+    TranslatedEvent,
+)
+from connector.core.decide.decisions import says
+from connector.core.event import Kind
+from connector.core.outcome import COUNTED
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """What the tables hold. `notices` and `updates`: everything that was ever asked for, each once by its key."""
+
+    events: dict[tuple[str, str], NewEvent] = field(default_factory=dict)
+    identities: dict[IdentityKey, str] = field(default_factory=dict)
+    subjects: dict[str, KnownSubject] = field(default_factory=dict)
+    records: dict[RecordKey, KnownRecord] = field(default_factory=dict)
+    decisions: dict[str, tuple[str, NewDecision]] = field(default_factory=dict)
+    sent: list[SentValue] = field(default_factory=list)
+    apart: set[frozenset[str]] = field(default_factory=set)
+    notices: dict[str, str] = field(default_factory=dict)
+    updates: list[RecordKey] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=itertools.count)
+
+    def run(self, context: Context, events: Sequence[TranslatedEvent] = (), refolds: Sequence[Refold] = ()) -> Changes:
+        """One batch: load, decide, save."""
+        placed = place(self._load(context, tuple(events), tuple(refolds)))
+        changes = decide(placed, {subject: self._history(subject) for subject in placed.histories_of})
+        self._save(changes)
+        return changes
+
+    def sweep(self, context: Context, until: int) -> Changes:
+        """The daily rules up to a local day, for the subjects that are due."""
+        due = [one.id for one in self.subjects.values() if one.merged_into is None and (one.due or until + 1) <= until]
+        return self.run(context, refolds=[Refold(subject=subject, until=until) for subject in due])
+
+    def _load(self, context: Context, events: tuple[TranslatedEvent, ...], refolds: tuple[Refold, ...]) -> Batch:
+        known = {mark: event for event in events if (mark := (event.connection, event.event.key)) in self.events}
+        names = {key for event in events for key in event.identities}
+        identities = {key: self.identities[key] for key in names if key in self.identities}
+        wanted = {*identities.values(), *(refold.subject for refold in refolds)}
+        return Batch(
+            context=context,
+            new_ids=(f"{number:06d}" for number in self._number),
+            events=events,
+            refolds=refolds,
+            known_events={mark: self._known(self.events[mark]) for mark in known},
+            identities=identities,
+            subjects={subject: self.subjects[subject] for subject in wanted},
+            records={
+                key: record
+                for key, record in self.records.items()
+                if record.subject in wanted or any(event.record == key for event in events)
+            },
+            sent={record: tuple(entries) for record, entries in itertools.groupby(self.sent, lambda one: one.record)},
+            last_facts=self._last_facts(),
+            apart=frozenset(self.apart),
+        )
+
+    @staticmethod
+    def _known(event: NewEvent) -> KnownEvent:
+        return KnownEvent(outcome=event.outcome, reason=event.reason, delivery=event.event.delivery)
+
+    def _last_facts(self) -> dict[RecordKey, datetime]:
+        found: dict[RecordKey, datetime] = {}
+        for stored in self.events.values():
+            key, event = stored.event.record, stored.event.event
+            if key is not None and event.kind is not Kind.DELETED:
+                found[key] = max(event.at, found.get(key, event.at))
+        return found
+
+    def _history(self, subject: str) -> History:
+        stored = [event for event in self.events.values() if event.subject == subject and event.outcome in COUNTED]
+        stored.sort(key=lambda event: event.event.event.at)
+        standing = [(of, one) for of, one in self.decisions.items() if one[0] == subject]
+        return History(
+            events=tuple(
+                StoredSteps(steps=one.steps, delivery=one.event.delivery, version=one.event.version) for one in stored
+            ),
+            decisions=tuple(
+                StandingDecision(
+                    id=of,
+                    says=says(new.decision, new.place),
+                    at=new.decision.at,
+                    rule=new.decision.rule,
+                    notify=new.decision.notify,
+                    mail=new.mail,
+                )
+                for of, (_, new) in standing
+            ),
+            names=tuple(key for key, owner in self.identities.items() if owner == subject),
+        )
+
+    def _save(self, changes: Changes) -> None:
+        for change in changes.subjects:
+            self.subjects[change.id] = KnownSubject(
+                id=change.id, version=change.version, created_at=change.created_at, due=change.due, state=change.state
+            )
+        for merge in changes.merges:
+            self._merge(merge.loser, merge.survivor)
+        for key, subject in changes.identities:
+            assert key not in self.identities
+            self.identities[key] = subject
+        for record in changes.records:
+            self.records[record.key] = replace(record, id=record.id or f"R{next(self._number)}")
+        for event in changes.events:
+            mark = (event.event.connection, event.event.event.key)
+            assert mark not in self.events
+            self.events[mark] = event
+        for revised in changes.revised:
+            del self.decisions[revised]
+        for decision in changes.decisions:
+            self.decisions[f"D{next(self._number)}"] = (decision.subject, decision)
+        for notice in changes.notices:
+            self.notices.setdefault(notice.key, notice.recipient)
+        self.updates += [update.record.key for update in changes.updates]
+        self.sent = [replace(entry, matched=dict(changes.matched).get(entry.id, entry.matched)) for entry in self.sent]
+
+    def _merge(self, loser: str, survivor: str) -> None:
+        self.subjects[loser] = replace(self.subjects[loser], merged_into=survivor, due=None)
+        self.identities = {key: survivor if of == loser else of for key, of in self.identities.items()}
+        self.records = {
+            key: replace(record, subject=survivor) if record.subject == loser else record
+            for key, record in self.records.items()
+        }
+        self.events = {
+            mark: replace(event, subject=survivor) if event.subject == loser else event
+            for mark, event in self.events.items()
+        }
+        self.decisions = {
+            of: (survivor if subject == loser else subject, decision)
+            for of, (subject, decision) in self.decisions.items()
+        }
+
+    def people(self) -> dict[frozenset[str], dict[str, Any]]:
+        """What is known in the end, by the keys of the events of each subject, without ids and times of processing."""
+        found = {}
+        for subject in self.subjects.values():
+            if subject.merged_into is None:
+                keys = frozenset(key for (_, key), event in self.events.items() if event.subject == subject.id)
+                found[keys] = self._person(subject)
+        return found
+
+    def _person(self, subject: KnownSubject) -> dict[str, Any]:
+        state = subject.state
+        standing = [new.decision for of, new in self.decisions.values() if of == subject.id]
+        return {
+            "identities": sorted(key for key, of in self.identities.items() if of == subject.id),
+            "records": sorted(
+                (record.key, record.stage, record.pipeline, record.stage_at, record.is_gone)
+                for record in self.records.values()
+                if record.subject == subject.id
+            ),
+            "state": state and (state.kind, state.status, state.since, state.owner, sorted(state.tags), state.profile),
+            "due": subject.due,
+            "decisions": sorted(
+                (one.at, one.rule, one.before, one.after, one.notify, str(one.facts)) for one in standing
+            ),
+        }
