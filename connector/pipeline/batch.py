@@ -82,7 +82,7 @@ def _load(
         records=records,
         sent=sent,
         last_facts=last_facts,
-        apart=batches.apart_pairs(connection, found) if len(found) > 1 else frozenset(),
+        apart=batches.apart_pairs(connection, found) if found else frozenset(),
     )
 
 

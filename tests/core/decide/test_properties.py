@@ -95,7 +95,7 @@ def _end(batches: Sequence[Sequence[TranslatedEvent]], sweeps: frozenset[int] = 
 
 
 @given(found=events(), data=st.data())
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_any_order_repetition_and_split_ends_in_the_same_people(
     found: list[TranslatedEvent], data: st.DataObject
 ) -> None:
