@@ -26,7 +26,7 @@ def payloads_of(system: str) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing:
-    """How a system proves that a delivery is its own; `tests/adapters/signing_<system>.py` has one as `SIGNING`.
+    """How a system proves that a delivery is its own; `tests/adapters/<system>/signing.py` has one as `SIGNING`.
 
     `build` makes the adapter with these secrets, newest first; none: unconfigured. `delivery` is valid but for its
     proof. `sign` adds the proof by a secret at a time, whatever the body is. `secrets` are two good ones, `unusable`

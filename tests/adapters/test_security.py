@@ -1,4 +1,4 @@
-"""Security cases: written once, run for every adapter. `signing_<system>.py` says how each system signs."""
+"""Security cases: written once, run for every adapter. `<system>/signing.py` says how each system signs."""
 
 from __future__ import annotations
 
