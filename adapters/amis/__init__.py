@@ -79,20 +79,21 @@ class Amis:
         return bool(self.client_id and self.client_secret)
 
     def greet(self, delivery: Delivery) -> Reply | None:
-        """200 to a look whether the address is there; such a look changes nothing."""
+        """Answers 200 when somebody looks whether the address is there; nothing is stored."""
         return Reply(status=200) if delivery.method in {"GET", "HEAD"} else None
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the token in the address, and where a signing secret is set by the HMAC of the body besides."""
+        """Checks the token in the address, and the HMAC of the body too where a signing secret is set."""
         del now
         check_token(delivery.parameter("token"), self.webhook_token)
         if self.signing_secret:
             check_hmac(delivery.headers.get(self.signature_header.lower()), delivery.body, self.signing_secret)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the body's hash, with the receipt where no time is in it; always 200, as all else is sent again for ever.
+        """The key is the hash of the body, with the time of receipt where the body has no time.
 
-        The lane is the first record.
+        The lane is the first record. The answer is always 200: AMIS sends a webhook that was answered otherwise again
+        and again.
         """
         keys, body = keys_of(self.keys), read_json(delivery.body)
         return Received(
@@ -108,7 +109,7 @@ class Amis:
         return self._source(api).records(names) if names else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """What the records show; of whom a webhook names by e-mail or phone alone, what it says itself.
+        """What the records show. A webhook that names somebody by e-mail or phone alone is read by itself.
 
         Also raises `CrmUnavailable` for a record that was not read.
         """

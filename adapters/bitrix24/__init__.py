@@ -85,9 +85,10 @@ class Bitrix24:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """Events by the webhook's own token in the body, robots by the token in the address; there is no signature.
+        """Checks the token in the body of an event, or the token in the address of a robot; Bitrix24 signs nothing.
 
-        An application's events have that token, too: the one in their body is not known before the first of them.
+        The events of an application have the token in the address too: that in their body is known only after the first
+        event.
         """
         del now
         try:
@@ -105,9 +106,10 @@ class Bitrix24:
             raise BadSignature(message) from error
 
     def receive(self, delivery: Delivery) -> Received:
-        """With the time of receipt in the key: nothing else tells two changes in one second apart.
+        """The key has the time of receipt in it.
 
-        The portal repeats nothing. The lane is the record. 202 at once, as it slows down for slow handlers.
+        Nothing else tells two changes in one second apart, and nothing is sent twice. The lane is the record. The
+        answer is 202 at once: the portal slows down for handlers that are slow.
         """
         form = read_form(delivery.body)
         webhook = read_message(form, delivery)
@@ -125,9 +127,9 @@ class Bitrix24:
         return self._reader(api).records(names) if names else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, stage, owner and profile as the record shows them, or its end; with `?event=` the trigger besides.
+        """The identity, stage, owner and profile that the record shows, or its end, and what `?event=` names.
 
-        Also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
+        Also raises `CrmUnavailable` and `CrmRefused`, which are about this record alone.
         """
         webhook = read_message(read_form(delivery.body), delivery)
         if webhook.record is None:

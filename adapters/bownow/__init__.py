@@ -75,14 +75,14 @@ class BowNow:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the token in the address: BowNow signs nothing."""
+        """Checks the token in the address: BowNow signs nothing."""
         del now
         check_token(delivery.parameter("token"), self.webhook_token)
 
     def receive(self, delivery: Delivery) -> Received:
-        """With the time of receipt in the key: without an id and values, two real changes look the same.
+        """The key has the time of receipt in it: a message has no id and no values, so that two changes look the same.
 
-        The lane is the first lead; 202 with the number of leads.
+        The lane is the first lead. The answer is 202 with the number of leads.
         """
         sids = read_sids(delivery, self.sid_keys)
         return Received(
@@ -92,7 +92,10 @@ class BowNow:
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The leads as they are now by sid, each read once; for messages without sids those that changed lately."""
+        """The leads as they are now, by sid, each read once.
+
+        For messages without sids: the leads that changed lately.
+        """
         source = self._source(api)
         sids: dict[str, None] = {}
         blind: list[datetime] = []
@@ -108,7 +111,7 @@ class BowNow:
         return {"leads": leads, "changed": changed, "people": source.emails() if leads or changed else {}}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, status, owner, tags and profile as the leads show them, or their end.
+        """The identity, status, owner, tags and profile that the leads show, or their end.
 
         Also raises `CrmUnavailable` for a lead that was not read.
         """

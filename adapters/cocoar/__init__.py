@@ -73,7 +73,7 @@ class Cocoar:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the token in the header, or by the HMAC of the body, as the setting `proof` says."""
+        """Checks the token in the header or the HMAC of the body, as the setting `proof` says."""
         del now
         if self.proof == "hmac":
             given = delivery.headers.get(self.signature_header.lower())
@@ -85,9 +85,9 @@ class Cocoar:
             raise BadSignature(message)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the body's hash; with the receipt where an inflow has neither id nor time, by which a repetition is known.
+        """The key is the hash of the body, with the time of receipt where an inflow has neither an id nor a time.
 
-        The lane is the first visitor; 202 with the number of inflows.
+        The lane is the first visitor. The answer is 202 with the number of inflows.
         """
         parts = parts_of(delivery.body, self.list_key)
         digest = hashlib.sha256(delivery.body).hexdigest()
@@ -102,7 +102,7 @@ class Cocoar:
     fetch = defaults.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """The action `cocoar_inflow` of each, and who the visitor is where the e-mail is given."""
+        """An action `cocoar_inflow` for each inflow, and the visitor's identity where the e-mail is given."""
         del fetched
         reading = Reading(keys=self._keys(), zone=self.zone, received_at=delivery.received_at)
         found: list[Event | BadPayload] = []

@@ -104,14 +104,14 @@ class Generic:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the proof that is set."""
+        """Checks the proof that the settings describe."""
         self._proof().verify(delivery, now)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the ids of its events, which have the receipt in them where they have neither ids nor times.
+        """The key is made of the ids of the events.
 
-        The lane is the record or the person that the first event names; 202 with the number of events. With settings
-        that cannot be used the delivery is taken all the same, and held.
+        The lane is the record or the person that the first event names. The answer is 202 with the number of events.
+        With settings that cannot be used the delivery is stored too, and held.
         """
         try:
             items = self._paths().items(delivery)
@@ -126,7 +126,7 @@ class Generic:
     fetch = defaults.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """What each event of the body says. Settings that cannot be used hold the delivery."""
+        """What each event of the body says. With settings that cannot be used the delivery is held."""
         del fetched
         naming = self._naming()
         return [event for item in self._paths().items(delivery) for event in _read(item, naming)]

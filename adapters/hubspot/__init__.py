@@ -86,13 +86,14 @@ class HubSpot:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the newest kind of signature that the request carries, v3, v2 or v1."""
+        """Checks the newest kind of signature that the request has: v3, v2 or v1."""
         verify_request(delivery, self.webhook_url, self.client_secret, now)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By what the events say, without the number of the attempt: HubSpot's own event ids are not unique.
+        """The key is a hash of what the events say, without the number of the attempt.
 
-        The lane is the first record; 202 within the five seconds that HubSpot waits.
+        HubSpot's event ids are not unique. The lane is the first record. The answer is 202, and must come within five
+        seconds.
         """
         parts = parts_of(delivery)
         records = (webhook.record for webhook in self._messages_in(parts, delivery) if webhook.record)
@@ -113,9 +114,10 @@ class HubSpot:
         return self._source(api).records(names) if names else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, stage, owner and profile of each record, merges and ends; a workflow's word is an action besides.
+        """The identity, stage, owner and profile of each record, merges, ends, and what a workflow names.
 
-        `UnknownEvent` only where there is nothing else in the delivery; also raises `CrmUnavailable`.
+        Raises `UnknownEvent` only where nothing else is in the delivery, and `CrmUnavailable` for a record that was not
+        read.
         """
         found: dict[str, Event] = {}
         wrong: list[BadPayload] = []

@@ -91,14 +91,15 @@ class Jira:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the HMAC over the body; it names no time."""
+        """Checks the HMAC over the body, which has no time in it."""
         del now
         check_hmac(delivery.headers.get("x-hub-signature"), delivery.body, self.webhook_secret, prefix="sha256=")
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the identifier that is the same on every retry; without one by event, issue, time and changelog.
+        """The key is the identifier that is the same on every retry.
 
-        The lane is the issue. 202 to all that is JSON: what Jira is answered with a 4xx, it never sends again.
+        Without one it is event, issue, time and changelog. The lane is the issue. The answer is 202 to all that is
+        JSON: after a 4xx Jira never sends again.
         """
         body = read_json(delivery.body)
         number = ""
@@ -116,7 +117,7 @@ class Jira:
         return self._source(api).owners(accounts) if accounts and self.takes_updates else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity and profile, status and assignee as the issue was made or changed, or its end."""
+        """The identity and profile of the issue, its status and assignee as they were set or changed, or its end."""
         body = read_json(delivery.body)
         word = body["webhookEvent"].text(100)
         if word in IGNORED:

@@ -98,7 +98,7 @@ class Kintone:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the token in the address, and the app: kintone signs nothing and sends no header of ours."""
+        """Checks the token in the address, and the app: kintone signs nothing and sends no header of ours."""
         del now
         check_token(delivery.parameter("token"), self.webhook_token)
         with suppress(BadPayload):  # what cannot be read is refused as such by `receive`
@@ -108,7 +108,7 @@ class Kintone:
                 raise BadSignature(message)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the notification's id; the lane is the record."""
+        """The key is the id of the notification, the lane is the record."""
         body = read_json(delivery.body)
         key, lane = body["id"].identifier(), ""
         body["type"].text(100)
@@ -117,7 +117,7 @@ class Kintone:
         return Received(key=key, lane=lane, reply=Reply(status=202, body=b'{"accepted": 1}'))
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The e-mails of owners; where a field is the stage, also updated records as they are now."""
+        """The e-mails of owners. Where a field is the stage, also the updated records as they are now."""
         bodies = [body for delivery in deliveries if (body := body_with_record(delivery)) is not None]
         if not bodies or not self.takes_updates:
             return {}
@@ -126,10 +126,10 @@ class Kintone:
         return {**source.owners(), **(source.records(unclear) if unclear else {})}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, stage, owner and profile as the record in the body shows them, or its end.
+        """The identity, stage, owner and profile that the record in the body shows, or its end.
 
-        Where a field is the stage, the body of an update does not say whether that changed: the record as it is now
-        counts. Then also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
+        Where a field is the stage, the body of an update does not say whether the stage changed: then the record as it
+        is now counts, and `CrmUnavailable` and `CrmRefused` are raised too, which are about this record alone.
         """
         body = read_json(delivery.body)
         word = body["type"].text(100)

@@ -88,14 +88,14 @@ class Odoo:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the token in the address: Odoo signs nothing and sends no header of ours."""
+        """Checks the token in the address: Odoo signs nothing and sends no header of ours."""
         del now
         check_token(delivery.parameter("token"), self.webhook_token)
 
     def receive(self, delivery: Delivery) -> Received:
-        """With the time of receipt in the key: Odoo sends once, and may send nothing that tells two changes apart.
+        """The key has the time of receipt in it: Odoo sends once, and nothing in the body need tell two changes apart.
 
-        The lane is the record. 202, for which Odoo waits one second.
+        The lane is the record. The answer is 202, and must come within a second.
         """
         model, lead = _message(delivery)
         word = (delivery.parameter("event") or "-")[:40]
@@ -114,9 +114,9 @@ class Odoo:
         return {**source.rows(leads), **source.owners()}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, stage, owner and profile as the record shows them, or its end.
+        """The identity, stage, owner and profile that the record shows, or its end.
 
-        Also raises `CrmUnavailable` and `CrmRefused` in place of this one record's error.
+        Also raises `CrmUnavailable` and `CrmRefused`, which are about this record alone.
         """
         model, lead = _message(delivery)
         if model != MODEL:

@@ -83,15 +83,16 @@ class Pipedrive:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By basic authentication: Pipedrive has no signature."""
+        """Checks user and password: Pipedrive signs nothing."""
         del now
         accounts = [f"{self.http_user}:{password}" for password in self.http_password if self.http_user and password]
         check_basic(delivery.headers.get("authorization"), accounts)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the event's id, which a retry keeps; the lane is the record.
+        """The key is the id of the event, which a retry keeps.
 
-        202 at once: ten first attempts that fail ban a webhook for half an hour, and what happens then is lost.
+        The lane is the record. The answer is 202 at once: ten first attempts that fail ban a webhook for half an hour,
+        and what happens then is lost.
         """
         body = read_json(delivery.body)
         webhook = self._message_in(body)
@@ -109,9 +110,9 @@ class Pipedrive:
         return self._source(api).needed(records, names) if messages and self.takes_updates else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, stage, owner and profile of the record as the delivery has it, or its end.
+        """The identity, stage, owner and profile of the record as the delivery has it, or its end.
 
-        Also raises `CrmUnavailable` where an old webhook's record was not read.
+        Also raises `CrmUnavailable` where the record of an old webhook was not read.
         """
         webhook = read_message(read_json(delivery.body))
         ref = webhook.record

@@ -58,12 +58,15 @@ class PostHog:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the shared token alone: PostHog signs nothing."""
+        """Checks the shared token: PostHog signs nothing."""
         del now
         check_sender(delivery, self.header, self.token)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the event's uuid, the same on every retry; the lane is its distinct_id. All below 300 is taken as done."""
+        """The key is the event's uuid, which is the same on every retry. The lane is its distinct_id.
+
+        The answer is 202: PostHog takes any status below 300 as done.
+        """
         body = read_json(delivery.body)
         identity = first_identity(body)
         return Received(
@@ -75,7 +78,7 @@ class PostHog:
     fetch = defaults.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """An action by the site's own word, and where the person is known, that identity and visitor are one."""
+        """An action by the site's own word, and where the person is known, that person and visitor are the same."""
         del fetched
         reading = Reading(
             email_property=self.email_property, email_marks=self.email_marks, cocoar_marks=self.cocoar_marks

@@ -81,7 +81,7 @@ class Salesforce:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the token in the address or header, and the organization where the delivery names one: no signature."""
+        """Checks the token in the header or the address, and the organization where one is named: nothing is signed."""
         del now
         check_token(find_token(delivery, self.token_header, "token"), self.token)
         try:
@@ -93,9 +93,10 @@ class Salesforce:
             raise BadSignature(message)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the notification's, change's or callout's own id, which stays when it is sent again; of several a hash.
+        """The key is the id of the notification, change or callout, which is the same when it comes again.
 
-        The lane is the first record. Outbound messages get the SOAP Ack, which stops their retries; all else 202.
+        Of a delivery with several it is a hash. The lane is the first record. An outbound message is answered by the
+        SOAP Ack, which ends its retries; all else by 202.
         """
         messages = read_messages(delivery)
         records = (part.record for part in messages if isinstance(part, WebhookMessage) and part.record)
@@ -106,7 +107,7 @@ class Salesforce:
         return Received(key=key_of(messages, delivery.body), lane=lane, reply=reply)
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The records as they are now, once each, by name (`Lead:00Q…`); None: not to be seen by the app's user."""
+        """The records as they are now, once each, by name (`Lead:00Q…`). None: the user may not see it."""
         wanted: dict[str, set[str]] = defaultdict(set)
         for delivery in deliveries:
             for record in self._wanted(delivery):
@@ -121,9 +122,9 @@ class Salesforce:
         return fetched
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, stage, owner and profile as each record shows them, or its end; of a callout its `event` besides.
+        """The identity, stage, owner and profile that each record shows, or its end, and what a callout names.
 
-        Also raises `CrmUnavailable`.
+        Also raises `CrmUnavailable` for a record that was not read.
         """
         events: list[Event | BadPayload] = []
         for webhook in read_messages(delivery):

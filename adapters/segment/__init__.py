@@ -59,7 +59,10 @@ class Segment:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """HMAC-SHA1 over the body; of a batch over its first message alone, so that needs the token besides."""
+        """Checks the HMAC-SHA1 of the body.
+
+        That of a batch covers its first message alone, so a batch needs the token too.
+        """
         del now
         is_batch = delivery.body.lstrip()[:1] == b"["
         if is_batch:
@@ -68,16 +71,16 @@ class Segment:
         check_hmac(delivery.headers.get("x-signature"), content, self.secret, digest="sha1")
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the message's id, or those of all messages of a batch; the lane is the first message's visitor.
+        """The key is the id of the message, or a hash of the ids of a batch.
 
-        202 with the number of messages.
+        The lane is the visitor of the first message. The answer is 202 with the number of messages.
         """
         return segment_spec.receive(delivery)
 
     fetch = defaults.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Actions by the site's own words, identities and profiles; a bad message of a batch stops no other."""
+        """Actions by the site's own words, identities and profiles. A bad message of a batch stops no other."""
         del fetched
         reader = SpecReader(
             email_events=self.email_events, email_marks=self.email_marks, cocoar_marks=self.cocoar_marks

@@ -70,13 +70,14 @@ class Standard:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the signature over id, timestamp and body; a timestamp may be 300 seconds old or ahead."""
+        """Checks the signature over id, timestamp and body. The timestamp may be 300 seconds old or ahead."""
         verify_webhook(delivery.headers, delivery.body, self.secret, now)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the message's id, which is the same on every retry; the lane is the first identity of the first line.
+        """The key is the id of the message, which is the same on every retry.
 
-        202 with what is wrong in which line: `{"accepted": 1, "refused": [{"line", "path", "id", "errors"}]}`.
+        The lane is the first identity of the first line. The answer is 202 and says which lines are wrong, and how:
+        `{"accepted": 1, "refused": [{"line", "path", "id", "errors"}]}`.
         """
         message_id = delivery.headers.get("webhook-id") or delivery.headers.get("svix-id", "")
         if not message_id.isprintable() or not 1 <= len(message_id) <= 255:  # noqa: PLR2004 - the contract's length
@@ -95,7 +96,10 @@ class Standard:
     fetch = defaults.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """An event per line; in place of a bad line its first mistake, whose message goes on with the others."""
+        """An event for each line.
+
+        In the place of a bad line stands its first mistake, with the others in its message.
+        """
         del fetched
         return [line.event or line.refusal() for line in read_lines(delivery)]
 

@@ -81,11 +81,11 @@ class Tracker:
     takes_updates = property(defaults.takes_updates)
 
     def allows_origin(self, origin: str) -> bool:
-        """Whether it is one of `sites`."""
+        """Whether the origin is one of `sites`."""
         return origin.casefold() in self._origins()
 
     def wants(self, delivery: Delivery) -> bool:
-        """Neither a bot's, nor a visitor's whose browser gives a signal that is obeyed."""
+        """False for bots, and for visitors whose browser gives a signal that is obeyed."""
         agent = delivery.headers.get("user-agent", "").casefold()
         if not agent or any(word.casefold() in agent for word in self.bots if word):
             return False
@@ -95,7 +95,10 @@ class Tracker:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the page's origin and the public key in the address: that a browser came from there, and nothing more."""
+        """Checks the page's origin and the public key in the address.
+
+        They show that a browser came from there, and no more.
+        """
         del now
         if not self._origins():
             message = "no sites are configured"
@@ -106,9 +109,9 @@ class Tracker:
             raise BadSignature(message)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By visitor and batch, which are the same whenever the script sends it again; the lane is the visitor.
+        """The key is visitor and batch, which are the same whenever the script sends the batch again.
 
-        204: a page reads nothing.
+        The lane is the visitor. The answer is 204: a page reads nothing.
         """
         batch = read_batch(delivery)
         return Received(key=f"{batch.visitor}:{batch.id}", lane=f"visitor:{batch.visitor}", reply=Reply(status=204))
@@ -116,7 +119,7 @@ class Tracker:
     fetch = defaults.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """An action for each event of the visitor's; an identity only by a token."""
+        """An action for each event of the visitor's. Only a token gives an identity."""
         del fetched
         batch = read_batch(delivery)
         reading = Reading(

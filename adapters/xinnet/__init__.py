@@ -104,12 +104,15 @@ class Xinnet:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """By the token in the address or the header: nothing else proves who sent it."""
+        """Checks the token in the address or the header: nothing else proves who sent it."""
         del now
         check_token(delivery.parameter("token") or delivery.headers.get("x-token"), self.token)
 
     def receive(self, delivery: Delivery) -> Received:
-        """By the first lead's 单号 and what was told; the lane is that lead. 200 with the number of leads."""
+        """The key is the 单号 of the first lead and a hash of the body. The lane is that lead.
+
+        The answer is 200 with the number of leads.
+        """
         leads = leads_in(delivery)
         number = number_of(leads[0])
         return Received(
@@ -121,7 +124,10 @@ class Xinnet:
     fetch = defaults.fetch
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """What is known of each lead, where it came in, and its stage; in the place of a bad lead its mistake."""
+        """What is known of each lead, where it came in, and its stage.
+
+        In the place of a bad lead stands its mistake.
+        """
         del fetched
         found: list[Event | BadPayload] = []
         for lead in leads_in(delivery):

@@ -77,7 +77,7 @@ class Zoho:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """Callbacks by their channel's token and number, webhooks by their own secret; there is no signature."""
+        """Checks the token and number of a callback's channel, or the secret of a webhook: nothing is signed."""
         del now
         try:
             body = body_of(delivery)
@@ -93,9 +93,10 @@ class Zoho:
             raise BadSignature(message) from error
 
     def receive(self, delivery: Delivery) -> Received:
-        """By channel, module, operation, ids and time of a callback; by what a webhook is about, its time and a hash.
+        """The key of a callback is channel, module, operation, ids and time.
 
-        The lane is the first record. 202: what a callback expects is not documented.
+        That of a webhook is its records, its time and a hash. The lane is the first record. The answer is 202: what a
+        callback expects is not documented.
         """
         webhook = self._message(delivery)
         records = (one for one in webhook.records if isinstance(one, RecordRef))
@@ -106,7 +107,7 @@ class Zoho:
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The records as they are now, once each, by name (`Leads:4876…`); None: not there any more."""
+        """The records as they are now, once each, by name (`Leads:4876…`). None: the record is not there any more."""
         wanted: dict[str, set[str]] = defaultdict(set)
         for delivery in deliveries:
             for record in self._wanted(delivery):
@@ -119,9 +120,9 @@ class Zoho:
         return fetched
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
-        """Identity, stage, owner and profile as each record shows them, or its end; of a webhook its `event` besides.
+        """The identity, stage, owner and profile that each record shows, or its end, and what a webhook names.
 
-        Also raises `CrmUnavailable`.
+        Also raises `CrmUnavailable` for a record that was not read.
         """
         webhook = self._message(delivery)
         if webhook.word not in EVENTS:

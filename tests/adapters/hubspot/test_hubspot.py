@@ -159,6 +159,7 @@ def test_a_body_that_is_no_batch_is_refused(account: Account) -> None:
             [_raised(part) for part in account.adapter.parse(one, {})]
         with suppress(BadPayload):
             assert account.adapter.receive(one).lane == ""
+        assert account.adapter.fetch([one], account.api) == {}
 
 
 def _raised(part: Event | BadPayload) -> Event:

@@ -205,6 +205,13 @@ def test_an_event_that_was_never_heard_of_is_held(company: Company) -> None:
     assert company.adapter.receive(one).lane == ""
 
 
+def test_a_body_that_cannot_be_read_is_fetched_nothing_for(company: Company) -> None:
+    one = replace(delivery({}), body=b"{")
+    assert company.adapter.fetch([one], company.api) == {}
+    with pytest.raises(BadPayload):
+        company.adapter.receive(one)
+
+
 def test_a_retry_is_the_same_delivery_and_users_and_old_webhooks_are_told_apart(company: Company) -> None:
     def key(content: Any) -> str:
         return company.adapter.receive(delivery(content)).key
