@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from adapters.bitrix24 import application
 from adapters.bitrix24.address import is_webhook
 from adapters.bitrix24.client import PAGE, Portal
-from adapters.bitrix24.connect import look
+from adapters.bitrix24.connect import bind, handler_of, inspect, inspect_events
 from adapters.bitrix24.oauth import Login
-from adapters.bitrix24.offline import deletions
 from adapters.bitrix24.push import push
-from adapters.bitrix24.read import Reader, failure_of
+from adapters.bitrix24.read import Source, deletions
 from adapters.bitrix24.records import events_of, object_of, type_of
 from adapters.bitrix24.settings import SETTINGS
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_message, trigger_event, word_at
@@ -34,6 +32,7 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import Part, read_form
+from connector.adapter_kit.read import present
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import check_settings
 from connector.adapter_kit.signatures import check_token
@@ -124,7 +123,7 @@ class Bitrix24:
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
         """The records as they are now, once each, by name (`lead:1907`), with contacts and users; None: gone."""
         names = [name for delivery in deliveries if (name := self._wanted(delivery))]
-        return self._reader(api).records(names) if names else {}
+        return self._source(api).records(names) if names else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """The identity, stage, owner and profile that the record shows, or its end, and what `?event=` names.
@@ -148,39 +147,37 @@ class Bitrix24:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
         """The stage history and the records changed since, object by object; deletions by the offline queue alone."""
-        reader, objects = self._reader(api), self._objects()
-        yield from reader.changes(objects, since)
+        source, objects = self._source(api), self._objects()
+        yield from source.changes(objects, since)
         if self.client_id and self.offline_events:
-            yield from deletions(reader.portal, objects, since)
+            yield from deletions(source.portal, objects, since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """`crm.item.update` in batches, each with the commands that read the records back."""
-        return push(self._reader(api), updates)
+        return push(self._source(api), updates)
 
     def catalog(self, api: Api) -> Catalog:
         """Stages by pipeline without the pipeline's prefix, employees, and fields by their old names."""
-        return self._reader(api).catalog(self._objects())
+        return self._source(api).catalog(self._objects())
 
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Who calls, the scopes, the operating time, and for an application which events are registered."""
-        portal, objects = self._reader(api).portal, self._objects()
-        found = list(look(portal, objects[0] if objects else "lead"))
+        portal, objects = self._source(api).portal, self._objects()
+        found = list(inspect(portal, objects[0] if objects else "lead"))
         if not (self.application_tokens or self.robot_token):
             text = "neither application_tokens nor robot_token is set: every delivery is refused"
             found.append(InspectionResult(topic="webhooks", is_good=False, text=text))
         elif self.client_id and found[0].is_good:
-            handler = application.handler_of(url, self.robot_token)
-            found.append(application.look(portal, handler, objects, is_offline=self.offline_events))
+            handler = handler_of(url, self.robot_token)
+            found.append(inspect_events(portal, handler, objects, is_offline=self.offline_events))
         return found
 
     def subscribe(self, url: str, now: datetime, api: Api) -> datetime | None:
         """With OAuth the events are bound, and a day later again: an update of the application drops all of them."""
         if not self.client_id:
             return None
-        portal = self._reader(api).portal
-        application.bind(
-            portal, application.handler_of(url, self.robot_token), self._objects(), is_offline=self.offline_events
-        )
+        portal = self._source(api).portal
+        bind(portal, handler_of(url, self.robot_token), self._objects(), is_offline=self.offline_events)
         return now + timedelta(days=1)
 
     def _events(
@@ -192,9 +189,7 @@ class Bitrix24:
             raise CrmUnavailable(message)
         if (item := fetched[name]) is None:
             return [deleted_event(record, at)]
-        if error := failure_of(item):
-            raise error
-        events = events_of(record, item, fetched, self._most_contacts())
+        events = events_of(record, present(item), fetched, self._most_contacts())
         if trigger:
             events.append(trigger_event(events[0], trigger, delivery, events[-1].data))
         return events
@@ -214,7 +209,7 @@ class Bitrix24:
     def _most_contacts(self) -> int | None:
         return None if self.contacts == "all" else 1
 
-    def _reader(self, api: Api) -> Reader:
+    def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         login = self._login()
         webhook = self.webhook_url[0] if self.webhook_url else ""
@@ -229,7 +224,7 @@ class Bitrix24:
         check_settings(checks)
         url = f"{self.portal_url.rstrip('/')}/rest/" if login else webhook
         portal = Portal(api=api, url=url, size=self.batch, access=login.access(api) if login else None)
-        return Reader(portal=portal, is_listing=self.read_by == "list", most_contacts=self._most_contacts())
+        return Source(portal=portal, is_listing=self.read_by == "list", most_contacts=self._most_contacts())
 
     def _login(self) -> Login | None:
         """None: the webhook is used."""

@@ -1,32 +1,52 @@
 """Calls Bitrix24's REST by an incoming webhook: a method, `batch` with a result per command, pages, error words.
 
-https://apidocs.bitrix24.com/settings/how-to-call-rest-api/index.html
+https://apidocs.bitrix24.com/settings/how-to-call-rest-api/index.html and
+https://apidocs.bitrix24.com/error-codes.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
 from adapters.bitrix24.address import at_origin, new_origin
-from adapters.bitrix24.errors import ERRORS
 from adapters.bitrix24.oauth import Access
-from connector.adapter_kit.contract import Answer, Api, PushOutcome
-from connector.adapter_kit.rest import named
-from connector.adapter_kit.update_plan import Failure
-from connector.core.errors import CrmUnavailable
+from connector.adapter_kit.contract import Answer, Api
+from connector.adapter_kit.rest import RecordGone, chunks, named
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
+ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
+    "query_limit_exceeded": (CrmUnavailable, ""),
+    "operation_time_limit": (CrmUnavailable, ""),
+    "internal_server_error": (CrmUnavailable, ""),
+    "error_unexpected_answer": (CrmUnavailable, ""),
+    "method_confirm_waiting": (CrmUnavailable, "an administrator of the portal has to confirm the call"),
+    "not_found": (RecordGone, ""),
+    "not found": (RecordGone, ""),
+    "target is not found": (RecordGone, ""),
+    "overload_limit": (CrmRefused, "the portal's REST was switched off by hand: ask Bitrix24's support"),
+    "invalid_credentials": (CrmRefused, "make a new incoming webhook and set webhook_url"),
+    "expired_token": (CrmRefused, "make a new incoming webhook and set webhook_url"),
+    "invalid_token": (
+        CrmRefused,
+        "let an administrator authorise the application again, and set refresh_token",
+    ),
+    "insufficient_scope": (CrmRefused, "the webhook or the application needs the scopes crm and user_basic"),
+    "authorization_error": (CrmRefused, "the webhook's employee was dismissed: make one for another employee"),
+    "access_denied": (CrmRefused, "the webhook's employee lacks the right, or the plan has no REST"),
+    "payment_required": (CrmRefused, "the portal's plan or trial has ended"),
+    "error_method_not_found": (CrmRefused, "check webhook_url: https://<portal>/rest/<user id>/<secret>/"),
+    "portal_deleted": (CrmRefused, "the portal was closed"),
+}
+"""Error code, or text where the code is empty, in lower case → what it means and what to do; others are refusals."""
 PAGE: Final = 50
 """Rows per page of every list method, and commands per `batch` at most."""
 _OK: Final = 200
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _RESET_SECONDS: Final = (10.0, 600.0)
 """A blocked method rests at least so long (the vendor's SDK) and at most so long (ten buckets of a minute)."""
-
-
 Command: TypeAlias = tuple[str, Mapping[str, Any]]
 """A method and its parameters."""
 
@@ -50,18 +70,17 @@ class Portal:
             message = f"{method}: the answer is neither a result nor an error of Bitrix24"
             raise CrmUnavailable(message)
         if "result" not in reply:
-            raise self._failure(method, reply, None).error()
+            error = self._failure(method, reply, None)
+            # What is not found by a call of its own is its method or address, not a record.
+            raise CrmRefused(str(error)) if isinstance(error, RecordGone) else error
         return reply
 
     def batch(self, commands: Sequence[Command], *, most: int = PAGE) -> list[Any]:
-        """The result of each command, or its `Failure`, in order; `most` commands go into one request.
+        """The result of each command, or its error, in order; `most` commands go into one request.
 
         Raises `CrmUnavailable` and `CrmRefused` when a whole request fails.
         """
-        waiting, results = iter(commands), list[Any]()
-        while chunk := list(islice(waiting, max(1, min(self.size, most)))):
-            results += self._batch(chunk)
-        return results
+        return [result for chunk in chunks(commands, max(1, min(self.size, most))) for result in self._batch(chunk)]
 
     def pages(self, method: str, parameters: Mapping[str, Any], by: str) -> Iterator[list[Mapping[str, Any]]]:
         """The rows of a list method in pages by growing id (field `by`), without counting. Raises as `call` does."""
@@ -111,15 +130,15 @@ class Portal:
         self.api.memo[f"origin of {self.url}"] = origin
         return self.api.call("POST", at_origin(self.url, origin) + method, json=dict(body))
 
-    def _failure(self, method: str, error: Mapping[str, Any], now: Any) -> Failure:
-        if not error:
-            return Failure(outcome=PushOutcome.LATER, reason=f"{method}: the portal left the command out of its answer")
-        code, text = str(error.get("error", "")).strip(), str(error.get("error_description", "")).strip()
+    def _failure(self, method: str, answer: Mapping[str, Any], now: Any) -> CrmError:
+        if not answer:
+            return CrmUnavailable(f"{method}: the portal left the command out of its answer")
+        code, text = str(answer.get("error", "")).strip(), str(answer.get("error_description", "")).strip()
         known = ERRORS.get(code.casefold()) or ERRORS.get(text.rstrip(".").casefold())
-        outcome, advice = known or (PushOutcome.REFUSED, "")
+        error, advice = known or (CrmRefused, "")
         reason = f"{method}: " + ": ".join(part for part in (code, text, advice) if part)
         is_blocked = code.casefold() == "operation_time_limit"
-        return Failure(outcome=outcome, reason=reason, retry_after=self._reset_in(method, now) if is_blocked else None)
+        return CrmUnavailable(reason, self._reset_in(method, now)) if is_blocked else error(reason)
 
     def _remember_reset(self, method: str, reset: Any) -> None:
         if isinstance(reset, int | float):

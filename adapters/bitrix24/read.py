@@ -1,4 +1,7 @@
-"""Reads records, their contacts and owners, what changed, and the directories of a Bitrix24 portal, in batches."""
+"""Reads records with contacts and owners, what changed and what was deleted, and the directories of a Bitrix24 portal.
+
+https://apidocs.bitrix24.com/api-reference/events/offline-events.html
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,13 @@ from adapters.bitrix24.records import (
     stage_event,
     type_of,
 )
-from connector.adapter_kit.contract import Catalog, Person, PushOutcome
+from adapters.bitrix24.webhook import read_event
+from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.read import readable
 from connector.adapter_kit.records import deleted_event
-from connector.adapter_kit.update_plan import Failure
-from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
+from connector.adapter_kit.rest import RecordGone
+from connector.core.errors import BadPayload, CrmError
 from connector.core.event import Event, RecordRef
 
 TRIGGER: Final = "TRIGGER"
@@ -36,35 +41,46 @@ TRIGGERED: Final = ("lead", "deal")
 LISTS: Final = 20
 """Full pages of 50 items in one request at most: some megabytes."""
 _FULL: Final = {"select": ["*"], "useOriginalUfNames": "Y"}
+_RESERVED: Final = "offline events reserved"
+_EXTENDED: Final = "rest_offline_extended"
 _USER: Final = ("ID", "EMAIL", "NAME", "LAST_NAME", "ACTIVE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Reads by `crm.item.list` where `is_listing`, else record by record; `most_contacts` None: all of an item's."""
+class Source:
+    """The records of a portal, read by `crm.item.list` where `is_listing`, else one by one.
+
+    `most_contacts` of an item, None: all.
+    """
 
     portal: Portal
     is_listing: bool = True
     most_contacts: int | None = None
 
     def records(self, names: Iterable[str]) -> dict[str, Any]:
-        """The items of records (`lead:1907`) by name with their contacts and owners; None: gone; see `failure_of`."""
+        """The items of records (`lead:1907`) by name with their contacts and owners.
+
+        None: gone; in the place of one that cannot be read its error.
+        """
         wanted = list(dict.fromkeys(names))
-        found: dict[str, Any] = self.bare(wanted) if self.is_listing else {}
+        found: dict[str, Any] = self.items(wanted) if self.is_listing else {}
         # A list leaves out what is gone and what may not be read alike: only `crm.item.get` tells which.
         missing = [name for name in wanted if name not in found]
         results = self.portal.batch([_getting(name) for name in missing])
-        found |= {name: _item(result) for name, result in zip(missing, results, strict=True)}
-        return found | self.related([item for item in found.values() if item and "id" in item])
+        found |= {
+            name: None if isinstance(result, RecordGone) else result if isinstance(result, CrmError) else result["item"]
+            for name, result in zip(missing, results, strict=True)
+        }
+        return found | self.related([item for item in found.values() if isinstance(item, dict)])
 
-    def bare(self, names: Sequence[str]) -> dict[str, Item]:
+    def items(self, names: Sequence[str]) -> dict[str, Item]:
         """The items of records by name, nothing else; without those that cannot be read."""
-        commands = self._reading(names)
+        commands = self._commands(names)
         return _by_name(commands, self.portal.batch([command for _, command in commands], most=LISTS))
 
     def after(self, writes: Sequence[Command], names: Sequence[str]) -> tuple[list[Any], dict[str, Item]]:
         """The results of the writes, and the items of the records as the same request shows them after these."""
-        commands = self._reading(names)
+        commands = self._commands(names)
         results = self.portal.batch([*writes, *(command for _, command in commands)])
         return results[: len(writes)], _by_name(commands, results[len(writes) :])
 
@@ -75,15 +91,18 @@ class Reader:
     def related(self, items: Sequence[Item]) -> dict[str, Any]:
         """The contacts and owners of items by name, as far as they can be read, in one request."""
         memo = self.portal.api.memo
-        contacts = self._reading([f"contact:{of}" for item in items for of in contacts_of(item)[: self.most_contacts]])
+        contacts = self._commands(
+            [f"contact:{id_}" for item in items for id_ in contacts_of(item)[: self.most_contacts]]
+        )
         owners = dict.fromkeys(f"user:{owner}" for item in items if (owner := owner_of(item)))
         unknown = [name for name in owners if name not in memo]
-        asked = [("user.get", {"FILTER": {"ID": record_of(name).id}}) for name in unknown]
-        results = self.portal.batch([*(command for _, command in contacts), *asked], most=LISTS)
+        queries = [("user.get", {"FILTER": {"ID": record_of(name).id}}) for name in unknown]
+        results = self.portal.batch([*(command for _, command in contacts), *queries], most=LISTS)
         for name, rows in zip(unknown, results[len(contacts) :], strict=True):
             # Without the scope for users the owner stays unknown, and the mapping holds the event for it.
-            found = {f"user:{row.get('ID')}": row for row in ([] if isinstance(rows, Failure) else rows)}
-            memo |= {of: {key: row[key] for key in _USER if key in row} for of, row in found.items() if of == name}
+            for row in () if isinstance(rows, CrmError) else rows:
+                if f"user:{row.get('ID')}" == name:
+                    memo[name] = {key: row[key] for key in _USER if key in row}
         return _by_name(contacts, results[: len(contacts)]) | {name: memo.get(name) for name in owners}
 
     def changes(self, objects: Sequence[str], since: datetime) -> Iterator[Event]:
@@ -100,21 +119,23 @@ class Reader:
         listed = self.portal.batch([("crm.status.list", {"filter": {"ENTITY_ID": name}}) for name in places])
         stages: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
         for (record_object, pipeline), statuses in zip(places.values(), listed, strict=True):
-            stages[record_object][pipeline] = {bare_stage(of["STATUS_ID"]): of["NAME"] for of in _good(statuses)}
+            stages[record_object][pipeline] = {bare_stage(row["STATUS_ID"]): row["NAME"] for row in _good(statuses)}
         fields = self.portal.batch(
-            [("crm.item.fields", {"entityTypeId": type_of(of), "useOriginalUfNames": "Y"}) for of in objects]
+            [("crm.item.fields", {"entityTypeId": type_of(name), "useOriginalUfNames": "Y"}) for name in objects]
         )
         return Catalog(
             stages=stages,
             owners=tuple(self._people()),
             fields={
-                of: {old_name(of, name): field["title"] for name, field in _good(answer)["fields"].items()}
-                | ({TRIGGER: "Fires an automation trigger, by its code"} if of in TRIGGERED else {})
-                for of, answer in zip(objects, fields, strict=True)
+                record_object: {
+                    old_name(record_object, name): field["title"] for name, field in _good(answer)["fields"].items()
+                }
+                | ({TRIGGER: "Fires an automation trigger, by its code"} if record_object in TRIGGERED else {})
+                for record_object, answer in zip(objects, fields, strict=True)
             },
         )
 
-    def _reading(self, names: Sequence[str]) -> list[tuple[str, Command]]:
+    def _commands(self, names: Sequence[str]) -> list[tuple[str, Command]]:
         """The commands that read records, each with the object that it reads."""
         if not self.is_listing:
             return [(record_of(name).object, _getting(name)) for name in dict.fromkeys(names)]
@@ -152,7 +173,7 @@ class Reader:
                 item = fetched[record.name]
                 if item is None:
                     yield deleted_event(record, at)
-                elif "id" in item:
+                elif not isinstance(item, CrmError):
                     yield self._entered(record, row, at, item, fetched)
 
     def _entered(
@@ -173,21 +194,58 @@ class Reader:
             listed = {f"{record_object}:{item['id']}": item for item in items}
             fetched = listed | self.related(items) if self.is_listing else self.records(listed)
             for name in listed:
-                if (item := fetched[name]) and "id" in item:
-                    yield from self._events(record_of(name), item, fetched)
+                if isinstance(item := fetched[name], dict):
+                    yield from readable(events_of, record_of(name), item, fetched, self.most_contacts)
 
-    def _events(self, record: RecordRef, item: Item, fetched: Mapping[str, Any]) -> Iterator[Event]:
+
+def deletions(portal: Portal, objects: Collection[str], since: datetime) -> Iterator[Event]:
+    """The records that the queue says are deleted. Raises `CrmUnavailable` and `CrmRefused`.
+
+    Where the plan has the extended mode, they are reserved at first. The next run removes them if its `since` is later,
+    since then this one has been stored; else it gives them once more. Other plans remove what they give.
+    """
+    if portal.call("feature.get", {"CODE": _EXTENDED})["result"].get("value") == "N":
+        for rows in _offline_pages(portal, {}):
+            yield from _deleted(rows, objects)
+        return
+    reserved: list[str] = []
+    processes, _, before = (portal.api.get_secret(_RESERVED) or "").partition(" ")
+    for process in filter(None, processes.split(",")):
+        if since > datetime.fromisoformat(before):
+            portal.call("event.offline.clear", {"process_id": process})
+        else:
+            again = portal.call("event.offline.get", {"process_id": process, "clear": 0})["result"]
+            yield from _deleted(again["events"], objects)
+            reserved.append(process)
+    portal.api.set_secret(_RESERVED, f"{','.join(reserved)} {since.isoformat()}")
+    for rows in _offline_pages(portal, {"clear": 0}, reserved, since):
+        yield from _deleted(rows, objects)
+
+
+def _offline_pages(
+    portal: Portal, parameters: Mapping[str, Any], reserved: list[str] | None = None, since: datetime | None = None
+) -> Iterator[list[Mapping[str, Any]]]:
+    """The rows in pages; what reserves them is kept before they are given."""
+    while True:
+        result = portal.call("event.offline.get", {**parameters, "limit": PAGE})["result"]
+        rows = result["events"]
+        if rows and reserved is not None and since is not None:
+            reserved.append(str(result["process_id"]))
+            portal.api.set_secret(_RESERVED, f"{','.join(reserved)} {since.isoformat()}")
+        yield rows
+        if len(rows) < PAGE:
+            return
+
+
+def _deleted(rows: list[Mapping[str, Any]], objects: Collection[str]) -> Iterator[Event]:
+    for row in rows:
         try:
-            yield from events_of(record, item, fetched, self.most_contacts)
+            webhook = read_event(Part({"event": row["EVENT_NAME"], "data": row["EVENT_DATA"]}))
+            at = Part(row["TIMESTAMP_X"]).instant()
         except BadPayload:
-            return  # one unreadable record does not end the run; a webhook about it is set aside with the reason
-
-
-def failure_of(item: Mapping[str, Any]) -> CrmUnavailable | CrmRefused | None:
-    """The error in the place of an item that could not be read, as `records` notes it; None: it is an item."""
-    if "id" in item:
-        return None
-    return Failure(outcome=PushOutcome(item["outcome"]), reason=item["reason"], retry_after=item["retry_after"]).error()
+            continue  # the vendor's sample has no data at all: which record it was cannot be known
+        if webhook.record and webhook.is_deleted and webhook.record.object in objects:
+            yield deleted_event(webhook.record, at)
 
 
 def _listing(record_object: str, ids: Sequence[str]) -> Command:
@@ -204,20 +262,12 @@ def _by_name(commands: Sequence[tuple[str, Command]], results: Sequence[Any]) ->
     return {
         f"{of}:{item['id']}": item
         for (of, _), result in zip(commands, results, strict=True)
-        if not isinstance(result, Failure)
+        if not isinstance(result, CrmError)
         for item in ([result["item"]] if "item" in result else result["items"])
     }
 
 
-def _item(result: Any) -> Any:
-    if not isinstance(result, Failure):
-        return result["item"]
-    if result.outcome is PushOutcome.GONE:
-        return None
-    return {"outcome": result.outcome.value, "reason": result.reason, "retry_after": result.retry_after}
-
-
 def _good(result: Any) -> Any:
-    if isinstance(result, Failure):
-        raise result.error()
+    if isinstance(result, CrmError):
+        raise result
     return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Self
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.rest import RecordGone, excerpt
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.core.errors import CrmError, CrmUnavailable
 
 NOT_READ_BACK: Final = "not read back"
 _SHOWN: Final = 60
@@ -131,27 +131,6 @@ class Plan:
         """The result in the contract's form."""
         return Pushed(key=self.update.key, outcome=outcome, reason=reason, retry_after=retry_after)
 
-    def settled(self, wrong: Iterable[str] = ()) -> Pushed:
-        """Old."""
-        return self.concluded(wrong)
-
-    def shown(
-        self,
-        record: Mapping[str, Any] | None,
-        same: Callable[[Any, Any], bool] | None = None,
-        lacks: str | None = None,
-    ) -> Pushed:
-        """Old."""
-        if record is None:
-            return self.pushed(PushOutcome.LATER, "written, but the record was not shown afterwards")
-        return self.settled(differences(self.wanted, record, same or is_same, lacks))
-
-    def failed(self, error: CrmError | Failure) -> Pushed:
-        """Old."""
-        if isinstance(error, Failure):
-            return self.pushed(error.outcome, error.reason, error.retry_after)
-        return failed(self.update, error)
-
     def _quoted(self, value: Any) -> str:
         if isinstance(value, str):
             return repr(excerpt(value, self.secrets, _SHOWN))
@@ -165,47 +144,3 @@ def result_of(update: Update, error: CrmError, refusals: Sequence[str] = ()) -> 
     if isinstance(error, RecordGone):
         return Pushed(key=update.key, outcome=PushOutcome.GONE, reason=str(error))
     return Pushed(key=update.key, outcome=PushOutcome.REFUSED, reason="; ".join((str(error), *refusals)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Old."""
-
-    outcome: PushOutcome
-    reason: str
-    retry_after: float | None = None
-    code: str = ""
-
-    def error(self) -> CrmUnavailable | CrmRefused:
-        """Old."""
-        if self.outcome is PushOutcome.LATER:
-            return CrmUnavailable(self.reason, self.retry_after)
-        return CrmRefused(self.reason)
-
-
-def differences(
-    wanted: Mapping[str, Any],
-    shown: Mapping[str, Any],
-    is_same: Callable[[Any, Any], bool] = is_same,
-    lacks: str | None = None,
-) -> Iterator[str]:
-    """Old."""
-    for name, value in wanted.items():
-        if lacks and name not in shown:
-            yield f"{name} is not shown: {lacks}"
-        elif not is_same(shown.get(name), value):
-            yield shows(name, shown.get(name), value)
-
-
-def shows(name: str, shown: Any, wanted: Any) -> str:
-    """Old."""
-    return f"{name} shows {_word(shown)} in place of {_word(wanted)}"
-
-
-def failed(update: Update, error: CrmError) -> Pushed:
-    """Old."""
-    return result_of(update, error)
-
-
-def _word(value: Any) -> str:
-    return "nothing" if value is None else repr(value)[:_SHOWN]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import deleted_event, instant_in, moment, readable_identities
+from connector.adapter_kit.records import deleted_event, instant_in, moment, one_a_second, readable_identities
 from connector.core.errors import BadPayload
 from connector.core.event import Identity, IdentityKind, Kind, RecordRef
 
@@ -37,3 +37,11 @@ def test_a_record_that_is_gone_is_found_by_those_it_was_merged_with() -> None:
     event = deleted_event(record, AT, other, other, mark="@1")
     assert (event.key, event.kind, event.at) == ("deal:7:deleted@1", Kind.DELETED, AT)
     assert event.identities == (Identity(kind=IdentityKind.RECORD, value="deal:7"), other)
+
+
+def test_of_the_stages_of_one_second_the_last_counts_and_none_stands_twice() -> None:
+    stages = [("a", "2026-03-04T05:06:07.1Z"), ("b", "2026-03-04T05:06:07.9Z"), ("b", "2026-03-04T05:06:09Z")]
+    assert one_a_second([*stages, ("a", "2026-03-04T05:07:00Z")]) == [
+        ["b", "2026-03-04T05:06:07.9Z"],
+        ["a", "2026-03-04T05:07:00Z"],
+    ]

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from connector.adapter_kit.rest import body_of, in_one_line, is_good, listed, named
+from connector.adapter_kit.rest import (
+    RecordGone,
+    body_of,
+    check_answer,
+    check_target,
+    chunks,
+    in_one_line,
+    is_good,
+    listed,
+    named,
+    search,
+)
+from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 from tests.adapters.support import answer
 
 
@@ -27,3 +39,31 @@ def test_what_is_no_list_or_object_is_an_empty_one() -> None:
 
 def test_a_text_is_shown_in_one_line() -> None:
     assert in_one_line(" a\n\tb\x00c  d ", 5) == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, RecordGone), (410, RecordGone), (409, CrmUnavailable), (423, CrmUnavailable), (400, CrmRefused)],
+)
+def test_an_answer_that_is_no_2xx_says_what_becomes_of_the_update(status: int, error: type[CrmError]) -> None:
+    check_answer(answer(204), ())
+    with pytest.raises(error, match=rf"^answered {status}: no \*\*\*$") as caught:
+        check_answer(answer(status, b"no\n s3cret"), ("Bearer s3cret",))
+    assert type(caught.value) is error
+
+
+def test_a_target_needs_an_address_and_a_method_that_writes() -> None:
+    check_target("https://crm.example", "patch")
+    for url, method, setting in (("", "POST", "`url`"), ("https://crm.example", "GET", "`method` is 'GET'")):
+        with pytest.raises(CrmRefused, match=setting):
+            check_target(url, method)
+
+
+def test_an_expression_that_cannot_be_used_names_its_setting() -> None:
+    assert search("read", "a[0]", {"a": [1]}) == 1
+    with pytest.raises(CrmRefused, match=r"the connection's setting `read` \('a\['\) cannot be used"):
+        search("read", "a[", {})
+
+
+def test_values_are_cut_into_pieces() -> None:
+    assert list(chunks([1, 2, 3], 2)) == [[1, 2], [3]]

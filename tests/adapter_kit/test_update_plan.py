@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
-from connector.adapter_kit.rest import RecordGone, chunks
-from connector.adapter_kit.update_plan import Failure, Plan, differences, failed, is_same
+from connector.adapter_kit.rest import RecordGone
+from connector.adapter_kit.update_plan import Plan, is_same, result_of
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import RecordRef
 
@@ -64,16 +65,29 @@ def test_another_value_is_not_the_same(shown: Any, wanted: Any) -> None:
     assert not is_same(wanted, shown)
 
 
+class PlanOfAPortal(Plan):
+    """A plan whose system names fields that a record has not, and compares in its own way."""
+
+    __slots__ = ()
+    LACKS: ClassVar[str | None] = "there is none"
+
+    def is_same(self, shown: Any, wanted: Any) -> bool:
+        return bool(shown) or shown == wanted
+
+
 def test_what_a_record_shows_otherwise_is_named_field_by_field() -> None:
-    wanted, record = {"a": 1, "b": None, "c": "x" * 99, "d": "y"}, {"a": "1.0", "b": "z", "c": None}
-    assert list(differences(wanted, record)) == [
+    wanted = {"a": 1, "b": None, "c": "x" * 99, "d": "y", "e": "secret1", "f": ["z"]}
+    record = {"a": "1.0", "b": "z", "c": None, "e": "Bearer secret1\n", "f": {"z": 1}}
+    plan = Plan(update=_update(), wanted=wanted, secrets=("secret1",))
+    assert list(plan.differences(record)) == [
         "b shows 'z' in place of nothing",
-        f"c shows nothing in place of '{'x' * 59}",
+        f"c shows nothing in place of '{'x' * 60}'",
         "d shows nothing in place of 'y'",
+        "e shows 'Bearer ***' in place of '***'",
+        "f shows {'z': 1} in place of ['z']",
     ]
-    assert list(differences({"d": "y", "e": 1}, {"e": 2}, lambda *_: True, "there is none")) == [
-        "d is not shown: there is none"
-    ]
+    own = PlanOfAPortal(update=_update(), wanted={"d": "y", "e": 1})
+    assert list(own.differences({"e": 2})) == ["d is not shown: there is none"]
 
 
 def test_an_owner_is_written_as_the_system_calls_who_has_the_email() -> None:
@@ -86,7 +100,7 @@ def test_an_owner_whom_nobody_or_several_may_be_is_refused_and_the_rest_is_writt
     plan = Plan(update=_update(), wanted={"stage": "won"}).with_owner({EMAIL.casefold(): ids}, "active user")
     reason = f"owner: {count} active user has the e-mail {EMAIL}"
     assert plan == Plan(update=_update(), wanted={"stage": "won"}, refusals=(reason,))
-    assert plan.shown({"stage": "new"}) == plan.pushed(
+    assert plan.judged({"stage": "new"}) == plan.pushed(
         PushOutcome.REFUSED, f"stage shows 'new' in place of 'won'; {reason}"
     )
 
@@ -99,12 +113,12 @@ def test_an_update_without_an_owner_leaves_the_owner_alone(update: Update) -> No
 def test_a_plan_is_done_when_its_record_shows_it_and_waits_when_it_is_not_shown() -> None:
     plan = Plan(update=_update(), wanted={"stage": "won"})
     assert (plan.id, plan.name) == ("7", "deal:7")
-    assert plan.shown({"stage": "won"}) == Pushed(key="u1", outcome=PushOutcome.DONE)
-    assert plan.shown(None).outcome is PushOutcome.LATER
+    assert plan.judged({"stage": "won"}) == Pushed(key="u1", outcome=PushOutcome.DONE)
+    assert plan.judged(None).outcome is PushOutcome.LATER
     assert plan.unread(CrmUnavailable("why", 5.0)).retry_after == 5.0
     assert plan.unread(CrmRefused("why")) == plan.pushed(PushOutcome.LATER, "written, but not read back: why")
-    assert plan.shown({}, lacks="none").reason == "stage is not shown: none"
-    assert plan.refused("no").refused("never").settled().reason == "no; never"
+    assert plan.refused("no").refused("never").concluded(remark="not read back").reason == "no; never"
+    assert plan.concluded(remark="not read back").reason == "not read back"
 
 
 @pytest.mark.parametrize(
@@ -118,17 +132,8 @@ def test_a_plan_is_done_when_its_record_shows_it_and_waits_when_it_is_not_shown(
 def test_an_error_says_what_becomes_of_an_update(error: CrmError, outcome: PushOutcome) -> None:
     after = 5.0 if outcome is PushOutcome.LATER else None
     expected = Pushed(key="u1", outcome=outcome, reason="why", retry_after=after)
-    assert expected == failed(_update(), error)
-    assert expected == Plan(update=_update()).failed(error)
-
-
-@pytest.mark.parametrize(("outcome", "error"), [(PushOutcome.LATER, CrmUnavailable), (PushOutcome.GONE, CrmRefused)])
-def test_what_failed_for_one_record_can_be_raised(outcome: PushOutcome, error: type[CrmError]) -> None:
-    failure = Failure(outcome=outcome, reason="why", retry_after=5.0)
-    assert Plan(update=_update()).failed(failure) == Pushed(key="u1", outcome=outcome, reason="why", retry_after=5.0)
-    with pytest.raises(error, match="why"):
-        raise failure.error()
-
-
-def test_values_are_cut_into_pieces() -> None:
-    assert list(chunks([1, 2, 3], 2)) == [[1, 2], [3]]
+    assert expected == result_of(_update(), error)
+    assert Plan(update=_update()).ended(error).result == expected
+    reason = "why; no such field" if outcome is PushOutcome.REFUSED else "why"
+    refused = Plan(update=_update()).refused("no such field").ended(error)
+    assert refused.result == replace(expected, reason=reason)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.bitrix24 import Bitrix24
-from adapters.bitrix24.application import events_for
+from adapters.bitrix24.connect import events_for
 from connector.adapter_kit.contract import Delivery, InspectionResult, PushOutcome
 from connector.core.errors import BadSignature, CrmRefused, CrmUnavailable
 from connector.emulators.bitrix24.application import Row
