@@ -17,9 +17,9 @@ from connector.runtime import metrics
 from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config, read_config
+from connector.web.collect import collector
 from connector.web.health import health
 from connector.web.problems import from_http, problem
-from connector.web.tracker import collecting
 from connector.web.webhook import webhooks
 
 log: Final = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ def create_app(config: Config, runtime: Runtime | None = None, intake: Intake | 
     intake = intake or build_intake(parts)
     app = Flask("connector", static_folder=None)
     app.register_blueprint(webhooks(intake, parts.clock, config.max_body_bytes))
-    app.register_blueprint(collecting(intake, parts.clock, config.max_body_bytes))
+    app.register_blueprint(collector(intake, parts.clock, config.max_body_bytes))
     app.register_blueprint(health(parts))
 
     @app.errorhandler(HTTPException)

@@ -15,7 +15,7 @@ from connector.emulators.tracker.site import AGENT, SECRET, SITE, SITE_KEY
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries
 from connector.web.app import create_app
-from connector.web.tracker import MOST_BYTES, VISITOR_PER_MINUTE
+from connector.web.collect import MOST_BYTES, VISITOR_PER_MINUTE
 from tests.conftest import NOW, Clock
 from tests.flow.senders import add_connection
 

@@ -33,12 +33,12 @@ _HEADERS: Final = ("content-type", "content-encoding", "origin", "user-agent", "
 log: Final = structlog.get_logger(__name__)
 
 
-def collecting(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int) -> Blueprint:
+def collector(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int) -> Blueprint:
     """The blueprint of both addresses."""
     blueprint = Blueprint("tracker", __name__)
     script = files("connector.web").joinpath("tracker.js").read_bytes()
     tag = hashlib.sha256(script).hexdigest()[:32]
-    bound, most = Bound(clock), min(max_body_bytes, MOST_BYTES)
+    limits, most = MinuteLimits(clock), min(max_body_bytes, MOST_BYTES)
 
     def show_script() -> Response:
         response = Response(script, content_type="text/javascript; charset=utf-8")
@@ -57,7 +57,7 @@ def collecting(intake: Intake, clock: Callable[[], datetime], max_body_bytes: in
             site = _find(intake, connection)
             if request.method == "OPTIONS":
                 return _readable(Response(status=204), site.tracker, is_preflight=True)
-            response = _take(intake, site, read_delivery(clock(), most, _HEADERS), bound)
+            response = _accept(intake, site, read_delivery(clock(), most, _HEADERS), limits)
         except ConnectorError as error:
             metrics.count_refused(connection if site else None, error.reason)
             response = from_error(error)
@@ -70,17 +70,17 @@ def collecting(intake: Intake, clock: Callable[[], datetime], max_body_bytes: in
     return blueprint
 
 
-class Bound:
-    """Counts deliveries in whole minutes by the clock; safe for threads, each process for itself."""
+class MinuteLimits:
+    """Counts deliveries by name in whole minutes of the clock; safe for threads, each process for itself."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._minute, self._counts = 0, Counter[str]()
 
-    def take(self, name: str, most: int) -> None:
+    def count(self, name: str, most: int) -> None:
         """Count one of that name. Raises `TooMany` when it has had its share of this minute."""
-        with self._turn:
+        with self._lock:
             minute = int(self._clock().timestamp()) // 60
             if minute != self._minute:
                 self._minute, self._counts = minute, Counter()
@@ -106,15 +106,15 @@ def _find(intake: Intake, connection: str) -> _Site:
     return _Site(connected=connected, tracker=connected.adapter)
 
 
-def _take(intake: Intake, site: _Site, delivery: Delivery, bound: Bound) -> Response:
+def _accept(intake: Intake, site: _Site, delivery: Delivery, limits: MinuteLimits) -> Response:
     """204 once it is committed, and for what is not wanted: a page has no use for the difference."""
     name = site.connected.name
     if not site.tracker.wants(delivery):
         metrics.count_refused(name, "unwanted")
         return Response(status=204)
-    bound.take(name, site.tracker.per_minute)
+    limits.count(name, site.tracker.per_minute)
     reply = intake.receive(
-        site.connected, delivery, lambda visitor: bound.take(f"{name}/{visitor}", VISITOR_PER_MINUTE)
+        site.connected, delivery, lambda visitor: limits.count(f"{name}/{visitor}", VISITOR_PER_MINUTE)
     )
     return Response(reply.body, reply.status)
 
