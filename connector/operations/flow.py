@@ -17,7 +17,7 @@ from connector.pipeline.process import Processor
 from connector.pipeline.reconcile import BATCH, Reconciler
 from connector.pipeline.sweep import Swept
 from connector.runtime.parts import Runtime
-from connector.runtime.retry import MAIL, UPDATE
+from connector.runtime.retry import DELIVERY, MAIL, UPDATE
 from connector.store.rows import Row
 
 
@@ -36,8 +36,9 @@ def build_processor(parts: Runtime) -> Processor:
         api_for=parts.api_for,
         clock=parts.clock,
         lease=timedelta(seconds=parts.config.lease_seconds),
-        max_attempts=parts.config.max_attempts,
-        give_up=timedelta(hours=parts.config.push_give_up_hours),
+        retry=replace(
+            DELIVERY, attempts=parts.config.max_attempts, span=timedelta(hours=parts.config.push_give_up_hours)
+        ),
         echo_window=timedelta(minutes=parts.config.echo_window_minutes),
     )
 

@@ -14,19 +14,21 @@ from typing import Final
 import structlog
 from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from connector.adapter_kit.contract import Api
 from connector.core.decide.batch import Context
 from connector.core.engine import Ruleset
+from connector.core.errors import BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
 from connector.core.outcome import Outcome
 from connector.pipeline.batch import run_batch
-from connector.pipeline.normalize import Tally, normalized
+from connector.pipeline.normalize import LONGEST_ERROR, Tally, normalized
 from connector.pipeline.read import ParsedDelivery, read_broken, read_deliveries, read_removed
-from connector.pipeline.setting_aside import Postponed, end_of
 from connector.runtime import metrics
 from connector.runtime.connections import BrokenConnection, Connected, Connections
+from connector.runtime.leases import Lease, Leases
+from connector.runtime.retry import RetryPolicy
 from connector.store import deliveries as queries
 from connector.store.database import Database, is_overtaken
 from connector.store.deliveries import ClaimedDelivery
@@ -34,8 +36,6 @@ from connector.store.deliveries import ClaimedDelivery
 BATCH: Final = 250
 READERS: Final = 8
 WAIT_SECONDS: Final = 0.05
-RENEWED: Final = 2 / 3
-"""A lease is renewed when less than this share of it is left."""
 log: Final = structlog.get_logger(__name__)
 
 
@@ -53,11 +53,14 @@ class _Claim:
 
     name: str
     deliveries: Sequence[ClaimedDelivery]
-    until: datetime
+    lease: Lease
 
 
 class Processor:
-    """Works off a lane's pending deliveries. `api_for` gives a connection's `Api`, `clock` the time (aware UTC)."""
+    """Works off a lane's pending deliveries. `api_for` gives a connection's `Api`, `clock` the time (aware UTC).
+
+    `retry`: how a delivery is tried again; its span is how long a system may be away, its attempts are for all else.
+    """
 
     def __init__(
         self,
@@ -68,8 +71,7 @@ class Processor:
         api_for: Callable[[Connected], Api],
         clock: Callable[[], datetime],
         lease: timedelta,
-        max_attempts: int,
-        give_up: timedelta,
+        retry: RetryPolicy,
         echo_window: timedelta,
         batch_size: int = BATCH,
     ) -> None:
@@ -78,9 +80,8 @@ class Processor:
         self._ruleset = ruleset
         self._api_for = api_for
         self._clock = clock
-        self._lease = lease
-        self._max_attempts = max_attempts
-        self._give_up = give_up
+        self._leases = Leases(database=database, renew=queries.renew, clock=clock, length=lease)
+        self._retry = retry
         self._echo_window = echo_window
         self._batch_size = batch_size
 
@@ -113,7 +114,7 @@ class Processor:
                         wake_push()
                     drained.finished += len(parsed)
                     gc.collect(0)
-                self._renew_leases(reading.values())
+                self._leases.renew([claim.lease for claim in reading.values()])
 
     def process(self, claimed: Sequence[ClaimedDelivery]) -> bool:
         """Read and write claimed deliveries; whether there is something to send."""
@@ -159,20 +160,9 @@ class Processor:
         now = self._clock()
         with self._database.write() as connection:
             claimed = queries.claim(
-                connection, lane, now, lease=self._lease, limit=self._batch_size, without=sorted(without)
+                connection, lane, now, lease=self._leases.length, limit=self._batch_size, without=sorted(without)
             )
-        return _claims(claimed, now + self._lease)
-
-    def _renew_leases(self, claims: Collection[_Claim]) -> None:
-        """Renew the leases of what is still being read: however slow a system is, nobody else reads the same."""
-        now = self._clock()
-        old = [claim for claim in claims if claim.until - now < self._lease * RENEWED]
-        if old:
-            with self._database.write() as connection:
-                for claim in old:
-                    ids = [delivery.id for delivery in claim.deliveries]
-                    queries.renew(connection, ids, before=claim.until, until=now + self._lease)
-                    claim.until = now + self._lease
+        return _claims(claimed, now + self._leases.length)
 
     def _read(self, claim: _Claim) -> list[ParsedDelivery]:
         try:
@@ -232,15 +222,25 @@ class Processor:
         return changes.is_anything_to_send
 
     def _set_aside(self, connection: Connection, parsed: ParsedDelivery, error: Exception) -> None:
-        """Hold, postpone or give up a delivery that could not be read, by what stopped it."""
-        if parsed.claimed is None:
+        """Hold, postpone or give up a delivery that could not be read or written, by what stopped it."""
+        claimed = parsed.claimed
+        if claimed is None:
             return
-        end = end_of(parsed.claimed, error, self._clock(), give_up=self._give_up, max_attempts=self._max_attempts)
-        if isinstance(end, Postponed):
-            queries.postpone(connection, [end.row])
-        else:
-            metrics.count_outcome(parsed.name, end["outcome"])
-            queries.finish(connection, [end])
+        now, text = self._clock(), _in_words(error)
+        if not isinstance(error, UnknownEvent | BadPayload) and not self._is_given_up(claimed, error, now):
+            retry_after = error.retry_after if isinstance(error, CrmUnavailable) else None
+            until = now + self._retry.pause(claimed.attempts, retry_after)
+            row = {"of": claimed.id, "until": until, "tried": claimed.attempts, "error": text}
+            queries.postpone(connection, [row])
+            return
+        outcome = Outcome.HELD if isinstance(error, UnknownEvent) else Outcome.DEAD
+        metrics.count_outcome(parsed.name, outcome.value)
+        row = {"of": claimed.id, "outcome": outcome.value, "tally": {outcome.value: 1}, "error": text, "at": now}
+        queries.finish(connection, [row])
+
+    def _is_given_up(self, claimed: ClaimedDelivery, error: Exception, now: datetime) -> bool:
+        is_away = isinstance(error, CrmError) and not self._retry.is_over(failing=now - claimed.received_at)
+        return not is_away and self._retry.is_over(attempts=claimed.attempts)
 
 
 @contextmanager
@@ -262,4 +262,14 @@ def _claims(claimed: Sequence[ClaimedDelivery], until: datetime) -> list[_Claim]
     by_connection: dict[str, list[ClaimedDelivery]] = defaultdict(list)
     for delivery in claimed:
         by_connection[delivery.connection].append(delivery)
-    return [_Claim(name=name, deliveries=rows, until=until) for name, rows in by_connection.items()]
+    return [
+        _Claim(name=name, deliveries=rows, lease=Lease(ids=[row.id for row in rows], until=until))
+        for name, rows in by_connection.items()
+    ]
+
+
+def _in_words(error: Exception) -> str:
+    """An error in words that any database can keep; a database's own error without the statement and its values."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    text = f"{cause}" if isinstance(error, ConnectorError) else f"{type(cause).__name__}: {cause}"
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()[:LONGEST_ERROR]
