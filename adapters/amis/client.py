@@ -12,7 +12,7 @@ from typing import Any, Final
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens
 from connector.adapter_kit.redaction import mask_text
-from connector.adapter_kit.rest import is_good, named
+from connector.adapter_kit.rest import as_object, is_good
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 PAGE: Final = 100
@@ -117,7 +117,7 @@ class Crm:
             envelope = self._opened(
                 "POST /Account", self.api.call("POST", f"{self.url.rstrip('/')}/Account", json=body)
             )
-            token = named(envelope.body).get("data")
+            token = as_object(envelope.body).get("data")
             if envelope.is_good and isinstance(token, str) and token:
                 return token
         why = "no client_secret is set"
@@ -136,7 +136,7 @@ class Crm:
             if is_ok:
                 raise
             body = {}
-        content = named(body)
+        content = as_object(body)
         code = next((str(content[name]) for name in _CODES if content.get(name) is not None), "")
         is_taken = is_ok and content.get("success", True) is not False and code.casefold() in _GOOD_CODES
         folded = code.casefold()

@@ -40,7 +40,7 @@ class Source:
         for resource, numbers in ids.items():
             for chunk in chunks(numbers, IDS):
                 listed = self._by_id(resource, ",".join(chunk))
-                found |= {f"{resource}:{one}": listed.get(one) or self._alone(resource, one) for one in chunk}
+                found |= {f"{resource}:{id_}": listed.get(id_) or self._alone(resource, id_) for id_ in chunk}
         return found
 
     def changes(self, since: datetime) -> Iterator[Event]:
@@ -52,7 +52,7 @@ class Source:
     def catalog(self, owners: Mapping[str, str]) -> Catalog:
         """The life-cycle stages, the states of an order's revenue, and the owners of the settings (e-mail → name)."""
         words = {CUSTOMERS: STAGES, CONTACTS: STAGES, ORDERS: REVENUE, MARKETING: STAGES}
-        stages = {of: {"": {word: word for word in words[of]}} for of in (*self.resources, MARKETING)}
+        stages = {name: {"": {word: word for word in words[name]}} for name in (*self.resources, MARKETING)}
         people = tuple(Person(id=name, email=email, name=name) for email, name in owners.items())
         return Catalog(stages=stages, owners=people)
 

@@ -79,13 +79,15 @@ class Shape:
         An order belongs to its contact, without one to its customer.
         """
         found = [Identity(kind=IdentityKind.RECORD, value=f"{record.name}")]
-        own, contact, customer = (_text(row, name) for name in (CODES[record.object], "contact_name", "account_name"))
-        named = [(record.object, own)]
+        code, contact, customer = (_text(row, name) for name in (CODES[record.object], "contact_name", "account_name"))
+        named = [(record.object, code)]
         if record.object == ORDERS and contact:
             named.append((CONTACTS, contact))
         if (record.object == ORDERS and not contact) or (record.object != CUSTOMERS and self.is_by_company):
             named.append((CUSTOMERS, customer))
-        found += [Identity(kind=IdentityKind.RECORD, value=f"{of}.code:{code}") for of, code in named if code]
+        found += [
+            Identity(kind=IdentityKind.RECORD, value=f"{resource}.code:{code}") for resource, code in named if code
+        ]
         return (*found, *(self.identities_in(row) if record.object != ORDERS else ()))
 
     def identities_in(self, row: Row) -> list[Identity]:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from adapters.bitrix24.address import at_origin, new_origin
 from adapters.bitrix24.oauth import Access
 from connector.adapter_kit.contract import Answer, Api
-from connector.adapter_kit.rest import RecordGone, chunks, named
+from connector.adapter_kit.rest import RecordGone, as_object, chunks
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
@@ -88,7 +88,7 @@ class Portal:
         while True:
             wanted = {**parameters["filter"], f">{by}": last}
             reply = self.call(method, {**parameters, "filter": wanted, "order": {by: "ASC"}, "start": -1})
-            rows = named(reply["result"]).get("items") or []
+            rows = as_object(reply["result"]).get("items") or []
             if rows:
                 yield rows
             if len(rows) < PAGE:
@@ -103,14 +103,14 @@ class Portal:
         lines = {f"c{place}": f"{method}?{query(values)}" for place, (method, values) in enumerate(commands)}
         reply = self.call("batch", {"halt": 0, "cmd": lines})
         results, errors, times = (
-            named(named(reply["result"]).get(part)) for part in ("result", "result_error", "result_time")
+            as_object(as_object(reply["result"]).get(part)) for part in ("result", "result_error", "result_time")
         )
-        now = named(reply.get("time")).get("finish")
+        now = as_object(reply.get("time")).get("finish")
         found: list[Any] = []
         for key, (method, _) in zip(lines, commands, strict=True):
-            self._remember_reset(method, named(times.get(key)).get("operating_reset_at"))
+            self._remember_reset(method, as_object(times.get(key)).get("operating_reset_at"))
             if key in errors or key not in results:
-                found.append(self._failure(method, named(errors.get(key)), now))
+                found.append(self._failure(method, as_object(errors.get(key)), now))
             else:
                 found.append(results[key])
         return found

@@ -12,7 +12,7 @@ from typing import Any, Final
 from adapters.bitrix24.address import is_portal
 from connector.adapter_kit.contract import Api
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import named
+from connector.adapter_kit.rest import as_object
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 ADVICE: Final[Mapping[str, str]] = {
@@ -99,7 +99,7 @@ class Access:
             "client_secret": self.client_secret,
             "refresh_token": used,
         }
-        return named(self.api.call("GET", f"{self.server.rstrip('/')}/oauth/token/", params=params).json())
+        return as_object(self.api.call("GET", f"{self.server.rstrip('/')}/oauth/token/", params=params).json())
 
     def _is_perhaps_renewed(self, used: str) -> bool:
         """Between its answer and its keeping, another process's token is nowhere to be seen: it is waited for once."""

@@ -30,7 +30,7 @@ from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.read import readable
 from connector.adapter_kit.records import deleted_event
-from connector.adapter_kit.rest import RecordGone
+from connector.adapter_kit.rest import RecordGone, chunks
 from connector.core.errors import BadPayload, CrmError
 from connector.core.event import Event, RecordRef
 
@@ -143,9 +143,9 @@ class Source:
         for record in map(record_of, names):
             ids[record.object][record.id] = None
         return [
-            (of, _listing(of, list(numbers)[place : place + PAGE]))
-            for of, numbers in ids.items()
-            for place in range(0, len(numbers), PAGE)
+            (record_object, _listing(record_object, chunk))
+            for record_object, numbers in ids.items()
+            for chunk in chunks(numbers, PAGE)
         ]
 
     def _people(self) -> Iterator[Person]:
@@ -179,7 +179,7 @@ class Source:
     def _entered(
         self, record: RecordRef, row: Mapping[str, Any], at: datetime, item: Item, fetched: Mapping[str, Any]
     ) -> Event:
-        contacts = {of: fetched.get(f"contact:{of}") or {} for of in contacts_of(item)[: self.most_contacts]}
+        contacts = {id_: fetched.get(f"contact:{id_}") or {} for id_ in contacts_of(item)[: self.most_contacts]}
         found = identities_of(record, item, contacts)
         stage = row.get("STAGE_ID") or row["STATUS_ID"]
         return stage_event(record, str(stage), row.get("CATEGORY_ID"), at=at, identities=found)
@@ -260,8 +260,8 @@ def _getting(name: str) -> Command:
 def _by_name(commands: Sequence[tuple[str, Command]], results: Sequence[Any]) -> dict[str, Item]:
     """The items in the results of reading commands, by record."""
     return {
-        f"{of}:{item['id']}": item
-        for (of, _), result in zip(commands, results, strict=True)
+        f"{record_object}:{item['id']}": item
+        for (record_object, _), result in zip(commands, results, strict=True)
         if not isinstance(result, CrmError)
         for item in ([result["item"]] if "item" in result else result["items"])
     }

@@ -112,10 +112,10 @@ class Account:
 
     def _tokens(self) -> tuple[str, str]:
         """Access and client token: of this process, of any process, or new ones."""
-        known: tuple[str, str] | None = self.api.memo.get("tokens") or self._kept()
+        known: tuple[str, str] | None = self.api.memo.get("tokens") or self._stored()
         return known or self._issued()
 
-    def _kept(self) -> tuple[str, str] | None:
+    def _stored(self) -> tuple[str, str] | None:
         access, client = self.api.get_secret("access_token"), self.api.get_secret("client_token")
         if access is None or client is None:
             return None
@@ -124,9 +124,9 @@ class Account:
 
     def _renewed(self, old: str) -> tuple[str, str]:
         """Tokens in place of those with this access token: another process may have renewed them already."""
-        kept = self._kept()
-        if kept is not None and kept[0] != old:
-            return kept
+        stored = self._stored()
+        if stored is not None and stored[0] != old:
+            return stored
         if refresh := self.api.get_secret("refresh_token"):
             client = self.api.get_secret("client_token") or ""
             answer = self._plain("refresh", {"refresh_token": refresh}, {"Client-Token": client})
@@ -145,7 +145,7 @@ class Account:
         raise CrmRefused(message)
 
     def _remembered(self, given: Any) -> tuple[str, str] | None:
-        """The tokens of an answer, kept for every process; a renewal may leave out what stays as it was."""
+        """The tokens of an answer, stored for every process; a renewal may leave out what stays as it was."""
         names = ("access_token", "client_token", "refresh_token")
         fresh = {name: given[name] for name in names if isinstance(given, dict) and isinstance(given.get(name), str)}
         client = fresh.get("client_token") or self.api.get_secret("client_token")

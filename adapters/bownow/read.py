@@ -70,7 +70,7 @@ class Source:
     def people(self, *, is_fresh: bool = False) -> Sequence[Person]:
         """The accounts; remembered for some minutes. Raises `CrmRefused` when they cannot be listed."""
         if self.accounts:
-            return [Person(id=of, email=email, name=email) for email, of in self.accounts.items()]
+            return [Person(id=id_, email=email, name=email) for email, id_ in self.accounts.items()]
         return remembered(self.account.api, PEOPLE, self._listed, is_fresh=is_fresh)
 
     def emails(self) -> dict[str, str | None]:
@@ -83,7 +83,7 @@ class Source:
     def catalog(self) -> Catalog:
         """Statuses by id, and the accounts."""
         rows = self.account.rows("statuses", "statuses", {"page": 1, "per_page": PAGE})
-        names = {of: str(row.get("name") or of) for row in rows if (of := id_of(row))}
+        names = {id_: str(row.get("name") or id_) for row in rows if (id_ := id_of(row))}
         try:
             people = tuple(self.people(is_fresh=True))
         except CrmRefused:
@@ -103,8 +103,8 @@ class Source:
 
 def _person(row: Mapping[str, Any]) -> Person | None:
     """An account; None: it has no id."""
-    if (of := id_of(row)) is None:
+    if (id_ := id_of(row)) is None:
         return None
     email = row.get("email")
     clean = email.strip().casefold() if isinstance(email, str) else None
-    return Person(id=of, email=clean or None, name=str(row.get("name") or of))
+    return Person(id=id_, email=clean or None, name=str(row.get("name") or id_))

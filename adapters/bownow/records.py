@@ -113,7 +113,7 @@ def id_of(value: Any) -> str | None:
 
 def ids_of(value: Any) -> list[str]:
     """The ids of a list, in order; of one value a list of one."""
-    return [found for one in _listed(value) if (found := id_of(one)) is not None]
+    return [id_ for entry in _listed(value) if (id_ := id_of(entry)) is not None]
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -52,13 +52,18 @@ class Paths:
         if mistakes := self.mistakes():
             raise UnknownEvent("; ".join(mistakes))
         body = (read_form if self.body == "form" else read_json)(delivery.body)
-        of = delivery.headers.get(self.id_header.casefold()) if self.id_header else None
+        header_id = delivery.headers.get(self.id_header.casefold()) if self.id_header else None
         found = self.search("events", body) if "events" in self.paths else body
         parts = found.items() if isinstance(found.value, list) else [found]
         if not 1 <= len(parts) <= MOST_ITEMS:
             found.refuse(f"1 to {MOST_ITEMS} events")
         return [
-            Item(paths=self, part=part, received_at=delivery.received_at, header_id=f"{of}:{place}" if of else None)
+            Item(
+                paths=self,
+                part=part,
+                received_at=delivery.received_at,
+                header_id=f"{header_id}:{place}" if header_id else None,
+            )
             for place, part in enumerate(parts)
         ]
 
@@ -113,8 +118,8 @@ class Item:
 
     def id(self) -> str:
         """The same however often it is sent: the event's own id, the delivery's, or else what is in it."""
-        if own := self.word("id") or self.header_id:
-            return own
+        if given := self.word("id") or self.header_id:
+            return given
         content = hashlib.sha256(json.dumps(self.part.value, sort_keys=True).encode()).hexdigest()[:40]
         return content if self.instant("at") else f"{content}@{self.received_at.isoformat()}"
 

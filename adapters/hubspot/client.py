@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import body_of, in_one_line, is_good, listed, named
+from connector.adapter_kit.rest import as_list, as_object, body_of, in_one_line, is_good
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 BATCH: Final = 100
@@ -108,7 +108,7 @@ class Account:
             "refresh_token": refresh_token(self.api, self.refresh_token),
         }
         answer = self.api.call("POST", f"{self.url}/oauth/{self.version}/token", data=form)
-        body = named(answer.json()) if answer.status == 200 else {}  # noqa: PLR2004
+        body = as_object(answer.json()) if answer.status == 200 else {}  # noqa: PLR2004
         if not (token := body.get("access_token")):
             message = f"HubSpot gives no access token ({answer.status}): install the app again and set refresh_token"
             raise CrmRefused(message)
@@ -119,7 +119,7 @@ class Account:
 def good(answer: Answer) -> Mapping[str, Any]:
     """The body of a 2xx. Raises `CrmRefused` with what HubSpot says and what to do; `CrmUnavailable`: no JSON."""
     if is_good(answer):
-        return named(answer.json())
+        return as_object(answer.json())
     raise CrmRefused(refusal(answer))
 
 
@@ -136,7 +136,7 @@ def words_in(answer: Answer) -> str:
 
 def words_of(error: Mapping[str, Any]) -> str:
     """The message and the details of an error object in one line."""
-    details = [named(part).get("message") for part in listed(error.get("errors"))]
+    details = [as_object(part).get("message") for part in as_list(error.get("errors"))]
     parts = [part for part in (error.get("message"), *details) if isinstance(part, str) and part]
     text = "; ".join(dict.fromkeys(parts)) or str(error.get("category") or "")
     return in_one_line(text, _LONGEST)
@@ -144,7 +144,7 @@ def words_of(error: Mapping[str, Any]) -> str:
 
 def after_of(body: Mapping[str, Any]) -> str | None:
     """The place where the next page starts; None: it was the last."""
-    after = named(named(body.get("paging")).get("next")).get("after")
+    after = as_object(as_object(body.get("paging")).get("next")).get("after")
     return None if after is None else str(after)
 
 

@@ -16,7 +16,7 @@ from connector.adapter_kit import update_plan
 from connector.adapter_kit.contract import Answer, Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
-from connector.adapter_kit.rest import RecordGone, is_good, listed, named
+from connector.adapter_kit.rest import RecordGone, as_list, as_object, is_good
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 LIFECYCLE: Final = "lifecyclestage"
@@ -113,8 +113,8 @@ class Writer:
         answer = self.source.account.post(self._path(record_object, "update"), body)
         if is_good(answer):
             content = good(answer)
-            written = {str(named(row).get("id")) for row in listed(content.get("results"))}
-            errors = [named(error) for error in listed(content.get("errors"))]
+            written = {str(as_object(row).get("id")) for row in as_list(content.get("results"))}
+            errors = [as_object(error) for error in as_list(content.get("errors"))]
             return {id_: self._failure(record_object, id_, errors) for id_ in values if id_ not in written}
         if answer.status in {401, 403}:
             raise CrmRefused(refusal(answer))
@@ -153,7 +153,7 @@ def _is_forward(shown: str, wanted: str) -> bool:
 
 
 def _ids(error: Mapping[str, Any]) -> list[str]:
-    return [str(id_) for id_ in listed(named(error.get("context")).get("ids"))]
+    return [str(id_) for id_ in as_list(as_object(error.get("context")).get("ids"))]
 
 
 def _text(value: Any) -> str:

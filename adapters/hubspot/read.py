@@ -26,7 +26,7 @@ from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import PEOPLE, emails_of
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.read import readable, remembered
-from connector.adapter_kit.rest import listed, named
+from connector.adapter_kit.rest import as_list, as_object
 from connector.core.event import Event, RecordRef
 
 PAGE: Final = 100
@@ -105,7 +105,7 @@ class Source:
         for record_object in objects:
             rows = self.account.read(self.account.path("properties", f"/{OBJECTS[record_object]}"))["results"]
             fields[record_object] = {row["name"]: row.get("label") or row["name"] for row in rows}
-            options = next((listed(row.get("options")) for row in rows if row["name"] == self.contact_stage), ())
+            options = next((as_list(row.get("options")) for row in rows if row["name"] == self.contact_stage), ())
             stages[record_object] = {
                 "": {option["value"]: option.get("label") or option["value"] for option in options}
             }
@@ -158,10 +158,10 @@ class Source:
         url = self.account.path("associations", "/deals/contacts/batch/read")
         rows = self.account.batch(url, [{"id": deal} for deal in ids], ASSOCIATIONS) if ids else []
         contacts_of = {
-            str(named(row.get("from")).get("id")): sorted({int(to["toObjectId"]) for to in listed(row.get("to"))})
+            str(as_object(row.get("from")).get("id")): sorted({int(to["toObjectId"]) for to in as_list(row.get("to"))})
             for row in rows
         }
-        wanted = {str(of) for each in contacts_of.values() for of in each[: self.most_contacts]}
+        wanted = {str(id_) for ids in contacts_of.values() for id_ in ids[: self.most_contacts]}
         properties = [*PERSON, MERGED, *self.properties]
         read = self.account.batch(
             self.account.path("objects", "/contacts/batch/read"),
@@ -175,9 +175,9 @@ class Source:
             and {
                 **deal,
                 "contacts": [
-                    people[str(of)]
-                    for of in contacts_of.get(str(deal["id"]), [])[: self.most_contacts]
-                    if str(of) in people
+                    people[str(id_)]
+                    for id_ in contacts_of.get(str(deal["id"]), [])[: self.most_contacts]
+                    if str(id_) in people
                 ],
             }
             for name, deal in deals.items()
@@ -188,11 +188,11 @@ class Source:
         modified, start, after, count = MODIFIED[record_object], _millis(since), "", 0
         while True:
             body = good(self.account.post(url, _search(modified, start, after)))
-            rows = listed(body.get("results"))
+            rows = as_list(body.get("results"))
             if rows:
                 yield [str(row["id"]) for row in rows]
             count += len(rows)
-            after = str(named(named(body.get("paging")).get("next")).get("after") or "")
+            after = str(as_object(as_object(body.get("paging")).get("next")).get("after") or "")
             if not after:
                 return
             if count >= self.most_found:

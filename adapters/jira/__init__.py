@@ -132,7 +132,7 @@ class Jira:
         if self.projects and issue.part["fields"]["project"]["key"].text(100) not in self.projects:
             return []
         if word == CREATED:
-            return [issue.identify(), *issue.made(issue.stage(), issue.owner()), issue.profile()]
+            return [issue.identify(), *issue.creation(issue.stage(), issue.owner()), issue.profile()]
         log = body["changelog"]
         if not log.exists:
             return [issue.identify(), issue.profile()]

@@ -131,7 +131,9 @@ class Source:
 def _accounts(row: Mapping[str, Any]) -> Sequence[str]:
     """The account ids that an issue and its history name as assignees."""
     assignee = (row.get("fields") or {}).get("assignee") or {}
-    items = [item for one in (row.get("changelog") or {}).get("histories") or () for item in one.get("items") or ()]
+    items = [
+        item for change in (row.get("changelog") or {}).get("histories") or () for item in change.get("items") or ()
+    ]
     named = [item.get(side) for item in items if item.get("fieldId") == "assignee" for side in ("from", "to")]
     return [account for account in (assignee.get("accountId"), *named) if account]
 

@@ -44,7 +44,7 @@ class Change:
 
     def item(self, field: str) -> Part | None:
         """The item about a field; of several the last."""
-        found = [one for one in self.items if field in {one["fieldId"].value, one["field"].value}]
+        found = [item for item in self.items if field in {item["fieldId"].value, item["field"].value}]
         return found[-1] if found else None
 
 
@@ -84,8 +84,8 @@ class Issue:
         mark = int((at - _EPOCH) / timedelta(milliseconds=1))
         return self._event()(key=f"{self.name}:profile@{mark}", at=at, kind=Kind.PROFILE, data=data)
 
-    def made(self, status: str | None, owner: str | None) -> list[Event]:
-        """What it was made with."""
+    def creation(self, status: str | None, owner: str | None) -> list[Event]:
+        """What it was created with."""
         at = self.time("created")
         return [*self.staged(status, CREATED, at), self.owned(owner, CREATED, at)]
 
@@ -103,14 +103,17 @@ class Issue:
 
         `changes` in their order; `whole`: they go back to the issue's making.
         """
-        last = {of: next((one for one in reversed(changes) if one.item(of)), None) for of in (STATUS, ASSIGNEE)}
+        last = [
+            next((change for change in reversed(changes) if change.item(name)), None) for name in (STATUS, ASSIGNEE)
+        ]
         for change in changes:
-            if change.at >= since or change in last.values():
+            if change.at >= since or change in last:
                 yield from self.changed(change)
         if whole:
-            first = {of: next((one.item(of) for one in changes if one.item(of)), None) for of in (STATUS, ASSIGNEE)}
-            status, assignee = first[STATUS], first[ASSIGNEE]
-            yield from self.made(
+            status, assignee = (
+                next((item for change in changes if (item := change.item(name))), None) for name in (STATUS, ASSIGNEE)
+            )
+            yield from self.creation(
                 _side(status, "from", self.shape) if status else self.stage(),
                 _id(assignee["from"]) if assignee else self.owner(),
             )
@@ -121,7 +124,7 @@ class Issue:
 
     def owner(self) -> str | None:
         """The account id of its assignee."""
-        return self.part["fields"][ASSIGNEE].maybe(lambda one: one["accountId"].text(200))
+        return self.part["fields"][ASSIGNEE].maybe(lambda assignee: assignee["accountId"].text(200))
 
     def time(self, name: str) -> datetime:
         """`created` or `updated`."""
@@ -143,8 +146,8 @@ class Issue:
 def changes_in(changelog: Part) -> list[Change]:
     """The changes of an issue in their order, as the API gives them, newest first. Raises `BadPayload`."""
     found = [
-        Change(id=one["id"].identifier(), at=one["created"].instant(), items=one["items"].items())
-        for one in changelog["histories"].items()
+        Change(id=row["id"].identifier(), at=row["created"].instant(), items=row["items"].items())
+        for row in changelog["histories"].items()
     ]
     return sorted(found, key=lambda change: (change.at, int(change.id) if change.id.isdecimal() else 0))
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from adapters.matomo.read import Log
-from adapters.matomo.records import Reading
+from adapters.matomo.records import Shape
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Api, InspectionResult, Setting
 from connector.adapter_kit.settings import check_settings
@@ -74,7 +74,7 @@ class Matomo:
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
         """All actions of the visits whose last action is not before `since`; a visit that goes on comes again."""
-        reading = Reading(
+        shape = Shape(
             email_marks=self.email_marks,
             cocoar_marks=self.cocoar_marks,
             email_campaigns=self.email_campaigns,
@@ -83,7 +83,7 @@ class Matomo:
         log = self._log(api)
         for site in self._sites():
             for visit in log.visits(site, since):
-                yield from reading.events(visit, site)
+                yield from shape.events(visit, site)
 
     push = defaults.push
     catalog = defaults.catalog

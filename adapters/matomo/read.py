@@ -79,25 +79,25 @@ class Log:
             raise CrmRefused(message) from error
 
     def _day(self, site: str, day: date, least: str) -> Iterator[dict[str, Any]]:
-        asked = {"idSite": site, "period": "day", "date": day.isoformat(), "minTimestamp": least}
+        query = {"idSite": site, "period": "day", "date": day.isoformat(), "minTimestamp": least}
         offset = 0
         while True:
-            page = self._listed({**asked, "filter_limit": str(self.size), "filter_offset": str(offset)})
+            page = self._listed({**query, "filter_limit": str(self.size), "filter_offset": str(offset)})
             yield from page
             if len(page) < self.size:
                 return
             offset += self.size
 
-    def _listed(self, asked: dict[str, str]) -> list[dict[str, Any]]:
-        found = self._ask(METHOD, asked)
+    def _listed(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        found = self._ask(METHOD, query)
         if not isinstance(found, list) or not all(isinstance(visit, dict) for visit in found):
             message = f"{METHOD} answered something else than a list of visits"
             raise CrmRefused(message)
         return found
 
-    def _ask(self, method: str, asked: dict[str, str]) -> Any:
+    def _ask(self, method: str, query: dict[str, str]) -> Any:
         """One call; the token goes in the body, where newer tokens must stand and no log shows it."""
-        params = {"module": "API", "method": method, "format": "JSON", **asked}
+        params = {"module": "API", "method": method, "format": "JSON", **query}
         address = f"{self.url.split('?', maxsplit=1)[0].removesuffix('index.php').rstrip('/')}/index.php"
         answer = self.api.call("POST", address, params=params, data={"token_auth": self.token})
         if 300 <= answer.status < 400:  # noqa: PLR2004 - the class of answers that send elsewhere
@@ -108,8 +108,8 @@ class Log:
     def _good(self, answer: Answer) -> Any:
         found = answer.json()
         if isinstance(found, dict) and found.get("result") == "error":
-            said = str(found.get("message", "")).replace(self.token, "***")[:300]
-            message = f"Matomo refused: {said}"
+            text = str(found.get("message", "")).replace(self.token, "***")[:300]
+            message = f"Matomo refused: {text}"
             raise CrmRefused(message)
         if answer.status >= 400:  # noqa: PLR2004 - the classes of answers that refuse
             message = f"Matomo answered {answer.status}"

@@ -17,7 +17,7 @@ PAGE: Final = "action"
 """Matomo's word for a page view."""
 _PAGES: Final = frozenset({PAGE, "event", "goal", "search"})
 """Actions whose `url` is the page that they happened on; that of a download or an outlink is where it leads."""
-_KEPT: Final = (
+_DATA: Final = (
     *("type", "url", "pageTitle", "eventCategory", "eventAction", "eventName", "eventValue"),
     *("goalId", "goalName", "revenue", "siteSearchKeyword", "orderId"),
 )
@@ -36,8 +36,8 @@ class _Visit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """Reads visits by a connection's settings: marks in addresses, and campaigns by name."""
+class Shape:
+    """What visits look like by the settings of a connection: marks in addresses, and campaigns by name."""
 
     email_marks: Sequence[str]
     cocoar_marks: Sequence[str]
@@ -87,7 +87,7 @@ class Reading:
         """
         name = (words(visit["referrerName"]) or "").casefold() if visit["referrerType"].value == "campaign" else None
         named = ((":email", self.email_campaigns), (":cocoar", self.cocoar_campaigns))
-        return next((suffix for suffix, names in named if name in {one.strip().casefold() for one in names}), "")
+        return next((suffix for suffix, names in named if name in {word.strip().casefold() for word in names}), "")
 
 
 def _event(visit: _Visit, action: Part, word: str) -> Event:
@@ -96,7 +96,7 @@ def _event(visit: _Visit, action: Part, word: str) -> Event:
     page_id = next((str(value) for value in given if isinstance(value, str | int) and value), "")
     more = [str(action[key].value) for key in ("goalId", "orderId") if action[key].exists]
     at = _seconds(action["timestamp"]) if action["timestamp"].exists else visit.began
-    kept = {key: action[key].value for key in _KEPT if action[key].exists}
+    data = {key: action[key].value for key in _DATA if action[key].exists}
     of_visit = {key: visit.part[key].value for key in _OF_VISIT if visit.part[key].exists}
     return Event(
         key=":".join(["visit", visit.name, kind, page_id[:40], *more, f"{at:%Y%m%d%H%M%S}"])[:200],
@@ -106,7 +106,7 @@ def _event(visit: _Visit, action: Part, word: str) -> Event:
         name=word[:200],
         page=words(action["url"]) if kind in _PAGES else None,
         session=visit.name,
-        data={**kept, "visit": of_visit},
+        data={**data, "visit": of_visit},
     )
 
 

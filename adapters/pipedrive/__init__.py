@@ -106,7 +106,7 @@ class Pipedrive:
         """The persons of deals and leads, the owners' e-mails, and the records of old webhooks, in batch calls."""
         messages = [webhook for each in deliveries if (webhook := self._message(each)) and not webhook.is_deleted]
         records = [webhook.data for webhook in messages if webhook.data is not None]
-        names = dict.fromkeys(one.record.name for one in messages if one.record and one.data is None)
+        names = dict.fromkeys(message.record.name for message in messages if message.record and message.data is None)
         return self._source(api).needed(records, names) if messages and self.takes_updates else {}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:

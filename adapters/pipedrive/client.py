@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import body_of, chunks, in_one_line, is_good, named
+from connector.adapter_kit.rest import as_object, body_of, chunks, in_one_line, is_good
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 OBJECTS: Final[Mapping[str, str]] = {
@@ -113,7 +113,7 @@ class Company:
 def good(answer: Answer) -> Mapping[str, Any]:
     """The body of a 2xx. Raises `CrmRefused` with what Pipedrive says and what to do; `CrmUnavailable`: no JSON."""
     if is_good(answer):
-        return named(answer.json())
+        return as_object(answer.json())
     raise CrmRefused(refusal(answer))
 
 

@@ -35,13 +35,13 @@ def subscribe(company: Company, objects: Sequence[str], url: str, now: datetime,
         raise CrmRefused(message)
     mark = hashlib.sha256(f"{user}:{password}".encode()).hexdigest()[:16]
     is_known = company.api.get_secret("webhooks' password") == mark
-    own = _own(company, url)
-    for row in own:
+    ours = _ours(company, url)
+    for row in ours:
         if not (is_known and _is_good(row)):
             answer = company.call("DELETE", f"{WEBHOOKS}/{row['id']}")
             if answer.status not in NOT_FOUND:
                 good(answer)
-    there = {row.get("event_object") for row in own if is_known and _is_good(row)}
+    there = {row.get("event_object") for row in ours if is_known and _is_good(row)}
     for record_object in objects:
         if not {record_object, "*"} & there:
             good(company.call("POST", WEBHOOKS, _wanted(record_object, url, account)))
@@ -66,7 +66,7 @@ def inspect(company: Company, objects: Sequence[str], url: str, *, has_password:
     ]
 
 
-def _own(company: Company, url: str) -> list[Mapping[str, Any]]:
+def _ours(company: Company, url: str) -> list[Mapping[str, Any]]:
     return [row for row in rows_of(company.read(WEBHOOKS)) if row.get("subscription_url") == url]
 
 
@@ -111,9 +111,9 @@ def _webhooks(company: Company, objects: Sequence[str], url: str, *, has_passwor
         text = "http_password is not set: every delivery is refused, and no webhook is made"
         yield InspectionResult(topic="webhooks", is_good=False, text=text)
     rows = rows_of(good(answer))
-    own = {row.get("event_object") for row in rows if row.get("subscription_url") == url and _is_good(row)}
+    ours = {row.get("event_object") for row in rows if row.get("subscription_url") == url and _is_good(row)}
     for record_object in objects:
-        is_there = bool({record_object, "*"} & own)
+        is_there = bool({record_object, "*"} & ours)
         missing = f"no webhook for {record_object} goes to {url}: it is made at the next upkeep"
         text = f"the webhook for {record_object} goes to {url}" if is_there else missing
         yield InspectionResult(topic="webhooks", is_good=is_there, text=text)

@@ -32,11 +32,11 @@ class Source:
             wanted[record_object][record_id] = None
         for record_object, ids in wanted.items():
             read = self.company.by_id(record_object, list(ids))
-            found |= {f"{record_object}:{of}": read.get(of) for of in ids}
+            found |= {f"{record_object}:{id_}": read.get(id_) for id_ in ids}
         known = [*records, *(record for record in found.values() if record)]
-        persons = dict.fromkeys(of for record in known if (of := person_of(record)) and f"person:{of}" not in found)
-        found |= {f"person:{of}": person for of, person in self.company.by_id("person", list(persons)).items()}
-        return found | {"users": self._emails({str(one["owner_id"]) for one in known if one.get("owner_id")})}
+        persons = dict.fromkeys(id_ for record in known if (id_ := person_of(record)) and f"person:{id_}" not in found)
+        found |= {f"person:{id_}": person for id_, person in self.company.by_id("person", list(persons)).items()}
+        return found | {"users": self._emails({str(record["owner_id"]) for record in known if record.get("owner_id")})}
 
     def changes(self, objects: Sequence[str], since: datetime) -> Iterator[Event]:
         """What changed since (aware UTC), object by object; what was deleted leaves no trace there."""
@@ -69,8 +69,8 @@ class Source:
             labels = {str(row["id"]): f"{pipelines.get(row['pipeline_id'])} / {row['name']}" for row in self.stages()}
             stages = {"deal": {"": {**labels, WON: "Won", LOST: "Lost"}}}
         fields = {
-            of: {str(row["key"]): str(row["name"]) for row in self._fields("deal" if of == "lead" else of)}
-            for of in objects
+            name: {str(row["key"]): str(row["name"]) for row in self._fields("deal" if name == "lead" else name)}
+            for name in objects
         }
         return Catalog(stages=stages, owners=tuple(self.people()), fields=fields)
 

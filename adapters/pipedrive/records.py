@@ -35,8 +35,8 @@ def identities_of(ref: RecordRef, record: Record, person: Record, merged: str | 
     names = [ref.name]
     if merged:
         names.append(f"{ref.object}:{merged}")
-    if ref.object != "person" and (of := person_of(record)):
-        names.append(f"person:{of}")
+    if ref.object != "person" and (person_id := person_of(record)):
+        names.append(f"person:{person_id}")
     found = [Identity(kind=IdentityKind.RECORD, value=name) for name in names]
     source = record if ref.object == "person" else person
     found += readable_identities(IdentityKind.EMAIL, values_of(source, "emails"))
@@ -71,12 +71,12 @@ def events_of(
     event = partial(Event, record=ref, is_lead=True, identities=identities)
     name, created, updated = ref.name, time_of(record, "add_time"), time_of(record, "update_time")
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
-    if ref.object != "person" and (of := person_of(record)):
-        events.append(event(key=f"{name}:person:{of}", at=created, kind=Kind.IDENTIFY))
+    if ref.object != "person" and (person_id := person_of(record)):
+        events.append(event(key=f"{name}:person:{person_id}", at=created, kind=Kind.IDENTIFY))
     if merged:
         events.append(event(key=f"{name}:merged:{merged}", at=updated, kind=Kind.IDENTIFY))
-    if ref.object == "deal" and (told := stage_of(record)):
-        stage, dated = told
+    if ref.object == "deal" and (staged := stage_of(record)):
+        stage, dated = staged
         at = updated if is_reopened else time_of(record, dated)
         events.append(event(key=f"{name}:stage:{stage}@{moment(at)}", at=at, kind=Kind.STAGE, stage=stage))
     owner = None if record.get("owner_id") is None else str(record["owner_id"])
@@ -110,7 +110,7 @@ def bare(record: Record) -> dict[str, Any]:
     fields = {**loose, **(record.get("custom_fields") or {})}
     return {
         **plain,
-        "custom_fields": {name: value for name, one in fields.items() if (value := _bare(one)) is not None},
+        "custom_fields": {name: value for name, field in fields.items() if (value := _bare(field)) is not None},
     }
 
 
@@ -129,11 +129,11 @@ def time_of(record: Record, name: str) -> datetime:
     return Part(text, f"$.data.{name}").instant().replace(microsecond=0)
 
 
-def _bare(one: Any) -> Any:
-    if not isinstance(one, dict) or not set(one) <= _TYPED or "type" not in one:
-        return one
-    if "values" in one:
-        return [row.get("id") if isinstance(row, dict) else row for row in one["values"] or ()]
-    if one["type"] == "monetary":
-        return {"value": one.get("value"), "currency": one.get("currency")}
-    return one.get("value", one.get("id"))
+def _bare(field: Any) -> Any:
+    if not isinstance(field, dict) or not set(field) <= _TYPED or "type" not in field:
+        return field
+    if "values" in field:
+        return [row.get("id") if isinstance(row, dict) else row for row in field["values"] or ()]
+    if field["type"] == "monetary":
+        return {"value": field.get("value"), "currency": field.get("currency")}
+    return field.get("value", field.get("id"))

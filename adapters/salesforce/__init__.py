@@ -188,12 +188,11 @@ class Salesforce:
 
     def _wanted(self, delivery: Delivery) -> list[RecordRef]:
         try:
-            messages = [
-                one for one in read_messages(delivery) if isinstance(one, WebhookMessage) and one.word not in DELETED
-            ]
+            messages = [message for message in read_messages(delivery) if isinstance(message, WebhookMessage)]
         except BadPayload:
             return []
-        return [one.record for one in messages if one.record and one.record.object in self.objects]
+        records = (message.record for message in messages if message.word not in DELETED)
+        return [record for record in records if record and record.object in self.objects]
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""

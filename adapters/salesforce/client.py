@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens
-from connector.adapter_kit.rest import RecordGone, is_good, named
+from connector.adapter_kit.rest import RecordGone, as_object, is_good
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 Row: TypeAlias = Mapping[str, Any]
@@ -125,7 +125,7 @@ class Org:
             "client_secret": self.client_secret,
         }
         answer = self.api.call("POST", f"{self.url.rstrip('/')}/services/oauth2/token", data=form)
-        given = named(answer.json())
+        given = as_object(answer.json())
         token = given.get(ACCESS)
         if not isinstance(token, str) or not token:
             words = ": ".join(str(given.get(part)) for part in ("error", "error_description") if given.get(part))

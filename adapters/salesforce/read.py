@@ -72,7 +72,7 @@ class Source:
 
     def catalog(self, objects: Sequence[str]) -> Catalog:
         """Lead statuses and opportunity stages as they are now, users, and all fields."""
-        asked = {
+        queries = {
             "Lead": select(("ApiName", "MasterLabel"), "LeadStatus", order="SortOrder"),
             "Opportunity": select(
                 ("ApiName", "MasterLabel"), "OpportunityStage", where="IsActive = true", order="SortOrder"
@@ -82,7 +82,7 @@ class Source:
         return Catalog(
             stages={
                 name: {"": {row["ApiName"]: row["MasterLabel"] for row in self.org.query(query)}}
-                for name, query in asked.items()
+                for name, query in queries.items()
                 if name in objects
             },
             owners=tuple(

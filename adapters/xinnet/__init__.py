@@ -44,7 +44,7 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.push_in_batches import each, push_in_batches
-from connector.adapter_kit.rest import check_answer, named
+from connector.adapter_kit.rest import as_object, check_answer
 from connector.adapter_kit.signatures import check_token
 from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import BadPayload, CrmRefused
@@ -169,8 +169,8 @@ class Xinnet:
     def _read(self, plan: Plan, api: Api) -> Mapping[str, Any]:
         shown = self._call("GET", self.read_url, plan.id, api, None).json()
         for inner in ("data", "lead"):
-            shown = named(shown).get(inner) or shown
-        return named(shown)
+            shown = as_object(shown).get(inner) or shown
+        return as_object(shown)
 
     def _call(self, method: str, url: str, number: str, api: Api, body: bytes | None) -> Answer:
         headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -87,10 +87,10 @@ def word_of(lead: Part) -> str:
     """What happened, in our spelling of their word; a lead without one was made. Raises `UnknownEvent`."""
     if not lead["event"].exists:
         return "lead_created"
-    said = lead["event"].text(60)
-    word = ALIASES.get(said, said)
+    given = lead["event"].text(60)
+    word = ALIASES.get(given, given)
     if word not in STAGES and word != UPDATED:
-        message = f"the event {said!r} is not known; known are {', '.join((*STAGES, UPDATED, *ALIASES))}"
+        message = f"the event {given!r} is not known; known are {', '.join((*STAGES, UPDATED, *ALIASES))}"
         raise UnknownEvent(message)
     return word
 
@@ -115,9 +115,9 @@ def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Even
         "is_lead": True,
         "data": {**data, "event": word},
     }
-    told = blake2b(repr(sorted(data.items())).encode("utf-8", "replace"), digest_size=8).hexdigest()
+    mark = blake2b(repr(sorted(data.items())).encode("utf-8", "replace"), digest_size=8).hexdigest()
     when = f"@{happened.isoformat()}" if happened else ""
-    events = [Event(key=f"{number}:profile:{told}{when}", kind=Kind.PROFILE, **common)]
+    events = [Event(key=f"{number}:profile:{mark}{when}", kind=Kind.PROFILE, **common)]
     if word == "lead_created" and lead["app"].exists:
         app = lead["app"].text(60)
         events.append(Event(key=f"{number}:submitted", kind=Kind.ACTION, name=app, **common))
@@ -136,10 +136,10 @@ def _persons(lead: Part) -> list[Identity]:
 
 def _data(lead: Part, *, is_whole: bool) -> dict[str, Any]:
     """The lead's fields, and whether its customer is an enterprise or an individual, where that can be seen."""
-    told = {name: value for name, value in lead.object().items() if name not in {"event", "time"} and value != ""}
-    if told.get(COMPANY):
-        return {**told, CUSTOMER: "enterprise"}
-    return {**told, CUSTOMER: "individual"} if is_whole else told
+    data = {name: value for name, value in lead.object().items() if name not in {"event", "time"} and value != ""}
+    if data.get(COMPANY):
+        return {**data, CUSTOMER: "enterprise"}
+    return {**data, CUSTOMER: "individual"} if is_whole else data
 
 
 def _time(part: Part, offset: timedelta) -> datetime | None:

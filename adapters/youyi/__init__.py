@@ -15,7 +15,7 @@ from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Answer, Api, InspectionResult, Pushed, Setting, Update
 from connector.adapter_kit.oauth import Tokens
 from connector.adapter_kit.push_in_batches import each, push_in_batches
-from connector.adapter_kit.rest import excerpt, is_good, named
+from connector.adapter_kit.rest import as_object, excerpt, is_good
 from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import CrmRefused
 
@@ -142,7 +142,7 @@ class Youyi:
             raise CrmRefused(message)
         content = {"company": self.company, "account": self.account, "password": self.password[0]}
         body = self._body(api.call("POST", self._at(self.bind_path), json=content))
-        token = named(body.get("data")).get("token")
+        token = as_object(body.get("data")).get("token")
         if not isinstance(token, str) or not token:
             message = "the binding was answered without a token (`data.token`)"
             raise CrmRefused(message)
@@ -151,7 +151,7 @@ class Youyi:
     def _body(self, answer: Answer) -> Mapping[str, Any]:
         """The answer's body. Raises `CrmRefused` with the system's own words when it did not do what it was asked."""
         content = answer.json()
-        body = named(content)
+        body = as_object(content)
         code = body.get("code")
         if is_good(answer) and code == TAKEN:
             return body

@@ -99,7 +99,7 @@ class Zoho:
         callback expects is not documented.
         """
         webhook = self._message(delivery)
-        records = (one for one in webhook.records if isinstance(one, RecordRef))
+        records = (record for record in webhook.records if isinstance(record, RecordRef))
         return Received(
             key=key_of(webhook),
             lane=next((record.name for record in records), ""),
@@ -199,7 +199,7 @@ class Zoho:
         except BadPayload:
             return []
         records = webhook.records if webhook.word in EVENTS and webhook.word != "delete" else ()
-        return [one for one in records if isinstance(one, RecordRef) and one.object in self.modules]
+        return [record for record in records if isinstance(record, RecordRef) and record.object in self.modules]
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import RecordGone, is_good, named
+from connector.adapter_kit.rest import RecordGone, as_object, is_good
 from connector.adapter_kit.settings import is_loopback, is_safe_address
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
@@ -53,8 +53,8 @@ _DOMAIN: Final = "api_domain"
 
 def error_in(answer: Any) -> CrmError:
     """What an error object means: `{code, details: {api_name}, message}`."""
-    found = named(answer)
-    code, field = str(found.get("code") or "no error code"), str(named(found.get("details")).get("api_name") or "")
+    found = as_object(answer)
+    code, field = str(found.get("code") or "no error code"), str(as_object(found.get("details")).get("api_name") or "")
     error, advice = ERRORS.get(code, (CrmRefused, ""))
     if (code, field) == ("INVALID_DATA", "id"):
         error, advice = RecordGone, "there is no such record"
@@ -158,4 +158,4 @@ def _is_expired(answer: Answer) -> bool:
 
 def _read(answer: Answer) -> Row:
     """The body; nothing found is a 204 without one."""
-    return named(answer.json() if answer.body else {})
+    return as_object(answer.json() if answer.body else {})

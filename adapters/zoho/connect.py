@@ -67,16 +67,16 @@ def inspect(account: Account, channels: Mapping[str, str], url: str) -> list[Ins
 
 
 def _channel(found: Sequence[Row], channel: str, module: str, url: str) -> InspectionResult:
-    mine = next((row for row in found if str(row.get("channel_id")) == channel), None)
-    if mine is None:
+    ours = next((row for row in found if str(row.get("channel_id")) == channel), None)
+    if ours is None:
         text = f"no channel for {module}: it is made as soon as the connector's public address is set"
         return InspectionResult(topic="webhooks", is_good=False, text=text)
-    if mine.get("notify_url") != url:
-        text = f"the channel {channel} for {module} leads to {str(mine.get('notify_url'))[:200]}, not to {url}"
+    if ours.get("notify_url") != url:
+        text = f"the channel {channel} for {module} leads to {str(ours.get('notify_url'))[:200]}, not to {url}"
         return InspectionResult(
             topic="webhooks", is_good=False, text=f"{text}: another connection has it; change channel_id"
         )
-    text = f"{module} is told by channel {channel} until {mine.get('channel_expiry')}"
+    text = f"{module} is told by channel {channel} until {ours.get('channel_expiry')}"
     return InspectionResult(topic="webhooks", is_good=True, text=text)
 
 

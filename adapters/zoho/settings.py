@@ -71,7 +71,7 @@ def check(
 
 def ids_of(names: Iterable[str]) -> dict[str, str]:
     """`lead_id:Leads` and the like as parameter → module."""
-    return {name.strip(): module.strip() for name, _, module in (one.partition(":") for one in names)}
+    return {name.strip(): module.strip() for name, _, module in (pair.partition(":") for pair in names)}
 
 
 def _is_field(name: str) -> bool:

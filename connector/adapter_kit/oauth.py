@@ -49,9 +49,9 @@ class Tokens:
         return self._remembered(token)
 
     def _other(self, refused: str | None) -> str | None:
-        """What another process has kept since the refused one."""
-        kept = self.api.get_secret(ACCESS)
-        return self._remembered(kept) if kept and kept != refused else None
+        """What another process has stored since the refused one."""
+        stored = self.api.get_secret(ACCESS)
+        return self._remembered(stored) if stored and stored != refused else None
 
     def _remembered(self, token: str) -> str:
         self.api.memo[ACCESS] = token

@@ -49,12 +49,12 @@ def emails_of(wanted: set[str], people: Callable[[], Iterable[Person]], api: Api
     if not wanted:
         return {}
     try:
-        known = {one.id: one.email for one in people()}
+        known = {person.id: person.email for person in people()}
         missing = wanted - set(known)
         if missing - api.memo.get("strangers", set()):
             api.memo["strangers"] = missing  # nobody is asked for again and again
             api.memo.pop(PEOPLE, None)
-            known = {one.id: one.email for one in people()}
+            known = {person.id: person.email for person in people()}
     except CrmRefused:
         return {}
-    return {of: known[of] for of in sorted(wanted) if of in known}
+    return {id_: known[id_] for id_ in sorted(wanted) if id_ in known}

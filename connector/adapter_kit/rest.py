@@ -39,18 +39,18 @@ def is_good(answer: Answer) -> bool:
 def body_of(answer: Answer) -> Mapping[str, Any]:
     """The body as an object; anything else, such as a page for people, is an empty one. Raises nothing."""
     try:
-        return named(answer.json())
+        return as_object(answer.json())
     except CrmUnavailable:
         return {}
 
 
-def named(value: Any) -> Mapping[str, Any]:
-    """An object of an answer; anything else is an empty one."""
+def as_object(value: Any) -> Mapping[str, Any]:
+    """A value as an object; anything else is an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def listed(value: Any) -> Sequence[Any]:
-    """A list of an answer; anything else is an empty one."""
+def as_list(value: Any) -> Sequence[Any]:
+    """A value as a list; anything else is an empty one."""
     return value if isinstance(value, list) else ()
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from connector.adapter_kit.rest import (
     RecordGone,
+    as_list,
+    as_object,
     body_of,
     check_answer,
     check_target,
     chunks,
     in_one_line,
     is_good,
-    listed,
-    named,
     search,
 )
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
@@ -33,8 +33,8 @@ def test_a_body_that_is_no_object_is_an_empty_one(body: bytes, expected: dict[st
 
 
 def test_what_is_no_list_or_object_is_an_empty_one() -> None:
-    assert (listed([1]), listed({"a": 1}), listed(None)) == ([1], (), ())
-    assert (named({"a": 1}), named([1]), named(None)) == ({"a": 1}, {}, {})
+    assert (as_list([1]), as_list({"a": 1}), as_list(None)) == ([1], (), ())
+    assert (as_object({"a": 1}), as_object([1]), as_object(None)) == ({"a": 1}, {}, {})
 
 
 def test_a_text_is_shown_in_one_line() -> None:
