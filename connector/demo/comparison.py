@@ -49,7 +49,7 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
             continue
         row = rows[subject]
         steps = [step_from_json(raw) for event in history[subject] for raw in event["steps"]]
-        state = fold_all(steps, runtime.ruleset, row["state"]["last_run"]).state
+        state = fold_all(steps, runtime.ruleset, (row.state or {})["last_run"]).state
         record = portal.find(Entity.LEAD, lead)
         stage, shown = portal.stage_of(Entity.LEAD, lead), str(record.get("UF_CRM_ABM_STATUS"))
         moves = [decision["rule"] for decision in decided[subject] if decision["before"] != decision["after"]]
@@ -62,7 +62,7 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
                 rule=moves[-1] if moves else "",
                 stage=stage,
                 shown=shown,
-                is_right=state.status == row["status"]
+                is_right=state.status == row.status
                 and shown == labels[state.status]
                 and _stands_for(connected.rules, stage, state.status),
             )

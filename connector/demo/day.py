@@ -6,7 +6,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -178,8 +178,8 @@ def _report(runtime: Runtime, people: Sequence[Person]) -> bool:
         rows = subjects.states(connection, set(found.values()))
     labels = labels_in("en", runtime.ruleset.statuses.values())
     for person in people:
-        row: Mapping[str, object] = rows.get(found.get((IdentityKind.RECORD, _key(person)), ""), {})
-        label = labels[str(row["status"])] if row else "(no subject)"
+        row = rows.get(found.get((IdentityKind.RECORD, _key(person)), ""))
+        label = labels[row.status] if row else "(no subject)"
         if person.crm.status_of(person.record) != label:
             wrong += 1
             show(f"WRONG {_key(person)} shows {person.crm.status_of(person.record)!r} in place of {label!r}")

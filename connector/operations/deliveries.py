@@ -62,12 +62,12 @@ def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
             message = f"there is no delivery {delivery!r}; `connector delivery list` shows them"
             raise NotFound(message)
         events = subjects.events_from(connection, wanted)
-        decided = subjects.decisions_from(connection, wanted, {event["subject"] for event in events})
+        decided = subjects.decisions_from(connection, wanted, {event.subject for event in events})
     labels = labels_in("en", runtime.ruleset.statuses.values())
     return {
         **{key: row[key] for key in (*_SHORT, "next_attempt_at", "finished_at", "lane", "method", "query", "headers")},
         **_body(row["body"]),
-        "events": [{key: event[key] for key in _EVENT} for event in events],
+        "events": [{key: getattr(event, key) for key in _EVENT} for event in events],
         "decisions": [{"subject": one["subject"], **decision(one, labels)} for one in decided],
     }
 

@@ -22,7 +22,7 @@ from connector.i18n.why_not import WhyNotSentences
 from connector.operations.subjects import decision, find_subject, happen
 from connector.runtime.parts import Runtime
 from connector.store import subjects as queries
-from connector.store.rows import Row
+from connector.store.subjects import SubjectRow
 
 _WHAT: Final[Mapping[type[Missing], str]] = {
     MissingEntries: "entries",
@@ -71,7 +71,7 @@ def explain_not(runtime: Runtime, who: str, status: str, language: str = "en") -
     subject, today = find_subject(runtime, who), local_day(runtime.clock(), ruleset.zone)
     with runtime.database.read() as connection:
         row = queries.get(connection, subject)
-        own = {record["connection"] for record in queries.records_of(connection, [subject])[subject]}
+        own = {record.connection for record in queries.records_of(connection, [subject])[subject]}
     answer = why_not(_state(row, today), to, ruleset, today)
     mappings = {name: one.rules for name, one in runtime.connections.all().items() if not one.is_paused}
     found = [] if answer.state.status == to else external_routes(answer.state, to, mappings, ruleset)
@@ -127,24 +127,22 @@ def _sentences(ruleset: Ruleset, language: str) -> WhyNotSentences:
     )
 
 
-def _who(row: Row, sentences: WhyNotSentences) -> dict[str, Any]:
+def _who(row: SubjectRow, sentences: WhyNotSentences) -> dict[str, Any]:
     return {
-        "id": row["id"],
-        "status": row["status"],
-        "label": sentences.labels.get(row["status"], row["status"]),
-        "since": row["since"],
+        "id": row.id,
+        "status": row.status,
+        "label": sentences.labels.get(row.status, row.status),
+        "since": row.since,
         "zone": str(sentences.ruleset.zone),
     }
 
 
-def _state(row: Row, today: int) -> State:
+def _state(row: SubjectRow, today: int) -> State:
     """The stored state; a subject of whom nothing was applied yet has done nothing so far."""
-    if row["state"]:
-        return State.from_json(row["state"])
-    since = row["since"]
-    return State(
-        kind=row["kind"], status="not_set", since=since, created=since, last_run=today, position=(since, 0, "")
-    )
+    if row.state:
+        return State.from_json(row.state)
+    since = row.since
+    return State(kind=row.kind, status="not_set", since=since, created=since, last_run=today, position=(since, 0, ""))
 
 
 def _passed_over(skipped: Sequence[str], ruleset: Ruleset, sentences: WhyNotSentences) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
 from connector.store.outbox import OutboxEntry
 from connector.store.rows import Row
+from connector.store.subjects import RecordRow, SubjectRow
 from connector.what_if.simulate import ended
 
 PAGE: Final = 500
@@ -40,8 +41,8 @@ def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> 
 
     def read(connection: Connection, after: str | None, limit: int) -> list[Row]:
         rows = queries.listed(connection, status=wanted, after=after, limit=limit)
-        identities = queries.identities_of(connection, [row["id"] for row in rows])
-        return [line(row, identities[row["id"]]) for row in rows]
+        identities = queries.identities_of(connection, [row.id for row in rows])
+        return [line(row, identities[row.id]) for row in rows]
 
     for row in runtime.database.pages(read, id_of=itemgetter("id"), size=page):
         yield dict(row)
@@ -67,13 +68,13 @@ def find_subject(runtime: Runtime, who: str) -> str:
     return found
 
 
-def line(row: Row, identities: list[tuple[str, str]]) -> dict[str, Any]:
+def line(row: SubjectRow, identities: list[tuple[str, str]]) -> dict[str, Any]:
     """One subject in short: what `connector simulate` ends with, and `id`, `identities`, `owner`."""
     return {
         **_end(row),
-        "id": row["id"],
+        "id": row.id,
         "identities": [{"kind": kind, "value": value} for kind, value in identities],
-        "owner": row["owner"],
+        "owner": row.owner,
     }
 
 
@@ -84,18 +85,19 @@ def show(runtime: Runtime, who: str) -> dict[str, Any]:
         row = queries.get(connection, subject)
         identities = queries.identities_of(connection, [subject])[subject]
         records = queries.records_of(connection, [subject])[subject]
-        pushes = outbox.of_records(connection, [record["id"] for record in records])
+        pushes = outbox.of_records(connection, [record.id for record in records])
         decided = queries.decisions_of(connection, subject)
         held = queries.held_of(connection, subject)
     labels = labels_in("en", runtime.ruleset.statuses.values())
     return {
         **line(row, identities),
-        "label": labels.get(row["status"], row["status"]),
-        "profile": dict(State.from_json(row["state"]).profile) if row["state"] else {},
-        "records": [_record(record, pushes.get(record["id"])) for record in records],
+        "label": labels.get(row.status, row.status),
+        "profile": dict(State.from_json(row.state).profile) if row.state else {},
+        "records": [_record(record, pushes.get(record.id)) for record in records],
         "decisions": [decision(one, labels) for one in decided],
         "held": [
-            {key: one[key] for key in ("id", "connection", "at", "kind", "reason", "delivery", "said")} for one in held
+            {key: getattr(event, key) for key in ("id", "connection", "at", "kind", "reason", "delivery", "said")}
+            for event in held
         ],
     }
 
@@ -171,27 +173,27 @@ def happen(
     return show(runtime, subject)
 
 
-def _end(row: Row) -> dict[str, Any]:
+def _end(row: SubjectRow) -> dict[str, Any]:
     """The last line of `connector simulate` for a stored subject; one without a step has done nothing yet."""
-    if row["state"]:
-        return ended(row["id"], State.from_json(row["state"]), row["due"])
+    if row.state:
+        return ended(row.id, State.from_json(row.state), row.due)
     return {
-        "subject": row["id"],
-        "kind": row["kind"],
-        "status": row["status"],
-        "since": row["since"].isoformat(),
+        "subject": row.id,
+        "kind": row.kind,
+        "status": row.status,
+        "since": row.since.isoformat(),
         "tags": [],
-        "last_action": row["since"].isoformat(),
-        "due": date.fromordinal(row["due"]).isoformat() if row["due"] else None,
+        "last_action": row.since.isoformat(),
+        "due": date.fromordinal(row.due).isoformat() if row.due else None,
     }
 
 
-def _record(record: Row, push: OutboxEntry | None) -> dict[str, Any]:
+def _record(record: RecordRow, push: OutboxEntry | None) -> dict[str, Any]:
     shown = ("outcome", "attempts", "next_attempt_at", "finished_at", "error")
     return {
-        "connection": record["connection"],
-        "object": record["object"],
-        "id": record["external_id"],
-        **{key: record[key] for key in ("stage", "pipeline", "stage_at", "is_gone")},
+        "connection": record.connection,
+        "object": record.object,
+        "id": record.external_id,
+        **{key: getattr(record, key) for key in ("stage", "pipeline", "stage_at", "is_gone")},
         "push": {key: getattr(push, key) for key in shown} if push else None,
     }

@@ -2,16 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 
-from connector.core.outcome import COUNTED
+from connector.core.outcome import COUNTED, Outcome
 from connector.store.rows import Row, among, fetch
 from connector.store.tables import decisions, events, identities, records, subjects
 
-SUBJECT_COLUMNS = ("kind", "status", "since", "owner", "due", "state", "version", "merged_into")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectRow:
+    """A subject as it is stored; times are aware UTC.
+
+    `due`: the local day (ordinal) of its next daily rule. `state`: the JSON of its state, None where nothing has
+    happened to it yet.
+    """
+
+    id: str
+    kind: str
+    status: str
+    since: datetime
+    owner: str | None
+    due: int | None
+    state: Mapping[str, Any] | None
+    version: int
+    merged_into: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRow:
+    """A record of an external system as it was seen last, and its subject; times are aware UTC."""
+
+    id: str
+    connection: str
+    object: str
+    external_id: str
+    subject: str
+    stage: str | None
+    pipeline: str | None
+    stage_at: datetime | None
+    is_gone: bool
+    gone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """An event as it is stored: what the system `said`, and the `steps` that a mapping made of it (both JSON)."""
+
+    id: str
+    connection: str
+    key: str
+    subject: str
+    origin: str
+    at: datetime
+    kind: str
+    outcome: str
+    reason: str | None
+    said: Mapping[str, Any]
+    steps: list[dict[str, Any]]
+    mapping_version: int | None
+    delivery: str | None
+
+
+_SUBJECT: Final = tuple(subjects.c[field.name] for field in fields(SubjectRow))
+_RECORD: Final = tuple(records.c[field.name] for field in fields(RecordRow))
+_EVENT: Final = tuple(events.c[field.name] for field in fields(EventRow))
 
 
 def by_identities(connection: Connection, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -20,10 +80,10 @@ def by_identities(connection: Connection, wanted: Collection[tuple[str, str]]) -
     return {(kind, value): subject for kind, value, subject in connection.execute(query).all()}
 
 
-def states(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
+def states(connection: Connection, ids: Collection[str]) -> dict[str, SubjectRow]:
     """Subjects by id as they are, without a lock."""
-    query = select(subjects).where(among(connection, [subjects.c.id], ids))
-    return {row["id"]: row for row in fetch(connection, query)}
+    query = select(*_SUBJECT).where(among(connection, [subjects.c.id], ids))
+    return {row["id"]: SubjectRow(**row) for row in fetch(connection, query)}
 
 
 def history(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
@@ -45,23 +105,27 @@ def decided(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]
     return found
 
 
-def records_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
+def records_of(connection: Connection, ids: Collection[str]) -> dict[str, list[RecordRow]]:
     """Per subject its records that are not gone."""
-    found: dict[str, list[Row]] = {subject: [] for subject in ids}
-    query = select(records).where(among(connection, [records.c.subject], ids), records.c.is_gone.is_(False))
+    found: dict[str, list[RecordRow]] = {subject: [] for subject in ids}
+    query = select(*_RECORD).where(among(connection, [records.c.subject], ids), records.c.is_gone.is_(False))
     for row in fetch(connection, query.order_by(records.c.id)):
-        found[row["subject"]].append(row)
+        found[row["subject"]].append(RecordRow(**row))
     return found
 
 
-def records_by_key(connection: Connection, keys: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], Row]:
+def records_by_key(
+    connection: Connection, keys: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], RecordRow]:
     """Records by (connection, object, external id)."""
     if not keys:
         return {}
-    query = select(records).where(
+    query = select(*_RECORD).where(
         among(connection, (records.c.connection, records.c.object, records.c.external_id), keys)
     )
-    return {(row["connection"], row["object"], row["external_id"]): row for row in fetch(connection, query)}
+    return {
+        (row["connection"], row["object"], row["external_id"]): RecordRow(**row) for row in fetch(connection, query)
+    }
 
 
 def due(connection: Connection, day: int, limit: int) -> list[str]:
@@ -92,14 +156,14 @@ def identities_of(connection: Connection, ids: Collection[str]) -> dict[str, lis
 
 def listed(
     connection: Connection, *, status: str | None = None, after: str | None = None, limit: int = 500
-) -> list[Row]:
+) -> list[SubjectRow]:
     """Subjects that were not merged away, by id; `after` is the id that the page before ended with."""
-    query = select(subjects).where(subjects.c.merged_into.is_(None)).order_by(subjects.c.id).limit(limit)
+    query = select(*_SUBJECT).where(subjects.c.merged_into.is_(None)).order_by(subjects.c.id).limit(limit)
     if status is not None:
         query = query.where(subjects.c.status == status)
     if after is not None:
         query = query.where(subjects.c.id > after)
-    return fetch(connection, query)
+    return [SubjectRow(**row) for row in fetch(connection, query)]
 
 
 def decisions_of(connection: Connection, subject: str) -> list[Row]:
@@ -108,10 +172,10 @@ def decisions_of(connection: Connection, subject: str) -> list[Row]:
     return fetch(connection, query)
 
 
-def events_of(connection: Connection, subject: str, limit: int = 200) -> list[Row]:
+def events_of(connection: Connection, subject: str, limit: int = 200) -> list[EventRow]:
     """The newest events of a subject, newest first."""
-    query = select(events).where(events.c.subject == subject).order_by(events.c.at.desc()).limit(limit)
-    return fetch(connection, query)
+    query = select(*_EVENT).where(events.c.subject == subject).order_by(events.c.at.desc()).limit(limit)
+    return [EventRow(**row) for row in fetch(connection, query)]
 
 
 def held(connection: Connection) -> list[Row]:
@@ -150,16 +214,16 @@ def set_steps(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         )
 
 
-def held_of(connection: Connection, subject: str) -> list[Row]:
+def held_of(connection: Connection, subject: str) -> list[EventRow]:
     """The held events of a subject, oldest first."""
-    query = select(events).where(events.c.subject == subject, events.c.outcome == "held").order_by(events.c.at)
-    return fetch(connection, query)
+    query = select(*_EVENT).where(events.c.subject == subject, events.c.outcome == Outcome.HELD)
+    return [EventRow(**row) for row in fetch(connection, query.order_by(events.c.at))]
 
 
-def events_from(connection: Connection, delivery: str) -> list[Row]:
+def events_from(connection: Connection, delivery: str) -> list[EventRow]:
     """The events that came out of a delivery, in order of time."""
-    query = select(events).where(events.c.delivery == delivery).order_by(events.c.at, events.c.id)
-    return fetch(connection, query)
+    query = select(*_EVENT).where(events.c.delivery == delivery).order_by(events.c.at, events.c.id)
+    return [EventRow(**row) for row in fetch(connection, query)]
 
 
 def decisions_from(connection: Connection, delivery: str, ids: Collection[str]) -> list[Row]:
@@ -168,6 +232,6 @@ def decisions_from(connection: Connection, delivery: str, ids: Collection[str]) 
     return sorted(fetch(connection, query), key=lambda row: (row["at"], row["place"]))
 
 
-def get(connection: Connection, subject: str) -> Row:
+def get(connection: Connection, subject: str) -> SubjectRow:
     """One subject by its id, which must exist."""
-    return dict(connection.execute(select(subjects).where(subjects.c.id == subject)).mappings().one())
+    return SubjectRow(**connection.execute(select(*_SUBJECT).where(subjects.c.id == subject)).mappings().one())

@@ -58,7 +58,7 @@ from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections, histories, subjects
 from connector.store.histories import Standing, Stored
-from connector.store.rows import Row
+from connector.store.subjects import RecordRow
 from connector.what_if.proposal import Proposal, renamed_statuses
 from connector.what_if.report import Cancelled, Counts, Difference, Push, WhatIf, decisions_apart, shown, shows
 from connector.what_if.retranslate import BothHistories, Retranslation
@@ -224,7 +224,7 @@ class Comparison:
         self,
         suspect: _Suspect,
         identities: Sequence[tuple[str, str]],
-        records: Sequence[Row],
+        records: Sequence[RecordRow],
         before: Mapping[str, Any],
         after: Mapping[str, Any],
     ) -> tuple[Push, ...]:
@@ -290,19 +290,19 @@ class _Pushes:
             if newest is not None:
                 self._stages[name] = newest.content.get("stages", {})
 
-    def pushes(self, subject: ShownSubject, records: Iterable[Row]) -> tuple[Push, ...]:
+    def pushes(self, subject: ShownSubject, records: Iterable[RecordRow]) -> tuple[Push, ...]:
         """The updates of a subject's records (those that are not gone), had it changed to what is given."""
         return tuple(
             push
             for record in records
-            if (connected := self._connections.get(record["connection"])) is not None
-            and follows_subject(connected.rules, record["object"])
+            if (connected := self._connections.get(record.connection)) is not None
+            and follows_subject(connected.rules, record.object)
             and (push := self._push(connected, record, subject)) is not None
         )
 
-    def _push(self, connected: Connected, record: Row, subject: ShownSubject) -> Push | None:
+    def _push(self, connected: Connected, record: RecordRow, subject: ShownSubject) -> Push | None:
         """None: nothing is to be sent."""
-        seen = SeenRecord(**{name: record[name] for name in ("object", "pipeline", "stage", "is_gone")})
+        seen = SeenRecord(object=record.object, pipeline=record.pipeline, stage=record.stage, is_gone=record.is_gone)
         wanted = wanted_update(connected.rules, seen, subject, self._zone)
         if wanted is None:
             return None
@@ -313,7 +313,7 @@ class _Pushes:
             wrong = f"the system has no stage {stage}"
         elif wanted.is_empty:
             return None
-        return Push(connection=connected.name, object=seen.object, record=record["external_id"], wrong=wrong)
+        return Push(connection=connected.name, object=seen.object, record=record.external_id, wrong=wrong)
 
     def _missing_stage(self, connected: Connected, record: SeenRecord, values: Mapping[str, Any]) -> str | None:
         """A stage that is to be set and that the system had not; None also where it was never asked."""

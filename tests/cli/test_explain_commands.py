@@ -12,6 +12,7 @@ from redis import Redis
 from connector.core.event import Kind
 from connector.runtime.parts import Runtime
 from connector.store import subjects
+from connector.store.subjects import EventRow
 from tests.cli.conftest import Cli, ago, opened
 from tests.flow.senders import Sender, add_connection, drain
 
@@ -62,7 +63,7 @@ def filled(cli: Cli) -> Cli:
     return cli
 
 
-def _stored(server: Runtime, who: str) -> list[Any]:
+def _stored(server: Runtime, who: str) -> list[EventRow]:
     with server.database.read() as connection:
         found = subjects.find(connection, [("visitor", who)], "")
         return subjects.events_of(connection, found or "")
@@ -179,7 +180,7 @@ def test_a_rule_that_was_passed_over_is_run_and_the_history_says_by_whom(filled:
         filled("subject", "why", "v-77").stdout
     )
     newest = _stored(server, "v-77")[0]
-    assert (newest["connection"], newest["kind"], newest["said"]["data"]) == ("console", Kind.RUN, {"by": by})
+    assert (newest.connection, newest.kind, newest.said["data"]) == ("console", Kind.RUN, {"by": by})
 
 
 def test_a_run_survives_a_late_event_and_moves_out_of_its_own_status(filled: Cli, server: Runtime) -> None:

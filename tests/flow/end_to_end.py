@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rq import Queue
 
@@ -21,6 +20,7 @@ from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
 from connector.runtime.wakeups import PUSH
 from connector.store import outbox, subjects
+from connector.store.subjects import EventRow, SubjectRow
 from connector.web.app import create_app
 from tests.flow.senders import add_connection
 
@@ -76,12 +76,12 @@ class EndToEnd:
         with self.runtime.database.read() as connection:
             return [(entry.outcome, entry.error) for entry in outbox.listed(connection, of=self.name)]
 
-    def subjects(self) -> list[dict[str, Any]]:
+    def subjects(self) -> list[SubjectRow]:
         """All subjects."""
         with self.runtime.database.read() as connection:
-            return [dict(row) for row in subjects.listed(connection)]
+            return subjects.listed(connection)
 
-    def subject(self) -> dict[str, Any]:
+    def subject(self) -> SubjectRow:
         """The only subject."""
         (row,) = self.subjects()
         return row
@@ -91,23 +91,23 @@ class EndToEnd:
         with self.runtime.database.read() as connection:
             return [
                 (one["rule"], one["after"])
-                for one in subjects.decisions_of(connection, str(self.subject()["id"]))
+                for one in subjects.decisions_of(connection, self.subject().id)
                 if one["before"] != one["after"]
             ]
 
     def give_to(self, owner: str) -> None:
         """A person sets the owner of the only subject here."""
-        set_owner(self.runtime, str(self.subject()["id"]), owner, actor="test")
+        set_owner(self.runtime, self.subject().id, owner, actor="test")
 
     def set_status(self, status: str) -> None:
         """A person sets the status of the only subject here."""
-        set_status(self.runtime, str(self.subject()["id"]), status, actor="test")
+        set_status(self.runtime, self.subject().id, status, actor="test")
 
-    def events(self, outcome: str) -> list[dict[str, Any]]:
+    def events(self, outcome: str) -> list[EventRow]:
         """The events with an outcome, of the only subject."""
         with self.runtime.database.read() as connection:
-            history = subjects.events_of(connection, str(self.subject()["id"]))
-        return [dict(row) for row in history if row["outcome"] == outcome]
+            history = subjects.events_of(connection, self.subject().id)
+        return [row for row in history if row.outcome == outcome]
 
     def reconcile(self) -> Mapping[str, int]:
         """Ask the system what changed; events by outcome."""
@@ -117,7 +117,7 @@ class EndToEnd:
 
     def label(self) -> str:
         """The English label of the only subject's status."""
-        return labels_in("en", self.runtime.ruleset.statuses.values())[self.subject()["status"]]
+        return labels_in("en", self.runtime.ruleset.statuses.values())[self.subject().status]
 
     def _moved(self) -> tuple[object, ...]:
         accepted = sum(book["accepted"] + book["pending"] for book in balance(self.runtime).values())

@@ -8,12 +8,12 @@ from typing import Any
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
 from connector.store.outbox import ClaimedUpdate, OutboxEntry, UpdateResult
-from connector.store.rows import Row
+from connector.store.subjects import SubjectRow
 
 DECIDED = ("rule", "before", "after", "reason", "notify", "skipped", "facts")
 
 
-def subject_of(runtime: Runtime, kind: str, value: str) -> Row:
+def subject_of(runtime: Runtime, kind: str, value: str) -> SubjectRow:
     """The subject that an identity finds."""
     with runtime.database.read() as connection:
         found = subjects.find(connection, [(kind, value)], "")
@@ -64,17 +64,17 @@ def whole_state(runtime: Runtime, email: str, marks: str) -> dict[str, Any]:
     """All that must be the same, however the deliveries came; `marks` is cut out of every id and address."""
     row = subject_of(runtime, "email", email)
     with runtime.database.read() as connection:
-        identities = subjects.identities_of(connection, [row["id"]])[row["id"]]
-        records = subjects.records_of(connection, [row["id"]])[row["id"]]
-        asked = outbox.of_records(connection, [record["id"] for record in records])
-    state = {key: value for key, value in (row["state"] or {}).items() if key != "last_run"}
+        identities = subjects.identities_of(connection, [row.id])[row.id]
+        records = subjects.records_of(connection, [row.id])[row.id]
+        asked = outbox.of_records(connection, [record.id for record in records])
+    state = {key: value for key, value in (row.state or {}).items() if key != "last_run"}
     found = {
         "state": state,
-        "row": [row[key] for key in ("kind", "status", "owner", "due")] + [row["since"].isoformat()],
-        "decisions": decisions(runtime, row["id"]),
+        "row": [row.kind, row.status, row.owner, row.due, row.since.isoformat()],
+        "decisions": decisions(runtime, row.id),
         "identities": identities,
-        "records": sorted([one["connection"], one["external_id"], one["stage"]] for one in records),
-        "updates": sorted(one["external_id"] for one in records if one["id"] in asked),
+        "records": sorted([one.connection, one.external_id, one.stage] for one in records),
+        "updates": sorted(one.external_id for one in records if one.id in asked),
     }
     plain: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True).replace(marks, ""))
     return plain

@@ -194,7 +194,7 @@ class _Rows:
         with self._runtime.database.read() as connection:
             said = queries.said(connection, self._one.name, {row.about for row in rows})
             records = subjects.records_by_key(connection, wanted)
-        return said, {key[1:]: (row["stage"], row["pipeline"]) for key, row in records.items()}
+        return said, {key[1:]: (row.stage, row.pipeline) for key, row in records.items()}
 
     def _read(self, line: Line) -> _Row:
         if line.mistake is not None:

@@ -57,7 +57,7 @@ def test_what_is_unmapped_is_held_and_released_in_its_place_in_time(runtime: Run
     sender.send(_line(4, 6, **visit), key="later")
     drain(runtime)
     before = subject_of(runtime, "record", "shop:lead:L")
-    assert before["status"] == "quasi_explicit"
+    assert before.status == "quasi_explicit"
     assert _delivery(runtime, "mixed") == {"outcome": "held", "tally": {"held": 1, "applied": 2}, "error": reason}
     assert _delivery(runtime, "later")["outcome"] == "applied"
     assert [(one["what"], one["reason"], one["count"]) for one in held(runtime)] == [("events", reason, 1)]
@@ -70,9 +70,9 @@ def test_what_is_unmapped_is_held_and_released_in_its_place_in_time(runtime: Run
     drain(runtime)
     twin = subject_of(runtime, "record", "fresh:lead:L")
     after = subject_of(runtime, "record", "shop:lead:L")
-    assert (after["status"], after["since"], after["owner"]) == (twin["status"], twin["since"], twin["owner"])
-    assert moves(runtime, after["id"]) == moves(runtime, twin["id"])
-    assert (after["status"], after["owner"]) != (before["status"], before["owner"]) or reason.startswith("action")
+    assert (after.status, after.since, after.owner) == (twin.status, twin.since, twin.owner)
+    assert moves(runtime, after.id) == moves(runtime, twin.id)
+    assert (after.status, after.owner) != (before.status, before.owner) or reason.startswith("action")
     assert all(map(is_balanced, balance(runtime).values()))
 
 
@@ -86,7 +86,7 @@ def test_counts_of_what_is_held_are_by_reason_with_an_example(runtime: Runtime) 
     found = {one["reason"]: (one["count"], one["example"]) for one in held(runtime, "shop")}
     assert {reason: count for reason, (count, _) in found.items()} == {"stage: lead / odd": 3, "trigger: fair": 1}
     with runtime.database.read() as connection:
-        every = {row["id"] for row in subjects.held_of(connection, subject_of(runtime, "record", "shop:lead:L")["id"])}
+        every = {row.id for row in subjects.held_of(connection, subject_of(runtime, "record", "shop:lead:L").id)}
     assert {example for _, example in found.values()} <= every
     assert balance(runtime)["shop"]["held"] == 4
 
@@ -95,10 +95,10 @@ def test_a_subject_of_which_all_is_held_stands_where_it_began_and_moves_when_it_
     add_connection(runtime)
     Sender(runtime).send(_line(1, 5, type="stage", object="lead", stage="odd"))
     drain(runtime)
-    assert subject_of(runtime, "record", "shop:lead:L")["status"] == "not_set"
+    assert subject_of(runtime, "record", "shop:lead:L").status == "not_set"
     _publish(runtime, WIDER)
     found = subject_of(runtime, "record", "shop:lead:L")
-    assert (found["status"], found["kind"], found["since"]) == ("project", "lead", NOW - timedelta(days=5))
+    assert (found.status, found.kind, found.since) == ("project", "lead", NOW - timedelta(days=5))
 
 
 def test_what_a_mapping_ignores_on_purpose_is_not_held(runtime: Runtime) -> None:
@@ -107,7 +107,7 @@ def test_what_a_mapping_ignores_on_purpose_is_not_held(runtime: Runtime) -> None
     drain(runtime)
     _publish(runtime, MAPPING.replace("bad: not_targeted", "bad: not_targeted, odd: ignore"))
     assert _delivery(runtime, "odd") == {"outcome": "ignored", "tally": {"ignored": 1}, "error": None}
-    assert subject_of(runtime, "record", "shop:lead:L")["state"] is None
+    assert subject_of(runtime, "record", "shop:lead:L").state is None
 
 
 def test_a_bad_line_and_a_held_one_of_the_same_delivery_are_both_told(runtime: Runtime) -> None:

@@ -16,6 +16,7 @@ from connector.pipeline.remap import waiting
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox, remaps, subjects
 from connector.store.outbox import OutboxEntry
+from connector.store.subjects import EventRow
 from tests.conftest import Clock
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 from tests.flow.store_queries import count_as_sent, mails, moves, subject_of
@@ -34,7 +35,7 @@ def publish(runtime: Runtime, source: str, name: str = "shop", **more: Any) -> P
 
 
 def status(runtime: Runtime, lead: str = "L-1") -> str:
-    return str(subject_of(runtime, "email", f"{lead.lower()}@example.jp")["status"])
+    return str(subject_of(runtime, "email", f"{lead.lower()}@example.jp").status)
 
 
 def jumps(runtime: Runtime, subject: str) -> list[str]:
@@ -43,8 +44,8 @@ def jumps(runtime: Runtime, subject: str) -> list[str]:
 
 def outcomes(runtime: Runtime, lead: str = "L-1") -> list[str]:
     with runtime.database.read() as connection:
-        rows = subjects.events_of(connection, subject_of(runtime, "email", f"{lead.lower()}@example.jp")["id"])
-    return [row["outcome"] for row in reversed(rows)]
+        rows = subjects.events_of(connection, subject_of(runtime, "email", f"{lead.lower()}@example.jp").id)
+    return [row.outcome for row in reversed(rows)]
 
 
 def test_a_held_event_is_released_in_its_place_in_time_and_held_again_by_rolling_back(runtime: Runtime) -> None:
@@ -53,7 +54,7 @@ def test_a_held_event_is_released_in_its_place_in_time_and_held_again_by_rolling
     for one in (line(1, 1), line(2, 3, "strange"), line(3, 5, "talking")):
         sender.send(one)
         drain(runtime)
-    lead = subject_of(runtime, "email", "l-1@example.jp")["id"]
+    lead = subject_of(runtime, "email", "l-1@example.jp").id
     assert jumps(runtime, lead) == ["latent", "appointment_prospect"]
     assert [(one["reason"], one["count"]) for one in mappings.held(runtime)] == [("stage: lead / strange", 1)]
     done = publish(runtime, COVERED)
@@ -66,7 +67,7 @@ def test_a_held_event_is_released_in_its_place_in_time_and_held_again_by_rolling
     assert (back.version, back.events, back.held) == (3, 0, 1)
     assert jumps(runtime, lead) == ["latent", "appointment_prospect"]
     assert _book(runtime) == {"applied": 2, "held": 1}
-    assert [one["mapping_version"] for one in _events(runtime)] == [3, 3, 3]
+    assert [one.mapping_version for one in _events(runtime)] == [3, 3, 3]
 
 
 def test_ignore_is_a_choice_that_is_written_down(runtime: Runtime) -> None:
@@ -88,8 +89,8 @@ def test_what_no_entry_covers_any_more_is_held_and_its_subject_stands_as_at_firs
     count_as_sent(runtime)
     publish(runtime, MAPPING.replace("new: latent, ", ""))
     row = subject_of(runtime, "email", "l-1@example.jp")
-    assert (row["status"], row["kind"], row["state"], row["due"]) == ("not_set", "unknown", None, None)
-    assert (status(runtime, "L-2"), moves(runtime, row["id"])) == ("appointment_prospect", [])
+    assert (row.status, row.kind, row.state, row.due) == ("not_set", "unknown", None, None)
+    assert (status(runtime, "L-2"), moves(runtime, row.id)) == ("appointment_prospect", [])
     assert [one.outcome for one in _outbox(runtime)] == ["waiting", "done"]
     assert _book(runtime) == {"held": 1}
     publish(runtime, MAPPING)
@@ -119,7 +120,7 @@ def test_events_before_since_keep_what_was_made_of_them(runtime: Runtime) -> Non
     done = publish(runtime, COVERED, since=datetime(2026, 3, 5, tzinfo=UTC).date())
     assert (done.events, done.what_if.released) == (1, 1)
     assert (status(runtime), status(runtime, "L-2")) == ("not_set", "visited")
-    assert [one["mapping_version"] for one in _events(runtime)] == [1, 2]
+    assert [one.mapping_version for one in _events(runtime)] == [1, 2]
 
 
 def test_the_events_of_other_connections_stay(runtime: Runtime) -> None:
@@ -237,10 +238,10 @@ def _lane(runtime: Runtime) -> int:
         return next(iter(deliveries.waiting_lanes(connection, runtime.clock())))
 
 
-def _events(runtime: Runtime) -> list[Any]:
+def _events(runtime: Runtime) -> list[EventRow]:
     with runtime.database.read() as connection:
-        rows = [row for one in subjects.listed(connection) for row in subjects.events_of(connection, one["id"])]
-    return sorted(rows, key=lambda row: row["at"])
+        rows = [row for one in subjects.listed(connection) for row in subjects.events_of(connection, one.id)]
+    return sorted(rows, key=lambda row: row.at)
 
 
 def _book(runtime: Runtime) -> dict[str, int]:

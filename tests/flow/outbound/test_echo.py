@@ -74,13 +74,13 @@ def lead(runtime: Runtime, script: Script, clock: Clock) -> LeadSender:
 
 
 def _status(runtime: Runtime) -> str:
-    return str(subject_of(runtime, "record", "scripted:lead:L")["status"])
+    return str(subject_of(runtime, "record", "scripted:lead:L").status)
 
 
 def _outcomes(runtime: Runtime) -> list[str]:
     with runtime.database.read() as connection:
-        rows = subjects.events_of(connection, subject_of(runtime, "record", "scripted:lead:L")["id"])
-    return [row["outcome"] for row in sorted(rows, key=lambda row: (len(row["key"]), row["key"]))]
+        rows = subjects.events_of(connection, subject_of(runtime, "record", "scripted:lead:L").id)
+    return [row.outcome for row in sorted(rows, key=lambda row: (len(row.key), row.key))]
 
 
 def _warm(runtime: Runtime, lead: LeadSender, clock: Clock) -> None:
@@ -195,7 +195,7 @@ def test_an_echo_delivered_twice_is_an_echo_and_a_duplicate(runtime: Runtime, le
     lead(line)
     book = balance(runtime)["scripted"]
     assert (book["echo"], book["duplicate"]) == (1, 1)
-    subject = subject_of(runtime, "record", "scripted:lead:L")["id"]
+    subject = subject_of(runtime, "record", "scripted:lead:L").id
     assert moves(runtime, subject)[-1] == ("latent.warm", "quasi_explicit")
 
 

@@ -32,7 +32,7 @@ BACK = _event("back", 3, Kind.IDENTIFY)
 def _is_gone(runtime: Runtime) -> bool:
     with runtime.database.read() as connection:
         (row,) = subjects.records_by_key(connection, {("shop", "lead", "1")}).values()
-    return bool(row["is_gone"])
+    return bool(row.is_gone)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_fact_after_the_deletion_says_that_the_record_is_back(runtime: Runtime
     again = _event("again", 1, Kind.DELETED)
     build_processor(runtime).apply_events(shop, [again])
     assert _is_gone(runtime)
-    assert subject_of(runtime, "email", "a@b.example")["status"] == "latent"
+    assert subject_of(runtime, "email", "a@b.example").status == "latent"
 
 
 def test_a_record_that_is_gone_stays_gone_for_what_was_before(runtime: Runtime) -> None:

@@ -110,7 +110,8 @@ def test_a_stage_set_by_a_person_during_a_send_is_left_alone(runtime: Runtime, s
     _push(runtime)
     with runtime.database.write() as connection:
         row = subject_of(runtime, "record", "scripted:lead:L")
-        batches.save_subjects(connection, [{**row, "status": "latent", "state": {**row["state"], "status": "latent"}}])
+        state = {**(row.state or {}), "status": "latent"}
+        batches.save_subjects(connection, [asdict(row) | {"status": "latent", "state": state}])
         outbox.ask(connection, [{**asdict(_entry(runtime)), "payload": None, "next_attempt_at": runtime.clock()}])
 
     def takes(updates: Sequence[Update]) -> Sequence[Pushed]:

@@ -168,12 +168,12 @@ def _is_settled(runtime: Runtime) -> bool:
 def _compare(runtime: Runtime, receiver: Receiver, expected: dict[str, dict[str, Any]]) -> None:
     with runtime.database.read() as connection:
         rows = subjects.listed(connection)
-        names = subjects.identities_of(connection, [row["id"] for row in rows])
-        decided = subjects.decided(connection, [row["id"] for row in rows])
+        names = subjects.identities_of(connection, [row.id for row in rows])
+        decided = subjects.decided(connection, [row.id for row in rows])
     found = {}
     for row in rows:
-        name = names[row["id"]][0][1].rsplit(":", 1)[1]
-        moves = [(one["at"].isoformat(), one["rule"], one["after"]) for one in decided[row["id"]]]
-        found[name] = (row["status"], row["since"].isoformat(), moves)
-        assert receiver.shows(name)["status"] == row["status"]
+        name = names[row.id][0][1].rsplit(":", 1)[1]
+        moves = [(one["at"].isoformat(), one["rule"], one["after"]) for one in decided[row.id]]
+        found[name] = (row.status, row.since.isoformat(), moves)
+        assert receiver.shows(name)["status"] == row.status
     assert found == {name: (row["status"], row["since"], row["moves"]) for name, row in expected.items()}

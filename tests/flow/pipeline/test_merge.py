@@ -46,17 +46,17 @@ def test_what_was_two_subjects_is_found_as_one_by_every_identity_and_each_event_
     drain(runtime)
     sender.send(_line("2", 3, {"email": "a@b.example"}, kind="lead"))
     drain(runtime)
-    assert subject_of(runtime, "visitor", "v")["id"] != subject_of(runtime, "email", "a@b.example")["id"]
+    assert subject_of(runtime, "visitor", "v").id != subject_of(runtime, "email", "a@b.example").id
     sender.send(_join("3", 2, visitor="v", email="a@b.example", id="L-1"))
     drain(runtime)
     found = subject_of(runtime, "visitor", "v")
     assert found == subject_of(runtime, "email", "a@b.example") == subject_of(runtime, "record", "shop:lead:L-1")
-    assert (found["kind"], found["status"]) == ("lead", "quasi_explicit")
-    assert moves(runtime, found["id"]) == [("not_set.act", "latent"), ("latent.warm", "quasi_explicit")]
+    assert (found.kind, found.status) == ("lead", "quasi_explicit")
+    assert moves(runtime, found.id) == [("not_set.act", "latent"), ("latent.warm", "quasi_explicit")]
     with runtime.database.read() as connection:
-        assert [row["id"] for row in subjects.listed(connection)] == [found["id"]]
-        origins = {row["key"]: row["origin"] for row in subjects.events_of(connection, found["id"])}
-        assert subjects.find(connection, [], origins["shop:2"]) == found["id"]
+        assert [row.id for row in subjects.listed(connection)] == [found.id]
+        origins = {row.key: row.origin for row in subjects.events_of(connection, found.id)}
+        assert subjects.find(connection, [], origins["shop:2"]) == found.id
     assert len(set(origins.values())) == 2
 
 
@@ -89,9 +89,9 @@ def test_subjects_of_which_all_is_held_become_one_and_what_is_held_stays_held(ru
     drain(runtime)
     found = subject_of(runtime, "record", "shop:lead:A")
     assert found == subject_of(runtime, "record", "shop:lead:B")
-    assert found["state"] is None
+    assert found.state is None
     with runtime.database.read() as connection:
-        assert len(subjects.held_of(connection, found["id"])) == 4
+        assert len(subjects.held_of(connection, found.id)) == 4
     assert balance(runtime)["shop"]["held"] == 4
 
 
@@ -106,10 +106,10 @@ def test_what_time_did_to_both_stands_once_in_the_history_of_the_one(runtime: Ru
     sender.send(_join("8", 1, id="B", email="a@b.example"))
     drain(runtime)
     found = subject_of(runtime, "record", "shop:lead:A")
-    reviewed = [rule for rule, _ in moves(runtime, found["id"]) if rule == "not_targeted.review"]
+    reviewed = [rule for rule, _ in moves(runtime, found.id) if rule == "not_targeted.review"]
     assert len(reviewed) == 2
     with runtime.database.read() as connection:
-        everything = subjects.decisions_of(connection, found["id"])
+        everything = subjects.decisions_of(connection, found.id)
     assert sum(row["rule"] == "not_targeted.review" for row in everything) == 4
 
 
@@ -134,7 +134,7 @@ def test_a_subject_merged_away_while_a_batch_was_looking_makes_the_batch_look_ag
     sender = Sender(runtime)
     sender.send(_line("1", 5, {"visitor": "v"}), _line("2", 5, {"visitor": "w"}))
     drain(runtime)
-    first, second = (subject_of(runtime, "visitor", name)["id"] for name in "vw")
+    first, second = (subject_of(runtime, "visitor", name).id for name in "vw")
     with runtime.database.write() as connection:
         batches.merge(connection, {first: second}, [])
         batches.add_identities(connection, [{"kind": "visitor", "value": "stale", "subject": first}])

@@ -103,7 +103,7 @@ def _merge_while(runtimes: list[Runtime], work: Callable[[], object]) -> tuple[s
         line = {"id": name, "at": at, "subject": {"visitor": name}, "type": "action", "action": "site_access"}
         sender.send(line)
         drain(runtimes[0])
-    kept, lost = (subject_of(runtimes[0], "visitor", name)["id"] for name in "vw")
+    kept, lost = (subject_of(runtimes[0], "visitor", name).id for name in "vw")
     with ThreadPoolExecutor(1) as pool:
         with runtimes[0].database.write() as connection:
             batches.lock_subjects(connection, {kept, lost})
@@ -122,8 +122,8 @@ def test_a_batch_that_waited_for_a_merge_sees_it(runtimes: list[Runtime]) -> Non
 
     kept, lost = _merge_while(runtimes, work)
     with runtimes[0].database.read() as connection:
-        assert {row["key"] for row in subjects.events_of(connection, kept)} == {"shop:v", "shop:w", "shop:n"}
-        assert subjects.get(connection, lost)["merged_into"] == kept
+        assert {row.key for row in subjects.events_of(connection, kept)} == {"shop:v", "shop:w", "shop:n"}
+        assert subjects.get(connection, lost).merged_into == kept
     assert balance(runtimes[0])["shop"]["applied"] == 3
 
 
@@ -131,8 +131,8 @@ def test_a_sweep_that_waited_for_a_merge_leaves_the_subject_out_that_is_no_more(
     kept, lost = _merge_while(runtimes, lambda: sweep(runtimes[1]))
     with runtimes[0].database.read() as connection:
         gone, standing_on = subjects.get(connection, lost), subjects.get(connection, kept)
-    assert (gone["merged_into"], gone["due"]) == (kept, None)
-    assert standing_on["status"] == "not_set"
+    assert (gone.merged_into, gone.due) == (kept, None)
+    assert standing_on.status == "not_set"
 
 
 def test_translating_anew_leaves_a_subject_out_that_was_merged_meanwhile_and_finds_its_events_again(
@@ -146,13 +146,13 @@ def test_translating_anew_leaves_a_subject_out_that_was_merged_meanwhile_and_fin
 
     kept, lost = _merge_while(runtimes, work)
     with runtimes[0].database.read() as connection:
-        assert subjects.get(connection, lost)["merged_into"] == kept
-        assert [row["outcome"] for row in subjects.events_of(connection, kept)] == ["ignored", "ignored"]
-        assert [(row["id"], row["state"]) for row in subjects.listed(connection)] == [(kept, None)]
+        assert subjects.get(connection, lost).merged_into == kept
+        assert [row.outcome for row in subjects.events_of(connection, kept)] == ["ignored", "ignored"]
+        assert [(row.id, row.state) for row in subjects.listed(connection)] == [(kept, None)]
 
 
 def test_what_a_person_sets_while_subjects_become_one_is_set_on_the_one(runtimes: list[Runtime]) -> None:
     kept, lost = _merge_while(runtimes, lambda: set_status(runtimes[1], "w", "project", actor="kim"))
     with runtimes[0].database.read() as connection:
-        assert subjects.get(connection, kept)["status"] == "project"
-        assert subjects.get(connection, lost)["merged_into"] == kept
+        assert subjects.get(connection, kept).status == "project"
+        assert subjects.get(connection, lost).merged_into == kept

@@ -332,6 +332,6 @@ def test_an_event_dated_in_the_future_counts_at_its_receipt_however_late_it_is_p
     drain(runtime)
     with runtime.database.read() as connection:
         (subject,) = subjects.listed(connection)
-        (event,) = subjects.events_of(connection, subject["id"])
-    assert event["at"] == received
-    assert event["said"]["data"]["future_at"] == at
+        (event,) = subjects.events_of(connection, subject.id)
+    assert event.at == received
+    assert event.said["data"]["future_at"] == at

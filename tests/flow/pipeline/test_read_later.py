@@ -34,6 +34,6 @@ def test_only_what_was_read_in_the_system_may_be_newer_than_its_delivery(
     clock.forward(minutes=60)
     drain(runtime)
     with runtime.database.read() as connection:
-        (event,) = subjects.events_of(connection, subject_of(runtime, "email", "a@b.example")["id"])
-    assert event["at"] == NOW + timedelta(minutes=counts_after)
-    assert ("future_at" in event["said"].get("data", {})) is not is_read_later
+        (event,) = subjects.events_of(connection, subject_of(runtime, "email", "a@b.example").id)
+    assert event.at == NOW + timedelta(minutes=counts_after)
+    assert ("future_at" in event.said.get("data", {})) is not is_read_later

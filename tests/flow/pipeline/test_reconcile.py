@@ -60,8 +60,8 @@ def test_what_webhooks_missed_is_applied_once_and_what_they_brought_is_known(run
     assert _reconcile(runtime) == {"duplicate": 1, "applied": 1, "held": 1}
     assert _reconcile(runtime) == {"duplicate": 3}
     found = subject_of(runtime, "record", "scripted:lead:L")
-    assert [rule for rule, _ in moves(runtime, found["id"])] == ["jump", "jump"]
-    assert found["status"] == "appointment_prospect"
+    assert [rule for rule, _ in moves(runtime, found.id)] == ["jump", "jump"]
+    assert found.status == "appointment_prospect"
 
 
 def test_each_run_looks_back_behind_the_start_of_the_last_one(runtime: Runtime, script: Script, clock: Clock) -> None:
@@ -94,7 +94,7 @@ def test_a_run_that_breaks_off_keeps_what_it_took_and_looks_back_as_far_again(ru
     assert connected is not None
     with pytest.raises(CrmUnavailable):
         build_reconciler(runtime, batch_size=1).reconcile(connected)
-    assert subject_of(runtime, "record", "scripted:lead:L")["status"] == "latent"
+    assert subject_of(runtime, "record", "scripted:lead:L").status == "latent"
     with runtime.database.read() as connection:
         assert connections.reconciled_at(connection, "scripted") is None
 
@@ -103,7 +103,7 @@ def test_one_event_that_cannot_be_written_stops_no_other(runtime: Runtime, scrip
     bad = replace(stage_event(2, 2), data={"number": 2**70})
     script.changes = lambda _: iter([stage_event(1, 3), bad, stage_event(3, 1, "meeting")])
     assert _reconcile(runtime) == {"applied": 2, "dead": 1}
-    assert subject_of(runtime, "record", "scripted:lead:L")["status"] == "appointment_acquisition"
+    assert subject_of(runtime, "record", "scripted:lead:L").status == "appointment_acquisition"
 
 
 def _breaks(error: Exception) -> Any:
@@ -119,7 +119,7 @@ def test_a_connection_on_which_it_fails_stops_no_other(runtime: Runtime, script:
     other = add_scripted(runtime, "zulu")
     other.changes = lambda _: iter([stage_event(1, 1)])
     assert build_reconciler(runtime).reconcile_all().has_updates
-    assert subject_of(runtime, "record", "zulu:lead:L")["status"] == "latent"
+    assert subject_of(runtime, "record", "zulu:lead:L").status == "latent"
     assert not build_reconciler(runtime).reconcile_all().has_updates
 
 

@@ -51,13 +51,13 @@ def _send(runtime: Runtime, sender: Sender, *lines: dict[str, Any]) -> None:
 
 def _state(runtime: Runtime, email: str) -> dict[str, Any]:
     row = subject_of(runtime, "email", email)
-    assert row["state"]
-    return {key: value for key, value in row["state"].items() if key != "last_run"}
+    assert row.state
+    return {key: value for key, value in row.state.items() if key != "last_run"}
 
 
 def _keys(runtime: Runtime, email: str) -> set[str]:
     with runtime.database.read() as connection:
-        return {str(row["key"]) for row in subjects.events_of(connection, subject_of(runtime, "email", email)["id"])}
+        return {row.key for row in subjects.events_of(connection, subject_of(runtime, "email", email).id)}
 
 
 def test_two_that_were_joined_are_again_what_they_were_and_what_came_since_goes_to_its_own(

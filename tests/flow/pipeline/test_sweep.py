@@ -11,6 +11,7 @@ from connector.core.calendar import day_start, local_day
 from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
 from connector.store import subjects
+from connector.store.subjects import SubjectRow
 from connector.store.tables import subjects as table
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
@@ -42,14 +43,14 @@ def _send(runtime: Runtime, *lines: dict[str, Any]) -> None:
     drain(runtime)
 
 
-def _of(runtime: Runtime, name: str) -> dict[str, Any]:
-    return dict(subject_of(runtime, "record", f"shop:lead:{name}"))
+def _of(runtime: Runtime, name: str) -> SubjectRow:
+    return subject_of(runtime, "record", f"shop:lead:{name}")
 
 
 def _decided(runtime: Runtime, name: str) -> list[tuple[str, str, int]]:
     """Rule, status after it, and how many days ago (by the standing clock's local date) it was decided."""
     with runtime.database.read() as connection:
-        of = _of(runtime, name)["id"]
+        of = _of(runtime, name).id
         rows = subjects.decided(connection, [of])[of]
     zone = runtime.ruleset.zone
     today = local_day(runtime.clock(), zone)
@@ -59,7 +60,7 @@ def _decided(runtime: Runtime, name: str) -> list[tuple[str, str, int]]:
 def test_missed_dates_are_run_one_by_one_each_at_its_own_midnight(selling: Runtime) -> None:
     start = NOW - timedelta(days=100)
     _send(selling, _visit("A", 1, start - timedelta(days=1)), _visit("A", 2, start, page=KEY_PAGE))
-    assert _of(selling, "A")["status"] == "explicit"
+    assert _of(selling, "A").status == "explicit"
     swept = sweep(selling)
     assert swept.due == 1
     cooling = [("explicit.warn", "explicit", days) for days in range(75, 70, -1)]
@@ -70,9 +71,9 @@ def test_missed_dates_are_run_one_by_one_each_at_its_own_midnight(selling: Runti
     ]
     with selling.database.read() as connection:
         (row,) = subjects.listed(connection)
-        last = subjects.decided(connection, [row["id"]])[row["id"]][-1]
+        last = subjects.decided(connection, [row.id])[row.id][-1]
     assert last["at"] == day_start(local_day(NOW, selling.ruleset.zone) - 40, selling.ruleset.zone)
-    assert row["since"] == last["at"]
+    assert row.since == last["at"]
 
 
 def test_an_unknown_that_nobody_hears_of_any_more_expires_and_a_lead_does_not(runtime: Runtime) -> None:
@@ -83,8 +84,8 @@ def test_an_unknown_that_nobody_hears_of_any_more_expires_and_a_lead_does_not(ru
         Sender(runtime).send(line | {"type": "action", "action": "login"}, key=name)
     drain(runtime)
     assert sweep(runtime).due == 1
-    assert subject_of(runtime, "visitor", "anonymous")["status"] == "not_set"
-    assert subject_of(runtime, "visitor", "known")["status"] == "latent"
+    assert subject_of(runtime, "visitor", "anonymous").status == "not_set"
+    assert subject_of(runtime, "visitor", "known").status == "latent"
 
 
 def test_the_same_date_again_does_nothing(selling: Runtime, clock: Clock) -> None:
@@ -104,7 +105,7 @@ def test_only_subjects_that_are_due_are_touched(selling: Runtime) -> None:
     before = _of(selling, "B")
     assert sweep(selling).due == 1
     assert _of(selling, "B") == before
-    assert _of(selling, "A")["version"] == 2
+    assert _of(selling, "A").version == 2
 
 
 def test_notices_of_missed_dates_are_recorded_and_only_those_of_today_are_mailed(selling: Runtime) -> None:
@@ -117,7 +118,7 @@ def test_notices_of_missed_dates_are_recorded_and_only_those_of_today_are_mailed
     ]
     with selling.database.read() as connection:
         found = {
-            name: [row["mail"] for row in subjects.decisions_of(connection, _of(selling, name)["id"]) if row["notify"]]
+            name: [row["mail"] for row in subjects.decisions_of(connection, _of(selling, name).id) if row["notify"]]
             for name in "AB"
         }
     assert found == {"A": ["past", "asked"], "B": ["past", "asked"]}
@@ -137,7 +138,7 @@ def test_a_notice_says_whether_it_is_a_line_of_a_list_or_a_mail_of_its_own(selli
         found = {
             row["rule"]: row["notice"]
             for name in "AB"
-            for row in subjects.decisions_of(connection, _of(selling, name)["id"])
+            for row in subjects.decisions_of(connection, _of(selling, name).id)
             if row["mail"] == "asked"
         }
     assert found == {"latent.surge": "subject", "appointment_prospect.remind": "list"}
@@ -148,15 +149,15 @@ def test_a_late_event_after_a_sweep_takes_back_what_time_had_done_and_mails_nobo
     _send(selling, _owner("A", 0, start - timedelta(days=9)), _visit("A", 1, start - timedelta(days=1)))
     _send(selling, _visit("A", 2, start))
     sweep(selling)
-    assert _of(selling, "A")["status"] == "latent"
+    assert _of(selling, "A").status == "latent"
     _send(selling, _visit("A", 3, NOW - timedelta(days=20)))
     assert _decided(selling, "A") == [("not_set.act", "latent", 71), ("latent.warm", "quasi_explicit", 70)]
-    assert _of(selling, "A")["status"] == "quasi_explicit"
+    assert _of(selling, "A").status == "quasi_explicit"
     with selling.database.read() as connection:
-        everything = subjects.decisions_of(connection, _of(selling, "A")["id"])
+        everything = subjects.decisions_of(connection, _of(selling, "A").id)
     assert [row["rule"] for row in everything if row["revised_at"]] == ["quasi_explicit.cool"]
     _send(selling, _visit("A", 4, NOW - timedelta(days=20), page=KEY_PAGE))
-    assert _of(selling, "A")["status"] == "explicit"
+    assert _of(selling, "A").status == "explicit"
     assert mails(selling) == []
 
 
@@ -167,8 +168,8 @@ def test_a_mail_that_was_asked_for_is_not_asked_for_again_when_a_late_event_move
     _send(selling, _visit("A", 3, today, page=KEY_PAGE))
     assert mails(selling) == [("kim@example.jp", "latent.surge")]
     _send(selling, _visit("A", 2, today - timedelta(minutes=30), page=KEY_PAGE))
-    assert moves(selling, _of(selling, "A")["id"])[-1] == ("latent.surge", "explicit")
-    assert _of(selling, "A")["since"] == today - timedelta(minutes=30)
+    assert moves(selling, _of(selling, "A").id)[-1] == ("latent.surge", "explicit")
+    assert _of(selling, "A").since == today - timedelta(minutes=30)
     assert mails(selling) == [("kim@example.jp", "latent.surge")]
 
 
@@ -186,17 +187,17 @@ def test_a_subject_that_cannot_be_swept_stops_no_other_and_stays_due(runtime: Ru
     bad = _of(runtime, "B")
     with runtime.database.write() as connection:
         connection.execute(
-            update(table).where(table.c.id == bad["id"]).values(state={**bad["state"], "last_run": "yesterday"})
+            update(table).where(table.c.id == bad.id).values(state={**(bad.state or {}), "last_run": "yesterday"})
         )
     assert sweep(runtime).due == 2
-    assert _of(runtime, "B")["due"] == bad["due"]
+    assert _of(runtime, "B").due == bad.due
     assert all(_decided(runtime, name)[-1][0] == "not_targeted.review" for name in "AC")
 
 
 def test_without_time_nothing_is_swept(runtime: Runtime) -> None:
     _send(runtime, _stage("A", 1, NOW - timedelta(days=181), "bad"))
     assert sweep(runtime, has_time=lambda: False).due == 0
-    assert _of(runtime, "A")["version"] == 1
+    assert _of(runtime, "A").version == 1
 
 
 def test_a_sweep_up_to_a_date_runs_no_later_one(runtime: Runtime) -> None:

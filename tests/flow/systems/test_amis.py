@@ -19,17 +19,17 @@ def test_the_second_booked_order_counts_as_the_second_however_often_each_is_told
         contact = system.add("aiko@customer.example", stage="SQL")
         orders = [system.order(contact), system.order(contact)]
         run.finish()
-        assert run.subject()["status"] == "project"
+        assert run.subject().status == "project"
         statuses = []
         for order in (orders[0], orders[1]):
             clock.forward(hours=1)
             system.book(order)
             run.finish()
-            statuses.append(run.subject()["status"])
+            statuses.append(run.subject().status)
             system.shelf.change("SaleOrders", order, {"delivery_status": "Đã giao"}, at=clock())
             clock.forward(hours=1)
             run.reconcile()
             run.finish()
         assert statuses == ["order", "visited"]
-        assert run.subject()["status"] == "visited"
+        assert run.subject().status == "visited"
         assert system.stage_of(contact) == "MQL"

@@ -28,10 +28,10 @@ def test_a_batch_counts_message_by_message(runtime: Runtime, clock: Clock, name:
             site.do(VisitorAction(kind=kind, visitor="9f3c1a2b5d6e7f80", at=clock(), email="aiko@customer.example"))
         run.finish()
         applied = run.events("applied")
-        actions = [step["action"] for event in applied for step in event["steps"] if "action" in step]
+        actions = [step["action"] for event in applied for step in event.steps if "action" in step]
         assert sorted(actions) == ["file_download", "form_submission", "login", "site_access"]
         assert {"held", "dead", "pending"}.isdisjoint(run.outcomes())
-        assert run.subject()["kind"] == "lead"
+        assert run.subject().kind == "lead"
 
 
 @pytest.mark.parametrize("name", BATCHED)

@@ -16,6 +16,7 @@ from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_pusher, build_reconciler
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
+from connector.store.subjects import SubjectRow
 from connector.web.app import create_app
 from tests.conftest import Clock
 from tests.flow.senders import add_connection, drain
@@ -75,10 +76,10 @@ def _settle(runtime: Runtime, portal: Bitrix24Crm) -> None:
     assert all(map(is_balanced, balance(runtime).values()))
 
 
-def _only(runtime: Runtime) -> dict[str, object]:
+def _only(runtime: Runtime) -> SubjectRow:
     with runtime.database.read() as connection:
         (row,) = subjects.listed(connection)
-    return dict(row)
+    return row
 
 
 def test_a_lead_moved_by_people_gets_its_status_fields_and_the_echo_is_not_applied(
@@ -90,13 +91,13 @@ def test_a_lead_moved_by_people_gets_its_status_fields_and_the_echo_is_not_appli
     connected.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11)
     _settle(runtime, connected)
     row = _only(runtime)
-    assert row["status"] == "appointment_prospect"
-    assert row["kind"] == "lead"
+    assert row.status == "appointment_prospect"
+    assert row.kind == "lead"
     record = connected.portal.find(Entity.LEAD, lead)
     assert record.get("UF_CRM_ABM_STATUS") == "Appointment prospect"
     assert connected.portal.stage_of(Entity.LEAD, lead) == "IN_PROCESS"
     with runtime.database.read() as connection:
-        history = [(one["rule"], one["after"]) for one in subjects.decisions_of(connection, str(row["id"]))]
+        history = [(one["rule"], one["after"]) for one in subjects.decisions_of(connection, row.id)]
     assert history == [("jump", "latent"), ("jump", "appointment_prospect")]
 
 
@@ -107,13 +108,13 @@ def test_a_status_that_time_changes_is_written_back_once_and_its_echo_is_told_ap
     lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
     connected.portal.move(Entity.LEAD, lead, "JUNK", by=11, at=clock.now + timedelta(minutes=1))
     _settle(runtime, connected)
-    assert _only(runtime)["status"] == "not_targeted"
+    assert _only(runtime).status == "not_targeted"
     with runtime.database.read() as connection:
         assert outbox.listed(connection)[0].outcome == "done"
     clock.forward(days=99)
     connected.portal.move(Entity.LEAD, lead, "IN_PROCESS", by=11)
     _settle(runtime, connected)
-    assert _only(runtime)["status"] == "appointment_prospect"
+    assert _only(runtime).status == "appointment_prospect"
     assert connected.portal.find(Entity.LEAD, lead).get("UF_CRM_ABM_STATUS") == "Appointment prospect"
 
 
@@ -122,12 +123,12 @@ def test_an_owner_set_here_is_written_there_and_one_set_there_is_taken_here(
 ) -> None:
     lead = connected.portal.add(Entity.LEAD, {"title": "x", "assignedById": 11}, by=11, email="a@b.example")
     _settle(runtime, connected)
-    first = _only(runtime)["owner"]
+    first = _only(runtime).owner
     other = next(user for user in connected.portal.users.values() if user.id != 11 and user.is_active)
     clock.forward(hours=1)
     connected.portal.assign(Entity.LEAD, lead, other.id, by=11)
     _settle(runtime, connected)
-    assert first != _only(runtime)["owner"] == other.email
+    assert first != _only(runtime).owner == other.email
 
 
 def test_what_webhooks_lost_is_found_by_reconciliation(runtime: Runtime, connected: Bitrix24Crm, clock: Clock) -> None:
@@ -147,7 +148,7 @@ def test_what_webhooks_lost_is_found_by_reconciliation(runtime: Runtime, connect
     again, _ = build_reconciler(runtime).reconcile(tokyo)
     assert set(again) <= {"duplicate"}
     _settle(runtime, connected)
-    assert _only(runtime)["status"] == "appointment_prospect"
+    assert _only(runtime).status == "appointment_prospect"
 
 
 def test_a_portal_that_lies_is_refused_with_the_reason_and_a_retry_by_hand_ends_it(

@@ -85,7 +85,7 @@ def test_events_are_registered_come_in_and_go_out_and_a_deletion_that_nobody_tol
     _settle(runtime, portal)
     with runtime.database.read() as connection:
         (row,) = subjects.listed(connection)
-    assert row["status"] == "appointment_prospect"
+    assert row.status == "appointment_prospect"
     label = labels_in("en", runtime.ruleset.statuses.values())["appointment_prospect"]
     assert portal.portal.find(Entity.LEAD, lead).get("UF_CRM_ABM_STATUS") == label
     assert portal.tally["oauth.requests"] == 2

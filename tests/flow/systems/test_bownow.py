@@ -25,7 +25,7 @@ def test_leads_that_the_template_moves_at_once_are_moved_here_by_one_notice(
         system.faults.lost = 0.0
         system.notify(sids if has_sids else [], ["status"], "by the template")
         run.finish()
-        assert [row["status"] for row in run.subjects()] == ["appointment_prospect"] * 30
+        assert [row.status for row in run.subjects()] == ["appointment_prospect"] * 30
         assert system.tally["rest.calls.POST /v1/leads/search"] == 1
         assert system.tally["rest.calls.GET /v1/leads/<sid>"] == 0
 
@@ -41,5 +41,5 @@ def test_tokens_that_run_out_are_renewed_and_a_month_later_fetched_by_the_key(ru
             run.finish()
             assert system.tally["rest.calls.POST /v1/auth/refresh"] == renewed
             assert system.tally["rest.calls.POST /v1/auth/token"] == issued
-        assert run.subject()["status"] == "appointment_acquisition"
+        assert run.subject().status == "appointment_acquisition"
         assert system.status_of(lead) == "Appointment acquired"

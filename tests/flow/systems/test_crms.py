@@ -48,7 +48,7 @@ def test_a_webhook_moves_the_status_the_update_shows_it_and_the_echo_is_not_appl
         record = system.add(EMAIL, owner=next(iter(system.OWNERS)))
         run.finish()
         status = _move(run, system, clock, record, system.STAGES[1])
-        assert run.subject()["status"] == status
+        assert run.subject().status == status
         assert run.outbox() == [("done", None)]
         assert system.status_of(record) == run.label()
         assert system.stage_of(record) == system.STAGES[1]
@@ -63,16 +63,16 @@ def test_the_owner_goes_both_ways(runtime: Runtime, system: Crm, clock: Clock) -
     with playing(runtime, system) as run:
         record = system.add(EMAIL, owner=first)
         run.finish()
-        assert run.subject()["owner"] == system.OWNERS[first]
+        assert run.subject().owner == system.OWNERS[first]
         clock.forward(hours=1)
         system.assign(record, second)
         run.finish()
-        assert run.subject()["owner"] == system.OWNERS[second]
+        assert run.subject().owner == system.OWNERS[second]
         clock.forward(hours=1)
         run.give_to(system.OWNERS[first])
         run.finish()
         assert system.owner_of(record) == first
-        assert run.subject()["owner"] == system.OWNERS[first]
+        assert run.subject().owner == system.OWNERS[first]
         assert run.outbox() == [("done", None)]
 
 
@@ -86,7 +86,7 @@ def test_what_webhooks_lost_is_found_by_reconciliation_and_once(runtime: Runtime
         assert run.reconcile()["applied"] >= 1
         assert set(run.reconcile()) <= {"duplicate", "ignored"}
         run.finish()
-        assert run.subject()["status"] == status
+        assert run.subject().status == status
         assert system.status_of(record) == run.label()
 
 
@@ -123,7 +123,7 @@ def test_lost_doubled_and_late_webhooks_and_a_failing_system_end_in_the_right_st
             run.reconcile()
             run.finish()
         status = _status(system, runtime, system.STAGES[2])
-        assert {row["status"] for row in run.subjects()} == {status}
+        assert {row.status for row in run.subjects()} == {status}
         label = labels_in("en", runtime.ruleset.statuses.values())[status]
         assert {who: system.status_of(record) for who, record in records.items()} == dict.fromkeys(records, label)
         assert "pending" not in run.outcomes()
@@ -161,5 +161,5 @@ def test_writes_that_come_back_as_webhooks_settle_after_one_round_and_only_by_th
             run.finish()
         assert system.stage_of(record) == system.STAGES[1]
         assert (run.pushes() - before == 1) is is_kept
-        assert run.subject()["status"] == ("explicit" if is_kept else "appointment_prospect")
+        assert run.subject().status == ("explicit" if is_kept else "appointment_prospect")
         assert ("echo" in run.outcomes()) is is_kept

@@ -34,8 +34,8 @@ def test_a_lifecycle_stage_that_goes_back_is_emptied_and_set_and_both_come_back_
         ]
         assert written == ["salesqualifiedlead", "", "marketingqualifiedlead"]
         assert run.outbox() == [("done", None)]
-        assert [event["said"]["stage"] for event in run.events("echo")] == ["", "marketingqualifiedlead"]
-        assert run.subject()["status"] == "explicit"
+        assert [event.said["stage"] for event in run.events("echo")] == ["", "marketingqualifiedlead"]
+        assert run.subject().status == "explicit"
 
 
 def test_merged_contacts_are_one_subject_and_only_the_new_record_takes_updates(
@@ -49,7 +49,7 @@ def test_merged_contacts_are_one_subject_and_only_the_new_record_takes_updates(
         clock.forward(hours=1)
         survivor = system.merge(first, second)
         run.finish()
-        assert len([row for row in run.subjects() if row["merged_into"] is None]) == 1
+        assert len([row for row in run.subjects() if row.merged_into is None]) == 1
         clock.forward(hours=1)
         system.move(survivor, "salesqualifiedlead")
         run.finish()
@@ -68,9 +68,9 @@ def test_a_merge_whose_webhook_was_lost_is_followed_by_the_next_update_and_by_re
         clock.forward(minutes=5)
         run.reconcile()
         run.finish()
-        alive = [row for row in run.subjects() if row["merged_into"] is None]
+        alive = [row for row in run.subjects() if row.merged_into is None]
         assert len(alive) == 1
-        assert system.status_of(survivor) == labels_in("en", runtime.ruleset.statuses.values())[alive[0]["status"]]
+        assert system.status_of(survivor) == labels_in("en", runtime.ruleset.statuses.values())[alive[0].status]
         assert {outcome for outcome, _ in run.outbox()} == {"done", "gone"}
 
 
@@ -81,7 +81,7 @@ def test_a_deal_belongs_to_the_person_of_its_contact(runtime: Runtime, system: H
         clock.forward(hours=1)
         deal = system.deal(contact, "closedwon")
         run.finish()
-        assert [row["status"] for row in run.subjects() if row["merged_into"] is None] == ["order"]
+        assert [row.status for row in run.subjects() if row.merged_into is None] == ["order"]
         shown = system.shelf.find("deal", deal)
         assert shown is not None
         assert (

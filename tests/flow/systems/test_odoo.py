@@ -22,18 +22,18 @@ def test_a_lost_lead_is_archived_both_ways_and_comes_back_to_its_stage(
     with playing(runtime, system) as run:
         record = system.add(EMAIL, stage="Qualified")
         run.finish()
-        seen = [run.subject()["status"]]
+        seen = [run.subject().status]
         for stage in ("lost", "Qualified"):
             clock.forward(hours=1)
             system.move(record, stage)
             run.finish()
-            seen.append(run.subject()["status"])
+            seen.append(run.subject().status)
         assert seen == ["appointment_prospect", "lost_order", "appointment_prospect"]
         clock.forward(hours=1)
         run.set_status("lost_order")
         run.finish()
         assert system.stage_of(record) == "lost"
-        assert run.subject()["status"] == "lost_order"
+        assert run.subject().status == "lost_order"
         assert system.status_of(record) == run.label()
         assert run.outbox() == [("done", None)]
 
@@ -45,5 +45,5 @@ def test_a_deleted_lead_is_gone(runtime: Runtime, clock: Clock) -> None:
         run.finish()
         system.delete(record)
         run.finish()
-        assert f"odoo:lead:{record}:deleted" in {event["key"] for event in run.events("applied")}
+        assert f"odoo:lead:{record}:deleted" in {event.key for event in run.events("applied")}
         assert set(run.outcomes()) <= {"accepted", "applied", "ignored", "stale", "echo", "duplicate"}

@@ -31,7 +31,7 @@ def test_a_deal_that_is_won_lost_and_opened_again_is_followed(
             clock.forward(hours=1)
             system.close(deal, status)
             run.finish()
-            statuses.append(run.subject()["status"])
+            statuses.append(run.subject().status)
         assert statuses == ["order", "lost_order", "appointment_acquisition"]
         assert system.status_of(deal) == run.label()
 
@@ -45,7 +45,7 @@ def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updat
         clock.forward(hours=1)
         system.merge("deal", ended, kept)
         run.finish()
-        assert len([row for row in run.subjects() if row["merged_into"] is None]) == 1
+        assert len([row for row in run.subjects() if row.merged_into is None]) == 1
         clock.forward(hours=1)
         system.move(kept, "18")
         run.finish()
@@ -80,7 +80,7 @@ def test_what_happens_during_a_ban_is_found_by_reconciliation(
         assert system.tally["webhooks.banned"] > 0
         clock.forward(minutes=5)
         assert run.reconcile()["applied"] >= 1
-        assert run.subject()["status"] == "appointment_acquisition"
+        assert run.subject().status == "appointment_acquisition"
 
 
 def test_ten_first_attempts_that_fail_ban_a_webhook(system: PipedriveCrm) -> None:

@@ -17,11 +17,11 @@ def test_a_converted_lead_goes_on_as_its_opportunity_and_is_left_alone(runtime: 
         clock.forward(hours=1)
         _, opportunity = system.convert(lead)
         run.finish()
-        assert run.subject()["status"] == "project"
+        assert run.subject().status == "project"
         clock.forward(hours=1)
         system.shelf.change("Opportunity", opportunity, {"StageName": "Closed Won"})
         run.finish()
-        assert run.subject()["status"] == "order"
+        assert run.subject().status == "order"
         shown = system.shelf.find("Opportunity", opportunity)
         assert shown
         assert shown.fields["ABM_Status__c"] == run.label()

@@ -34,10 +34,10 @@ def test_what_an_unknown_visitor_does_counts_and_becomes_the_leads(
     with playing(runtime, system) as run:
         _do(run, system, clock, "site_access")
         unknown = run.subject()
-        assert (unknown["kind"], unknown["status"]) == ("unknown", "latent")
+        assert (unknown.kind, unknown.status) == ("unknown", "latent")
         _do(run, system, clock, "identify", email=EMAIL)
         known = run.subject()
-        assert (known["id"], known["kind"]) == (unknown["id"], "lead")
+        assert (known.id, known.kind) == (unknown.id, "lead")
         assert "pending" not in run.outcomes()
 
 
@@ -47,7 +47,7 @@ def test_each_action_that_the_tracker_can_tell_is_counted_as_it(
     with playing(runtime, system) as run:
         for kind in system.KINDS:
             _do(run, system, clock, kind, email=EMAIL, page=f"https://www.example.com/{kind}")
-        actions = {step["action"] for event in run.events("applied") for step in event["steps"] if "action" in step}
+        actions = {step["action"] for event in run.events("applied") for step in event.steps if "action" in step}
         assert actions == set(system.KINDS)
         assert {"held", "dead", "pending"}.isdisjoint(run.outcomes())
 
@@ -60,6 +60,6 @@ def test_doubled_and_late_deliveries_end_the_same(runtime: Runtime, system: Site
             clock.now = clock.now.replace(hour=3) if day == 0 else clock.now
             _do(run, system, clock, "site_access", page=f"https://www.example.com/{day}")
             _do(run, system, clock, "identify", email=EMAIL)
-        applied = [event["key"] for event in run.events("applied")]
+        applied = [event.key for event in run.events("applied")]
         assert len(applied) == len(set(applied))
-        assert run.subject()["status"] in {"latent", "quasi_explicit"}
+        assert run.subject().status in {"latent", "quasi_explicit"}

@@ -156,9 +156,9 @@ def _check_what_became_of_it(site: Site) -> None:
     drain(site.runtime)
     with site.runtime.database.read() as connection:
         (subject,) = subjects.listed(connection)
-        history = subjects.events_of(connection, str(subject["id"]))
-    actions = Counter(step["action"] for event in history for step in event["steps"] if "action" in step)
-    assert subject["kind"] == "lead"
+        history = subjects.events_of(connection, subject.id)
+    actions = Counter(step["action"] for event in history for step in event.steps if "action" in step)
+    assert subject.kind == "lead"
     assert actions == {
         "email_inflow": 1,
         "site_access": 5,
@@ -166,7 +166,7 @@ def _check_what_became_of_it(site: Site) -> None:
         "file_download": 1,
         "email_form_submission": 1,
     }
-    assert len({step["session"] for event in history for step in event["steps"] if "session" in step}) == 1
+    assert len({step["session"] for event in history for step in event.steps if "session" in step}) == 1
 
 
 def test_without_consent_nothing_happens_and_what_was_not_taken_is_sent_again(site: Site) -> None:

@@ -37,14 +37,14 @@ def test_a_lead_of_an_application_comes_in_whole_and_what_is_done_with_it_goes_b
         clock.forward(hours=1)
         system.move(number, "已处理")
         run.finish()
-        assert run.subject()["status"] == "quasi_explicit"
+        assert run.subject().status == "quasi_explicit"
         clock.forward(hours=1)
         run.set_status("project")
         run.finish()
         assert system.stage_of(number) == "已转为客户"
-        assert [event["said"]["stage"] for event in run.events("echo")] == ["已转为客户"]
+        assert [event.said["stage"] for event in run.events("echo")] == ["已转为客户"]
         clock.forward(hours=1)
-        assert (run.finish(), run.subject()["status"]) == (0, "project")
+        assert (run.finish(), run.subject().status) == (0, "project")
         assert system.customers == [
             {"手机": "13800138000", "邮箱": "wang@example.cn", "类型": "企业", "编号": "1"},
         ]
@@ -75,7 +75,7 @@ def test_every_application_counts_as_a_form_and_webhooks_that_come_twice_count_o
             clock.forward(minutes=1)
             system.submit(app, {"手机": "13900139000"})
         run.finish()
-        actions = [step for event in run.events("applied") for step in event["steps"] if "action" in step]
+        actions = [step for event in run.events("applied") for step in event.steps if "action" in step]
         assert [step["action"] for step in actions] == ["form_submission"] * len(APPS)
         assert {"held", "dead", "pending"}.isdisjoint(run.outcomes())
 

@@ -35,4 +35,4 @@ def test_channels_that_the_connector_makes_tell_of_leads_whose_stage_a_blueprint
         run.set_status("not_targeted")
         run.finish()
         assert (system.stage_of(lead), system.status_of(lead)) == ("Junk Lead", run.label())
-        assert "stage" in {event["kind"] for event in run.events("echo")}
+        assert "stage" in {event.kind for event in run.events("echo")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -165,7 +166,7 @@ def test_it_goes_page_by_page_and_can_be_ended(cooling: Runtime) -> None:
 def test_who_has_no_state_is_passed_over(cooling: Runtime) -> None:
     with cooling.database.write() as connection:
         row = subjects.listed(connection)[0]
-        batches.save_subjects(connection, [{**{key: row[key] for key in row if key != "base"}, "state": None}])
+        batches.save_subjects(connection, [asdict(row) | {"state": None}])
     assert _run(cooling, 10)[0].subjects == 2
 
 

@@ -93,7 +93,7 @@ def test_publishing_does_what_the_what_if_foresaw_of_random_events(selling: Runt
 def _shown(runtime: Runtime) -> dict[str, Any]:
     with runtime.database.read() as connection:
         rows = subjects.listed(connection)
-    return {row["id"]: _essence(row["state"] or {}) for row in rows}
+    return {row.id: _essence(row.state or {}) for row in rows}
 
 
 def _essence(raw: Any) -> dict[str, Any]:

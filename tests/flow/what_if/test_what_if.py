@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 import tracemalloc
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def _standing(runtime: Runtime) -> dict[str, dict[str, Any]]:
         "tags": [],
         "profile": {},
     }
-    return {row["id"]: {name: (row["state"] or empty)[name] for name in empty} for row in rows}
+    return {row.id: {name: (row.state or empty)[name] for name in empty} for row in rows}
 
 
 def _pushes(runtime: Runtime) -> int:
@@ -265,12 +265,12 @@ def test_a_stage_that_the_system_has_not_is_named(three: Runtime, to: str, wrong
     with three.database.write() as connection:
         content = {"stages": {"lead": {"": {"NEW": "New", "WON": "Won"}}}, "owners": [], "fields": {}}
         connections.add_catalog(connection, "portal", content, NOW)
-        first = subject_of(three, "email", "p0@example.jp")["id"]
+        first = subject_of(three, "email", "p0@example.jp").id
         record = subjects.records_of(connection, [first])[first][0]
         batches.save_records(
             connection,
             [
-                {name: record[name] for name in ("object", "subject", "stage_at", "is_gone")}
+                asdict(record)
                 | {"id": "R" * 26, "connection": "portal", "external_id": "7", "stage": "X", "pipeline": None}
             ],
         )
@@ -298,7 +298,7 @@ def test_other_key_pages_move_whom_they_would_have_moved(selling: Runtime) -> No
     visits = [_line(n, f"2026-03-{20 + n}", type="action", action="site_access", page=KEY_PAGE) for n in (1, 3)]
     Sender(selling).send(*visits)
     drain(selling)
-    assert subject_of(selling, "email", "a@example.jp")["status"] == "explicit"
+    assert subject_of(selling, "email", "a@example.jp").status == "explicit"
     elsewhere = replace(selling.ruleset.settings, key_pages=(KeyPage(match="exact", url="https://e.example/jobs"),))
     found, _ = _run(selling, Proposal(settings=elsewhere))
     assert found.moved == {("explicit", "quasi_explicit"): 1}
@@ -316,8 +316,8 @@ def test_what_is_due_today_is_no_difference(selling: Runtime, clock: Clock) -> N
 def test_what_older_settings_left_behind_is_counted_apart(three: Runtime) -> None:
     with three.database.write() as connection:
         row = subject_of(three, "email", "p0@example.jp")
-        state = {**row["state"], "tags": ["by-older-settings"]}
-        connection.execute(update(subject_table).where(subject_table.c.id == row["id"]).values(state=state))
+        state = {**(row.state or {}), "tags": ["by-older-settings"]}
+        connection.execute(update(subject_table).where(subject_table.c.id == row.id).values(state=state))
     found, _ = _run(three, Proposal(settings=three.ruleset.settings))
     assert found == WhatIf(subjects=3, drifted=1)
 
