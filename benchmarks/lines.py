@@ -11,7 +11,7 @@ import orjson
 
 from connector.store import deliveries
 from connector.store.database import Database, new_id
-from connector.store.rows import Row
+from connector.store.deliveries import NewDelivery
 
 SECRET: Final = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="  # noqa: S105 - signs nothing but the benchmarks
 MAPPING: Final = """
@@ -58,24 +58,21 @@ def store(database: Database, connection: str, subjects: int, count: int, now: d
     rows = [_row(connection, body, place, now) for place, body in enumerate(bodies(subjects, count, now))]
     with database.write() as opened:
         deliveries.store(opened, rows, 0)
-    return [row["id"] for row in rows]
+    return [row.id for row in rows]
 
 
-def _row(connection: str, body: bytes, place: int, now: datetime) -> Row:
+def _row(connection: str, body: bytes, place: int, now: datetime) -> NewDelivery:
     received = now + timedelta(microseconds=place)
-    return {
-        "id": new_id(received),
-        "connection": connection,
-        "key": f"msg_{place}",
-        "received_at": received,
-        "lane": 0,
-        "outcome": deliveries.PENDING,
-        "attempts": 0,
-        "next_attempt_at": received,
-        "duplicates": 0,
-        "method": "POST",
-        "query": [],
-        "headers": {
+    return NewDelivery(
+        id=new_id(received),
+        connection=connection,
+        key=f"msg_{place}",
+        received_at=received,
+        lane=0,
+        next_attempt_at=received,
+        method="POST",
+        query=[],
+        headers={
             "host": "127.0.0.1",
             "content-type": "application/json",
             "content-length": str(len(body)),
@@ -83,5 +80,5 @@ def _row(connection: str, body: bytes, place: int, now: datetime) -> Row:
             "webhook-timestamp": "1780000000",
             "webhook-signature": "***",
         },
-        "body": body,
-    }
+        body=body,
+    )

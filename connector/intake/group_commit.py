@@ -16,9 +16,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.core.errors import OperatorError
-from connector.store import deliveries as queries
+from connector.store import deliveries, quarantine
 from connector.store.database import Database
-from connector.store.rows import Row
+from connector.store.deliveries import NewDelivery
+from connector.store.quarantine import QuarantinedDelivery
 
 GROUP: Final = 200
 COMMIT_SECONDS: Final = 20.0
@@ -48,10 +49,9 @@ class _FileReplacedError(OSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Item:
-    """A row for the store, on its way to the next group commit."""
+    """A delivery on its way to the next group commit."""
 
-    row: Row
-    is_quarantined: bool
+    row: NewDelivery | QuarantinedDelivery
     done: Future[None]
 
 
@@ -83,7 +83,10 @@ class _Item:
 
 
 class Writer:
-    """Commits rows of concurrent requests in groups. `committed` is told the lanes, in a thread of its own."""
+    """Commits deliveries of concurrent requests in groups. `committed` is told the lanes, in a thread of its own.
+
+    `quarantine_most`: so many deliveries of a connection stay in the quarantine.
+    """
 
     def __init__(self, database: Database, quarantine_most: int, committed: Callable[[set[int]], None]) -> None:
         self._database = database
@@ -96,10 +99,10 @@ class Writer:
         self._shard = secrets.randbelow(_SHARDS)
         self._file: tuple[int, int] | None = None
 
-    def write(self, row: Row, *, is_quarantined: bool = False, seconds: float = COMMIT_SECONDS) -> None:
-        """Return when the row is committed. Raises `NotStored` when it could not be, within so many seconds."""
+    def write(self, row: NewDelivery | QuarantinedDelivery, seconds: float = COMMIT_SECONDS) -> None:
+        """Return when the delivery is committed. Raises `NotStored` when it could not be, within so many seconds."""
         self._run()
-        item = _Item(row=row, is_quarantined=is_quarantined, done=Future())
+        item = _Item(row=row, done=Future())
         self._items.put(item)
         try:
             item.done.result(timeout=seconds)
@@ -167,7 +170,7 @@ class Writer:
         else:
             for item in items:
                 item.done.set_result(None)
-            if lanes := {item.row["lane"] for item in items if not item.is_quarantined}:
+            if lanes := {item.row.lane for item in items if isinstance(item.row, NewDelivery)}:
                 self._lanes.put(lanes)
 
     def _store(self, items: list[_Item], *, is_open: bool) -> None:
@@ -175,10 +178,10 @@ class Writer:
         with self._database.write() as connection:
             if is_open:
                 self._join(items)
-            if rows := [item.row for item in items if item.is_quarantined]:
-                queries.put_aside(connection, rows, self._quarantine_most)
-            if rows := [item.row for item in items if not item.is_quarantined]:
-                queries.store(connection, rows, self._shard)
+            if bad := [item.row for item in items if isinstance(item.row, QuarantinedDelivery)]:
+                quarantine.add(connection, bad, self._quarantine_most)
+            if good := [item.row for item in items if isinstance(item.row, NewDelivery)]:
+                deliveries.store(connection, good, self._shard)
         if self._current_file() != before:
             raise _FileReplacedError
 
@@ -208,7 +211,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _fail(items: Sequence[_Item], error: Exception) -> None:
-    connections = sorted({item.row["connection"] for item in items})
+    connections = sorted({item.row.connection for item in items})
     log.error("deliveries could not be stored", count=len(items), connections=connections, error=error_text(error))
     for item in items:
         item.done.set_exception(error)

@@ -11,26 +11,27 @@ from connector.adapter_kit.contract import Delivery
 from connector.core.errors import SenderError
 from connector.runtime.vault import Vault
 from connector.store.database import new_id
-from connector.store.rows import Row
+from connector.store.quarantine import QuarantinedDelivery
+from connector.store.rows import storable
 
 KEEP_SEALED_BYTES: Final = 256 * 1024
 """Of body, headers and query together. A larger delivery keeps its error alone: it cannot be verified again."""
 _LONGEST_ERROR: Final = 1_000
 
 
-def quarantine_row(vault: Vault, connection: str, delivery: Delivery, error: SenderError) -> Row:
-    """A row of `quarantine`: what came is in `sealed` alone."""
+def quarantined(vault: Vault, connection: str, delivery: Delivery, error: SenderError) -> QuarantinedDelivery:
+    """A delivery as it lies in the quarantine: what came is in `sealed` alone."""
     pairs = (*delivery.query, *delivery.headers.items(), (delivery.path, delivery.query_string))
     is_kept = len(delivery.body) + sum(len(name) + len(value) for name, value in pairs) <= KEEP_SEALED_BYTES
-    return {
-        "id": new_id(delivery.received_at),
-        "connection": connection,
-        "received_at": delivery.received_at,
-        "reason": error.reason,
-        "error": storable(str(error)[:_LONGEST_ERROR]),
-        "size": len(delivery.body),
-        "sealed": seal(vault, delivery) if is_kept else "",
-    }
+    return QuarantinedDelivery(
+        id=new_id(delivery.received_at),
+        connection=connection,
+        received_at=delivery.received_at,
+        reason=error.reason,
+        error=storable(str(error)[:_LONGEST_ERROR]),
+        size=len(delivery.body),
+        sealed=seal(vault, delivery) if is_kept else "",
+    )
 
 
 def seal(vault: Vault, delivery: Delivery) -> str:
@@ -62,8 +63,3 @@ def unseal(vault: Vault, sealed: str) -> Delivery:
         path=values.get("path", ""),
         query_string=values.get("query_string", ""),
     )
-
-
-def storable(text: str) -> str:
-    """Text that every database can store: no NUL, no lone surrogate."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -14,13 +14,15 @@ from connector.adapter_kit.contract import Adapter, Delivery, Received, Reply
 from connector.adapter_kit.redaction import mask_text, redact
 from connector.core.errors import BadPayload, BadSignature, NotFound, SenderError, WrongSetting
 from connector.intake.group_commit import NotStored, Writer, error_text
-from connector.intake.quarantine import quarantine_row, storable, unseal
+from connector.intake.quarantine import quarantined, unseal
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.vault import Vault
-from connector.store import deliveries as queries
+from connector.store import quarantine
 from connector.store.database import Database, new_id
-from connector.store.rows import Row
+from connector.store.deliveries import NewDelivery
+from connector.store.quarantine import QuarantinedDelivery
+from connector.store.rows import storable
 
 __all__ = ["Intake", "NotStored", "Paused", "Writer", "WrongContentType", "WrongMethod"]
 LONGEST_KEY: Final = 255
@@ -91,15 +93,15 @@ class Intake:
         except (BadSignature, BadPayload) as error:
             # It may quote a token, which belongs neither into the quarantine's list nor into the answer.
             error.args = (mask_text(str(error), connected.secrets),)
-            self._writer.write(quarantine_row(self._vault, connected.name, delivery, error), is_quarantined=True)
+            self._writer.write(quarantined(self._vault, connected.name, delivery, error))
             raise
         admit(received.lane)
-        self._writer.write(self._row(connected, delivery, received))
+        self._writer.write(self._new(connected, delivery, received, next_attempt_at=delivery.received_at))
         metrics.count_accepted(connected.name)
         return received.reply
 
     def verify_again(self, name: str, database: Database, now: datetime) -> int:
-        """Take quarantined deliveries of a connection that verify now, after its secret was corrected; how many.
+        """Accept quarantined deliveries of a connection that verify now, after its secret was corrected; how many.
 
         A signature with a time is checked as of the receipt. Raises `NotFound`, `Paused`, `NotStored`.
         """
@@ -108,43 +110,42 @@ class Intake:
         count, after = 0, ""
         while True:
             with database.read() as connection:
-                rows = queries.quarantined(connection, name, PAGE, after)
+                rows = quarantine.listed(connection, name, PAGE, after)
             if not rows:
                 return count
-            taken = [row["id"] for row in rows if row["sealed"] and self._accept_again(connected, row, now)]
+            accepted = [row.id for row in rows if row.sealed and self._accept_again(connected, row, now)]
             with database.write() as connection:
-                queries.release(connection, taken)
-            count, after = count + len(taken), rows[-1]["id"]
+                quarantine.release(connection, accepted)
+            count, after = count + len(accepted), rows[-1].id
 
-    def _accept_again(self, connected: Connected, row: Row, now: datetime) -> bool:
+    def _accept_again(self, connected: Connected, row: QuarantinedDelivery, now: datetime) -> bool:
         try:
-            delivery = unseal(self._vault, row["sealed"])
+            delivery = unseal(self._vault, row.sealed)
             received = _verified(connected.adapter, delivery)
         except (BadSignature, BadPayload, WrongSetting) as error:
-            log.info("a delivery stays in the quarantine", delivery=row["id"], reason=error.reason)
+            log.info("a delivery stays in the quarantine", delivery=row.id, reason=error.reason)
             return False
-        self._writer.write({**self._row(connected, delivery, received), "next_attempt_at": now})
+        self._writer.write(self._new(connected, delivery, received, next_attempt_at=now))
         metrics.count_accepted(connected.name)
         return True
 
-    def _row(self, connected: Connected, delivery: Delivery, received: Received) -> Row:
+    def _new(
+        self, connected: Connected, delivery: Delivery, received: Received, *, next_attempt_at: datetime
+    ) -> NewDelivery:
         about = f"{connected.name}:{received.lane}"
         masked = redact(delivery, connected.adapter.SECRET_KEYS, connected.secrets)
-        return {
-            "id": new_id(delivery.received_at),
-            "connection": connected.name,
-            "key": _fitting(storable(received.key)),
-            "received_at": delivery.received_at,
-            "lane": zlib.crc32(about.encode("utf-8", "replace")) % self._lanes,
-            "outcome": queries.PENDING,
-            "attempts": 0,
-            "next_attempt_at": delivery.received_at,
-            "duplicates": 0,
-            "method": masked.method,
-            "query": [[storable(name), storable(value)] for name, value in masked.query],
-            "headers": {storable(name): storable(value) for name, value in masked.headers.items()},
-            "body": masked.body,
-        }
+        return NewDelivery(
+            id=new_id(delivery.received_at),
+            connection=connected.name,
+            key=_fitting(storable(received.key)),
+            received_at=delivery.received_at,
+            lane=zlib.crc32(about.encode("utf-8", "replace")) % self._lanes,
+            next_attempt_at=next_attempt_at,
+            method=masked.method,
+            query=[[storable(name), storable(value)] for name, value in masked.query],
+            headers={storable(name): storable(value) for name, value in masked.headers.items()},
+            body=masked.body,
+        )
 
 
 def _verified(adapter: Adapter, delivery: Delivery) -> Received:

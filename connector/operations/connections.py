@@ -21,7 +21,7 @@ from connector.operations.connection_settings import CheckedSettings, nearest
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections as queries
-from connector.store import deliveries, subjects
+from connector.store import deliveries, quarantine, subjects
 from connector.store.connections import ConnectionRow, PublishedMapping
 from connector.store.database import new_id
 
@@ -92,7 +92,7 @@ def show(runtime: Runtime, name: str) -> dict[str, Any]:
     with runtime.database.read() as connection:
         published = queries.published(connection).get(name)
         book = deliveries.account(connection).get(name, _NO_DELIVERIES)
-        quarantined = deliveries.count_quarantined(connection).get(name, 0)
+        quarantined = quarantine.count(connection).get(name, 0)
         held = [*subjects.held(connection), *deliveries.held_unread(connection)]
     return {
         **_head(runtime, row),
@@ -105,7 +105,7 @@ def show(runtime: Runtime, name: str) -> dict[str, Any]:
         "mapping": _mapping(published),
         "account": book,
         "quarantined": quarantined,
-        "held": [{"reason": one["reason"], "count": one["count"]} for one in held if one["connection"] == name],
+        "held": [{"reason": one.reason, "count": one.count} for one in held if one.connection == name],
         "created_at": row.created_at,
         "reconciled_at": row.reconciled_at,
         "missed": row.missed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 from connector.core.errors import NotFound
@@ -15,8 +15,8 @@ from connector.operations.flow import build_intake
 from connector.operations.subjects import decision
 from connector.runtime.parts import Runtime
 from connector.store import deliveries as queries
-from connector.store import subjects
-from connector.store.rows import Row, chunks
+from connector.store import quarantine, subjects
+from connector.store.rows import chunks
 
 PAGE: Final = 500
 _SHORT: Final = ("id", "connection", "key", "received_at", "outcome", "attempts", "duplicates", "tally", "error")
@@ -42,12 +42,12 @@ def listed(
         find(runtime, name)
     rows = runtime.database.pages(
         lambda connection, after, limit: queries.listed(connection, of=name, outcome=outcome, after=after, limit=limit),
-        id_of=itemgetter("id"),
+        id_of=attrgetter("id"),
         size=page,
         most=most,
     )
     for row in rows:
-        yield {key: row[key] for key in (*_SHORT, "finished_at")}
+        yield {key: getattr(row, key) for key in (*_SHORT, "finished_at")}
 
 
 def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
@@ -65,8 +65,11 @@ def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
         decided = subjects.decisions_from(connection, wanted, {event.subject for event in events})
     labels = labels_in("en", runtime.ruleset.statuses.values())
     return {
-        **{key: row[key] for key in (*_SHORT, "next_attempt_at", "finished_at", "lane", "method", "query", "headers")},
-        **_body(row["body"]),
+        **{
+            key: getattr(row, key)
+            for key in (*_SHORT, "next_attempt_at", "finished_at", "lane", "method", "query", "headers")
+        },
+        **_body(row.body),
         "events": [{key: getattr(event, key) for key in _EVENT} for event in events],
         "decisions": [{"subject": one["subject"], **decision(one, labels)} for one in decided],
     }
@@ -96,10 +99,10 @@ def quarantined(runtime: Runtime, name: str | None = None) -> Iterator[dict[str,
     if name is not None:
         find(runtime, name)
     with runtime.database.read() as connection:
-        rows: list[Row] = queries.quarantined(connection, name)
+        rows = quarantine.listed(connection, name)
     for row in rows:
-        shown = {key: row[key] for key in ("id", "connection", "received_at", "reason", "error", "size")}
-        yield {**shown, "is_kept": bool(row["sealed"])}
+        shown = {key: getattr(row, key) for key in ("id", "connection", "received_at", "reason", "error", "size")}
+        yield {**shown, "is_kept": bool(row.sealed)}
 
 
 def verify(runtime: Runtime, name: str) -> int:

@@ -18,7 +18,7 @@ from connector.intake.group_commit import error_text
 from connector.operations.catalogs import stored_drift
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
-from connector.store import deliveries, notices, outbox, subjects
+from connector.store import deliveries, notices, outbox, quarantine, subjects
 from connector.store.migrate import head, present
 
 LATE: Final = timedelta(minutes=2)
@@ -138,7 +138,7 @@ def gauges(runtime: Runtime) -> Iterator[WaitingQueue]:
     now = runtime.clock()
     with runtime.database.read() as connection:
         backlog = deliveries.backlog(connection)
-        quarantined = deliveries.count_quarantined(connection)
+        quarantined = quarantine.count(connection)
         waiting = outbox.count(connection)
         mails = notices.backlog(connection)
         held = subjects.held(connection)
@@ -155,6 +155,6 @@ def gauges(runtime: Runtime) -> Iterator[WaitingQueue]:
             yield WaitingQueue(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=age)
     by_name: Counter[str] = Counter()
     for row in held:
-        by_name[row["connection"]] += row["count"]
+        by_name[row.connection] += row.count
     for name, count in sorted(by_name.items()):
         yield WaitingQueue(name="held", connection=name, length=count, oldest_seconds=0.0)

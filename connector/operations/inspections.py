@@ -16,7 +16,7 @@ from connector.operations.connections import find
 from connector.operations.subscriptions import NEVER, registered
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import deliveries
+from connector.store import deliveries, quarantine
 
 MOST_SKEW: Final = timedelta(seconds=60)
 """Signatures are valid for five minutes, tokens for some more: a minute is not right any more, and does no harm yet."""
@@ -148,7 +148,7 @@ def _webhooks(
         return
     with runtime.database.read() as connection:
         last = deliveries.last_delivery(connection, one.name)
-        refused = deliveries.last_quarantined(connection, one.name)
+        refused = quarantine.newest(connection, one.name)
     address = _address(runtime, one)
     if runtime.config.public_url is None:
         text = f"CONNECTOR_PUBLIC_URL is not set: only this machine is sure to reach {address}"
@@ -164,9 +164,9 @@ def _webhooks(
     else:
         text = f"the last one came at {_at(last)}"
     yield InspectionResult(topic="webhooks", is_good=last is not None or is_registered, text=text)
-    if refused and (last is None or refused["received_at"] > last):
+    if refused and (last is None or refused.received_at > last):
         text = (
-            f"one could not be authenticated at {_at(refused['received_at'])} ({refused['error']}): compare "
+            f"one could not be authenticated at {_at(refused.received_at)} ({refused.error}): compare "
             f"the secrets, then `connector delivery verify {one.name}`"
         )
         yield InspectionResult(topic="webhooks", is_good=False, text=text)

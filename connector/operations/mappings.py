@@ -191,8 +191,8 @@ def held(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:
         found = [("events", row) for row in subjects.held(connection)]
         found += [("deliveries", row) for row in deliveries.held_unread(connection)]
     for what, row in found:
-        if name in {None, row["connection"]}:
-            yield {"what": what, **{key: row[key] for key in ("connection", "reason", "count", "example")}}
+        if name in {None, row.connection}:
+            yield {"what": what, **{key: getattr(row, key) for key in ("connection", "reason", "count", "example")}}
 
 
 def _tree(source: str) -> Mapping[str, Any]:

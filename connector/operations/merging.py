@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +17,10 @@ from connector.operations.flow import context_now
 from connector.operations.subjects import find_subject, show
 from connector.pipeline.batch import run_batch
 from connector.runtime.parts import Runtime
-from connector.store import batches, merges, subjects
+from connector.store import batches, subjects
 from connector.store import connections as audit
 from connector.store.database import Overtaken, new_id
-from connector.store.rows import Row
+from connector.store.subjects import EventRow, MergeRow
 
 
 def listed(runtime: Runtime, who: str) -> list[dict[str, Any]]:
@@ -30,11 +30,11 @@ def listed(runtime: Runtime, who: str) -> list[dict[str, Any]]:
     """
     subject = find_subject(runtime, who)
     with runtime.database.read() as connection:
-        rows = merges.of(connection, subject)
+        rows = subjects.merges_of(connection, subject)
     return [
         {
-            **{key: row[key] for key in ("id", "at", "loser", "survivor", "event", "undone_at", "undone_by")},
-            "identities": [{"kind": kind, "value": value} for kind, value in row["identities"]],
+            **{key: getattr(row, key) for key in ("id", "at", "loser", "survivor", "event", "undone_at", "undone_by")},
+            "identities": [{"kind": kind, "value": value} for kind, value in row.identities],
         }
         for row in rows
     ]
@@ -50,7 +50,7 @@ def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any
         if pair[0] == pair[1]:
             message = f"{who!r} and {other!r} are one subject already"
             raise WrongSetting(message)
-        merges.join(connection, [pair])
+        subjects.allow_merges(connection, [pair])
         found = subjects.identities_of(connection, pair)
         names = tuple(Identity(kind=IdentityKind(kind), value=value) for of in pair for kind, value in found[of])
         event = Event(key=key, at=context.now, kind=Kind.IDENTIFY, identities=names)
@@ -62,7 +62,8 @@ def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any
         return min(pair), changes.is_anything_to_send
 
     subject, is_asked = runtime.database.attempt(work)
-    _wake(runtime, is_asked=is_asked)
+    if is_asked:
+        runtime.wakeups.enqueue_senders()
     return show(runtime, subject)
 
 
@@ -76,70 +77,66 @@ def undo(runtime: Runtime, merge: str, *, actor: str) -> dict[str, Any]:
     """
     context = replace(context_now(runtime), is_silent=True)
 
-    def work(connection: Connection) -> tuple[Row, bool]:
+    def work(connection: Connection) -> tuple[MergeRow, bool]:
         row = _undoable(connection, merge)
-        loser, survivor = row["loser"], row["survivor"]
+        loser, survivor = row.loser, row.survivor
         ids, names = _own(connection, row)
-        merges.give_back(connection, loser, survivor, ids=ids, names=names)
-        merges.undo(connection, row["id"], context.now, actor)
+        subjects.give_back(connection, loser, survivor, ids=ids, names=names)
+        subjects.undo_merge(connection, row.id, context.now, actor)
         locked = batches.lock_subjects(connection, {loser, survivor}).values()
         until = max((subject.state.last_run for subject in locked if subject.state), default=None)
         refolds = [Refold(subject=of, until=until, is_whole=True, is_shown_anew=True) for of in (loser, survivor)]
         changes = run_batch(connection, context, refolds=refolds)
-        detail = {"merge": row["id"], "loser": loser}
+        detail = {"merge": row.id, "loser": loser}
         audit.note(connection, context.now, actor=actor, action="subject.split", target=survivor, detail=detail)
         return row, changes.is_anything_to_send
 
     row, is_asked = runtime.database.attempt(work)
-    _wake(runtime, is_asked=is_asked)
-    return {"loser": show(runtime, row["loser"]), "survivor": show(runtime, row["survivor"])}
+    if is_asked:
+        runtime.wakeups.enqueue_senders()
+    return {"loser": show(runtime, row.loser), "survivor": show(runtime, row.survivor)}
 
 
-def _undoable(connection: Connection, merge: str) -> Row:
-    row = merges.get(connection, merge.strip().upper())
+def _undoable(connection: Connection, merge: str) -> MergeRow:
+    row = subjects.get_merge(connection, merge.strip().upper())
     if row is None:
         message = f"there is no merge {merge!r}; `connector subject merges WHO` lists those of a subject"
         raise NotFound(message)
-    locked = batches.lock_subjects(connection, {row["loser"], row["survivor"]})
-    if row["undone_at"] is not None:
-        message = f"the merge {row['id']} was undone on {row['undone_at']:%Y-%m-%d %H:%M:%SZ} by {row['undone_by']}"
-    elif (later := locked[row["survivor"]].merged_into) is not None:
+    locked = batches.lock_subjects(connection, {row.loser, row.survivor})
+    if row.undone_at is not None:
+        message = f"the merge {row.id} was undone on {row.undone_at:%Y-%m-%d %H:%M:%SZ} by {row.undone_by}"
+    elif (later := locked[row.survivor].merged_into) is not None:
         message = (
             f"the survivor was merged into {later} since; undo that merge first (`connector subject merges {later}`)"
         )
-    elif locked[row["loser"]].merged_into != row["survivor"]:
+    elif locked[row.loser].merged_into != row.survivor:
         raise Overtaken
     else:
         return row
     raise WrongSetting(message)
 
 
-def _own(connection: Connection, row: Row) -> tuple[set[str], set[IdentityKey]]:
+def _own(connection: Connection, row: MergeRow) -> tuple[set[str], set[IdentityKey]]:
     """The events of the loser (ids), and its identities: those of then, and those that only its events have named."""
-    origins = {row["loser"], *merges.chain(connection, row["loser"])}
-    names = {IdentityKey(kind, value) for kind, value in row["identities"]}
+    origins = {row.loser, *subjects.merged_into(connection, row.loser)}
+    names = {IdentityKey(kind, value) for kind, value in row.identities}
     ids: set[str] = set()
     named: set[IdentityKey] = set()
     others: set[IdentityKey] = set()
-    for event in merges.events_in(connection, row["survivor"]):
+    for event in subjects.all_events_of(connection, row.survivor):
         keys = _keys(event)
-        if event["origin"] in origins or (keys and strongest(keys) in names):
-            ids.add(event["id"])
+        if event.origin in origins or (keys and strongest(keys) in names):
+            ids.add(event.id)
             named |= keys
         else:
             others |= keys
     return ids, names | (named - others)
 
 
-def _keys(event: Row) -> set[IdentityKey]:
-    said: Mapping[str, Any] = event["said"]
+def _keys(event: EventRow) -> set[IdentityKey]:
+    said = event.said
     found: Collection[Any] = said.get("identities", ())
     keys = {IdentityKey(kind, value) for kind, value in found}
     if record := said.get("record"):
-        keys.add(RecordKey(event["connection"], record[0], record[1]).identity)
+        keys.add(RecordKey(event.connection, record[0], record[1]).identity)
     return keys
-
-
-def _wake(runtime: Runtime, *, is_asked: bool) -> None:
-    if is_asked:
-        runtime.wakeups.enqueue_senders()

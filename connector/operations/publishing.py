@@ -178,7 +178,7 @@ def put_in_force(
     rules = read_source(runtime, name, one.source)
     with runtime.database.read() as connection:
         before = versions.in_force(connection, name)
-        unread = [row["count"] for row in deliveries.held_unread(connection) if row["connection"] == name]
+        unread = [row.count for row in deliveries.held_unread(connection) if row.connection == name]
     if one.based_on is not None:
         _check_base(runtime, name, before, one.based_on)
     found = what_if(

@@ -17,7 +17,7 @@ from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_reconciler, sweep
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import deliveries
+from connector.store import quarantine
 
 log: Final = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ def account(runtime: Runtime) -> list[dict[str, Any]]:
     """Per connection what was accepted, what became of it, whether that adds up, and what is quarantined beside it."""
     books = balance(runtime)
     with runtime.database.read() as connection:
-        quarantined = deliveries.count_quarantined(connection)
+        quarantined = quarantine.count(connection)
     empty = dict.fromkeys(("accepted", *Outcome), 0)
     rows = []
     for name in sorted({*books, *quarantined, *runtime.connections.all()}):

@@ -15,7 +15,7 @@ from connector.core.mapping import translate
 from connector.core.outcome import OF_DELIVERY, Outcome, delivery_outcome
 from connector.pipeline.read import ParsedDelivery
 from connector.runtime.connections import Connected
-from connector.store.rows import Row
+from connector.store.deliveries import DeliveryResult
 
 AHEAD: Final = timedelta(minutes=5)
 """An event dated further ahead of when it was told (its receipt, or the reading of its record) counts at that time."""
@@ -75,16 +75,11 @@ class Tally:
             if event.reason is not None:
                 self.errors[event.delivery][event.reason] = None
 
-    def finished(self, delivery: str, now: datetime) -> Row:
-        """A row for `deliveries.finish`: what became of a delivery that could be read; `now` aware UTC."""
+    def result(self, delivery: str) -> DeliveryResult:
+        """What became of a delivery that could be read."""
         counts = self.counts[delivery]
-        return {
-            "of": delivery,
-            "outcome": delivery_outcome(counts).value,
-            "tally": tally_json(counts),
-            "error": "; ".join(self.errors[delivery])[:LONGEST_ERROR] if delivery in self.errors else None,
-            "at": now,
-        }
+        error = "; ".join(self.errors[delivery])[:LONGEST_ERROR] if delivery in self.errors else None
+        return DeliveryResult(id=delivery, outcome=delivery_outcome(counts), tally=tally_json(counts), error=error)
 
 
 def tally_json(counts: Counter[Outcome]) -> dict[str, int]:

@@ -31,7 +31,7 @@ from connector.runtime.leases import Lease, Leases
 from connector.runtime.retry import RetryPolicy
 from connector.store import deliveries as queries
 from connector.store.database import Database, is_overtaken
-from connector.store.deliveries import ClaimedDelivery
+from connector.store.deliveries import ClaimedDelivery, DeliveryResult
 
 BATCH: Final = 250
 READERS: Final = 8
@@ -188,7 +188,7 @@ class Processor:
                 return any(each)
             log.exception("delivery failed", delivery=parsed[0].id, connection=parsed[0].name)
             with self._database.write() as connection:
-                self._set_aside(connection, parsed[0], error)
+                self._record_failure(connection, parsed[0], error)
             return False
         metrics.observe_batch(len(parsed), (self._clock() - started).total_seconds())
         return has_updates
@@ -197,13 +197,13 @@ class Processor:
         tally = Tally()
         for delivery in parsed:
             if delivery.error is not None:
-                self._set_aside(connection, delivery, delivery.error)
+                self._record_failure(connection, delivery, delivery.error)
         readable = [delivery for delivery in parsed if delivery.error is None]
         has_updates = self._apply(connection, readable, tally)
         now = self._clock()
-        rows = [tally.finished(delivery.id, now) for delivery in readable if delivery.id is not None]
-        queries.finish(connection, rows)
-        ended = Counter((delivery.name, row["outcome"]) for delivery, row in zip(readable, rows, strict=True))
+        results = [tally.result(delivery.id) for delivery in readable if delivery.id is not None]
+        queries.finish(connection, results, now)
+        ended = Counter((delivery.name, result.outcome) for delivery, result in zip(readable, results, strict=True))
         for (name, outcome), number in ended.items():
             metrics.count_outcome(name, outcome, number)
         return has_updates
@@ -221,7 +221,7 @@ class Processor:
         tally.add(*changes.outcomes)
         return changes.is_anything_to_send
 
-    def _set_aside(self, connection: Connection, parsed: ParsedDelivery, error: Exception) -> None:
+    def _record_failure(self, connection: Connection, parsed: ParsedDelivery, error: Exception) -> None:
         """Hold, postpone or give up a delivery that could not be read or written, by what stopped it."""
         claimed = parsed.claimed
         if claimed is None:
@@ -230,13 +230,12 @@ class Processor:
         if not isinstance(error, UnknownEvent | BadPayload) and not self._is_given_up(claimed, error, now):
             retry_after = error.retry_after if isinstance(error, CrmUnavailable) else None
             until = now + self._retry.pause(claimed.attempts, retry_after)
-            row = {"of": claimed.id, "until": until, "tried": claimed.attempts, "error": text}
-            queries.postpone(connection, [row])
+            queries.postpone(connection, claimed, until, text)
             return
         outcome = Outcome.HELD if isinstance(error, UnknownEvent) else Outcome.DEAD
         metrics.count_outcome(parsed.name, outcome.value)
-        row = {"of": claimed.id, "outcome": outcome.value, "tally": {outcome.value: 1}, "error": text, "at": now}
-        queries.finish(connection, [row])
+        result = DeliveryResult(id=claimed.id, outcome=outcome, tally={outcome.value: 1}, error=text)
+        queries.finish(connection, [result], now)
 
     def _is_given_up(self, claimed: ClaimedDelivery, error: Exception, now: datetime) -> bool:
         is_away = isinstance(error, CrmError) and not self._retry.is_over(failing=now - claimed.received_at)

@@ -28,6 +28,7 @@ from connector.runtime.connections import Connected, Connections
 from connector.runtime.wakeups import Wakeups
 from connector.store import batches, deliveries, remaps, subjects
 from connector.store.database import Database
+from connector.store.deliveries import DeliveryResult
 from connector.store.event_json import event_from_json, step_to_json
 from connector.store.rows import Row
 
@@ -206,10 +207,10 @@ def _recount(connection: Connection, moves: Sequence[tuple[str | None, Outcome, 
         if delivery is not None and before != after:
             by_delivery[delivery].append((before, after))
     stored = remaps.tallies(connection, by_delivery)
-    deliveries.settle_again(connection, [{**_counted(row, by_delivery[of]), "at": now} for of, row in stored.items()])
+    deliveries.change_results(connection, [_counted(row, by_delivery[of]) for of, row in stored.items()], now)
 
 
-def _counted(row: Row, moves: Sequence[tuple[Outcome, Outcome]]) -> Row:
+def _counted(row: Row, moves: Sequence[tuple[Outcome, Outcome]]) -> DeliveryResult:
     """A delivery whose events moved from one outcome to another."""
     counts = Counter({Outcome(outcome): count for outcome, count in (row["tally"] or {}).items()})
     for before, after in moves:
@@ -217,4 +218,4 @@ def _counted(row: Row, moves: Sequence[tuple[Outcome, Outcome]]) -> Row:
         counts[after] += 1
     outcome = delivery_outcome(counts)
     error = {Outcome.HELD: row["reason"], Outcome.DEAD: row["error"]}.get(outcome)
-    return {"of": row["id"], "outcome": outcome.value, "tally": tally_json(counts), "error": error}
+    return DeliveryResult(id=row["id"], outcome=outcome, tally=tally_json(counts), error=error)

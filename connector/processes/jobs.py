@@ -23,7 +23,7 @@ from connector.outbound.push import Pusher
 from connector.pipeline import remap as remapping
 from connector.runtime.parts import Runtime
 from connector.runtime.wakeups import DRAIN, NOTIFY, PUSH, RECONCILE, REMAP, WHAT_IF
-from connector.store import deliveries, notices
+from connector.store import deliveries, notices, quarantine
 from connector.what_if import runs
 
 FORMER_MODULE: Final = "connector.jobs"
@@ -170,11 +170,8 @@ class Jobs:
         """Drop bodies and quarantined deliveries whose time is over."""
         now, config = self._parts.clock(), self._parts.config
         with self._parts.database.write() as connection:
-            bodies, quarantined = deliveries.forget(
-                connection,
-                bodies_before=now - timedelta(days=config.delivery_days),
-                quarantine_before=now - timedelta(days=config.quarantine_days),
-            )
+            bodies = deliveries.forget_bodies(connection, now - timedelta(days=config.delivery_days))
+            quarantined = quarantine.forget(connection, now - timedelta(days=config.quarantine_days))
         log.info("forgotten", bodies=bodies, quarantined=quarantined)
 
     def what_if(self, run: str) -> None:

@@ -1,4 +1,4 @@
-"""Queries on deliveries and the quarantine: store, claim, finish, count, show."""
+"""Queries on deliveries: store, claim, finish, count, show."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, select, union_all, update
 
-from connector.store.rows import Batch, Row, chunks, fetch, insert_new, upsert
-from connector.store.tables import accepted, deliveries, events, quarantine
-
-
-def last_delivery(connection: Connection, of: str) -> datetime | None:
-    """When the newest delivery was received (UTC); None: there was none."""
-    query = select(deliveries.c.received_at).where(deliveries.c.connection == of).order_by(deliveries.c.id.desc())
-    found: datetime | None = connection.execute(query.limit(1)).scalar()
-    return found
-
-
-def last_quarantined(connection: Connection, of: str) -> Row | None:
-    """The quarantined delivery that came last: `received_at`, `reason`, `error`; None: there is none."""
-    query = (
-        select(quarantine.c.received_at, quarantine.c.reason, quarantine.c.error)
-        .where(quarantine.c.connection == of)
-        .order_by(quarantine.c.received_at.desc())
-    )
-    row = connection.execute(query.limit(1)).mappings().first()
-    return dict(row) if row else None
-
+from connector.core.outcome import Outcome
+from connector.store.rows import Batch, as_row, chunks, columns_of, fetch, insert_new, upsert
+from connector.store.tables import accepted, deliveries, events
 
 PENDING: Final = "pending"
-_CLAIMED: Final = ("id", "connection", "received_at", "attempts", "method", "query", "headers", "body")
 OUTCOMES: Final = ("applied", "ignored", "stale", "echo", "duplicate", "held", "dead", PENDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """A delivery to be stored; `received_at` and `next_attempt_at` are aware UTC."""
+
+    id: str
+    connection: str
+    key: str
+    received_at: datetime
+    lane: int
+    next_attempt_at: datetime
+    method: str
+    query: Sequence[Sequence[str]]
+    headers: Mapping[str, str]
+    body: bytes
+    outcome: str = PENDING
+    attempts: int = 0
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +52,63 @@ class ClaimedDelivery:
     body: bytes | None
 
 
-def store(connection: Connection, rows: Sequence[Row], shard: int) -> set[str]:
-    """Store deliveries (rows of `deliveries`), count them as accepted; the ids that are new, not duplicates.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryResult:
+    """What became of a delivery. `tally`: how many of its events ended in each outcome."""
+
+    id: str
+    outcome: Outcome
+    tally: Mapping[str, int]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """A delivery without what was sent. Times are aware UTC."""
+
+    id: str
+    connection: str
+    key: str
+    received_at: datetime
+    lane: int
+    outcome: str
+    attempts: int
+    next_attempt_at: datetime
+    duplicates: int
+    method: str
+    tally: Mapping[str, int] | None
+    error: str | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeDelivery(DeliveryRow):
+    """A delivery with what was sent; `body` None: it was forgotten."""
+
+    query: Sequence[Sequence[str]]
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldGroup:
+    """Deliveries or events of a connection that are held for one reason: how many, and the id of one of them."""
+
+    connection: str
+    reason: str | None
+    count: int
+    example: str
+
+
+def store(connection: Connection, rows: Sequence[NewDelivery], shard: int) -> set[str]:
+    """Store deliveries and count them as accepted; the ids that are new, not duplicates.
 
     Two rows of the same key in one call count as a delivery and its duplicate. Rows go in by key, so that two processes
     that store the same deliveries at the same time wait for each other and do not deadlock.
     """
-    ordered = sorted(rows, key=lambda row: (row["connection"], row["key"], row["id"]))
-    new: set[str] = insert_new(connection, deliveries, ordered, "id")
-    repeated = Counter((row["connection"], row["key"]) for row in rows if row["id"] not in new)
+    ordered = sorted(rows, key=attrgetter("connection", "key", "id"))
+    new: set[str] = insert_new(connection, deliveries, [as_row(row) for row in ordered], "id")
+    repeated = Counter((row.connection, row.key) for row in rows if row.id not in new)
     if repeated:
         connection.execute(
             update(deliveries)
@@ -68,7 +116,7 @@ def store(connection: Connection, rows: Sequence[Row], shard: int) -> set[str]:
             .values(duplicates=deliveries.c.duplicates + bindparam("more")),
             [{"of": name, "keyed": key, "more": count} for (name, key), count in sorted(repeated.items())],
         )
-    counts = sorted(Counter(row["connection"] for row in rows).items())
+    counts = sorted(Counter(row.connection for row in rows).items())
     more = [{"connection": name, "shard": shard, "count": count} for name, count in counts]
     upsert(connection, accepted, more, ("connection", "shard"), _more)
     return new
@@ -87,9 +135,9 @@ def claim(
     limit: int,
     without: Collection[str] = (),
 ) -> list[ClaimedDelivery]:
-    """Take up to `limit` pending deliveries of a lane, oldest first; ours until the lease ends.
+    """Claim up to `limit` pending deliveries of a lane, oldest first; ours until the lease ends.
 
-    Nothing of the connections in `without` is taken. A claim that is never finished is due again.
+    Nothing of the connections in `without` is claimed. A claim that is never finished is due again.
     """
     # A common table expression: PostgreSQL may run a plain subquery more than once, and then locks more than the limit.
     waiting = (
@@ -109,7 +157,7 @@ def claim(
         update(deliveries)
         .where(deliveries.c.id.in_(select(waiting.c.id)))
         .values(next_attempt_at=now + lease, attempts=deliveries.c.attempts + 1)
-        .returning(*(deliveries.c[name] for name in _CLAIMED))
+        .returning(*columns_of(deliveries, ClaimedDelivery))
     )
     return sorted((ClaimedDelivery(**row) for row in fetch(connection, claimed)), key=attrgetter("id"))
 
@@ -124,19 +172,25 @@ def renew(connection: Connection, ids: Collection[str], *, before: datetime, unt
         )
 
 
-def finish(connection: Connection, rows: Sequence[Row]) -> None:
-    """Set outcome, tally and error of deliveries that are still pending. Rows: `of` (id), outcome, tally, error, at."""
-    _end(connection, rows, deliveries.c.outcome == PENDING)
+def finish(connection: Connection, results: Sequence[DeliveryResult], now: datetime) -> None:
+    """Set what became of deliveries that are still pending; `now` is aware UTC."""
+    _record(connection, results, now, deliveries.c.outcome == PENDING)
 
 
-def settle_again(connection: Connection, rows: Sequence[Row]) -> None:
-    """Overwrite outcome, tally and error of deliveries that were finished. Rows as for `finish`."""
-    _end(connection, rows, deliveries.c.outcome != PENDING)
+def change_results(connection: Connection, results: Sequence[DeliveryResult], now: datetime) -> None:
+    """Overwrite what became of deliveries that were finished; `now` is aware UTC."""
+    _record(connection, results, now, deliveries.c.outcome != PENDING)
 
 
-def _end(connection: Connection, rows: Sequence[Row], is_meant: ColumnElement[bool]) -> None:
-    if rows:
+def _record(
+    connection: Connection, results: Sequence[DeliveryResult], now: datetime, is_meant: ColumnElement[bool]
+) -> None:
+    if results:
         names = {"of": "id", "outcome": "outcome", "tally": "tally", "error": "error", "at": "finished_at"}
+        rows = [
+            {"of": one.id, "outcome": one.outcome.value, "tally": one.tally, "error": one.error, "at": now}
+            for one in results
+        ]
         batch = Batch(connection, rows, {name: deliveries.c[column] for name, column in names.items()})
         batch.execute(
             update(deliveries)
@@ -152,15 +206,13 @@ def reread_held(connection: Connection, of: str, now: datetime) -> list[str]:
     return replay(connection, [str(found) for found in connection.execute(without).scalars()], now)
 
 
-def postpone(connection: Connection, rows: Sequence[Row]) -> None:
-    """Leave deliveries pending until a later time. Rows: `of` (id), `until`, `tried`, error."""
-    if rows:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("of"), deliveries.c.outcome == PENDING)
-            .values(next_attempt_at=bindparam("until"), attempts=bindparam("tried"), error=bindparam("error")),
-            [dict(row) for row in rows],
-        )
+def postpone(connection: Connection, delivery: ClaimedDelivery, until: datetime, error: str) -> None:
+    """Leave a delivery pending until a later time (aware UTC)."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery.id, deliveries.c.outcome == PENDING)
+        .values(next_attempt_at=until, attempts=delivery.attempts, error=error)
+    )
 
 
 def waiting_lanes(connection: Connection, now: datetime) -> dict[int, int]:
@@ -191,10 +243,17 @@ def backlog(connection: Connection) -> dict[str, tuple[int, datetime]]:
     return {str(name): (int(count), oldest) for name, count, oldest in connection.execute(query)}
 
 
-def get(connection: Connection, delivery_id: str) -> Row | None:
+def last_delivery(connection: Connection, of: str) -> datetime | None:
+    """When the newest delivery was received (UTC); None: there was none."""
+    query = select(deliveries.c.received_at).where(deliveries.c.connection == of).order_by(deliveries.c.id.desc())
+    found: datetime | None = connection.execute(query.limit(1)).scalar()
+    return found
+
+
+def get(connection: Connection, delivery_id: str) -> WholeDelivery | None:
     """One delivery with its body."""
-    row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).mappings().first()
-    return dict(row) if row else None
+    query = select(*columns_of(deliveries, WholeDelivery)).where(deliveries.c.id == delivery_id)
+    return next((WholeDelivery(**row) for row in fetch(connection, query)), None)
 
 
 def listed(
@@ -204,17 +263,16 @@ def listed(
     outcome: str | None = None,
     after: str | None = None,
     limit: int = 50,
-) -> list[Row]:
+) -> list[DeliveryRow]:
     """Deliveries without their bodies, newest first; `after` is the id that the page before ended with."""
-    columns = [column for column in deliveries.c if column.name not in {"body", "headers", "query"}]
-    query = select(*columns).order_by(deliveries.c.id.desc()).limit(limit)
+    query = select(*columns_of(deliveries, DeliveryRow)).order_by(deliveries.c.id.desc()).limit(limit)
     if of is not None:
         query = query.where(deliveries.c.connection == of)
     if outcome is not None:
         query = query.where(deliveries.c.outcome == outcome)
     if after is not None:
         query = query.where(deliveries.c.id < after)
-    return fetch(connection, query)
+    return [DeliveryRow(**row) for row in fetch(connection, query)]
 
 
 def replay(connection: Connection, ids: Sequence[str], now: datetime) -> list[str]:
@@ -255,52 +313,20 @@ def account(connection: Connection) -> dict[str, dict[str, int]]:
     return dict(sorted(books.items()))
 
 
-def put_aside(connection: Connection, rows: Sequence[Row], keep: int) -> None:
-    """Quarantine deliveries (rows of `quarantine`); of each of their connections at most the newest `keep` stay."""
-    insert_new(connection, quarantine, rows, "id")
-    for name in sorted({row["connection"] for row in rows}):
-        is_its = quarantine.c.connection == name
-        newest_first = select(quarantine.c.received_at).where(is_its).order_by(quarantine.c.received_at.desc())
-        too_old = newest_first.limit(1).offset(keep).scalar_subquery()
-        connection.execute(delete(quarantine).where(is_its, quarantine.c.received_at <= too_old))
-
-
-def quarantined(connection: Connection, of: str | None = None, limit: int = 1000, after: str = "") -> list[Row]:
-    """Quarantined deliveries, oldest first; `after` is the id that the page before ended with."""
-    query = select(quarantine).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(limit)
-    if of is not None:
-        query = query.where(quarantine.c.connection == of)
-    return fetch(connection, query)
-
-
-def release(connection: Connection, ids: Sequence[str]) -> None:
-    """Remove deliveries from the quarantine."""
-    for part in chunks(ids):
-        connection.execute(delete(quarantine).where(quarantine.c.id.in_(part)))
-
-
-def forget(connection: Connection, *, bodies_before: datetime, quarantine_before: datetime) -> tuple[int, int]:
-    """Drop bodies of finished deliveries and old quarantined ones; how many of each. Keys and counts stay."""
-    emptied = connection.execute(
+def forget_bodies(connection: Connection, before: datetime) -> int:
+    """Drop the bodies of finished deliveries that were received before an instant; how many. Keys and counts stay."""
+    return connection.execute(
         update(deliveries)
         .where(
-            deliveries.c.received_at < bodies_before,
+            deliveries.c.received_at < before,
             deliveries.c.body.is_not(None),
             deliveries.c.outcome.not_in((PENDING, "held")),
         )
         .values(body=None, headers={}, query=[])
     ).rowcount
-    gone = connection.execute(delete(quarantine).where(quarantine.c.received_at < quarantine_before)).rowcount
-    return emptied, gone
 
 
-def count_quarantined(connection: Connection) -> dict[str, int]:
-    """How many deliveries of each connection are in the quarantine."""
-    query = select(quarantine.c.connection, func.count()).group_by(quarantine.c.connection)
-    return {str(name): int(count) for name, count in connection.execute(query)}
-
-
-def held_unread(connection: Connection) -> list[Row]:
+def held_unread(connection: Connection) -> list[HeldGroup]:
     """Held deliveries that no event came out of, by connection and reason: how many, and the id of one example."""
     query = (
         select(
@@ -314,4 +340,4 @@ def held_unread(connection: Connection) -> list[Row]:
         .group_by(deliveries.c.connection, deliveries.c.error)
         .order_by(deliveries.c.connection, deliveries.c.error)
     )
-    return fetch(connection, query)
+    return [HeldGroup(**row) for row in fetch(connection, query)]

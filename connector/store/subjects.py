@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, tuple_, update
 
+from connector.core.event import IdentityKind
 from connector.core.outcome import COUNTED, Outcome
+from connector.store.deliveries import HeldGroup
 from connector.store.rows import Row, among, fetch
-from connector.store.tables import decisions, events, identities, records, subjects
+from connector.store.tables import apart, decisions, events, identities, merges, records, subjects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,23 @@ class EventRow:
 _SUBJECT: Final = tuple(subjects.c[field.name] for field in fields(SubjectRow))
 _RECORD: Final = tuple(records.c[field.name] for field in fields(RecordRow))
 _EVENT: Final = tuple(events.c[field.name] for field in fields(EventRow))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeRow:
+    """A merge of two subjects. `event`: the key of the one that named both. `identities`: what found the loser before.
+
+    Times are aware UTC.
+    """
+
+    id: str
+    at: datetime
+    loser: str
+    survivor: str
+    event: str
+    identities: Sequence[Sequence[str]]
+    undone_at: datetime | None
+    undone_by: str | None
 
 
 def by_identities(connection: Connection, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -178,7 +197,7 @@ def events_of(connection: Connection, subject: str, limit: int = 200) -> list[Ev
     return [EventRow(**row) for row in fetch(connection, query)]
 
 
-def held(connection: Connection) -> list[Row]:
+def held(connection: Connection) -> list[HeldGroup]:
     """What is held, by connection and reason: how many, and the id of one example."""
     query = (
         select(
@@ -188,7 +207,7 @@ def held(connection: Connection) -> list[Row]:
         .group_by(events.c.connection, events.c.reason)
         .order_by(events.c.connection, events.c.reason)
     )
-    return fetch(connection, query)
+    return [HeldGroup(**row) for row in fetch(connection, query)]
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:
@@ -235,3 +254,74 @@ def decisions_from(connection: Connection, delivery: str, ids: Collection[str]) 
 def get(connection: Connection, subject: str) -> SubjectRow:
     """One subject by its id, which must exist."""
     return SubjectRow(**connection.execute(select(*_SUBJECT).where(subjects.c.id == subject)).mappings().one())
+
+
+def get_merge(connection: Connection, merge: str) -> MergeRow | None:
+    """One merge; None: there is none."""
+    return next((MergeRow(**row) for row in fetch(connection, select(merges).where(merges.c.id == merge))), None)
+
+
+def merges_of(connection: Connection, subject: str) -> list[MergeRow]:
+    """The merges that a subject took part in, those of the subjects within it too, the oldest first."""
+    within = [subject, *merged_into(connection, subject)]
+    query = select(merges).where(or_(among(connection, [merges.c.survivor], within), merges.c.loser == subject))
+    return [MergeRow(**row) for row in fetch(connection, query.order_by(merges.c.id))]
+
+
+def merged_into(connection: Connection, subject: str) -> list[str]:
+    """The subjects that were merged into a subject, directly or by way of others."""
+    found: list[str] = []
+    edge = [subject]
+    while edge:
+        query = select(subjects.c.id).where(among(connection, [subjects.c.merged_into], edge))
+        edge = [str(one) for one in connection.execute(query).scalars()]
+        found += edge
+    return found
+
+
+def all_events_of(connection: Connection, subject: str) -> list[EventRow]:
+    """Every event of a subject, in the order of their storing."""
+    query = select(*_EVENT).where(events.c.subject == subject).order_by(events.c.id)
+    return [EventRow(**row) for row in fetch(connection, query)]
+
+
+def give_back(
+    connection: Connection, loser: str, survivor: str, *, ids: Collection[str], names: Collection[tuple[str, str]]
+) -> None:
+    """Hand events (`ids`) and identities of the survivor to the loser, with the records that those identities name."""
+    connection.execute(update(events).where(among(connection, [events.c.id], ids)).values(subject=loser))
+    connection.execute(
+        update(identities)
+        .where(among(connection, [identities.c.kind, identities.c.value], names), identities.c.subject == survivor)
+        .values(subject=loser)
+    )
+    of_records = [_record(value) for kind, value in names if kind == IdentityKind.RECORD]
+    key = (records.c.connection, records.c.object, records.c.external_id)
+    connection.execute(
+        update(records).where(among(connection, key, of_records), records.c.subject == survivor).values(subject=loser)
+    )
+    connection.execute(update(subjects).where(subjects.c.id == loser).values(merged_into=None))
+
+
+def _record(value: str) -> tuple[str, str, str]:
+    name, _, rest = value.partition(":")
+    record_object, _, external_id = rest.partition(":")
+    return name, record_object, external_id
+
+
+def undo_merge(connection: Connection, merge: str, now: datetime, by: str) -> None:
+    """Mark a merge as undone and keep its two subjects apart from now on."""
+    row = get_merge(connection, merge)
+    if row is None:
+        return
+    connection.execute(update(merges).where(merges.c.id == merge).values(undone_at=now, undone_by=by))
+    one, other = sorted((row.loser, row.survivor))
+    allow_merges(connection, [(one, other)])
+    connection.execute(insert(apart).values(one=one, other=other, at=now, by=by))
+
+
+def allow_merges(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:
+    """Keep them apart no more."""
+    for pair in pairs:
+        one, other = sorted(pair)
+        connection.execute(delete(apart).where(and_(apart.c.one == one, apart.c.other == other)))

@@ -16,7 +16,7 @@ from connector.core.mapping import MappingRules
 from connector.intake.receive import Intake, Writer
 from connector.runtime.connections import BrokenConnection, Connected
 from connector.runtime.parts import Runtime
-from connector.store import deliveries
+from connector.store import quarantine
 from connector.web.app import create_app
 from tests.adapters.support import Signing, signing_of
 from tests.adapters.test_security import DEAF, GARBAGE_BODIES, GARBAGE_TEXT, HEARING
@@ -94,7 +94,7 @@ def _is_sendable(text: str) -> bool:
 
 def _quarantined(runtime: Runtime, system: str) -> int:
     with runtime.database.read() as connection:
-        return deliveries.count_quarantined(connection).get(system, 0)
+        return quarantine.count(connection).get(system, 0)
 
 
 def _signed(signing: Signing, secret: str | None = None, late: int = 0, **changes: Any) -> Delivery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from connector.intake.group_commit import Writer
 from connector.intake.receive import Intake, NotStored, Paused
 from connector.operations.doctor import balance, is_balanced
 from connector.runtime.parts import Runtime
-from connector.store import connections, deliveries
+from connector.store import connections, deliveries, quarantine
 from connector.store.database import Database, new_id
+from connector.store.quarantine import QuarantinedDelivery
 from tests.conftest import NOW, wait_for
 from tests.intake.workspace import all_at_once, commits_counted, delivery, receive, stored
 from tests.store.test_deliveries import row
@@ -54,28 +56,30 @@ def test_what_arrives_during_a_commit_is_committed_together(shop: Runtime, intak
 def test_a_row_that_cannot_be_stored_does_not_fail_its_neighbours(database: Database) -> None:
     woken: list[int] = []
     writer, is_held = Writer(database, 10, woken.extend), threading.Event()
-    bad = [row("naive time") | {"received_at": NOW.replace(tzinfo=None)}, row("no lane") | {"lane": None}]
+    without_lane: Any = None
+    bad = [
+        replace(row("naive time"), received_at=NOW.replace(tzinfo=None)),
+        replace(row("no lane"), lane=without_lane),
+    ]
     good = [row(f"k{number}", lane=number) for number in range(10)]
-    aside = {"id": new_id(NOW), "connection": SHOP, "received_at": NOW, "reason": "bad_signature"}
-    aside |= {"error": "x", "size": 1, "sealed": ""}
+    aside = QuarantinedDelivery(
+        id=new_id(NOW), connection=SHOP, received_at=NOW, reason="bad_signature", error="x", size=1, sealed=""
+    )
 
     def hold() -> None:
         if not is_held.is_set():
             is_held.set()
             wait_for(lambda: writer._items.qsize() == 13, "a group of 13")
 
-    def write(one: dict[str, Any]) -> None:
-        writer.write(one, is_quarantined="sealed" in one)
-
     with commits_counted(database, hold), ThreadPoolExecutor(1) as pool:
-        pool.submit(write, row("first", lane=20))
+        pool.submit(writer.write, row("first", lane=20))
         wait_for(is_held.is_set, "the first commit")
-        results = all_at_once(write, [*bad, *good, aside])
+        results = all_at_once(writer.write, [*bad, *good, aside])
     assert [type(result) for result in results] == [NotStored] * 2 + [type(None)] * 11
     with database.read() as connection:
-        assert {one["key"] for one in deliveries.listed(connection)} == {"first", *(one["key"] for one in good)}
+        assert {one.key for one in deliveries.listed(connection)} == {"first", *(one.key for one in good)}
         assert deliveries.account(connection)[SHOP]["accepted"] == 11
-        assert deliveries.count_quarantined(connection) == {SHOP: 1}
+        assert quarantine.count(connection) == {SHOP: 1}
     wait_for(lambda: set(woken) == {*range(10), 20}, "the lanes of the good ones")
 
 
@@ -86,7 +90,7 @@ def test_a_duplicate_is_answered_the_same_counted_and_wakes_its_lane_again(shop:
     shop.redis.flushall()
     assert receive(intake, delivery()) == first
     wait_for(lambda: queue.count == 1, "the lane's job again")
-    assert [one["duplicates"] for one in stored(shop)] == [1]
+    assert [one.duplicates for one in stored(shop)] == [1]
     assert balance(shop)[SHOP]["duplicate"] == 1
 
 
@@ -125,7 +129,7 @@ def test_a_key_that_is_too_long_keeps_to_itself(runtime: Runtime, intake: Intake
         long = Delivery(method="POST", query=(), headers=headers, body=body, received_at=NOW)
         assert receive(intake, long, PORTAL).status == 202
         receive(intake, long, PORTAL)
-    keys = [one["key"] for one in stored(runtime)]
+    keys = [one.key for one in stored(runtime)]
     assert len(set(keys)) == len(keys) == 2
     assert max(map(len, keys)) <= 255
 

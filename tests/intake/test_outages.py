@@ -71,7 +71,7 @@ def test_a_sqlite_that_cannot_be_written_acknowledges_nothing_and_recovers(
     with pytest.raises(NotStored):
         receive(intake, delivery(secret=OTHER_SECRET, body=large))
     set_pragma(on_sqlite, mended)
-    assert stored(on_sqlite) == quarantined(on_sqlite) == []
+    assert (stored(on_sqlite), quarantined(on_sqlite)) == ([], [])
     assert balance(on_sqlite) == {}
     assert receive(intake, delivery("msg_1", large)).status == 202
 
@@ -92,7 +92,7 @@ def test_a_sqlite_file_that_was_replaced_gets_what_comes_after(on_sqlite: Runtim
     assert receive(intake, delivery("after")).status == 202
     again = Database(runtime.config.database_url)
     with again.read() as connection:
-        assert {one["key"] for one in deliveries.listed(connection)} == {"after", "before"}
+        assert {one.key for one in deliveries.listed(connection)} == {"after", "before"}
     again.close()
 
 
@@ -133,7 +133,7 @@ def test_a_postgresql_that_ends_its_connections_is_reached_again(postgres: Datab
             is_over.set()
         killer.result()
     assert len(acknowledged) > 80
-    assert acknowledged <= {one["key"] for one in stored(runtime)}
+    assert acknowledged <= {one.key for one in stored(runtime)}
     assert is_balanced(balance(runtime)[SHOP])
 
 
@@ -152,7 +152,7 @@ def test_a_postgresql_that_is_gone_acknowledges_nothing(postgres: Database, on_p
     finally:
         rename(postgres, f"{name}_away", name)
     assert receive(intake, delivery("after")).status == 202
-    assert {one["key"] for one in stored(runtime)} == {"after", "before"}
+    assert {one.key for one in stored(runtime)} == {"after", "before"}
 
 
 def rename(postgres: Database, name: str, new: str) -> None:
@@ -179,7 +179,7 @@ def test_a_commit_that_takes_too_long_acknowledges_nothing_and_stores_nothing_la
         is_free.set()
         writer.write(row("after it"))
     with database.read() as connection:
-        keys = {one["key"] for one in deliveries.listed(connection)}
+        keys = {one.key for one in deliveries.listed(connection)}
     assert keys == {"during the slow commit", "after it"}
 
 

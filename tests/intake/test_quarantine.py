@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -17,8 +18,9 @@ from connector.intake.receive import Intake
 from connector.operations.doctor import balance, is_balanced
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.store import connections, deliveries
+from connector.store import connections, deliveries, quarantine
 from connector.store.database import new_id
+from connector.store.quarantine import QuarantinedDelivery
 from tests.conftest import NOW, Clock
 from tests.intake.workspace import delivery, quarantined, receive, stored
 from tests.web.answers import add_connections
@@ -32,16 +34,16 @@ def test_a_delivery_with_a_bad_signature_is_sealed_and_nothing_else(shop: Runtim
         receive(intake, wrong)
     assert stored(shop) == []
     (kept,) = quarantined(shop)
-    assert (kept["reason"], kept["error"], kept["size"]) == ("bad_signature", "no signature matches", len(wrong.body))
-    assert b"site_access" not in kept["sealed"].encode()
-    assert unseal(shop.vault, kept["sealed"]) == wrong
+    assert (kept.reason, kept.error, kept.size) == ("bad_signature", "no signature matches", len(wrong.body))
+    assert b"site_access" not in kept.sealed.encode()
+    assert unseal(shop.vault, kept.sealed) == wrong
     assert balance(shop) == {}
 
 
 def test_a_signed_delivery_that_cannot_be_read_is_quarantined(shop: Runtime, intake: Intake) -> None:
     with pytest.raises(BadPayload):
         receive(intake, delivery(body=b"hello"))
-    assert [one["reason"] for one in quarantined(shop)] == ["bad_payload"]
+    assert [one.reason for one in quarantined(shop)] == ["bad_payload"]
 
 
 def test_a_corrected_secret_takes_what_was_quarantined(shop: Runtime, intake: Intake, clock: Clock) -> None:
@@ -58,19 +60,23 @@ def test_a_corrected_secret_takes_what_was_quarantined(shop: Runtime, intake: In
     with shop.database.write() as connection:
         connections.change(connection, SHOP, sealed=sealed)
     assert intake.verify_again(SHOP, shop.database, clock()) == 70
-    assert sorted(one["reason"] for one in quarantined(shop)) == ["bad_payload", "bad_signature"]
+    assert sorted(one.reason for one in quarantined(shop)) == ["bad_payload", "bad_signature"]
     taken = stored(shop)
-    assert {one["key"] for one in taken} == {f"msg_{number}" for number in range(70)}
-    assert {(one["received_at"], one["next_attempt_at"]) for one in taken} == {(NOW, clock())}
+    assert {one.key for one in taken} == {f"msg_{number}" for number in range(70)}
+    assert {(one.received_at, one.next_attempt_at) for one in taken} == {(NOW, clock())}
     assert intake.verify_again(SHOP, shop.database, clock()) == 0
     assert is_balanced(balance(shop)[SHOP])
 
 
+def _bad(sealed: str) -> QuarantinedDelivery:
+    common: dict[str, Any] = {"connection": SHOP, "received_at": NOW, "reason": "bad_signature", "error": "x"}
+    return QuarantinedDelivery(id=new_id(NOW), size=1, sealed=sealed, **common)
+
+
 def test_what_no_key_opens_stays_in_the_quarantine(shop: Runtime, intake: Intake, tmp_path: Path) -> None:
     foreign = Runtime(read_config({"CONNECTOR_DATA_DIR": str(tmp_path / "other")}, tmp_path)).vault
-    kept = {"id": new_id(NOW), "connection": SHOP, "received_at": NOW, "reason": "bad_signature", "error": "x"}
     with shop.database.write() as connection:
-        deliveries.put_aside(connection, [{**kept, "size": 1, "sealed": seal(foreign, delivery())}], 10)
+        quarantine.add(connection, [_bad(seal(foreign, delivery()))], 10)
     assert intake.verify_again(SHOP, shop.database, NOW) == 0
     assert len(quarantined(shop)) == 1
 
@@ -81,9 +87,8 @@ def test_what_a_version_before_had_sealed_is_verified_again(shop: Runtime, intak
     values |= {"body": b64encode(sent.body).decode(), "received_at": NOW.isoformat()}
     sealed = shop.vault.encrypt(orjson.dumps(values).decode())
     assert unseal(shop.vault, sealed) == replace(sent, query=(("a", "1"),))
-    kept = {"id": new_id(NOW), "connection": SHOP, "received_at": NOW, "reason": "bad_signature", "error": "x"}
     with shop.database.write() as connection:
-        deliveries.put_aside(connection, [{**kept, "size": 1, "sealed": sealed}], 10)
+        quarantine.add(connection, [_bad(sealed)], 10)
     assert intake.verify_again(SHOP, shop.database, NOW) == 1
 
 
@@ -102,7 +107,7 @@ def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, inta
     with pytest.raises(BadSignature):
         receive(intake, wrong)
     (kept,) = quarantined(shop)
-    assert (kept["sealed"], kept["size"]) == ("", len(wrong.body))
+    assert (kept.sealed, kept.size) == ("", len(wrong.body))
     assert intake.verify_again(SHOP, shop.database, NOW) == 0
 
 
@@ -113,7 +118,7 @@ def test_the_quarantine_is_bounded_in_number(shop: Runtime, clock: Clock) -> Non
         with pytest.raises(BadSignature):
             receive(intake, replace(delivery(f"msg_{number}", secret=OTHER_SECRET), received_at=clock()))
         clock.forward(seconds=1)
-    kept = [unseal(shop.vault, one["sealed"]).headers["webhook-id"] for one in quarantined(shop)]
+    kept = [unseal(shop.vault, one.sealed).headers["webhook-id"] for one in quarantined(shop)]
     assert kept == ["msg_5", "msg_6", "msg_7"]
 
 
@@ -125,7 +130,7 @@ def test_an_error_that_quotes_a_token_is_masked(runtime: Runtime, intake: Intake
     with pytest.raises(BadSignature) as caught:
         receive(intake, quoting, PORTAL)
     assert ROBOT_TOKEN not in str(caught.value)
-    assert "***" in quarantined(runtime)[0]["error"]
+    assert "***" in quarantined(runtime)[0].error
 
 
 def test_what_no_database_takes_is_made_storable(runtime: Runtime, intake: Intake) -> None:
@@ -137,11 +142,11 @@ def test_what_no_database_takes_is_made_storable(runtime: Runtime, intake: Intak
     )
     assert receive(intake, odd, PORTAL).status == 202
     with runtime.database.read() as connection:
-        found = deliveries.get(connection, stored(runtime)[0]["id"])
+        found = deliveries.get(connection, stored(runtime)[0].id)
     assert found is not None
-    assert found["headers"]["x-odd"] == "a\ufffdb?"
-    assert found["query"] == [["token", "***"], ["a\ufffd", "?"]]
+    assert found.headers["x-odd"] == "a\ufffdb?"
+    assert found.query == [["token", "***"], ["a\ufffd", "?"]]
     refused = replace(odd, query=query[1:])
     with pytest.raises(BadSignature):
         receive(intake, refused, PORTAL)
-    assert unseal(runtime.vault, quarantined(runtime)[0]["sealed"]) == refused
+    assert unseal(runtime.vault, quarantined(runtime)[0].sealed) == refused

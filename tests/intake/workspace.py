@@ -13,8 +13,10 @@ from connector.adapter_kit.contract import Delivery, Reply
 from connector.adapter_kit.signatures import sign_webhook
 from connector.intake.receive import Intake, NotStored
 from connector.runtime.parts import Runtime
-from connector.store import deliveries
+from connector.store import deliveries, quarantine
 from connector.store.database import Database
+from connector.store.deliveries import DeliveryRow
+from connector.store.quarantine import QuarantinedDelivery
 from tests.conftest import NOW
 from tests.web.malformed import SECRET, SHOP, line, lines
 
@@ -29,14 +31,14 @@ def receive(intake: Intake, sent: Delivery, name: str = SHOP) -> Reply:
     return intake.receive(intake.find(name), sent)
 
 
-def stored(runtime: Runtime) -> list[dict[str, Any]]:
+def stored(runtime: Runtime) -> list[DeliveryRow]:
     with runtime.database.read() as connection:
-        return [dict(one) for one in deliveries.listed(connection, limit=10_000)]
+        return deliveries.listed(connection, limit=10_000)
 
 
-def quarantined(runtime: Runtime) -> list[dict[str, Any]]:
+def quarantined(runtime: Runtime) -> list[QuarantinedDelivery]:
     with runtime.database.read() as connection:
-        return [dict(one) for one in deliveries.quarantined(connection)]
+        return quarantine.listed(connection)
 
 
 @contextmanager

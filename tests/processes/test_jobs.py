@@ -64,7 +64,7 @@ def _send(runtime: Runtime, number: int, stage: str = "new") -> int:
     line |= {"object": "lead", "stage": stage}
     _post(runtime, line, f"k{number}")
     with runtime.database.read() as connection:
-        return int(next(row["lane"] for row in deliveries.listed(connection) if row["key"] == f"k{number}"))
+        return int(next(row.lane for row in deliveries.listed(connection) if row.key == f"k{number}"))
 
 
 def _waiting(redis: Redis) -> list[str]:
@@ -274,8 +274,8 @@ def test_bodies_are_forgotten_when_their_time_is_over_but_not_those_still_needed
     pending = _send(runtime, 3)
     jobs.forget()
     with runtime.database.read() as connection:
-        bodies = {row["key"]: deliveries.get(connection, row["id"])["body"] for row in deliveries.listed(connection)}  # type: ignore[index]
-    assert {key: body is not None for key, body in bodies.items()} == {"k1": False, "k2": True, "k3": True}
+        found = [deliveries.get(connection, row.id) for row in deliveries.listed(connection)]
+    assert {row.key: row.body is not None for row in found if row} == {"k1": False, "k2": True, "k3": True}
     assert balance(runtime)["scripted"]["accepted"] == 3
     jobs.drain(pending)
     assert balance(runtime)["scripted"]["applied"] == 2

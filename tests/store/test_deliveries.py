@@ -1,4 +1,4 @@
-"""Queries on deliveries and the quarantine, on both databases: what is stored, claimed, counted and forgotten."""
+"""Queries on deliveries, on both databases: what is stored, claimed, counted and forgotten."""
 
 from __future__ import annotations
 
@@ -9,43 +9,36 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import pytest
 from sqlalchemy.exc import OperationalError
 
+from connector.core.outcome import Outcome
 from connector.store import deliveries
 from connector.store.database import Database, new_id
+from connector.store.deliveries import ClaimedDelivery, DeliveryResult, HeldGroup, NewDelivery
 from tests.conftest import NOW
 
 T = TypeVar("T")
 LEASE = timedelta(seconds=60)
 
 
-def row(key: str, *, of: str = "shop", lane: int = 0, at: datetime = NOW, **changes: Any) -> dict[str, Any]:
-    return {
-        "id": new_id(at),
-        "connection": of,
-        "key": key,
-        "received_at": at,
-        "lane": lane,
-        "outcome": "pending",
-        "attempts": 0,
-        "next_attempt_at": at,
-        "duplicates": 0,
-        "method": "POST",
-        "query": [],
-        "headers": {},
-        "body": key.encode(),
-        **changes,
-    }
+def row(
+    key: str, *, of: str = "shop", lane: int = 0, at: datetime = NOW, next_attempt_at: datetime | None = None
+) -> NewDelivery:
+    return NewDelivery(
+        id=new_id(at),
+        connection=of,
+        key=key,
+        received_at=at,
+        lane=lane,
+        next_attempt_at=next_attempt_at or at,
+        method="POST",
+        query=[],
+        headers={},
+        body=key.encode(),
+    )
 
 
-def bad(number: int, *, of: str = "shop") -> dict[str, Any]:
-    at = NOW + timedelta(seconds=number)
-    own = {"id": new_id(at), "received_at": at, "size": number}
-    return {**own, "connection": of, "reason": "bad_signature", "error": "no signature", "sealed": f"sealed {number}"}
-
-
-def store(database: Database, *rows: dict[str, Any], shard: int = 0) -> set[str]:
+def store(database: Database, *rows: NewDelivery, shard: int = 0) -> set[str]:
     with database.write() as connection:
         return deliveries.store(connection, rows, shard)
 
@@ -63,10 +56,18 @@ def claim(database: Database, lane: int = 0, now: datetime = NOW, **options: Any
     return [(one.body or b"").decode() for one in claimed]
 
 
-def finish(database: Database, ids: Sequence[str], outcome: str = "applied") -> None:
-    done = [{"of": one, "outcome": outcome, "tally": {outcome: 1}, "error": None, "at": NOW} for one in ids]
+def _claimed(one: NewDelivery, attempts: int) -> ClaimedDelivery:
+    values = {name: getattr(one, name) for name in ("id", "connection", "received_at", "method", "query", "headers")}
+    return ClaimedDelivery(**values, attempts=attempts, body=one.body)
+
+
+def result(of: str, outcome: Outcome = Outcome.APPLIED, error: str | None = None) -> DeliveryResult:
+    return DeliveryResult(id=of, outcome=outcome, tally={outcome: 1}, error=error)
+
+
+def finish(database: Database, ids: Sequence[str], outcome: Outcome = Outcome.APPLIED) -> None:
     with database.write() as connection:
-        deliveries.finish(connection, done)
+        deliveries.finish(connection, [result(one, outcome) for one in ids], NOW)
 
 
 def patiently(work: Callable[..., T], *args: Any, **options: Any) -> T:
@@ -81,7 +82,7 @@ def patiently(work: Callable[..., T], *args: Any, **options: Any) -> T:
 
 def test_a_delivery_that_comes_twice_in_one_group_counts_as_one_and_its_duplicate(database: Database) -> None:
     first, again, other = row("a"), row("a"), row("b")
-    assert store(database, first, again, other) == {min(first["id"], again["id"]), other["id"]}
+    assert store(database, first, again, other) == {min(first.id, again.id), other.id}
     assert book(database) == {"accepted": 3, "pending": 2, "duplicate": 1}
 
 
@@ -150,7 +151,7 @@ def test_a_claim_that_is_never_finished_is_due_again_after_its_lease(database: D
     assert claim(database, now=NOW + LEASE - timedelta(microseconds=1)) == []
     assert claim(database, now=NOW + LEASE) == ["a"]
     with database.read() as connection:
-        assert deliveries.listed(connection)[0]["attempts"] == 2
+        assert deliveries.listed(connection)[0].attempts == 2
 
 
 def test_a_claim_leaves_the_connections_alone_that_it_is_told_to(database: Database) -> None:
@@ -170,61 +171,59 @@ def test_claims_at_the_same_time_share_and_keep_their_limits(database: Database)
 def test_only_pending_deliveries_are_finished_or_postponed(database: Database) -> None:
     one, other = row("a"), row("b")
     store(database, one, other)
-    finish(database, [one["id"]])
-    finish(database, [one["id"]], "dead")
+    finish(database, [one.id])
+    finish(database, [one.id], Outcome.DEAD)
     with database.write() as connection:
-        later = {"until": NOW + LEASE, "tried": 4, "error": "busy"}
-        deliveries.postpone(connection, [{"of": one["id"], **later}, {"of": other["id"], **later}])
+        for row_of in (one, other):
+            deliveries.postpone(connection, _claimed(row_of, attempts=4), NOW + LEASE, "busy")
     assert book(database) == {"accepted": 2, "applied": 1, "pending": 1}
     assert claim(database) == []
     with database.read() as connection:
         assert deliveries.waiting_lanes(connection, NOW) == {}
         assert deliveries.waiting_lanes(connection, NOW + LEASE) == {0: 1}
-        found = deliveries.get(connection, other["id"])
+        found = deliveries.get(connection, other.id)
         assert found is not None
-        assert (found["attempts"], found["error"]) == (4, "busy")
+        assert (found.attempts, found.error) == (4, "busy")
 
 
-def test_nothing_to_finish_postpone_or_settle_is_no_statement(database: Database) -> None:
+def test_nothing_to_finish_or_change_is_no_statement(database: Database) -> None:
     with database.write() as connection:
-        deliveries.finish(connection, [])
-        deliveries.postpone(connection, [])
-        deliveries.settle_again(connection, [])
+        deliveries.finish(connection, [], NOW)
+        deliveries.change_results(connection, [], NOW)
         assert deliveries.replay(connection, [], NOW) == []
     with database.read() as connection:
         assert deliveries.account(connection) == {}
         assert deliveries.oldest_pending(connection) is None
 
 
-def test_finished_deliveries_are_settled_again_and_no_others(database: Database) -> None:
+def test_the_results_of_finished_deliveries_are_changed_and_no_others(database: Database) -> None:
     held, applied, waiting = row("a"), row("b"), row("c")
     store(database, held, applied, waiting)
-    finish(database, [held["id"]], "held")
-    finish(database, [applied["id"]])
-    again = [{"of": one["id"], "outcome": "ignored", "tally": {}, "error": None, "at": NOW} for one in (held, waiting)]
+    finish(database, [held.id], Outcome.HELD)
+    finish(database, [applied.id])
     with database.write() as connection:
-        deliveries.settle_again(connection, again)
+        again = [result(one.id, Outcome.IGNORED) for one in (held, waiting)]
+        deliveries.change_results(connection, again, NOW)
     assert book(database) == {"accepted": 3, "applied": 1, "ignored": 1, "pending": 1}
 
 
 def test_held_deliveries_without_events_are_shown_by_reason_and_read_again(database: Database) -> None:
     rows = [row(key) for key in ("a", "b", "c")]
     store(database, *rows)
-    done = [{"of": one["id"], "outcome": "held", "tally": None, "error": "unknown X", "at": NOW} for one in rows[:2]]
     with database.write() as connection:
-        deliveries.finish(connection, done)
+        deliveries.finish(connection, [result(one.id, Outcome.HELD, "unknown X") for one in rows[:2]], NOW)
     with database.write() as connection:
-        example = max(one["id"] for one in rows[:2])
+        example = max(one.id for one in rows[:2])
         assert deliveries.held_unread(connection) == [
-            {"connection": "shop", "reason": "unknown X", "count": 2, "example": example}
+            HeldGroup(connection="shop", reason="unknown X", count=2, example=example)
         ]
-        assert set(deliveries.reread_held(connection, "shop", NOW)) == {one["id"] for one in rows[:2]}
+        assert set(deliveries.reread_held(connection, "shop", NOW)) == {one.id for one in rows[:2]}
     assert book(database) == {"accepted": 3, "pending": 3}
 
 
 def test_thousands_of_deliveries_are_replayed_at_once(database: Database) -> None:
     ids = sorted(store(database, *(row(f"k{number}") for number in range(1_100))))
-    finish(database, ids[:1_000], "dead")
+    finish(database, ids[:1_000], Outcome.DEAD)
     with database.write() as connection:
         assert sorted(deliveries.replay(connection, ids, NOW)) == ids[:1_000]
     assert book(database) == {"accepted": 1_100, "pending": 1_100}
@@ -233,13 +232,13 @@ def test_thousands_of_deliveries_are_replayed_at_once(database: Database) -> Non
 def test_pages_of_deliveries_are_newest_first_and_come_without_bodies(database: Database) -> None:
     rows = [row(f"k{number}", at=NOW + timedelta(seconds=number)) for number in range(5)]
     store(database, *rows, row("x", of="other", at=NOW + timedelta(seconds=9)))
-    finish(database, [rows[0]["id"]])
+    finish(database, [rows[0].id])
     with database.read() as connection:
         first = deliveries.listed(connection, of="shop", limit=2)
-        assert [one["key"] for one in first] == ["k4", "k3"]
-        assert "body" not in first[0]
-        rest = deliveries.listed(connection, of="shop", after=first[-1]["id"], outcome="pending")
-        assert [one["key"] for one in rest] == ["k2", "k1"]
+        assert [one.key for one in first] == ["k4", "k3"]
+        assert not hasattr(first[0], "body")
+        rest = deliveries.listed(connection, of="shop", after=first[-1].id, outcome="pending")
+        assert [one.key for one in rest] == ["k2", "k1"]
 
 
 def test_what_waits_is_told_by_connection(database: Database) -> None:
@@ -252,53 +251,21 @@ def test_what_waits_is_told_by_connection(database: Database) -> None:
 
 def deliveries_id(database: Database, key: str) -> str:
     with database.read() as connection:
-        return str(next(one["id"] for one in deliveries.listed(connection) if one["key"] == key))
+        return str(next(one.id for one in deliveries.listed(connection) if one.key == key))
 
 
 def test_bodies_are_forgotten_and_their_keys_and_counts_stay(database: Database) -> None:
     old, waiting = row("a"), row("b")
     store(database, old, waiting)
-    finish(database, [old["id"]])
+    finish(database, [old.id])
     later = NOW + timedelta(days=30)
     with database.write() as connection:
-        deliveries.put_aside(connection, [bad(1)], 10)
-        assert deliveries.forget(connection, bodies_before=NOW, quarantine_before=NOW) == (0, 0)
-        assert deliveries.forget(connection, bodies_before=later, quarantine_before=later) == (1, 1)
-        assert deliveries.replay(connection, [old["id"]], NOW) == []
-        found = deliveries.get(connection, old["id"])
+        assert deliveries.forget_bodies(connection, NOW) == 0
+        assert deliveries.forget_bodies(connection, later) == 1
+        assert deliveries.replay(connection, [old.id], NOW) == []
+        found = deliveries.get(connection, old.id)
         assert found is not None
-        assert (found["body"], found["headers"], found["query"]) == (None, {}, [])
+        assert (found.body, found.headers, found.query) == (None, {}, [])
         assert deliveries.get(connection, "nothing") is None
     assert store(database, row("a")) == set()
     assert book(database) == {"accepted": 3, "applied": 1, "pending": 1, "duplicate": 1}
-
-
-@pytest.mark.parametrize("keep", [0, 1, 3, 100])
-def test_the_quarantine_keeps_the_newest_of_each_connection(database: Database, keep: int) -> None:
-    with database.write() as connection:
-        deliveries.put_aside(connection, [bad(0, of="other")], 100)
-        deliveries.put_aside(connection, [bad(number) for number in range(1, 5)], keep)
-        deliveries.put_aside(connection, [bad(5), bad(6)], keep)
-        kept = [one["size"] for one in deliveries.quarantined(connection, "shop")]
-        assert kept == list(range(1, 7))[max(0, 6 - keep) :]
-        assert deliveries.count_quarantined(connection).get("shop", 0) == len(kept)
-        assert deliveries.count_quarantined(connection)["other"] == 1
-
-
-def test_what_is_put_aside_twice_is_there_once(database: Database) -> None:
-    one = bad(1)
-    with database.write() as connection:
-        deliveries.put_aside(connection, [one], 10)
-        deliveries.put_aside(connection, [one], 10)
-        assert deliveries.count_quarantined(connection) == {"shop": 1}
-
-
-def test_the_quarantine_is_read_by_pages_and_released(database: Database) -> None:
-    with database.write() as connection:
-        deliveries.put_aside(connection, [bad(number) for number in range(5)], 10)
-        first = deliveries.quarantined(connection, limit=3)
-        rest = deliveries.quarantined(connection, "shop", after=first[-1]["id"])
-        assert [one["size"] for one in (*first, *rest)] == [0, 1, 2, 3, 4]
-        deliveries.release(connection, [one["id"] for one in first])
-        deliveries.release(connection, [])
-        assert [one["size"] for one in deliveries.quarantined(connection)] == [3, 4]

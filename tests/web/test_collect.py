@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from connector.emulators.tracker.site import AGENT, SECRET, SITE, SITE_KEY
 from connector.runtime.parts import Runtime
-from connector.store import connections, deliveries
+from connector.store import connections, deliveries, quarantine
 from connector.web.app import create_app
 from connector.web.collect import MOST_BYTES, VISITOR_PER_MINUTE
 from tests.conftest import NOW, Clock
@@ -72,7 +72,7 @@ def stored(runtime: Runtime) -> int:
 
 def quarantined(runtime: Runtime) -> int:
     with runtime.database.read() as connection:
-        return deliveries.count_quarantined(connection).get("site", 0)
+        return quarantine.count(connection).get("site", 0)
 
 
 def test_the_script_is_cached_and_compared_by_its_tag(client: FlaskClient) -> None:

@@ -21,12 +21,13 @@ from connector.operations.doctor import balance, examine, is_balanced
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.store import connections, deliveries
+from connector.store import connections, deliveries, quarantine
 from connector.store.migrate import head
 from connector.web.app import create_app
 from tests.conftest import NOW, Clock
 from tests.flow.senders import Sender, add_connection, drain
-from tests.store.test_deliveries import bad, row
+from tests.store.test_deliveries import row
+from tests.store.test_quarantine import bad
 
 
 @pytest.fixture(autouse=True)
@@ -189,7 +190,7 @@ def test_metrics_show_what_waits_by_connection(client: FlaskClient, runtime: Run
     with runtime.database.write() as connection:
         late = NOW - timedelta(seconds=60)
         deliveries.store(connection, [row("a", at=late), row("b", at=late, next_attempt_at=NOW)], 0)
-        deliveries.put_aside(connection, [bad(1), bad(2), bad(3)], 10)
+        quarantine.add(connection, [bad(1), bad(2), bad(3)], 10)
     clock.forward(seconds=30)
     found = waiting(client)
     assert found[("deliveries", "shop")] == 2

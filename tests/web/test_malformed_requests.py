@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from connector.operations.doctor import balance, is_balanced
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.store import deliveries
+from connector.store import quarantine
 from connector.web.app import create_app
 from tests.conftest import NOW, Clock
 from tests.server import exchange, serving, written
@@ -71,7 +71,7 @@ def test_on_any_database_they_get_the_same_answers_and_the_account_balances(runt
     assert {name: page["accepted"] for name, page in book.items()} == {SHOP: accepted}
     assert is_balanced(book[SHOP])
     with runtime.database.read() as connection:
-        quarantined = deliveries.count_quarantined(connection)
+        quarantined = quarantine.count(connection)
     of = {
         name: [one for one in MALFORMED if one.status in {400, 401} and one.connection == name]
         for name in (SHOP, PORTAL)

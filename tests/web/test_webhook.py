@@ -23,8 +23,9 @@ from connector.runtime import metrics
 from connector.runtime.connections import Connections
 from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
-from connector.store import connections, deliveries
+from connector.store import connections, deliveries, quarantine
 from connector.store.database import Database
+from connector.store.deliveries import DeliveryRow
 from connector.web.app import create_app
 from tests.conftest import NOW, plain_log
 from tests.flow.senders import add_connection, signed
@@ -68,10 +69,9 @@ def problem(answer: TestResponse) -> tuple[int, str]:
     return answer.status_code, body["type"].removeprefix("urn:connector:")
 
 
-def stored(runtime: Runtime) -> list[dict[str, Any]]:
+def stored(runtime: Runtime) -> list[DeliveryRow]:
     with runtime.database.read() as connection:
-        found = [deliveries.get(connection, one["id"]) for one in deliveries.listed(connection)]
-    return [dict(one) for one in found if one]
+        return deliveries.listed(connection)
 
 
 def test_a_delivery_is_answered_as_its_system_expects_and_its_duplicate_the_same(client: FlaskClient) -> None:
@@ -87,8 +87,8 @@ def test_the_address_is_kept_as_it_was_sent_for_a_signature_that_covers_it(
     query = f"a=%7E+b&&token={TOKEN}&%61=%2f"
     assert client.post(f"/webhooks/{SHOP}?{query}", data=b"{}", content_type="application/json").status_code == 401
     with runtime.database.read() as connection:
-        (aside,) = deliveries.quarantined(connection)
-    sealed = unseal(runtime.vault, aside["sealed"])
+        (aside,) = quarantine.listed(connection)
+    sealed = unseal(runtime.vault, aside.sealed)
     assert (sealed.path, sealed.query_string) == (f"/webhooks/{SHOP}", query)
     assert sealed.query == (("a", "~ b"), ("token", TOKEN), ("a", "/"))
 
@@ -97,8 +97,8 @@ def test_a_server_that_keeps_no_raw_path_has_it_encoded_anew(client: FlaskClient
     raw = {"REQUEST_URI": "", "RAW_URI": ""}
     client.post(f"/webhooks/{SHOP}", data=b"{}", content_type="application/json", environ_overrides=raw)
     with runtime.database.read() as connection:
-        (aside,) = deliveries.quarantined(connection)
-    assert unseal(runtime.vault, aside["sealed"]).path == f"/webhooks/{SHOP}"
+        (aside,) = quarantine.listed(connection)
+    assert unseal(runtime.vault, aside.sealed).path == f"/webhooks/{SHOP}"
 
 
 # Size and shape of the body

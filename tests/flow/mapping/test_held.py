@@ -44,8 +44,8 @@ def _publish(runtime: Runtime, mapping: str) -> None:
 
 def _delivery(runtime: Runtime, key: str) -> dict[str, Any]:
     with runtime.database.read() as connection:
-        rows = {row["key"]: row for row in deliveries.listed(connection)}
-    return {name: rows[key][name] for name in ("outcome", "tally", "error")}
+        rows = {row.key: row for row in deliveries.listed(connection)}
+    return {name: getattr(rows[key], name) for name in ("outcome", "tally", "error")}
 
 
 @pytest.mark.parametrize("reason", UNMAPPED)

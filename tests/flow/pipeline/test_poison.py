@@ -18,7 +18,7 @@ from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_processor
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, subjects
-from connector.store.rows import Row
+from connector.store.deliveries import DeliveryRow
 from tests.conftest import Clock, wait_for
 from tests.flow.scripted_adapter import Script, add_scripted
 from tests.flow.senders import Sender, drain
@@ -39,15 +39,15 @@ def _send(runtime: Runtime, *numbers: str, to: str = "scripted") -> None:
         assert Sender(runtime, to).send(_line(runtime, number), key=number).status_code == 202
 
 
-def _rows(runtime: Runtime) -> dict[str, Row]:
+def _rows(runtime: Runtime) -> dict[str, DeliveryRow]:
     with runtime.database.read() as connection:
-        found = {row["key"]: row for row in deliveries.listed(connection, limit=1000)}
+        found = {row.key: row for row in deliveries.listed(connection, limit=1000)}
     assert all(map(is_balanced, balance(runtime).values()))
     return found
 
 
 def _outcomes(runtime: Runtime) -> dict[str, str]:
-    return {key: row["outcome"] for key, row in sorted(_rows(runtime).items())}
+    return {key: row.outcome for key, row in sorted(_rows(runtime).items())}
 
 
 def _fails_on(word: str, error: Exception) -> Any:
@@ -66,14 +66,14 @@ def test_a_delivery_that_its_adapter_fails_on_is_tried_with_back_off_then_dead_a
     for number in range(1, runtime.config.max_attempts + 1):
         drain(runtime)
         row = _rows(runtime)["2"]
-        assert row["attempts"] == number
+        assert row.attempts == number
         if number < runtime.config.max_attempts:
-            assert row["outcome"] == deliveries.PENDING
-            pause = row["next_attempt_at"] - clock()
+            assert row.outcome == deliveries.PENDING
+            pause = row.next_attempt_at - clock()
             assert pause == min(timedelta(seconds=2) * 2**number, timedelta(minutes=10))
             clock.forward(seconds=pause.total_seconds())
     assert _outcomes(runtime) == {"1": "applied", "2": "dead", "3": "applied"}
-    assert _rows(runtime)["2"]["error"] == "ZeroDivisionError: division\ufffdby zero"
+    assert _rows(runtime)["2"].error == "ZeroDivisionError: division\ufffdby zero"
 
 
 def test_a_delivery_on_which_fetching_for_the_batch_fails_takes_no_other_with_it(
@@ -106,7 +106,7 @@ def test_a_row_that_the_database_refuses_is_dead_in_the_end_and_the_others_of_it
         drain(runtime)
         clock.forward(hours=1)
     assert _outcomes(runtime) == {"1": "applied", "2": "dead", "3": "applied"}
-    assert "private" not in _rows(runtime)["2"]["error"]
+    assert "private" not in (_rows(runtime)["2"].error or "")
 
 
 def test_a_body_that_cannot_be_read_is_dead_at_once_and_an_unknown_word_is_held(
@@ -119,8 +119,8 @@ def test_a_body_that_cannot_be_read_is_dead_at_once_and_an_unknown_word_is_held(
     _send(runtime, "2")
     drain(runtime)
     assert _outcomes(runtime) == {"1": "dead", "2": "held"}
-    assert _rows(runtime)["1"]["error"] == "$.ID: must be a number"
-    assert _rows(runtime)["2"]["error"] == "nobody has heard of ONCRMTELEPATHY"
+    assert _rows(runtime)["1"].error == "$.ID: must be a number"
+    assert _rows(runtime)["2"].error == "nobody has heard of ONCRMTELEPATHY"
 
 
 def test_a_dead_delivery_that_is_replayed_by_hand_is_processed(runtime: Runtime, script: Script) -> None:
@@ -129,10 +129,10 @@ def test_a_dead_delivery_that_is_replayed_by_hand_is_processed(runtime: Runtime,
     drain(runtime)
     script.before_parsing = lambda _: None
     (dead,) = _rows(runtime).values()
-    assert replay(runtime, [dead["id"]]).replayed == (dead["id"],)
+    assert replay(runtime, [dead.id]).replayed == (dead.id,)
     drain(runtime)
     assert _outcomes(runtime) == {"1": "applied"}
-    assert _rows(runtime)["1"]["error"] is None
+    assert _rows(runtime)["1"].error is None
 
 
 def test_deliveries_of_a_connection_that_was_removed_are_held_until_it_is_back(
@@ -145,9 +145,9 @@ def test_deliveries_of_a_connection_that_was_removed_are_held_until_it_is_back(
     runtime.connections.forget()
     drain(runtime)
     (row,) = _rows(runtime).values()
-    assert (row["outcome"], "add it again" in row["error"]) == ("held", True)
+    assert (row.outcome, "add it again" in (row.error or "")) == ("held", True)
     add_scripted(runtime)
-    replay(runtime, [row["id"]])
+    replay(runtime, [row.id])
     drain(runtime)
     assert _outcomes(runtime) == {"1": "applied"}
 
@@ -158,11 +158,11 @@ def test_a_delivery_that_is_replayed_although_all_went_well_stays_what_it_was(ru
     Sender(runtime, "scripted").send(_line(runtime, "h") | line, key="h")
     _send(runtime, "a")
     drain(runtime)
-    before = {key: (row["outcome"], row["tally"], row["error"]) for key, row in _rows(runtime).items()}
+    before = {key: (row.outcome, row.tally, row.error) for key, row in _rows(runtime).items()}
     assert {key: outcome for key, (outcome, _, _) in before.items()} == {"h": "held", "a": "applied"}
-    replay(runtime, [row["id"] for row in _rows(runtime).values()])
+    replay(runtime, [row.id for row in _rows(runtime).values()])
     drain(runtime)
-    assert {key: (row["outcome"], row["tally"], row["error"]) for key, row in _rows(runtime).items()} == before
+    assert {key: (row.outcome, row.tally, row.error) for key, row in _rows(runtime).items()} == before
     with runtime.database.read() as connection:
         assert len(subjects.listed(connection)) == 2
 
@@ -178,18 +178,18 @@ def test_while_a_system_is_away_its_deliveries_wait_and_none_is_dead_before_the_
     _send(runtime, "1")
     drain(runtime)
     row = _rows(runtime)["1"]
-    assert (row["next_attempt_at"], row["error"]) == (clock() + timedelta(seconds=90), "busy")
+    assert (row.next_attempt_at, row.error) == (clock() + timedelta(seconds=90), "busy")
     error = CrmRefused("the token is revoked")
     for _ in range(20):
-        clock.now = _rows(runtime)["1"]["next_attempt_at"]
+        clock.now = _rows(runtime)["1"].next_attempt_at
         drain(runtime)
         row = _rows(runtime)["1"]
-        assert row["outcome"] == deliveries.PENDING
-        assert timedelta(0) < row["next_attempt_at"] - clock() <= timedelta(minutes=10)
-    assert row["attempts"] > runtime.config.max_attempts
+        assert row.outcome == deliveries.PENDING
+        assert timedelta(0) < row.next_attempt_at - clock() <= timedelta(minutes=10)
+    assert row.attempts > runtime.config.max_attempts
     clock.forward(hours=runtime.config.push_give_up_hours)
     drain(runtime)
-    assert (_rows(runtime)["1"]["outcome"], _rows(runtime)["1"]["error"]) == ("dead", "the token is revoked")
+    assert (_rows(runtime)["1"].outcome, _rows(runtime)["1"].error) == ("dead", "the token is revoked")
 
 
 def test_when_a_system_comes_back_what_waited_for_it_is_processed(
@@ -256,7 +256,7 @@ def test_a_system_that_hangs_holds_up_no_other_even_when_the_time_of_the_job_is_
 
 def _lane(runtime: Runtime, key: str) -> int:
     with runtime.database.read() as connection:
-        return int(next(row["lane"] for row in deliveries.listed(connection, limit=1000) if row["key"] == key))
+        return int(next(row.lane for row in deliveries.listed(connection, limit=1000) if row.key == key))
 
 
 def test_what_is_to_be_sent_is_told_while_another_system_hangs(runtime: Runtime, script: Script) -> None:
@@ -290,11 +290,11 @@ def test_while_a_system_is_slow_the_lease_is_renewed_and_nobody_else_reads_the_s
     try:
         assert hanging.is_asked.wait(10)
         for _ in range(4):
-            before = _rows(runtime)["1"]["next_attempt_at"]
+            before = _rows(runtime)["1"].next_attempt_at
             clock.forward(seconds=runtime.config.lease_seconds / 2)
 
             def is_renewed(before: Any = before) -> bool:
-                return bool(_rows(runtime)["1"]["next_attempt_at"] > before)
+                return bool(_rows(runtime)["1"].next_attempt_at > before)
 
             wait_for(is_renewed, "the lease to be renewed")
             with runtime.database.read() as connection:
@@ -303,7 +303,7 @@ def test_while_a_system_is_slow_the_lease_is_renewed_and_nobody_else_reads_the_s
         hanging.may_answer.set()
         at_work.join(20)
     row = _rows(runtime)["1"]
-    assert (row["outcome"], row["attempts"]) == ("applied", 1)
+    assert (row.outcome, row.attempts) == ("applied", 1)
 
 
 def test_a_worker_that_died_leaves_its_deliveries_to_others_when_its_lease_is_over(
