@@ -30,7 +30,7 @@ from connector.adapter_kit.contract import (
 )
 from connector.adapter_kit.payload import read_json
 from connector.adapter_kit.records import deleted_event
-from connector.adapter_kit.settings import check_settings, zone_of
+from connector.adapter_kit.settings import check_settings, pairs, zone_of
 from connector.adapter_kit.signatures import check_hmac, check_token
 from connector.core.errors import BadPayload, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, RecordRef
@@ -171,8 +171,7 @@ class Amis:
 
     def _owners(self) -> dict[str, str]:
         """E-mail → name."""
-        pairs = (text.partition("=") for text in self.owners)
-        return {email.strip().casefold(): name.strip() for email, _, name in pairs if name.strip()}
+        return {email.casefold(): name for email, name in pairs(self.owners) if name}
 
     def _shape(self) -> Shape:
         """Raises `CrmRefused` when the setting `zone` is no time zone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from typing import Any, Final
 from adapters.amis.client import Crm
 from adapters.amis.records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENUE, STAGES, Row, Shape
 from connector.adapter_kit.contract import Catalog, InspectionResult, Person
-from connector.adapter_kit.read import readable
+from connector.adapter_kit.read import ids_by_object, readable
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
@@ -32,12 +31,8 @@ class Source:
 
     def records(self, names: Iterable[str]) -> dict[str, Row | None]:
         """The records by name (`Contacts:17`), each once; None: gone. What a batch leaves out is asked for alone."""
-        ids: dict[str, dict[str, None]] = defaultdict(dict)
-        for name in names:
-            resource, _, number = name.partition(":")
-            ids[resource][number] = None
         found: dict[str, Row | None] = {}
-        for resource, numbers in ids.items():
+        for resource, numbers in ids_by_object(names).items():
             for chunk in chunks(numbers, IDS):
                 listed = self._by_id(resource, ",".join(chunk))
                 found |= {f"{resource}:{id_}": listed.get(id_) or self._alone(resource, id_) for id_ in chunk}

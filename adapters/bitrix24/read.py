@@ -28,7 +28,7 @@ from adapters.bitrix24.records import (
 from adapters.bitrix24.webhook import read_event
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.read import readable
+from connector.adapter_kit.read import ids_by_object, readable
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.rest import RecordGone, chunks
 from connector.core.errors import BadPayload, CrmError
@@ -139,12 +139,9 @@ class Source:
         """The commands that read records, each with the object that it reads."""
         if not self.is_listing:
             return [(record_of(name).object, _getting(name)) for name in dict.fromkeys(names)]
-        ids: dict[str, dict[str, None]] = defaultdict(dict)
-        for record in map(record_of, names):
-            ids[record.object][record.id] = None
         return [
             (record_object, _listing(record_object, chunk))
-            for record_object, numbers in ids.items()
+            for record_object, numbers in ids_by_object(names).items()
             for chunk in chunks(numbers, PAGE)
         ]
 

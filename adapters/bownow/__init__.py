@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from adapters.bownow.client import CALLS, Account, is_call, pairs
+from adapters.bownow.client import CALLS, Account, is_call, renamed
 from adapters.bownow.push import push
 from adapters.bownow.read import Source
 from adapters.bownow.records import KEYS, Shape, deleted_event
@@ -163,14 +163,14 @@ class BowNow:
 
     def _shape(self) -> Shape:
         """Raises `CrmRefused` when a setting cannot be used."""
-        keys = pairs(self.keys)
+        keys = renamed(self.keys)
         checks = {f"keys ({name!r} is none of {', '.join(KEYS)})": name in KEYS for name in keys}
         check_settings(checks)
-        return Shape(keys={**KEYS, **keys}, zone=zone_of(self.zone), tags=pairs(self.tags))
+        return Shape(keys={**KEYS, **keys}, zone=zone_of(self.zone), tags=renamed(self.tags))
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
-        calls = pairs(self.calls)
+        calls = renamed(self.calls)
         checks = {
             **{f"calls ({name!r} is none of {', '.join(CALLS)})": name in CALLS for name in calls},
             **{f"calls ({name} must be a method and a path)": is_call(call) for name, call in calls.items()},
@@ -185,7 +185,7 @@ class BowNow:
         return Source(
             account=account,
             shape=self._shape(),
-            accounts={email.casefold(): account for email, account in pairs(self.accounts).items()},
+            accounts={email.casefold(): account for email, account in renamed(self.accounts).items()},
             most_pages=self.pages,
             is_by_update=self.order == "updated",
         )

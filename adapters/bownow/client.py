@@ -13,6 +13,7 @@ from urllib.parse import quote
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.redaction import mask_text
 from connector.adapter_kit.rest import in_one_line, is_good
+from connector.adapter_kit.settings import pairs
 from connector.core.errors import CrmRefused
 
 PAGE: Final = 200
@@ -33,10 +34,9 @@ _LONGEST: Final = 200
 _ADVICE: Final = "; check tracking_id and api_key"
 
 
-def pairs(written: Sequence[str]) -> dict[str, str]:
+def renamed(entries: Sequence[str]) -> dict[str, str]:
     """The pairs of a setting: `status=lead_status_id` is `status` and `lead_status_id`; without `=` the same twice."""
-    parts = (text.partition("=") for text in written)
-    return {name.strip(): (value if sign else name).strip() for name, sign, value in parts}
+    return {name: value or name for name, value in pairs(entries)}
 
 
 def is_call(text: str) -> bool:

@@ -21,6 +21,7 @@ from adapters.generic.settings import PATHS, SETTINGS
 from adapters.generic.webhook import WORDS, Naming, Proof, events_of, first_name
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import Api, Delivery, InspectionResult, Pushed, Received, Reply, Setting, Update
+from connector.adapter_kit.settings import pairs
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event
 
@@ -205,12 +206,10 @@ class Generic:
 
     def _owners(self) -> dict[str, str]:
         """E-mail → their id."""
-        pairs = (pair.partition("=") for pair in self.owner_ids)
-        return {email.strip().casefold(): owner.strip() for owner, _, email in pairs}
+        return {email.casefold(): owner for owner, email in pairs(self.owner_ids)}
 
     def _headers(self) -> dict[str, str]:
-        pairs = (header.partition(":") for header in self.headers)
-        more = {name.strip(): value.strip() for name, _, value in pairs}
+        more = dict(pairs(self.headers, ":"))
         return {**more, self.auth_header: self.auth_value[0]} if self.auth_value else more
 
     def _secrets(self) -> tuple[str, ...]:

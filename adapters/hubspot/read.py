@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +24,7 @@ from adapters.hubspot.records import (
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import PEOPLE, emails_of
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.read import readable, remembered
+from connector.adapter_kit.read import ids_by_object, readable, remembered
 from connector.adapter_kit.rest import as_list, as_object
 from connector.core.event import Event, RecordRef
 
@@ -53,13 +52,10 @@ class Source:
 
     def records(self, names: Iterable[str]) -> dict[str, Any]:
         """What parsing needs: records by name (`contact:1`), None: gone; `owners` by id, `pipelines` by deal stage."""
-        ids: dict[str, dict[str, None]] = defaultdict(dict)
-        for name in names:
-            record_object, _, record_id = name.partition(":")
-            ids[record_object][record_id] = None
+        ids = ids_by_object(names)
         found: dict[str, Any] = {}
         for record_object, wanted in ids.items():
-            rows = self._read(record_object, list(wanted))
+            rows = self._read(record_object, wanted)
             found |= {f"{record_object}:{record_id}": row for record_id, row in rows.items()}
         records = [record for record in found.values() if record]
         owners = {change.value for record in records for change in history_of(record, OWNER)} - {""}

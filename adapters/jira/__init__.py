@@ -31,7 +31,7 @@ from connector.adapter_kit.contract import (
 )
 from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.records import deleted_event
-from connector.adapter_kit.settings import check_settings, is_safe_address
+from connector.adapter_kit.settings import check_settings, is_safe_address, pairs
 from connector.adapter_kit.signatures import check_hmac
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, RecordRef
@@ -162,16 +162,16 @@ class Jira:
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
-        pairs = [entry.partition("=") for entry in self.people]
+        people = pairs(self.people)
         checks = {
             "url (https://<site>.atlassian.net)": is_safe_address(self.url),
             "login and api_token": bool(self.login and self.api_token),
             "projects (their keys)": all(key.replace("_", "").isalnum() for key in self.projects),
             "stages_by (name or id)": self.stages_by in {"name", "id"},
-            "people (e-mail=account id)": all(email.strip() and account.strip() for email, _, account in pairs),
+            "people (e-mail=account id)": all(email and account for email, account in people),
         }
         check_settings(checks)
-        known = {email.strip().casefold(): account.strip() for email, _, account in pairs}
+        known = {email.casefold(): account for email, account in people}
         site = Site(api=api, url=self.url, login=self.login, token=self.api_token[0])
         return Source(site=site, shape=self._shape(), known=known, projects=self.projects)
 

@@ -33,7 +33,7 @@ from connector.adapter_kit.contract import (
 from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.read import present
 from connector.adapter_kit.records import deleted_event
-from connector.adapter_kit.settings import check_settings, is_safe_address
+from connector.adapter_kit.settings import check_settings, is_safe_address, pairs
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
@@ -180,12 +180,12 @@ class Kintone:
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
-        pairs = [entry.partition("=") for entry in self.people]
+        people = pairs(self.people)
         checks = {
             "url (https://<subdomain>.cybozu.com)": is_safe_address(self.url),
             "app (its number)": str(self.app).isdecimal(),
             "password (with login) or api_token": bool(self.password and self.login) or bool(self.api_token),
-            "people (e-mail=login name)": all(email.strip() and code.strip() for email, _, code in pairs),
+            "people (e-mail=login name)": all(email and code for email, code in people),
         }
         check_settings(checks)
         site = Site(
@@ -197,5 +197,5 @@ class Kintone:
             login=self.login,
             password=next(iter(self.password), "") if self.login else "",
         )
-        known = {email.strip().casefold(): code.strip() for email, _, code in pairs}
+        known = {email.casefold(): code for email, code in people}
         return Source(site=site, shape=self._shape(), known=known, language=self.language)

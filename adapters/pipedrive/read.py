@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from adapters.pipedrive.client import OBJECTS, PAGE, Company, rows_of
 from adapters.pipedrive.records import LOST, WON, Record, events_of, person_of, time_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.owners import PEOPLE, emails_of
-from connector.adapter_kit.read import readable, remembered
+from connector.adapter_kit.read import ids_by_object, readable, remembered
 from connector.adapter_kit.records import moment
 from connector.core.event import Event, RecordRef
 
@@ -26,12 +25,8 @@ class Source:
     def needed(self, records: Sequence[Record], names: Iterable[str]) -> dict[str, Any]:
         """What parsing needs: the records of `names` (`deal:1`; None: gone), persons by name, `users` by id."""
         found: dict[str, Any] = {}
-        wanted: dict[str, dict[str, None]] = defaultdict(dict)
-        for name in names:
-            record_object, _, record_id = name.partition(":")
-            wanted[record_object][record_id] = None
-        for record_object, ids in wanted.items():
-            read = self.company.by_id(record_object, list(ids))
+        for record_object, ids in ids_by_object(names).items():
+            read = self.company.by_id(record_object, ids)
             found |= {f"{record_object}:{id_}": read.get(id_) for id_ in ids}
         known = [*records, *(record for record in found.values() if record)]
         persons = dict.fromkeys(id_ for record in known if (id_ := person_of(record)) and f"person:{id_}" not in found)

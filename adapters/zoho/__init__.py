@@ -16,7 +16,7 @@ from adapters.zoho.client import ACCOUNTS, Account
 from adapters.zoho.push import push
 from adapters.zoho.read import Source
 from adapters.zoho.records import data_of, events_of, identities_of
-from adapters.zoho.settings import SETTINGS, check, ids_of
+from adapters.zoho.settings import SETTINGS, check
 from adapters.zoho.webhook import EVENTS, WEBHOOK, WebhookMessage, body_of, is_callback, key_of, read_message, secret_of
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -31,7 +31,7 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.records import deleted_event
-from connector.adapter_kit.settings import fields_by_object
+from connector.adapter_kit.settings import fields_by_object, pairs
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
@@ -164,7 +164,7 @@ class Zoho:
         return connect.channel_ids(self.channel_id, self.modules)
 
     def _message(self, delivery: Delivery) -> WebhookMessage:
-        return read_message(delivery, ids_of(self.webhook_ids))
+        return read_message(delivery, dict(pairs(self.webhook_ids, ":")))
 
     def _events(
         self, webhook: WebhookMessage, record: RecordRef, delivery: Delivery, fetched: Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from adapters.zoho.client import ACCOUNTS, is_address
@@ -67,11 +67,6 @@ def check(
         f"trigger ({', '.join(sorted(TRIGGERS))})": set(trigger) <= TRIGGERS,
     }
     check_settings(checks)
-
-
-def ids_of(names: Iterable[str]) -> dict[str, str]:
-    """`lead_id:Leads` and the like as parameter → module."""
-    return {name.strip(): module.strip() for name, _, module in (pair.partition(":") for pair in names)}
 
 
 def _is_field(name: str) -> bool:

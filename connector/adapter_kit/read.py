@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import ParamSpec, TypeVar
 
@@ -28,6 +29,15 @@ def records_by_id(
     for chunk in chunks(wanted, size):
         found |= many(chunk)
     return {id_: found[id_] if id_ in found else _alone(single, id_) for id_ in wanted}
+
+
+def ids_by_object(names: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of records by their objects, each once: `lead:7` is the id `7` of the object `lead`."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for name in names:
+        record_object, _, record_id = name.partition(":")
+        found[record_object][record_id] = None
+    return {record_object: list(ids) for record_object, ids in found.items()}
 
 
 def present(record: T | CrmError | None) -> T:

@@ -40,6 +40,11 @@ def is_loopback(url: str) -> bool:
     return parts.scheme == "http" and parts.hostname in _LOOPBACK
 
 
+def pairs(entries: Iterable[str], sign: str = "=") -> list[tuple[str, str]]:
+    """What stands before and behind the first sign of each entry, without spaces: `hana@example.com = 17`."""
+    return [(name.strip(), value.strip()) for name, _, value in (entry.partition(sign) for entry in entries)]
+
+
 def fields_by_object(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Fields named as `Lead.Budget__c`: object → fields."""
     fields: dict[str, tuple[str, ...]] = defaultdict(tuple)

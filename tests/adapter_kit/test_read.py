@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector.adapter_kit.read import present, readable, records_by_id, remembered
+from connector.adapter_kit.read import ids_by_object, present, readable, records_by_id, remembered
 from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import BadPayload, CrmError, CrmRefused
 from connector.core.event import Event, Kind
@@ -36,6 +36,10 @@ def test_records_are_read_together_and_those_left_out_one_by_one() -> None:
         present(found[3])
     with pytest.raises(CrmRefused, match="hidden"):
         present(found[4])
+
+
+def test_names_of_records_are_ids_by_object() -> None:
+    assert ids_by_object(["lead:7", "deal:1:2", "lead:8", "lead:7"]) == {"lead": ["7", "8"], "deal": ["1:2"]}
 
 
 def test_a_record_that_cannot_be_read_tells_nothing_and_ends_no_run() -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from connector.adapter_kit.settings import check_settings, fields_by_object, is_safe_address, is_safe_origin, zone_of
+from connector.adapter_kit.settings import (
+    check_settings,
+    fields_by_object,
+    is_safe_address,
+    is_safe_origin,
+    pairs,
+    zone_of,
+)
 from connector.core.errors import CrmRefused
 
 
@@ -32,6 +39,11 @@ def test_all_settings_that_cannot_be_used_are_named_at_once() -> None:
 )
 def test_credentials_are_sent_by_https_or_within_this_machine(url: str, *, is_safe: bool, is_origin: bool) -> None:
     assert (is_safe_address(url), is_safe_origin(url)) == (is_safe, is_origin)
+
+
+def test_a_setting_may_hold_pairs() -> None:
+    assert pairs(["a@example.com = 17", "b=c=d", "e"]) == [("a@example.com", "17"), ("b", "c=d"), ("e", "")]
+    assert pairs(["X-Key: 1:2"], ":") == [("X-Key", "1:2")]
 
 
 def test_fields_are_named_with_their_object() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.bownow import FAR, BowNow
-from adapters.bownow.client import pairs, rows_in
+from adapters.bownow.client import renamed, rows_in
 from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, PushOutcome, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Kind
@@ -228,7 +228,7 @@ def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, Any], said: 
 
 
 def test_pairs_and_rows_are_read_as_written() -> None:
-    assert pairs(["a = b", "c"]) == {"a": "b", "c": "c"}
+    assert renamed(["a = b", "c"]) == {"a": "b", "c": "c"}
     assert rows_in([{"id": 1}, 2], "leads") == [{"id": 1}]
     assert rows_in({"items": [{"id": 1}]}, "leads") == [{"id": 1}]
     assert rows_in("text", "leads") == []
