@@ -20,7 +20,7 @@ from connector.store.rows import chunks
 
 PAGE: Final = 500
 _SHORT: Final = ("id", "connection", "key", "received_at", "outcome", "attempts", "duplicates", "tally", "error")
-_EVENT: Final = ("id", "key", "at", "kind", "outcome", "reason", "subject", "said", "steps", "mapping_version")
+_EVENT: Final = ("id", "key", "at", "kind", "outcome", "reason", "subject", "event", "steps", "mapping_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def run(runtime: Runtime, who: str, rule: str, *, actor: str) -> dict[str, Any]:
         runtime,
         who,
         Kind.RUN,
-        said={"name": rule, "data": {"by": actor}},
+        content={"name": rule, "data": {"by": actor}},
         does={"rule": rule, "by": actor},
         actor=actor,
     )

@@ -134,9 +134,9 @@ def _own(connection: Connection, row: MergeRow) -> tuple[set[str], set[IdentityK
 
 
 def _keys(event: EventRow) -> set[IdentityKey]:
-    said = event.said
-    found: Collection[Any] = said.get("identities", ())
+    content = event.event
+    found: Collection[Any] = content.get("identities", ())
     keys = {IdentityKey(kind, value) for kind, value in found}
-    if record := said.get("record"):
+    if record := content.get("record"):
         keys.add(RecordKey(event.connection, record[0], record[1]).identity)
     return keys

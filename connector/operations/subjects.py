@@ -96,7 +96,7 @@ def show(runtime: Runtime, who: str) -> dict[str, Any]:
         "records": [_record(record, pushes.get(record.id)) for record in records],
         "decisions": [decision(one, labels) for one in decided],
         "held": [
-            {key: getattr(event, key) for key in ("id", "connection", "at", "kind", "reason", "delivery", "said")}
+            {key: getattr(event, key) for key in ("id", "connection", "at", "kind", "reason", "delivery", "event")}
             for event in held
         ],
     }
@@ -119,7 +119,7 @@ def decision(row: Row, labels: Mapping[str, str], words: Words = ENGLISH) -> dic
 def set_status(runtime: Runtime, who: str, status: str, *, actor: str) -> dict[str, Any]:
     """Set a subject's status as a person does: what `show` gives afterwards. Raises `NotFound` and `UnknownStatus`."""
     to = find_status(status, runtime.ruleset.statuses.values())
-    return happen(runtime, who, Kind.JUMP, said={"stage": to}, does={"to": to, "by": "person"}, actor=actor)
+    return happen(runtime, who, Kind.JUMP, content={"stage": to}, does={"to": to, "by": "person"}, actor=actor)
 
 
 def set_owner(runtime: Runtime, who: str, owner: str | None, *, actor: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def set_owner(runtime: Runtime, who: str, owner: str | None, *, actor: str) -> d
             raise WrongSetting(message)
         owner = email
     return happen(
-        runtime, who, Kind.OWNER, said={"owner": owner, "owner_email": owner}, does={"owner": owner}, actor=actor
+        runtime, who, Kind.OWNER, content={"owner": owner, "owner_email": owner}, does={"owner": owner}, actor=actor
     )
 
 
@@ -141,15 +141,15 @@ def tag(runtime: Runtime, who: str, name: str, *, is_removed: bool, actor: str) 
         message = f"{name!r} cannot be a tag; allowed: 1 to {_LONGEST_TAG} printable characters, no space at the ends"
         raise WrongSetting(message)
     given = {"tag": name, "is_removed": is_removed}
-    return happen(runtime, who, Kind.TAG, said=given, does=given, actor=actor)
+    return happen(runtime, who, Kind.TAG, content=given, does=given, actor=actor)
 
 
 def happen(
-    runtime: Runtime, who: str, kind: Kind, *, said: Mapping[str, Any], does: Mapping[str, Any], actor: str
+    runtime: Runtime, who: str, kind: Kind, *, content: Mapping[str, Any], does: Mapping[str, Any], actor: str
 ) -> dict[str, Any]:
     """Let a person's change happen as an event of now: what `show` gives afterwards. Raises `NotFound`.
 
-    `said` is what the event keeps, `does` its one step.
+    `content` is what the event keeps, `does` its one step.
     """
     context = context_now(runtime)
     key = f"{CONSOLE}:{new_id(context.now)}"
@@ -160,7 +160,7 @@ def happen(
         if not identities:
             raise Overtaken
         found = tuple(Identity(kind=IdentityKind(kind_of), value=value) for kind_of, value in identities)
-        event = Event(key=key, at=context.now, kind=kind, identities=found, **said)
+        event = Event(key=key, at=context.now, kind=kind, identities=found, **content)
         step = Step(id=key, at=context.now, kind=kind, **does)
         changes = run_batch(connection, context, [TranslatedEvent(connection=CONSOLE, event=event, steps=(step,))])
         detail = {"event": key, **does}

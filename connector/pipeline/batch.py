@@ -204,7 +204,7 @@ def _event_row(new: NewEvent, now: datetime) -> Row:
         "kind": event.kind.value,
         "outcome": new.outcome.value,
         "reason": new.reason,
-        "said": event_to_json(event),
+        "event": event_to_json(event),
         "steps": [step_to_json(step) for step in new.steps],
         "mapping_version": new.event.version,
         "delivery": new.event.delivery,

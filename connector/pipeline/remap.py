@@ -103,7 +103,7 @@ def _translated(row: Row, rules: MappingRules) -> Translation:
     if outcome not in remaps.TRANSLATED or row["kind"] == Kind.DELETED:
         return outcome, row["reason"], row["steps"]
     try:
-        steps = translate(event_from_json(row["said"]), rules)
+        steps = translate(event_from_json(row["event"]), rules)
     except Unmapped as error:
         return Outcome.HELD, held_reason(error), []
     if not steps:
@@ -180,7 +180,7 @@ def _dated(connection: Connection, changed: Sequence[tuple[Row, Translation]]) -
 
 
 def _record(row: Row) -> RecordKey | None:
-    record = row["said"].get("record")
+    record = row["event"].get("record")
     return RecordKey(row["connection"], record[0], record[1]) if record else None
 
 

@@ -158,13 +158,13 @@ def sent_values(
 
 def last_facts(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, datetime]:
     """The time of the newest event of each record of these subjects, after an instant, that is no deletion."""
-    columns = (events.c.connection, events.c.said, events.c.at)
+    columns = (events.c.connection, events.c.event, events.c.at)
     query = select(*columns).where(
         among(connection, [events.c.subject], ids), events.c.at > since, events.c.kind != Kind.DELETED.value
     )
     found: dict[RecordKey, datetime] = {}
-    for name, said, at in connection.execute(query):
-        if record := said.get("record"):
+    for name, event, at in connection.execute(query):
+        if record := event.get("record"):
             key = RecordKey(name, record[0], record[1])
             found[key] = max(at, found.get(key, at))
     return found

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from connector.store.database import new_id
 from connector.store.mapping_versions import PUBLISHED, add_version, put_in_force
 from connector.store.rows import Row, fetch
-from connector.store.tables import audit, catalogs, connections, kept, mapping_versions
+from connector.store.tables import audit, catalogs, connections, mapping_versions
+from connector.store.tables import connection_secrets as secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,22 +150,22 @@ def get(connection: Connection, name: str) -> ConnectionRow | None:
 
 def get_secret(connection: Connection, of: str, name: str) -> str | None:
     """The sealed value; None: there is none."""
-    query = select(kept.c.sealed).where(kept.c.connection == of, kept.c.name == name)
+    query = select(secrets.c.sealed).where(secrets.c.connection == of, secrets.c.name == name)
     found: str | None = connection.execute(query).scalar()
     return found
 
 
 def set_secret(connection: Connection, of: str, name: str, sealed: str, now: datetime) -> None:
     """Store a sealed value in place of the one before; `now` aware UTC. Two at once: one raises `IntegrityError`."""
-    connection.execute(delete(kept).where(kept.c.connection == of, kept.c.name == name))
-    connection.execute(insert(kept).values(connection=of, name=name, sealed=sealed, kept_at=now))
+    connection.execute(delete(secrets).where(secrets.c.connection == of, secrets.c.name == name))
+    connection.execute(insert(secrets).values(connection=of, name=name, sealed=sealed, set_at=now))
 
 
 def forget_secrets(connection: Connection, of: str, *, but: str | None = None) -> None:
     """Forget the secrets that an adapter stored; all of them, or all but those whose names begin with `but`."""
-    query = delete(kept).where(kept.c.connection == of)
+    query = delete(secrets).where(secrets.c.connection == of)
     if but is not None:
-        query = query.where(~kept.c.name.startswith(but, autoescape=True))
+        query = query.where(~secrets.c.name.startswith(but, autoescape=True))
     connection.execute(query)
 
 

@@ -15,7 +15,7 @@ from connector.store.rows import among
 from connector.store.tables import events, outbox, subjects
 
 Stored: TypeAlias = Row[str, str, str, str | None, str]
-"""A stored event: subject, connection, outcome, what it said where it is translated anew, and its steps (JSON)."""
+"""A stored event: subject, connection, outcome, the event itself where it is translated anew, and its steps (JSON)."""
 
 
 class Standing(NamedTuple):
@@ -66,9 +66,9 @@ def events_between(
     """
     is_anew = _is_anew(anew, since)
     is_wanted = or_(events.c.outcome.in_(sorted(COUNTED)), and_(is_anew, events.c.outcome.in_(TRANSLATED)))
-    said = cast(case((is_anew, events.c.said), else_=null()), Text)
+    event = cast(case((is_anew, events.c.event), else_=null()), Text)
     query = (
-        select(events.c.subject, events.c.connection, events.c.outcome, said, cast(events.c.steps, Text))
+        select(events.c.subject, events.c.connection, events.c.outcome, event, cast(events.c.steps, Text))
         .where(events.c.subject > after, events.c.subject <= last, is_wanted)
         .order_by(events.c.subject, events.c.at)
     )

@@ -16,8 +16,11 @@ _FOLDER: Final = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK: Final = 4_170_021
 
 
-def migrate(url: str) -> None:
-    """Run every migration that the database lacks, in one transaction. Raises what the database raises."""
+def migrate(url: str, to: str = "head") -> None:
+    """Run every migration that the database lacks, in one transaction. Raises what the database raises.
+
+    `to`: the id of the last one, for tests of a single one.
+    """
     database = Database(url)
     if database.is_sqlite:
         Path(database.url.database or "").parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +30,7 @@ def migrate(url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     finally:
         database.close()
 

@@ -54,7 +54,7 @@ class RecordRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """An event as it is stored: what the system `said`, and the `steps` that a mapping made of it (both JSON)."""
+    """An event as it is stored: the `event` as its adapter read it, the `steps` that a mapping made of it (both JSON)."""
 
     id: str
     connection: str
@@ -65,7 +65,7 @@ class EventRow:
     kind: str
     outcome: str
     reason: str | None
-    said: Mapping[str, Any]
+    event: Mapping[str, Any]
     steps: list[dict[str, Any]]
     mapping_version: int | None
     delivery: str | None

@@ -142,13 +142,13 @@ imported = Table(
 )
 """What the last imported row about a record said, so that a row that says the same again changes nothing."""
 
-kept = Table(
-    "kept",
+connection_secrets = Table(
+    "connection_secrets",
     metadata,
     Column("connection", String(63), nullable=False),
     Column("name", String(63), nullable=False),
     Column("sealed", Text, nullable=False),
-    Column("kept_at", Instant, nullable=False),
+    Column("set_at", Instant, nullable=False),
     PrimaryKeyConstraint("connection", "name"),
 )
 """What adapters keep of a connection: tokens that its system handed out."""
@@ -311,7 +311,7 @@ events = Table(
     Column("kind", String(16), nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("reason", String(400)),
-    _json("said", nullable=False),
+    _json("event", nullable=False),
     _json("steps", nullable=False),
     Column("mapping_version", Integer),
     Column("delivery", Id, index=True),

@@ -45,8 +45,8 @@ class Retranslation:
         translations: list[_Translation] = []
         is_different = False
         for row in rows:
-            _, _, _, said, raw_steps = row
-            if said is None:
+            _, _, _, event, raw_steps = row
+            if event is None:
                 translations.append(None)
                 continue
             steps, raw = self._translate(row), orjson.loads(raw_steps)
@@ -60,8 +60,8 @@ class Retranslation:
         return self._histories(rows, list(map(self._translation, rows)))
 
     def _translation(self, row: Stored) -> _Translation:
-        _, _, _, said, raw_steps = row
-        return None if said is None else (self._translate(row), orjson.loads(raw_steps))
+        _, _, _, event, raw_steps = row
+        return None if event is None else (self._translate(row), orjson.loads(raw_steps))
 
     def _histories(self, rows: Sequence[Stored], translations: Sequence[_Translation]) -> BothHistories:
         histories = BothHistories()
@@ -78,9 +78,9 @@ class Retranslation:
         return histories
 
     def _translate(self, row: Stored) -> tuple[Step, ...]:
-        _, name, outcome, said, _ = row
+        _, name, outcome, event, _ = row
         try:
-            steps = translate(read_event(orjson.loads(said or "")), self._rules[name])
+            steps = translate(read_event(orjson.loads(event or "")), self._rules[name])
         except Unmapped as error:
             if outcome != Outcome.HELD:
                 self._counts["held", name, f"{error.what}: {error.name}"] += 1

@@ -180,7 +180,7 @@ def test_a_rule_that_was_passed_over_is_run_and_the_history_says_by_whom(filled:
         filled("subject", "why", "v-77").stdout
     )
     newest = _stored(server, "v-77")[0]
-    assert (newest.connection, newest.kind, newest.said["data"]) == ("console", Kind.RUN, {"by": by})
+    assert (newest.connection, newest.kind, newest.event["data"]) == ("console", Kind.RUN, {"by": by})
 
 
 def test_a_run_survives_a_late_event_and_moves_out_of_its_own_status(filled: Cli, server: Runtime) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import column, insert, select, text
+from sqlalchemy import table as table_of
 
+from connector.store import connections
 from connector.store.database import Database
 from connector.store.migrate import head, migrate, present
-from connector.store.tables import metadata
+from connector.store.rows import fetch
+from connector.store.tables import events, metadata
+from tests.conftest import POSTGRES
 
 
 def test_the_migrations_give_the_tables_that_the_code_knows(database: Database) -> None:
@@ -40,3 +52,83 @@ def test_a_database_without_tables_stands_nowhere(tmp_path: object) -> None:
     database = Database(f"sqlite:///{tmp_path}/empty.sqlite")
     assert present(database) is None
     database.close()
+
+
+FORMER: Final = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/former.sqlite"
+        return
+    postgres: Database = request.getfixturevalue("postgres")
+    name = f"former_{uuid.uuid4().hex}"
+    engine = postgres.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield f"{POSTGRES}/{name}"
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name}"))
+
+
+@pytest.fixture
+def former(empty_database_url: str) -> Iterator[Database]:
+    """A database as the version before left it, with one delivery of a stale stage, a held one and an applied one."""
+    migrate(empty_database_url, "0006")
+    database = Database(empty_database_url)
+    at = {number: (FORMER + timedelta(days=number)).isoformat(" ", "microseconds")[:26] for number in range(5)}
+    with database.write() as connection:
+        for table, rows in _former_rows(at).items():
+            for row in rows:
+                connection.execute(insert(table_of(table, *map(column, row))).values(row))
+    yield database
+    database.close()
+
+
+def _former_rows(at: Mapping[int, str]) -> dict[str, list[dict[str, Any]]]:
+    def event(number: int, outcome: str, kind: str = "stage") -> dict[str, Any]:
+        said = {"key": f"shop:{number}", "record": ["lead", "L"], "at": at[number], "kind": kind}
+        return {
+            "id": f"E{number}",
+            "connection": "shop",
+            "key": f"shop:{number}",
+            "subject": "S",
+            "origin": "S",
+            "at": at[number],
+            "kind": kind,
+            "outcome": outcome,
+            "said": json.dumps(said),
+            "steps": "[]",
+            "delivery": "D",
+        }
+
+    subject = {"id": "S", "kind": "lead", "status": "latent", "since": at[0], "version": 1, "created_at": at[0]}
+    record: dict[str, Any] = {"id": "R", "connection": "shop", "object": "lead", "external_id": "L", "subject": "S"}
+    record |= {"stage": "won", "stage_at": at[4], "is_gone": False}
+    delivery = {"id": "D", "connection": "shop", "key": "d", "received_at": at[4], "lane": 0, "outcome": "held"}
+    delivery |= {"attempts": 1, "next_attempt_at": at[4], "duplicates": 0, "method": "POST", "query": "[]"}
+    delivery |= {"headers": "{}", "tally": json.dumps({"held": 1, "applied": 2, "stale": 1})}
+    return {
+        "subjects": [subject],
+        "records": [record],
+        "deliveries": [delivery, delivery | {"id": "N", "key": "n", "tally": "null", "outcome": "pending"}],
+        "events": [event(1, "applied"), event(2, "held"), event(3, "applied", "owner"), event(4, "applied")],
+        "kept": [{"connection": "shop", "name": "access", "sealed": "x", "kept_at": at[4]}],
+    }
+
+
+def test_a_database_of_the_version_before_is_taken_over_with_its_stale_events(former: Database) -> None:
+    migrate(former.url.render_as_string(hide_password=False))
+    with former.read() as connection:
+        rows = fetch(connection, select(events.c.id, events.c.outcome, events.c.event).order_by(events.c.id))
+        assert connections.get_secret(connection, "shop", "access") == "x"
+    assert [(row["id"], row["outcome"]) for row in rows] == [
+        ("E1", "stale"),
+        ("E2", "held"),
+        ("E3", "applied"),
+        ("E4", "applied"),
+    ]
+    assert rows[0]["event"]["key"] == "shop:1"
+    assert present(former) == head()

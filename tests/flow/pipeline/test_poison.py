@@ -334,4 +334,4 @@ def test_an_event_dated_in_the_future_counts_at_its_receipt_however_late_it_is_p
         (subject,) = subjects.listed(connection)
         (event,) = subjects.events_of(connection, subject.id)
     assert event.at == received
-    assert event.said["data"]["future_at"] == at
+    assert event.event["data"]["future_at"] == at

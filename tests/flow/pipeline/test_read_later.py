@@ -36,4 +36,4 @@ def test_only_what_was_read_in_the_system_may_be_newer_than_its_delivery(
     with runtime.database.read() as connection:
         (event,) = subjects.events_of(connection, subject_of(runtime, "email", "a@b.example").id)
     assert event.at == NOW + timedelta(minutes=counts_after)
-    assert ("future_at" in event.said.get("data", {})) is not is_read_later
+    assert ("future_at" in event.event.get("data", {})) is not is_read_later

@@ -42,7 +42,7 @@ def test_a_lead_of_an_application_comes_in_whole_and_what_is_done_with_it_goes_b
         run.set_status("project")
         run.finish()
         assert system.stage_of(number) == "已转为客户"
-        assert [event.said["stage"] for event in run.events("echo")] == ["已转为客户"]
+        assert [event.event["stage"] for event in run.events("echo")] == ["已转为客户"]
         clock.forward(hours=1)
         assert (run.finish(), run.subject().status) == (0, "project")
         assert system.customers == [
