@@ -54,7 +54,7 @@ class RecordRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """An event as it is stored: the `event` as its adapter read it, the `steps` that a mapping made of it (both JSON)."""
+    """A stored event: the `event` as its adapter read it, and the `steps` that a mapping made of it (both JSON)."""
 
     id: str
     connection: str
