@@ -52,7 +52,7 @@ def compare(runtime: Runtime, name: str, leads: Mapping[str, int], portal: Porta
         state = fold_all(steps, runtime.ruleset, (row.state or {})["last_run"]).state
         record = portal.find(Entity.LEAD, lead)
         stage, shown = portal.stage_of(Entity.LEAD, lead), str(record.get("UF_CRM_ABM_STATUS"))
-        moves = [decision["rule"] for decision in decided[subject] if decision["before"] != decision["after"]]
+        moves = [decision.rule for decision in decided[subject] if decision.before != decision.after]
         results.append(
             LeadResult(
                 who=who,

@@ -71,7 +71,7 @@ def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
         },
         **_body(row.body),
         "events": [{key: getattr(event, key) for key in _EVENT} for event in events],
-        "decisions": [{"subject": one["subject"], **decision(one, labels)} for one in decided],
+        "decisions": [{"subject": one.subject, **decision(one, labels)} for one in decided],
     }
 
 

@@ -50,8 +50,8 @@ def explain(runtime: Runtime, who: str, language: str = "en") -> dict[str, Any]:
         "decisions": [
             {
                 **decision(one, sentences.labels, sentences.words),
-                "local": one["at"].astimezone(ruleset.zone),
-                "passed_over": _passed_over(one["skipped"], ruleset, sentences),
+                "local": one.at.astimezone(ruleset.zone),
+                "passed_over": _passed_over(one.skipped, ruleset, sentences),
             }
             for one in decided
         ],

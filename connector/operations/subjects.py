@@ -16,7 +16,7 @@ from connector.core.event import Event, Identity, IdentityKind, Kind, Step
 from connector.core.state import State
 from connector.i18n import Words
 from connector.i18n.statuses import find_status, labels_in
-from connector.i18n.why import ENGLISH, sentence
+from connector.i18n.why import ENGLISH, ExplainedDecision, sentence
 from connector.operations.connections import CONSOLE
 from connector.operations.flow import context_now
 from connector.pipeline.batch import run_batch
@@ -27,12 +27,15 @@ from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
 from connector.store.outbox import OutboxEntry
 from connector.store.rows import Row
-from connector.store.subjects import RecordRow, SubjectRow
+from connector.store.subjects import DecisionRow, RecordRow, SubjectRow
 from connector.what_if.simulate import ended
 
 PAGE: Final = 500
 _LONGEST_TAG: Final = 63
-_DECISION: Final = ("id", "rule", "notify", "skipped", "reason", "notice", "mail", "step", "facts", "delivery")
+_DECISION: Final = (
+    *("id", "rule", "notify", "skipped", "reason", "notice", "mail", "step", "facts", "delivery"),
+    *("mapping_version", "recorded_at", "revised_at"),
+)
 
 
 def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> Iterator[dict[str, Any]]:
@@ -102,17 +105,24 @@ def show(runtime: Runtime, who: str) -> dict[str, Any]:
     }
 
 
-def decision(row: Row, labels: Mapping[str, str], words: Words = ENGLISH) -> dict[str, Any]:
+def decision(row: DecisionRow, labels: Mapping[str, str], words: Words = ENGLISH) -> dict[str, Any]:
     """One decision as people read it: what it was, its facts, when it was made and revised, and the sentence."""
+    explained = ExplainedDecision(
+        rule=row.rule,
+        before=row.before,
+        after=row.after,
+        facts=row.facts,
+        notify=row.notify,
+        skipped=row.skipped,
+        reason=row.reason,
+        mail=row.mail,
+    )
     return {
-        "at": row["at"],
-        "from": row["before"],
-        "to": row["after"],
-        **{key: row[key] for key in _DECISION},
-        "mapping_version": row["mapping_version"],
-        "recorded_at": row["recorded_at"],
-        "revised_at": row["revised_at"],
-        "sentence": sentence(row, labels, words),
+        "at": row.at,
+        "from": row.before,
+        "to": row.after,
+        **{key: getattr(row, key) for key in _DECISION},
+        "sentence": sentence(explained, labels, words),
     }
 
 

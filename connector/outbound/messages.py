@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from connector.core.event import IdentityKind
 from connector.core.rules import Notice
-from connector.i18n.why import sentence
+from connector.i18n.why import ExplainedDecision, sentence
 from connector.store.notices import NoticeEntry
 
 _NAMES: Final = (("name",), ("first_name", "last_name"))
@@ -136,8 +136,7 @@ def compose(
 
 def _part(entry: NoticeEntry, subject: SubjectSummary, labels: Mapping[str, str]) -> str:
     """One subject: its name, why it is written about, and how to find it."""
-    decision: dict[str, Any] = {"rule": entry.rule, "before": entry.before, "after": entry.after, "facts": entry.facts}
-    decision |= {"notify": [], "skipped": [], "reason": None, "mail": None}
+    decision = ExplainedDecision(rule=entry.rule, before=entry.before, after=entry.after, facts=entry.facts)
     why = on_one_line(sentence(decision, labels))
     status = on_one_line(labels.get(entry.after, entry.after))
     lines = [f"  {WORDS[word]}: {value}" for word, value in (("status", status), *subject.details)]

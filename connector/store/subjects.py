@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, s
 from connector.core.event import IdentityKind
 from connector.core.outcome import COUNTED, Outcome
 from connector.store.deliveries import HeldGroup
-from connector.store.rows import Row, among, fetch
+from connector.store.rows import Row, among, columns_of, fetch
 from connector.store.tables import apart, decisions, events, identities, merges, records, subjects
 
 
@@ -71,9 +71,38 @@ class EventRow:
     delivery: str | None
 
 
-_SUBJECT: Final = tuple(subjects.c[field.name] for field in fields(SubjectRow))
-_RECORD: Final = tuple(records.c[field.name] for field in fields(RecordRow))
-_EVENT: Final = tuple(events.c[field.name] for field in fields(EventRow))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRow:
+    """A decision as it is stored; times are aware UTC.
+
+    `place` orders the decisions of one instant. `revised_at`: when a fold from the start did not make it again. `mail`:
+    what became of its notice.
+    """
+
+    id: str
+    subject: str
+    at: datetime
+    place: str
+    rule: str
+    before: str
+    after: str
+    notify: list[str]
+    skipped: list[str]
+    reason: str | None
+    notice: str | None
+    step: str | None
+    facts: Mapping[str, Any] | None
+    delivery: str | None
+    mapping_version: int | None
+    recorded_at: datetime
+    revised_at: datetime | None
+    mail: str | None
+
+
+_SUBJECT: Final = columns_of(subjects, SubjectRow)
+_RECORD: Final = columns_of(records, RecordRow)
+_EVENT: Final = columns_of(events, EventRow)
+_DECISION: Final = columns_of(decisions, DecisionRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +144,12 @@ def history(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]
     return found
 
 
-def decided(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
+def decided(connection: Connection, ids: Collection[str]) -> dict[str, list[DecisionRow]]:
     """Per subject its decisions that stand (not revised), in order."""
-    found: dict[str, list[Row]] = {subject: [] for subject in ids}
-    query = select(decisions).where(among(connection, [decisions.c.subject], ids), decisions.c.revised_at.is_(None))
+    found: dict[str, list[DecisionRow]] = {subject: [] for subject in ids}
+    query = select(*_DECISION).where(among(connection, [decisions.c.subject], ids), decisions.c.revised_at.is_(None))
     for row in fetch(connection, query.order_by(decisions.c.at, decisions.c.place)):
-        found[row["subject"]].append(row)
+        found[row["subject"]].append(DecisionRow(**row))
     return found
 
 
@@ -185,10 +214,10 @@ def listed(
     return [SubjectRow(**row) for row in fetch(connection, query)]
 
 
-def decisions_of(connection: Connection, subject: str) -> list[Row]:
+def decisions_of(connection: Connection, subject: str) -> list[DecisionRow]:
     """All decisions of a subject, revised ones included, in order."""
-    query = select(decisions).where(decisions.c.subject == subject).order_by(decisions.c.at, decisions.c.place)
-    return fetch(connection, query)
+    query = select(*_DECISION).where(decisions.c.subject == subject).order_by(decisions.c.at, decisions.c.place)
+    return [DecisionRow(**row) for row in fetch(connection, query)]
 
 
 def events_of(connection: Connection, subject: str, limit: int = 200) -> list[EventRow]:
@@ -208,12 +237,6 @@ def held(connection: Connection) -> list[HeldGroup]:
         .order_by(events.c.connection, events.c.reason)
     )
     return [HeldGroup(**row) for row in fetch(connection, query)]
-
-
-def count_by_status(connection: Connection) -> dict[str, int]:
-    """How many subjects hold each status."""
-    query = select(subjects.c.status, func.count()).where(subjects.c.merged_into.is_(None)).group_by(subjects.c.status)
-    return {str(status): int(count) for status, count in connection.execute(query)}
 
 
 def set_steps(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
@@ -245,10 +268,10 @@ def events_from(connection: Connection, delivery: str) -> list[EventRow]:
     return [EventRow(**row) for row in fetch(connection, query)]
 
 
-def decisions_from(connection: Connection, delivery: str, ids: Collection[str]) -> list[Row]:
+def decisions_from(connection: Connection, delivery: str, ids: Collection[str]) -> list[DecisionRow]:
     """The decisions that a delivery led to on these subjects, in order."""
-    query = select(decisions).where(among(connection, [decisions.c.subject], ids), decisions.c.delivery == delivery)
-    return sorted(fetch(connection, query), key=lambda row: (row["at"], row["place"]))
+    query = select(*_DECISION).where(among(connection, [decisions.c.subject], ids), decisions.c.delivery == delivery)
+    return [DecisionRow(**row) for row in fetch(connection, query.order_by(decisions.c.at, decisions.c.place))]
 
 
 def get(connection: Connection, subject: str) -> SubjectRow:

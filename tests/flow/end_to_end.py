@@ -90,9 +90,9 @@ class EndToEnd:
         """Rule and status of each decision on the only subject."""
         with self.runtime.database.read() as connection:
             return [
-                (one["rule"], one["after"])
+                (one.rule, one.after)
                 for one in subjects.decisions_of(connection, self.subject().id)
-                if one["before"] != one["after"]
+                if one.before != one.after
             ]
 
     def give_to(self, owner: str) -> None:

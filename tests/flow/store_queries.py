@@ -25,7 +25,7 @@ def decisions(runtime: Runtime, subject: str) -> list[dict[str, Any]]:
     """The decisions that stand, in order."""
     with runtime.database.read() as connection:
         rows = subjects.decided(connection, [subject])[subject]
-    return [{"at": row["at"].isoformat()} | {name: row[name] for name in DECIDED} for row in rows]
+    return [{"at": row.at.isoformat()} | {name: getattr(row, name) for name in DECIDED} for row in rows]
 
 
 def moves(runtime: Runtime, subject: str) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from connector.core.status import STATUSES
 from connector.core.terms import Seen
 from connector.i18n import LANGUAGES, words_in
 from connector.i18n.statuses import labels_in
-from connector.i18n.why import ENGLISH, sentence
+from connector.i18n.why import ENGLISH, ExplainedDecision, sentence
 
 RULES = [rule for template in TEMPLATES.values() for rule in template.rules]
 LABELS = {"latent": "Latent", "explicit": "Explicit", "order": "Order", "visited": "Visited", "project": "Project"}
@@ -35,16 +34,8 @@ class _View:
         }
 
 
-def _row(**given: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "rule": "jump",
-        "before": "latent",
-        "after": "latent",
-        "skipped": [],
-        "reason": None,
-        "notify": [],
-    }
-    return {**row, "facts": {}, "mail": None, "at": datetime(2026, 3, 1, tzinfo=UTC), **given}
+def _case(**given: Any) -> ExplainedDecision:
+    return ExplainedDecision(**{"rule": "jump", "before": "latent", "after": "latent", "facts": {}, **given})
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
@@ -53,10 +44,10 @@ def test_every_rule_has_a_sentence_made_of_its_own_facts(rule: Rule) -> None:
     for term in rule.terms:
         facts |= term.facts(_View(rule))
     for language in LANGUAGES:
-        text = sentence(_row(rule=rule.id, after="explicit", facts=facts), LABELS, words_in(language))
+        text = sentence(_case(rule=rule.id, after="explicit", facts=facts), LABELS, words_in(language))
         assert "?" not in text
         assert "None" not in text
-    assert sentence(_row(rule=rule.id, after="explicit", facts=facts), LABELS).endswith(
+    assert sentence(_case(rule=rule.id, after="explicit", facts=facts), LABELS).endswith(
         ": moved from Latent to Explicit."
     )
 
@@ -64,7 +55,7 @@ def test_every_rule_has_a_sentence_made_of_its_own_facts(rule: Rule) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_words(reason: Reason, language: str) -> None:
-    text = sentence(_row(reason=reason.value, facts={"to": "order", "by": "crm"}), LABELS, words_in(language))
+    text = sentence(_case(reason=reason.value, facts={"to": "order", "by": "crm"}), LABELS, words_in(language))
     assert "?" not in text
     assert text.endswith((".", "。"))
 
@@ -79,23 +70,23 @@ def test_a_rule_tells_dates_pages_mail_and_what_was_passed_over() -> None:
         "key_pages": [{"date": "2026-03-04", "step": "b", "page": "/p"}],
         "key_pages_within_days": 30,
     }
-    row = _row(rule="latent.surge", after="explicit", facts=facts, notify=["a@b.jp", "c@d.jp"], mail="asked")
-    assert sentence(row, LABELS) == (
+    case = _case(rule="latent.surge", after="explicit", facts=facts, notify=["a@b.jp", "c@d.jp"], mail="asked")
+    assert sentence(case, LABELS) == (
         "It came on two days within 30 days (2026-03-01 and 2026-03-04 /p) and viewed a key page (2026-03-04 /p): "
         "moved from Latent to Explicit, mail to a@b.jp and c@d.jp."
     )
 
 
 def test_a_jump_says_who_jumped_and_over_what() -> None:
-    row = _row(after="order", facts={"by": "person"}, skipped=["explicit", "visited", "project"])
-    assert sentence(row, LABELS) == (
+    case = _case(after="order", facts={"by": "person"}, skipped=["explicit", "visited", "project"])
+    assert sentence(case, LABELS) == (
         "A person set the status: moved from Latent to Order, passing over Explicit, Visited and Project."
     )
-    assert sentence(_row(after="order"), LABELS).startswith("The status was set: ")
+    assert sentence(_case(after="order"), LABELS).startswith("The status was set: ")
 
 
 def test_a_trigger_is_named_and_its_refusal_explained() -> None:
-    refused = _row(
+    refused = _case(
         rule="trigger:webinar", before="order", after="order", reason="attached_lower", facts={"to": "latent"}
     )
     assert sentence(refused, LABELS) == (
@@ -110,29 +101,29 @@ def test_however_a_notice_stands_there_are_words_for_it(language: str) -> None:
 
 
 def test_a_notice_for_the_past_is_said_not_to_be_sent() -> None:
-    row = _row(rule="pending.remind", notify=["a@b.jp"], mail="past", facts={"status_days": 80, "status_since": "x"})
-    assert sentence(row, LABELS).endswith("stayed Latent, mail to a@b.jp not sent, since it was decided for the past.")
+    case = _case(rule="pending.remind", notify=["a@b.jp"], mail="past", facts={"status_days": 80, "status_since": "x"})
+    assert sentence(case, LABELS).endswith("stayed Latent, mail to a@b.jp not sent, since it was decided for the past.")
 
 
 def test_an_unknown_rule_and_an_older_decision_without_facts_are_told_all_the_same() -> None:
-    assert sentence(_row(rule="own.rule", facts=None), {}) == "The rule own.rule held: stayed latent."
-    assert sentence(_row(rule="not_set.act", after="explicit"), LABELS) == (
+    assert sentence(_case(rule="own.rule", facts=None), {}) == "The rule own.rule held: stayed latent."
+    assert sentence(_case(rule="not_set.act", after="explicit"), LABELS) == (
         "It acted for the first time in ? days (?): moved from Latent to Explicit."
     )
 
 
 def test_the_words_can_be_those_of_another_language() -> None:
     german = {**ENGLISH, "jump.person": "Ein Mensch setzte den Status", "moved": "von {before} nach {after}"}
-    row = _row(after="order", facts={"by": "person"})
-    assert sentence(row, LABELS, german) == "Ein Mensch setzte den Status: von Latent nach Order."
+    case = _case(after="order", facts={"by": "person"})
+    assert sentence(case, LABELS, german) == "Ein Mensch setzte den Status: von Latent nach Order."
 
 
 def test_a_run_says_who_ran_which_rule_and_a_refusal_why() -> None:
-    row = _row(rule="run:latent.surge", after="explicit", facts={"by": "kim"}, notify=["a@b.jp"], mail="asked")
-    assert sentence(row, LABELS) == (
+    case = _case(rule="run:latent.surge", after="explicit", facts={"by": "kim"}, notify=["a@b.jp"], mail="asked")
+    assert sentence(case, LABELS) == (
         "kim ran the rule latent.surge on purpose: moved from Latent to Explicit, mail to a@b.jp."
     )
-    refused = _row(rule="run:latent.warm", before="order", after="order", reason="other_status", facts={"by": "kim"})
+    refused = _case(rule="run:latent.warm", before="order", after="order", reason="other_status", facts={"by": "kim"})
     assert sentence(refused, LABELS) == (
         "kim ran the rule latent.warm on purpose, but it is Order, and that rule only moves subjects out of another "
         "status."
@@ -149,8 +140,8 @@ def test_a_run_says_who_ran_which_rule_and_a_refusal_why() -> None:
         ),
     ],
 )
-def test_a_count_that_decided_is_told(nth: str, expected: str) -> None:
-    assert sentence(_row(after="order", facts={"by": "crm", "nth": nth, "of": "deal"}), LABELS) == expected
+def test_a_count_that_decided_is_case(nth: str, expected: str) -> None:
+    assert sentence(_case(after="order", facts={"by": "crm", "nth": nth, "of": "deal"}), LABELS) == expected
 
 
 @pytest.mark.parametrize(
@@ -178,6 +169,6 @@ def test_a_decision_is_told_in_the_language_asked_for(language: str, expected: s
         ],
         "visit_days_within_days": 30,
     }
-    row = _row(rule="latent.warm", after="quasi_explicit", facts=facts, notify=["a@b.jp"], mail="asked")
+    case = _case(rule="latent.warm", after="quasi_explicit", facts=facts, notify=["a@b.jp"], mail="asked")
     labels = labels_in(language, STATUSES)
-    assert sentence(row, labels, words_in(language)) == expected
+    assert sentence(case, labels, words_in(language)) == expected

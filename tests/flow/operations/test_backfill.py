@@ -106,7 +106,7 @@ def test_nobody_is_mailed_and_the_notices_are_recorded(selling: Runtime, clock: 
         (row,) = subjects.listed(connection)
         decided = subjects.decisions_of(connection, row.id)
         waiting = [one for one in outbox.listed(connection) if one.kind == outbox.NOTICE]
-    assert {one["mail"] for one in decided if one["notify"]} == {"imported"}
+    assert {one.mail for one in decided if one.notify} == {"imported"}
     assert waiting == []
     assert row.due is None or row.due > clock().astimezone(selling.ruleset.zone).toordinal()
     assert not sweep(selling).due
@@ -120,7 +120,7 @@ def test_the_daily_rules_of_today_are_run_silently_too(selling: Runtime) -> None
     with selling.database.read() as connection:
         assert [one for one in outbox.listed(connection) if one.kind == outbox.NOTICE] == []
         row = subjects.listed(connection)[0]
-        assert "appointment_prospect.remind" in {one["rule"] for one in subjects.decisions_of(connection, row.id)}
+        assert "appointment_prospect.remind" in {one.rule for one in subjects.decisions_of(connection, row.id)}
 
 
 def test_a_mistake_in_the_adapter_is_named_and_a_paused_connection_takes_nothing(

@@ -173,7 +173,7 @@ def _compare(runtime: Runtime, receiver: Receiver, expected: dict[str, dict[str,
     found = {}
     for row in rows:
         name = names[row.id][0][1].rsplit(":", 1)[1]
-        moves = [(one["at"].isoformat(), one["rule"], one["after"]) for one in decided[row.id]]
+        moves = [(one.at.isoformat(), one.rule, one.after) for one in decided[row.id]]
         found[name] = (row.status, row.since.isoformat(), moves)
         assert receiver.shows(name)["status"] == row.status
     assert found == {name: (row["status"], row["since"], row["moves"]) for name, row in expected.items()}

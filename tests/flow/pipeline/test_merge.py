@@ -110,7 +110,7 @@ def test_what_time_did_to_both_stands_once_in_the_history_of_the_one(runtime: Ru
     assert len(reviewed) == 2
     with runtime.database.read() as connection:
         everything = subjects.decisions_of(connection, found.id)
-    assert sum(row["rule"] == "not_targeted.review" for row in everything) == 4
+    assert sum(row.rule == "not_targeted.review" for row in everything) == 4
 
 
 def test_a_merge_asks_for_no_mail_that_was_asked_for(selling: Runtime, clock: Clock) -> None:

@@ -25,7 +25,7 @@ def _state(runtime: Runtime) -> dict[str, Any]:
         rows = subjects.listed(connection)
         assert len(rows) == 1
         decided = subjects.decided(connection, [rows[0].id])[rows[0].id]
-    history = [(row["at"], row["rule"], row["before"], row["after"]) for row in decided]
+    history = [(row.at, row.rule, row.before, row.after) for row in decided]
     return {"state": rows[0].state, "due": rows[0].due, "history": history}
 
 
@@ -80,7 +80,7 @@ def test_any_order_and_repetition_of_deliveries_ends_the_same(runtime: Runtime, 
     with runtime.database.read() as connection:
         both = subjects.listed(connection)
         histories = subjects.decided(connection, [row.id for row in both])
-    first, second = ([(d["at"], d["rule"], d["after"]) for d in histories[row.id]] for row in both)
+    first, second = ([(d.at, d.rule, d.after) for d in histories[row.id]] for row in both)
     assert first == second
     assert shuffled["due"] == both[1].due
     assert is_balanced(balance(runtime)["shop"])

@@ -54,7 +54,7 @@ def _decided(runtime: Runtime, name: str) -> list[tuple[str, str, int]]:
         rows = subjects.decided(connection, [of])[of]
     zone = runtime.ruleset.zone
     today = local_day(runtime.clock(), zone)
-    return [(row["rule"], row["after"], today - local_day(row["at"], zone)) for row in rows]
+    return [(row.rule, row.after, today - local_day(row.at, zone)) for row in rows]
 
 
 def test_missed_dates_are_run_one_by_one_each_at_its_own_midnight(selling: Runtime) -> None:
@@ -72,8 +72,8 @@ def test_missed_dates_are_run_one_by_one_each_at_its_own_midnight(selling: Runti
     with selling.database.read() as connection:
         (row,) = subjects.listed(connection)
         last = subjects.decided(connection, [row.id])[row.id][-1]
-    assert last["at"] == day_start(local_day(NOW, selling.ruleset.zone) - 40, selling.ruleset.zone)
-    assert row.since == last["at"]
+    assert last.at == day_start(local_day(NOW, selling.ruleset.zone) - 40, selling.ruleset.zone)
+    assert row.since == last.at
 
 
 def test_an_unknown_that_nobody_hears_of_any_more_expires_and_a_lead_does_not(runtime: Runtime) -> None:
@@ -118,7 +118,7 @@ def test_notices_of_missed_dates_are_recorded_and_only_those_of_today_are_mailed
     ]
     with selling.database.read() as connection:
         found = {
-            name: [row["mail"] for row in subjects.decisions_of(connection, _of(selling, name).id) if row["notify"]]
+            name: [row.mail for row in subjects.decisions_of(connection, _of(selling, name).id) if row.notify]
             for name in "AB"
         }
     assert found == {"A": ["past", "asked"], "B": ["past", "asked"]}
@@ -136,10 +136,10 @@ def test_a_notice_says_whether_it_is_a_line_of_a_list_or_a_mail_of_its_own(selli
     clock.forward(minutes=1)
     with selling.database.read() as connection:
         found = {
-            row["rule"]: row["notice"]
+            row.rule: row.notice
             for name in "AB"
             for row in subjects.decisions_of(connection, _of(selling, name).id)
-            if row["mail"] == "asked"
+            if row.mail == "asked"
         }
     assert found == {"latent.surge": "subject", "appointment_prospect.remind": "list"}
 
@@ -155,7 +155,7 @@ def test_a_late_event_after_a_sweep_takes_back_what_time_had_done_and_mails_nobo
     assert _of(selling, "A").status == "quasi_explicit"
     with selling.database.read() as connection:
         everything = subjects.decisions_of(connection, _of(selling, "A").id)
-    assert [row["rule"] for row in everything if row["revised_at"]] == ["quasi_explicit.cool"]
+    assert [row.rule for row in everything if row.revised_at] == ["quasi_explicit.cool"]
     _send(selling, _visit("A", 4, NOW - timedelta(days=20), page=KEY_PAGE))
     assert _of(selling, "A").status == "explicit"
     assert mails(selling) == []

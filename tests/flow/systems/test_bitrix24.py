@@ -97,7 +97,7 @@ def test_a_lead_moved_by_people_gets_its_status_fields_and_the_echo_is_not_appli
     assert record.get("UF_CRM_ABM_STATUS") == "Appointment prospect"
     assert connected.portal.stage_of(Entity.LEAD, lead) == "IN_PROCESS"
     with runtime.database.read() as connection:
-        history = [(one["rule"], one["after"]) for one in subjects.decisions_of(connection, row.id)]
+        history = [(one.rule, one.after) for one in subjects.decisions_of(connection, row.id)]
     assert history == [("jump", "latent"), ("jump", "appointment_prospect")]
 
 
