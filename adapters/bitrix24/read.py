@@ -27,6 +27,7 @@ from adapters.bitrix24.records import (
 )
 from adapters.bitrix24.webhook import read_event
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.read import ids_by_object, readable
 from connector.adapter_kit.records import deleted_event
@@ -151,7 +152,7 @@ class Source:
             reply = self.portal.call("user.get", {"start": start})
             for row in reply["result"]:
                 name = " ".join(part for part in (row.get("NAME"), row.get("LAST_NAME")) if part)
-                email = (row.get("EMAIL") or "").strip().casefold() or None
+                email = normalize_email(row.get("EMAIL"))
                 yield Person(id=str(row["ID"]), email=email, name=name, is_active=row.get("ACTIVE") is not False)
             following = int(reply.get("next") or 0)
             start = following if following > start else None

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import moment, readable_identities
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
@@ -159,7 +160,7 @@ def events_of(record: RecordRef, item: Item, fetched: Mapping[str, Any], most_co
             at=updated,
             kind=Kind.OWNER,
             owner=owner,
-            owner_email=email.strip().casefold() if email else None,
+            owner_email=normalize_email(email),
         )
     )
     data = data_of(record, item, [contact for contact in known.values() if contact])

@@ -10,6 +10,7 @@ from typing import Any, Final
 from adapters.bownow.client import PAGE, Account
 from adapters.bownow.records import LEAD, Lead, Shape, id_of
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.read import readable, remembered
@@ -105,6 +106,4 @@ def _person(row: Mapping[str, Any]) -> Person | None:
     """An account; None: it has no id."""
     if (id_ := id_of(row)) is None:
         return None
-    email = row.get("email")
-    clean = email.strip().casefold() if isinstance(email, str) else None
-    return Person(id=id_, email=clean or None, name=str(row.get("name") or id_))
+    return Person(id=id_, email=normalize_email(row.get("email")), name=str(row.get("name") or id_))

@@ -22,6 +22,7 @@ from adapters.hubspot.records import (
     value_of,
 )
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE, emails_of
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.read import ids_by_object, readable, remembered
@@ -213,5 +214,5 @@ def _millis(at: datetime) -> int:
 
 def _person(row: Mapping[str, Any], *, is_active: bool) -> Person:
     name = " ".join(part for part in (row.get("firstName"), row.get("lastName")) if part)
-    email = str(row.get("email") or "").strip().casefold() or None
+    email = normalize_email(row.get("email"))
     return Person(id=str(row["id"]), email=email, name=name or email or str(row["id"]), is_active=is_active)

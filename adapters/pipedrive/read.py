@@ -10,6 +10,7 @@ from typing import Any
 from adapters.pipedrive.client import OBJECTS, PAGE, Company, rows_of
 from adapters.pipedrive.records import LOST, WON, Record, events_of, person_of, time_of
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE, emails_of
 from connector.adapter_kit.read import ids_by_object, readable, remembered
 from connector.adapter_kit.records import moment
@@ -42,32 +43,38 @@ class Source:
                 for row in rows:
                     yield from readable(events_of, RecordRef(object=record_object, id=str(row["id"])), row, fetched)
 
-    def people(self) -> list[Person]:
+    def people(self, *, is_fresh: bool = False) -> list[Person]:
         """The users, those who were switched off too; remembered for some minutes."""
+        company = self.company
         return remembered(
-            self.company.api, PEOPLE, lambda: [_person(row) for row in rows_of(self.company.read("/v1/users"))]
+            company.api, PEOPLE, lambda: [_person(row) for row in rows_of(company.read("/v1/users"))], is_fresh=is_fresh
         )
 
-    def stages(self) -> list[Mapping[str, Any]]:
+    def stages(self, *, is_fresh: bool = False) -> list[Mapping[str, Any]]:
         """All stages of all pipelines; remembered for some minutes."""
+        pages = self.company.pages
         return remembered(
-            self.company.api, "stages", lambda: [row for rows in self.company.pages("/api/v2/stages") for row in rows]
+            self.company.api,
+            "stages",
+            lambda: [row for rows in pages("/api/v2/stages") for row in rows],
+            is_fresh=is_fresh,
         )
 
     def catalog(self, objects: Sequence[str]) -> Catalog:
         """Stages with their pipelines' names, users, and fields as they are now."""
-        for name in (PEOPLE, "stages"):
-            self.company.api.memo.pop(name, None)
         stages = {}
         if "deal" in objects:
             pipelines = {row["id"]: row["name"] for rows in self.company.pages("/api/v2/pipelines") for row in rows}
-            labels = {str(row["id"]): f"{pipelines.get(row['pipeline_id'])} / {row['name']}" for row in self.stages()}
+            labels = {
+                str(row["id"]): f"{pipelines.get(row['pipeline_id'])} / {row['name']}"
+                for row in self.stages(is_fresh=True)
+            }
             stages = {"deal": {"": {**labels, WON: "Won", LOST: "Lost"}}}
         fields = {
             name: {str(row["key"]): str(row["name"]) for row in self._fields("deal" if name == "lead" else name)}
             for name in objects
         }
-        return Catalog(stages=stages, owners=tuple(self.people()), fields=fields)
+        return Catalog(stages=stages, owners=tuple(self.people(is_fresh=True)), fields=fields)
 
     def _fields(self, record_object: str) -> Iterator[Mapping[str, Any]]:
         start = 0
@@ -103,7 +110,7 @@ class Source:
 
 
 def _person(row: Mapping[str, Any]) -> Person:
-    email = str(row.get("email") or "").strip().casefold() or None
+    email = normalize_email(row.get("email"))
     is_active = row.get("active_flag") is not False
     return Person(id=str(row["id"]), email=email, name=str(row.get("name") or email or row["id"]), is_active=is_active)
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from adapters.salesforce.client import Row
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import deleted_event, moment, one_a_second, readable_identities
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
@@ -71,8 +72,7 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     owner, at = person_of(row.get("OwnerId")), Part(found["owner"], "$.owner").instant()
     email = (row.get("Owner") or {}).get("Email") if owner else None
     key = f"{name}:owner:{row.get('OwnerId') or 'nobody'}@{moment(at)}"
-    written = email.strip().casefold() if email else None
-    events.append(event(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=written))
+    events.append(event(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=normalize_email(email)))
     at = _time(row, "SystemModstamp")
     events.append(event(key=f"{name}:profile@{moment(at)}", at=at, kind=Kind.PROFILE, data=data_of(found)))
     return events

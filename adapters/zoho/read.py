@@ -14,6 +14,7 @@ from typing import Any
 from adapters.zoho.client import CHUNK, PAGE, Account, Row, among
 from adapters.zoho.records import FIELDS, STAGES, events_of, id_of, stages_of
 from connector.adapter_kit.contract import Catalog, Person
+from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.read import remembered
@@ -148,7 +149,7 @@ class Source:
 
 
 def _person(row: Row) -> Person:
-    id_, email = str(row["id"]), str(row.get("email") or "").strip().casefold() or None
+    id_, email = str(row["id"]), normalize_email(row.get("email"))
     return Person(id=id_, email=email, name=str(row.get("full_name") or id_), is_active=row.get("status") == "active")
 
 

@@ -41,10 +41,10 @@ def owners_of(updates: Iterable[Update]) -> set[str]:
     return {update.owner.casefold() for update in updates if update.owner and update.owner_field}
 
 
-def emails_of(wanted: set[str], people: Callable[[], Iterable[Person]], api: Api) -> dict[str, str | None]:
+def emails_of(wanted: set[str], people: Callable[..., Iterable[Person]], api: Api) -> dict[str, str | None]:
     """Id → e-mail, as far as known; without the right to list people they stay unknown, and their events are held.
 
-    Someone new is asked for once in a fresh list, since `people` remembers its own in `api.memo[PEOPLE]`.
+    Someone new is looked for once by `people(is_fresh=True)`.
     """
     if not wanted:
         return {}
@@ -53,8 +53,7 @@ def emails_of(wanted: set[str], people: Callable[[], Iterable[Person]], api: Api
         missing = wanted - set(known)
         if missing - api.memo.get("strangers", set()):
             api.memo["strangers"] = missing  # nobody is asked for again and again
-            api.memo.pop(PEOPLE, None)
-            known = {person.id: person.email for person in people()}
+            known = {person.id: person.email for person in people(is_fresh=True)}
     except CrmRefused:
         return {}
     return {id_: known[id_] for id_ in sorted(wanted) if id_ in known}

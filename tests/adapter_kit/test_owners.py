@@ -9,6 +9,7 @@ import pytest
 from connector.adapter_kit.contract import Person, Update
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE, by_email, emails_of, has_owner, owners_of, people_for
+from connector.adapter_kit.read import remembered
 from connector.core.errors import CrmRefused
 from connector.core.event import RecordRef
 from tests.adapters.support import FakeApi
@@ -62,11 +63,12 @@ def test_the_email_of_somebody_new_is_asked_for_once() -> None:
     api = FakeApi(answers=[])
     asked: list[str] = []
 
-    def people() -> list[Person]:
-        if PEOPLE not in api.memo:
+    def people(*, is_fresh: bool = False) -> list[Person]:
+        def read() -> list[Person]:
             asked.append(PEOPLE)
-            api.memo[PEOPLE] = [KEN]
-        return list(api.memo[PEOPLE])
+            return [KEN]
+
+        return remembered(api, PEOPLE, read, is_fresh=is_fresh)
 
     assert (emails_of(set(), people, api), len(asked)) == ({}, 0)
     for _ in range(2):
