@@ -15,7 +15,6 @@ from sqlalchemy.exc import IntegrityError
 from adapters import ADAPTERS
 from connector.adapter_kit.contract import Adapter, is_browser_collector
 from connector.core.errors import NotFound, WrongSetting
-from connector.core.outcome import Outcome
 from connector.mapping import parse_mapping_for, read_text
 from connector.operations.connection_settings import CheckedSettings, nearest
 from connector.runtime.connections import Connected
@@ -31,7 +30,6 @@ ROTATED: Final = "rotated:"
 """What adapters keep by such names outlives changes: see `Api`."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MAPPINGS: Final = Path(__file__).parents[2] / "mappings"
-_NO_DELIVERIES: Final = dict.fromkeys(("accepted", *Outcome), 0)
 
 
 def find(runtime: Runtime, name: str) -> ConnectionRow:
@@ -80,7 +78,7 @@ def listed(runtime: Runtime) -> Iterator[dict[str, Any]]:
         yield {
             **_head(runtime, row),
             "mapping_version": published[row.name].version if row.name in published else None,
-            "account": books.get(row.name, _NO_DELIVERIES),
+            "account": books.get(row.name, deliveries.empty_account()),
         }
 
 
@@ -91,7 +89,7 @@ def show(runtime: Runtime, name: str) -> dict[str, Any]:
     secrets = secrets_of(runtime, row)
     with runtime.database.read() as connection:
         published = queries.published(connection).get(name)
-        book = deliveries.account(connection).get(name, _NO_DELIVERIES)
+        book = deliveries.account(connection).get(name, deliveries.empty_account())
         quarantined = quarantine.count(connection).get(name, 0)
         held = [*subjects.held(connection), *deliveries.held_unread(connection)]
     return {

@@ -149,7 +149,7 @@ def gauges(runtime: Runtime) -> Iterator[WaitingQueue]:
         length = quarantined.get(name, 0)
         yield WaitingQueue(name="quarantine", connection=name, length=length, oldest_seconds=0.0)
     for (name, outcome), count in waiting.items():
-        if outcome in {outbox.WAITING, "dead"}:
+        if outcome in {outbox.WAITING, outbox.DEAD}:
             since = mails.oldest if (name, outcome) == (outbox.NOTICE, outbox.WAITING) else None
             age = max((now - (since or now)).total_seconds(), 0.0)
             yield WaitingQueue(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=age)

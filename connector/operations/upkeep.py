@@ -11,13 +11,12 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from connector.core.errors import CrmError
-from connector.core.outcome import Outcome
 from connector.operations.connections import adapter_failure, chosen
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_reconciler, sweep
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
-from connector.store import quarantine
+from connector.store import deliveries, quarantine
 
 log: Final = structlog.get_logger(__name__)
 
@@ -36,10 +35,9 @@ def account(runtime: Runtime) -> list[dict[str, Any]]:
     books = balance(runtime)
     with runtime.database.read() as connection:
         quarantined = quarantine.count(connection)
-    empty = dict.fromkeys(("accepted", *Outcome), 0)
     rows = []
     for name in sorted({*books, *quarantined, *runtime.connections.all()}):
-        book = books.get(name, empty)
+        book = books.get(name) or deliveries.empty_account()
         is_right = is_balanced(book)
         rows.append({"connection": name, **book, "quarantined": quarantined.get(name, 0), "is_balanced": is_right})
     return rows

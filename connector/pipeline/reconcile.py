@@ -18,6 +18,7 @@ from rq.timeouts import BaseTimeoutException
 from connector.adapter_kit.contract import Answer, Api
 from connector.core.errors import BadPayload, CrmError, CrmUnavailable
 from connector.core.event import Event
+from connector.core.outcome import Outcome
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.retry import READING
@@ -30,7 +31,7 @@ FIRST: Final = timedelta(days=7)
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BATCH: Final = 500
 UNREADABLE: Final = "unreadable"
-KNOWN: Final = frozenset({"duplicate", "echo", "dead", UNREADABLE})
+KNOWN: Final = frozenset({Outcome.DUPLICATE, Outcome.ECHO, Outcome.DEAD, UNREADABLE})
 """Outcomes of events that were there already, or could not be written: those were not found by reconciliation."""
 log: Final = structlog.get_logger(__name__)
 

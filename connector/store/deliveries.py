@@ -7,16 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, select, union_all, update
 
 from connector.core.outcome import Outcome
 from connector.store.rows import Batch, as_row, chunks, columns_of, fetch, insert_new, upsert
 from connector.store.tables import accepted, deliveries, events
-
-PENDING: Final = "pending"
-OUTCOMES: Final = ("applied", "ignored", "stale", "echo", "duplicate", "held", "dead", PENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +30,7 @@ class NewDelivery:
     query: Sequence[Sequence[str]]
     headers: Mapping[str, str]
     body: bytes
-    outcome: str = PENDING
+    outcome: str = Outcome.PENDING
     attempts: int = 0
     duplicates: int = 0
 
@@ -143,7 +140,7 @@ def claim(
     waiting = (
         select(deliveries.c.id)
         .where(
-            deliveries.c.outcome == PENDING,
+            deliveries.c.outcome == Outcome.PENDING,
             deliveries.c.lane == lane,
             deliveries.c.next_attempt_at <= now,
             deliveries.c.connection.not_in(without),
@@ -167,19 +164,23 @@ def renew(connection: Connection, ids: Collection[str], *, before: datetime, unt
     for part in chunks(ids):
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(part), deliveries.c.outcome == PENDING, deliveries.c.next_attempt_at == before)
+            .where(
+                deliveries.c.id.in_(part),
+                deliveries.c.outcome == Outcome.PENDING,
+                deliveries.c.next_attempt_at == before,
+            )
             .values(next_attempt_at=until)
         )
 
 
 def finish(connection: Connection, results: Sequence[DeliveryResult], now: datetime) -> None:
     """Set what became of deliveries that are still pending; `now` is aware UTC."""
-    _record(connection, results, now, deliveries.c.outcome == PENDING)
+    _record(connection, results, now, deliveries.c.outcome == Outcome.PENDING)
 
 
 def change_results(connection: Connection, results: Sequence[DeliveryResult], now: datetime) -> None:
     """Overwrite what became of deliveries that were finished; `now` is aware UTC."""
-    _record(connection, results, now, deliveries.c.outcome != PENDING)
+    _record(connection, results, now, deliveries.c.outcome != Outcome.PENDING)
 
 
 def _record(
@@ -201,7 +202,7 @@ def _record(
 
 def reread_held(connection: Connection, of: str, now: datetime) -> list[str]:
     """Make held deliveries of a connection that no event came out of pending again; their ids."""
-    waiting = select(deliveries.c.id).where(deliveries.c.connection == of, deliveries.c.outcome == "held")
+    waiting = select(deliveries.c.id).where(deliveries.c.connection == of, deliveries.c.outcome == Outcome.HELD)
     without = waiting.where(~select(events.c.id).where(events.c.delivery == deliveries.c.id).exists())
     return replay(connection, [str(found) for found in connection.execute(without).scalars()], now)
 
@@ -210,7 +211,7 @@ def postpone(connection: Connection, delivery: ClaimedDelivery, until: datetime,
     """Leave a delivery pending until a later time (aware UTC)."""
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.id == delivery.id, deliveries.c.outcome == PENDING)
+        .where(deliveries.c.id == delivery.id, deliveries.c.outcome == Outcome.PENDING)
         .values(next_attempt_at=until, attempts=delivery.attempts, error=error)
     )
 
@@ -219,7 +220,7 @@ def waiting_lanes(connection: Connection, now: datetime) -> dict[int, int]:
     """Lanes with pending deliveries that are due, and how many."""
     rows = connection.execute(
         select(deliveries.c.lane, func.count())
-        .where(deliveries.c.outcome == PENDING, deliveries.c.next_attempt_at <= now)
+        .where(deliveries.c.outcome == Outcome.PENDING, deliveries.c.next_attempt_at <= now)
         .group_by(deliveries.c.lane)
     )
     return {int(lane): int(count) for lane, count in rows}
@@ -228,7 +229,7 @@ def waiting_lanes(connection: Connection, now: datetime) -> dict[int, int]:
 def oldest_pending(connection: Connection) -> datetime | None:
     """When the oldest pending delivery was received (UTC)."""
     found: datetime | None = connection.execute(
-        select(func.min(deliveries.c.received_at)).where(deliveries.c.outcome == PENDING)
+        select(func.min(deliveries.c.received_at)).where(deliveries.c.outcome == Outcome.PENDING)
     ).scalar()
     return found
 
@@ -237,7 +238,7 @@ def backlog(connection: Connection) -> dict[str, tuple[int, datetime]]:
     """Pending deliveries of each connection that has some: how many, and when the oldest was received (UTC)."""
     query = (
         select(deliveries.c.connection, func.count(), func.min(deliveries.c.received_at))
-        .where(deliveries.c.outcome == PENDING)
+        .where(deliveries.c.outcome == Outcome.PENDING)
         .group_by(deliveries.c.connection)
     )
     return {str(name): (int(count), oldest) for name, count, oldest in connection.execute(query)}
@@ -282,11 +283,16 @@ def replay(connection: Connection, ids: Sequence[str], now: datetime) -> list[st
         for part in chunks(ids)
         for found in connection.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(part), deliveries.c.outcome != PENDING, deliveries.c.body.is_not(None))
-            .values(outcome=PENDING, attempts=0, next_attempt_at=now, error=None, finished_at=None)
+            .where(deliveries.c.id.in_(part), deliveries.c.outcome != Outcome.PENDING, deliveries.c.body.is_not(None))
+            .values(outcome=Outcome.PENDING, attempts=0, next_attempt_at=now, error=None, finished_at=None)
             .returning(deliveries.c.id)
         ).scalars()
     ]
+
+
+def empty_account() -> dict[str, int]:
+    """The account of a connection that has accepted nothing yet: `accepted`, and each outcome."""
+    return dict.fromkeys(("accepted", *(outcome.value for outcome in Outcome)), 0)
 
 
 def account(connection: Connection) -> dict[str, dict[str, int]]:
@@ -297,7 +303,7 @@ def account(connection: Connection) -> dict[str, dict[str, int]]:
     books: dict[str, dict[str, int]] = {}
 
     def page(name: str) -> dict[str, int]:
-        return books.setdefault(name, dict.fromkeys(("accepted", *OUTCOMES), 0))
+        return books.setdefault(name, empty_account())
 
     counted = union_all(
         select(accepted.c.connection, literal("accepted"), func.sum(accepted.c.count), literal(0)).group_by(
@@ -309,7 +315,7 @@ def account(connection: Connection) -> dict[str, dict[str, int]]:
     )
     for name, outcome, count, duplicates in connection.execute(counted):
         page(name)[outcome] += int(count)
-        page(name)["duplicate"] += int(duplicates)
+        page(name)[Outcome.DUPLICATE] += int(duplicates)
     return dict(sorted(books.items()))
 
 
@@ -320,7 +326,7 @@ def forget_bodies(connection: Connection, before: datetime) -> int:
         .where(
             deliveries.c.received_at < before,
             deliveries.c.body.is_not(None),
-            deliveries.c.outcome.not_in((PENDING, "held")),
+            deliveries.c.outcome.not_in((Outcome.PENDING, Outcome.HELD)),
         )
         .values(body=None, headers={}, query=[])
     ).rowcount
@@ -335,7 +341,7 @@ def held_unread(connection: Connection) -> list[HeldGroup]:
             func.count().label("count"),
             func.max(deliveries.c.id).label("example"),
         )
-        .where(deliveries.c.outcome == "held")
+        .where(deliveries.c.outcome == Outcome.HELD)
         .where(~select(events.c.id).where(events.c.delivery == deliveries.c.id).exists())
         .group_by(deliveries.c.connection, deliveries.c.error)
         .order_by(deliveries.c.connection, deliveries.c.error)

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, sel
 
 from connector.core.outcome import Outcome
 from connector.store.database import new_id
-from connector.store.deliveries import PENDING
 from connector.store.rows import Row, among, fetch
 from connector.store.tables import deliveries, events, remaps
 
@@ -107,10 +106,12 @@ def mark(connection: Connection, run: Row, ids: Collection[str]) -> None:
 
 def tallies(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
     """Of finished deliveries by id: outcome, tally, error, and the reason of an event of theirs that is held."""
-    reason = select(func.min(events.c.reason)).where(events.c.delivery == deliveries.c.id, events.c.outcome == "held")
+    reason = select(func.min(events.c.reason)).where(
+        events.c.delivery == deliveries.c.id, events.c.outcome == Outcome.HELD
+    )
     columns = (deliveries.c.id, deliveries.c.outcome, deliveries.c.tally, deliveries.c.error)
     query = select(*columns, reason.scalar_subquery().label("reason")).where(
-        among(connection, [deliveries.c.id], ids), deliveries.c.outcome != PENDING
+        among(connection, [deliveries.c.id], ids), deliveries.c.outcome != Outcome.PENDING
     )
     return {row["id"]: row for row in fetch(connection, query)}
 

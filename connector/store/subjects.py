@@ -232,7 +232,7 @@ def held(connection: Connection) -> list[HeldGroup]:
         select(
             events.c.connection, events.c.reason, func.count().label("count"), func.max(events.c.id).label("example")
         )
-        .where(events.c.outcome == "held")
+        .where(events.c.outcome == Outcome.HELD)
         .group_by(events.c.connection, events.c.reason)
         .order_by(events.c.connection, events.c.reason)
     )

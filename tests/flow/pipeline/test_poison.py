@@ -13,6 +13,7 @@ import pytest
 from connector.adapter_kit.contract import Delivery
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event
+from connector.core.outcome import Outcome
 from connector.operations.deliveries import replay
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_processor
@@ -68,7 +69,7 @@ def test_a_delivery_that_its_adapter_fails_on_is_tried_with_back_off_then_dead_a
         row = _rows(runtime)["2"]
         assert row.attempts == number
         if number < runtime.config.max_attempts:
-            assert row.outcome == deliveries.PENDING
+            assert row.outcome == Outcome.PENDING
             pause = row.next_attempt_at - clock()
             assert pause == min(timedelta(seconds=2) * 2**number, timedelta(minutes=10))
             clock.forward(seconds=pause.total_seconds())
@@ -184,7 +185,7 @@ def test_while_a_system_is_away_its_deliveries_wait_and_none_is_dead_before_the_
         clock.now = _rows(runtime)["1"].next_attempt_at
         drain(runtime)
         row = _rows(runtime)["1"]
-        assert row.outcome == deliveries.PENDING
+        assert row.outcome == Outcome.PENDING
         assert timedelta(0) < row.next_attempt_at - clock() <= timedelta(minutes=10)
     assert row.attempts > runtime.config.max_attempts
     clock.forward(hours=runtime.config.push_give_up_hours)
@@ -245,7 +246,7 @@ def test_a_system_that_hangs_holds_up_no_other_even_when_the_time_of_the_job_is_
             if _lane(runtime, f"{number}") == lane:
                 break
         wait_for(lambda: _outcomes(runtime)[f"{number}"] == "applied", "the other connection's delivery")
-        assert _outcomes(runtime)["1"] == deliveries.PENDING
+        assert _outcomes(runtime)["1"] == Outcome.PENDING
     finally:
         is_over.set()
         hanging.may_answer.set()
@@ -315,7 +316,7 @@ def test_a_worker_that_died_leaves_its_deliveries_to_others_when_its_lease_is_ov
         lease = timedelta(seconds=runtime.config.lease_seconds)
         assert deliveries.claim(connection, _lane(runtime, "1"), clock(), lease=lease, limit=9)
     drain(runtime)
-    assert _outcomes(runtime) == {"1": deliveries.PENDING}
+    assert _outcomes(runtime) == {"1": Outcome.PENDING}
     clock.forward(seconds=runtime.config.lease_seconds)
     drain(runtime)
     assert _outcomes(runtime) == {"1": "applied"}
