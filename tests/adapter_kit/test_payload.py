@@ -194,10 +194,10 @@ def test_json_may_be_nested_32_levels() -> None:
 def test_nul_is_refused_where_it_stands() -> None:
     body = rb'{"a": [1, {"b": "x\u0000"}], "\\u0000": "\\u0000"}'
     assert _mistake(lambda: read_json(body)) == r"$.a[1].b: is 'x\x00'; it must be a text without NUL"
-    kept = read_json(body, keeps_nul=True)
-    for sound in (kept["a"].items()[0], Part("x"), Part([1, {"a": "b"}])):
+    part = read_json(body, keeps_nul=True)
+    for sound in (part["a"].items()[0], Part("x"), Part([1, {"a": "b"}])):
         refuse_nul(sound)
-    assert _mistake(lambda: refuse_nul(kept["a"])).startswith("$.a[1].b: ")
+    assert _mistake(lambda: refuse_nul(part["a"])).startswith("$.a[1].b: ")
     assert read_json(rb'{"\\u0000": "\\u0000"}').value == {r"\u0000": r"\u0000"}
 
 

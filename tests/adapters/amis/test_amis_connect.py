@@ -16,7 +16,7 @@ EXPIRED = reply({"success": False, "ErrorCode": "ExpiredToken", "UserMsg": "Toke
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "said"),
+    ("answer", "error", "text"),
     [
         (reply({"success": False, "user_msg": "Không có quyền"}), CrmRefused, "answered 200: Không có quyền"),
         (reply({"code": 400, "error_message": "bad"}), CrmRefused, "answered 200: 400: bad"),
@@ -27,11 +27,11 @@ EXPIRED = reply({"success": False, "ErrorCode": "ExpiredToken", "UserMsg": "Toke
         (reply("text", 400), CrmRefused, "answered 400"),
     ],
 )
-def test_a_failure_is_seen_whatever_its_status(api: FakeAmis, answer: Answer, error: type, said: str) -> None:
+def test_a_failure_is_seen_whatever_its_status(api: FakeAmis, answer: Answer, error: type, text: str) -> None:
     api.answers["GET /Contacts"] = [answer]
     with pytest.raises(error) as caught:
         list(replace(AMIS, resources=("Contacts",)).changes(SINCE, api))
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 @pytest.mark.parametrize("data", [{"data": [{"id": 5}]}, {"id": 5}])
@@ -97,7 +97,7 @@ def test_without_a_token_it_is_said_what_to_check_and_no_secret(api: FakeAmis) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "text"),
     [
         ({"client_id": ""}, "client_id (missing)"),
         ({"resources": ("Leads",)}, "resources (Customers, Contacts, SaleOrders)"),
@@ -110,10 +110,10 @@ def test_without_a_token_it_is_said_what_to_check_and_no_secret(api: FakeAmis) -
         ({"zone": "Mars"}, "zone ('Mars' is no"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, Any], said: str) -> None:
+def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(CrmRefused) as caught:
         replace(AMIS, **settings).catalog(FakeAmis())
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_the_catalogue_has_the_seven_stages_the_states_of_revenue_and_the_owners_of_the_settings(api: FakeAmis) -> None:

@@ -111,7 +111,7 @@ def test_a_new_refresh_token_takes_the_place_of_those_after_the_old_one(harness:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b'{"error": "wrong_client"}', "wrong_client: check client_id"),
         (b'{"error": "PAYMENT_REQUIRED"}', "the portal's plan or trial has ended"),
@@ -120,8 +120,8 @@ def test_a_new_refresh_token_takes_the_place_of_those_after_the_old_one(harness:
         (b'{"access_token": "a"}', "no token in the answer"),
     ],
 )
-def test_what_the_oauth_server_refuses_is_told_with_what_to_do(harness: Harness, body: bytes, said: str) -> None:
-    with pytest.raises(CrmRefused, match=said):
+def test_what_the_oauth_server_refuses_is_told_with_what_to_do(harness: Harness, body: bytes, message: str) -> None:
+    with pytest.raises(CrmRefused, match=message):
         harness.adapter.catalog(FakeApi(answers=[answer(200, body)]))
 
 

@@ -108,7 +108,10 @@ def test_changes_have_the_keys_that_webhooks_give(portal: FakePortal) -> None:
         history(5, 5, "NEW", TIMES["createdTime"]),
     ]
     changes = list(BITRIX.changes(NOW, portal))
-    told = [*read(BITRIX, event("ONCRMLEADUPDATE"), portal), *read(BITRIX, event("ONCRMDEALUPDATE", 4821), portal)]
+    from_webhooks = [
+        *read(BITRIX, event("ONCRMLEADUPDATE"), portal),
+        *read(BITRIX, event("ONCRMDEALUPDATE", 4821), portal),
+    ]
     by_key = {one.key: one for one in changes}
     assert [one.key for one in changes if one.kind in {Kind.STAGE, Kind.DELETED}] == [
         "lead:1907:stage:NEW@2026-03-24T14:02:11Z",
@@ -118,7 +121,7 @@ def test_changes_have_the_keys_that_webhooks_give(portal: FakePortal) -> None:
         "deal:4821:stage:C5:NEW@2026-03-24T14:02:11Z",
         "deal:4821:stage:C5:PREPARATION@2026-03-26T08:16:02Z",
     ]
-    assert [by_key[one.key] for one in told] == told
+    assert [by_key[one.key] for one in from_webhooks] == from_webhooks
     asked = [values["filter"] for method, values in portal.commands if method == "crm.stagehistory.list"]
     assert asked[0] == {">=CREATED_TIME": "2026-03-26T08:16:05+00:00", ">ID": 0}
 

@@ -210,7 +210,7 @@ def test_other_keys_and_calls_are_settings(api: FakeBowNow) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "text"),
     [
         ({"keys": ("status=x",)}, "keys ('status' is none of"),
         ({"calls": ("update=PUT /x",)}, "calls ('update' is none of"),
@@ -221,10 +221,10 @@ def test_other_keys_and_calls_are_settings(api: FakeBowNow) -> None:
         ({"tracking_id": ""}, "tracking_id (missing)"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, Any], said: str) -> None:
+def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(CrmRefused) as caught:
         replace(BOW, **settings).catalog(FakeBowNow())
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_pairs_and_rows_are_read_as_written() -> None:
@@ -369,8 +369,8 @@ def test_gone_busy_refused_and_foreign_records_stop_no_other(api: FakeBowNow) ->
         update("sid_1", status_id=4),
         update("sid_2"),
     ]
-    said = outcomes(BOW.push(updates, api))
-    assert [outcome for outcome, _ in said] == [
+    results = outcomes(BOW.push(updates, api))
+    assert [outcome for outcome, _ in results] == [
         PushOutcome.GONE,
         PushOutcome.GONE,
         PushOutcome.LATER,
@@ -379,8 +379,8 @@ def test_gone_busy_refused_and_foreign_records_stop_no_other(api: FakeBowNow) ->
         PushOutcome.DONE,
         PushOutcome.DONE,
     ]
-    assert said[3][1] == 'PATCH /leads/{sid}: answered 422: {"errors": [{"message": "unknown items: x"}]}'
-    assert said[4][1] == "records of the object 'company' cannot be written; BowNow has leads"
+    assert results[3][1] == 'PATCH /leads/{sid}: answered 422: {"errors": [{"message": "unknown items: x"}]}'
+    assert results[4][1] == "records of the object 'company' cannot be written; BowNow has leads"
 
 
 def test_a_lead_that_goes_while_it_is_written_is_gone(api: FakeBowNow) -> None:

@@ -82,17 +82,17 @@ def test_only_a_record_has_a_stage_and_only_a_record_is_deleted() -> None:
     visitor = {"visitor": "9f3c1a2b", "stage": "new"}
     assert kinds(visitor) == []
     assert kinds({**visitor, "deleted": True}) == []
-    for said in (True, "true", 1, "1", "yes"):
-        assert kinds({**LEAD, "stage": "new", "deleted": said}) == ["deleted"]
+    for value in (True, "true", 1, "1", "yes"):
+        assert kinds({**LEAD, "stage": "new", "deleted": value}) == ["deleted"]
     assert kinds({**LEAD, "deleted": "false"}) == ["identify", "profile"]
 
 
 def test_an_owner_is_an_e_mail_an_id_with_one_or_nobody() -> None:
     owners = ("17=Hana@example.com", "18=ken@example.com")
-    said = {
+    events = {
         owner: one("owner", {**LEAD, "owner": owner}, owner_ids=owners) for owner in (17, 99, "", "Mio@Example.com")
     }
-    found = [(event.owner, event.owner_email) for event in said.values()]
+    found = [(event.owner, event.owner_email) for event in events.values()]
     assert found == [("17", "hana@example.com"), ("99", None), (None, None), ("Mio@Example.com", "mio@example.com")]
     assert kinds({**LEAD, "owner": None}) == ["identify", "profile"]
 

@@ -28,7 +28,7 @@ def _delivery(body: Any, **headers: str) -> Delivery:
     return Delivery(method="POST", query=(), headers=headers, body=content, received_at=NOW)
 
 
-def _told(word: str, *items: dict[str, Any], shown: dict[str, Any] | None = None, **more: Any) -> Delivery:
+def _webhook(word: str, *items: dict[str, Any], shown: dict[str, Any] | None = None, **more: Any) -> Delivery:
     log = {"changelog": {"id": "20931", "items": list(items)}} if items else {}
     return _delivery({"timestamp": STAMP, "webhookEvent": word, "issue": shown or issue(), **log, **more})
 
@@ -63,7 +63,7 @@ def test_the_vendors_own_vector_is_a_good_signature() -> None:
 
 
 def test_one_change_may_move_and_hand_over_an_issue() -> None:
-    delivery = _told("jira:issue_updated", MOVED, _item("assignee", None, SATO), _item("priority", "3", "2"))
+    delivery = _webhook("jira:issue_updated", MOVED, _item("assignee", None, SATO), _item("priority", "3", "2"))
     api = FakeJira()
     assert _keys(jira().parse(delivery, jira().fetch([delivery], api))) == {
         "issue:10482:identify": None,
@@ -75,30 +75,30 @@ def test_one_change_may_move_and_hand_over_an_issue() -> None:
 
 
 def test_an_issue_that_nobody_has_any_more_and_one_without_changelog_are_read() -> None:
-    left = _told("jira:issue_updated", _item("assignee", SATO, None))
+    left = _webhook("jira:issue_updated", _item("assignee", SATO, None))
     assert _keys(jira().parse(left, {}))["issue:10482:owner@20931"] is None
-    kinds = [event.kind for event in jira().parse(_told("jira:issue_updated"), {}) if isinstance(event, Event)]
+    kinds = [event.kind for event in jira().parse(_webhook("jira:issue_updated"), {}) if isinstance(event, Event)]
     assert kinds == [Kind.IDENTIFY, Kind.PROFILE]
 
 
 def test_owners_e_mails_are_looked_up_once_and_hidden_ones_are_unknown() -> None:
     api = FakeJira()
-    made = _told("jira:issue_created", shown=issue(assignee={"accountId": SATO}))
-    moved = _told("jira:issue_updated", _item("assignee", None, SHY), MOVED, _item("assignee", SHY, None))
+    created = _webhook("jira:issue_created", shown=issue(assignee={"accountId": SATO}))
+    moved = _webhook("jira:issue_updated", _item("assignee", None, SHY), MOVED, _item("assignee", SHY, None))
     gone = _delivery({"webhookEvent": "jira:issue_deleted", "issue": {"id": "1"}})
-    assert jira().fetch([made, moved, gone, _delivery(b"x")], api) == {f"user:{SATO}": "k.sato@example.com"}
-    assert jira(people=(f"Shy@example.com={SHY}",)).fetch([made, moved], api)[f"user:{SHY}"] == "shy@example.com"
+    assert jira().fetch([created, moved, gone, _delivery(b"x")], api) == {f"user:{SATO}": "k.sato@example.com"}
+    assert jira(people=(f"Shy@example.com={SHY}",)).fetch([created, moved], api)[f"user:{SHY}"] == "shy@example.com"
     assert len(api.calls) == 1
     assert jira().fetch([gone], api) == {}
-    assert Jira().fetch([made], api) == {}
-    owner = next(e for e in jira().parse(made, jira().fetch([made], api)) if isinstance(e, Event) and e.owner)
+    assert Jira().fetch([created], api) == {}
+    owner = next(e for e in jira().parse(created, jira().fetch([created], api)) if isinstance(e, Event) and e.owner)
     assert (owner.key, owner.owner_email) == ("issue:10482:owner@created", "k.sato@example.com")
 
 
 def test_identities_are_custom_fields_that_are_e_mails_or_those_of_the_settings() -> None:
     fields: dict[str, Any] = {"customfield_1": "03-1234-5678", "customfield_2": "12", "customfield_3": {"a": 1}}
     fields |= {"customfield_9": "https://u@example.com", "contact": "b@example.com"}
-    delivery = _told("jira:issue_created", shown=issue(**fields))
+    delivery = _webhook("jira:issue_created", shown=issue(**fields))
     found = jira().parse(delivery, {})[0]
     assert isinstance(found, Event)
     assert [one.value for one in found.identities] == ["issue:10482", "a@example.com"]
@@ -109,10 +109,10 @@ def test_identities_are_custom_fields_that_are_e_mails_or_those_of_the_settings(
 
 
 def test_issues_of_other_projects_are_ignored_and_unknown_events_held() -> None:
-    assert jira(projects=("SALES",)).parse(_told("jira:issue_created"), {}) == []
-    assert len(jira(projects=("LEAD",)).parse(_told("jira:issue_created"), {})) == 4
+    assert jira(projects=("SALES",)).parse(_webhook("jira:issue_created"), {}) == []
+    assert len(jira(projects=("LEAD",)).parse(_webhook("jira:issue_created"), {})) == 4
     with pytest.raises(UnknownEvent, match="the event jira:version_released is not known"):
-        jira().parse(_told("jira:version_released"), {})
+        jira().parse(_webhook("jira:version_released"), {})
 
 
 def test_what_is_json_is_never_answered_with_a_refusal() -> None:
@@ -126,18 +126,18 @@ def test_what_is_json_is_never_answered_with_a_refusal() -> None:
 
 
 def test_the_key_is_the_identifier_else_what_tells_two_changes_apart() -> None:
-    told = _told("jira:issue_updated", MOVED)
-    assert jira().receive(replace(told, headers={"x-atlassian-webhook-identifier": "abc"})).key == "abc"
-    assert jira().receive(told).key == f"jira:issue_updated:{STAMP}:10482:20931"
-    assert jira().receive(_told("jira:issue_created")).key == f"jira:issue_created:{STAMP}:10482:-"
+    webhook = _webhook("jira:issue_updated", MOVED)
+    assert jira().receive(replace(webhook, headers={"x-atlassian-webhook-identifier": "abc"})).key == "abc"
+    assert jira().receive(webhook).key == f"jira:issue_updated:{STAMP}:10482:20931"
+    assert jira().receive(_webhook("jira:issue_created")).key == f"jira:issue_created:{STAMP}:10482:-"
     assert jira().receive(_delivery({})).key == NOW.isoformat()
-    assert (jira().receive(told).lane, jira().receive(_delivery({})).lane) == ("issue:10482", "")
+    assert (jira().receive(webhook).lane, jira().receive(_delivery({})).lane) == ("issue:10482", "")
 
 
 @pytest.mark.parametrize("stamp", [-1, 10**15, "soon", None])
 def test_a_time_that_is_none_is_refused_with_its_path(stamp: Any) -> None:
     with pytest.raises(BadPayload) as caught:
-        jira().parse(_told("jira:issue_deleted", timestamp=stamp), {})
+        jira().parse(_webhook("jira:issue_deleted", timestamp=stamp), {})
     assert caught.value.path == "$.timestamp"
 
 

@@ -63,7 +63,7 @@ def record(number: int = 345, revision: int = 8, stage: str = "未処理", **val
 
 
 def refusal(code: str, status: int, message: str = "no", **errors: str) -> Answer:
-    details = {path: {"messages": [said]} for path, said in errors.items()}
+    details = {path: {"messages": [text]} for path, text in errors.items()}
     return _json({"code": code, "id": "1", "message": message, "errors": details}, status)
 
 
@@ -109,8 +109,10 @@ class FakeKintone(ShortMemory):
         for entry in entries:
             if int(self.records[entry["id"]]["$revision"]["value"]) != entry["revision"]:
                 return refusal("GAIA_CO02", 409)
-        made = [{"id": str(entry["id"]), "revision": self._save(self.records[entry["id"]], entry)} for entry in entries]
-        return {"records": made} if "records" in body else {"revision": made[0]["revision"]}
+        created = [
+            {"id": str(entry["id"]), "revision": self._save(self.records[entry["id"]], entry)} for entry in entries
+        ]
+        return {"records": created} if "records" in body else {"revision": created[0]["revision"]}
 
     def _save(self, found: dict[str, Any], entry: dict[str, Any]) -> str:
         step = 1

@@ -28,7 +28,7 @@ def _delivery(body: Any) -> Delivery:
     return Delivery(method="POST", query=(("token", "tok"),), headers=headers, body=content, received_at=NOW)
 
 
-def _told(word: str, shown: dict[str, Any] | None = None, app: Any = "27", **more: Any) -> Delivery:
+def _webhook(word: str, shown: dict[str, Any] | None = None, app: Any = "27", **more: Any) -> Delivery:
     body = {"id": "n1", "type": word, "app": {"id": app}, **({"record": shown} if shown else {}), **more}
     return _delivery(body)
 
@@ -54,16 +54,16 @@ def _found(events: Sequence[Event | BadPayload], kind: Kind) -> Event:
 
 def test_the_app_is_checked_and_what_cannot_be_read_is_no_bad_signature() -> None:
     adapter = kintone(webhook_token=("tok",))
-    adapter.verify(_told("ADD_RECORD", app=27), NOW)
+    adapter.verify(_webhook("ADD_RECORD", app=27), NOW)
     adapter.verify(_delivery([]), NOW)
     with pytest.raises(BadSignature, match="comes from app 28; this connection is that of app 27"):
-        adapter.verify(_told("ADD_RECORD", app="28"), NOW)
-    Kintone(webhook_token=("tok",)).verify(_told("ADD_RECORD", app="28"), NOW)
+        adapter.verify(_webhook("ADD_RECORD", app="28"), NOW)
+    Kintone(webhook_token=("tok",)).verify(_webhook("ADD_RECORD", app="28"), NOW)
 
 
 def test_changes_of_one_minute_are_in_the_order_of_their_revisions() -> None:
     events = [
-        _found(kintone().parse(_told("UPDATE_STATUS", record(revision=revision)), {}), Kind.STAGE)
+        _found(kintone().parse(_webhook("UPDATE_STATUS", record(revision=revision)), {}), Kind.STAGE)
         for revision in (10, 9, 100)
     ]
     assert [event.key for event in sorted(events, key=lambda event: (event.at, event.key))] == [
@@ -75,11 +75,11 @@ def test_changes_of_one_minute_are_in_the_order_of_their_revisions() -> None:
 
 
 def test_only_a_new_record_and_a_new_status_tell_a_stage() -> None:
-    told = {
-        word: [event.kind for event in kintone().parse(_told(word, record()), {}) if isinstance(event, Event)]
+    webhook = {
+        word: [event.kind for event in kintone().parse(_webhook(word, record()), {}) if isinstance(event, Event)]
         for word in ("ADD_RECORD", "UPDATE_STATUS", "UPDATE_RECORD")
     }
-    assert {word: Kind.STAGE in kinds for word, kinds in told.items()} == {
+    assert {word: Kind.STAGE in kinds for word, kinds in webhook.items()} == {
         "ADD_RECORD": True,
         "UPDATE_STATUS": True,
         "UPDATE_RECORD": False,
@@ -95,7 +95,7 @@ def test_identities_are_links_that_read_as_addresses_or_phones_or_the_fields_of_
         連絡先=("SINGLE_LINE_TEXT", "b@example.com"),
         携帯=("SINGLE_LINE_TEXT", "+81 90 1234 5678"),
     )
-    delivery = _told("ADD_RECORD", shown)
+    delivery = _webhook("ADD_RECORD", shown)
     found = _found(kintone().parse(delivery, {}), Kind.IDENTIFY).identities
     assert [(one.kind, one.value) for one in found[1:]] == [("email", "a@example.com"), ("phone", "0312345678")]
     chosen = kintone(email_fields=("連絡先", "nowhere"), phone_fields=("携帯",))
@@ -104,36 +104,38 @@ def test_identities_are_links_that_read_as_addresses_or_phones_or_the_fields_of_
 
 
 def test_the_profile_has_values_by_code_without_empty_ones() -> None:
-    data = _found(kintone().parse(_told("ADD_RECORD", record()), {}), Kind.PROFILE).data
+    data = _found(kintone().parse(_webhook("ADD_RECORD", record()), {}), Kind.PROFILE).data
     assert (data["会社名"], data["$stage"]) == ("ミナモト", "未処理")
     assert {"見込金額", "作業者", "$owner"}.isdisjoint(data)
 
 
 def test_owners_are_known_by_the_directory_the_setting_or_a_login_that_is_an_address() -> None:
     shown = record(作業者=("STATUS_ASSIGNEE", [{"code": "k.sato", "name": "佐藤"}]))
-    delivery, api = _told("UPDATE_RECORD", shown), FakeKintone()
+    delivery, api = _webhook("UPDATE_RECORD", shown), FakeKintone()
     owner = _found(kintone().parse(delivery, kintone().fetch([delivery], api)), Kind.OWNER)
     assert (owner.owner, owner.owner_email) == ("k.sato", "k.sato@example.com")
     token = kintone(login="", password=(), api_token=("t",), people=("Boss@example.com = k.sato",))
     assert token.fetch([delivery], FakeKintone()) == {"user:k.sato": "boss@example.com"}
     assert kintone(people=("boss@example.com=k.sato",)).catalog(api).owners[0].name == "佐藤 恵子"
-    assert kintone().fetch([_told("DELETE_RECORD", recordId="1"), _delivery([]), _delivery({"type": "x"})], api) == {}
+    assert (
+        kintone().fetch([_webhook("DELETE_RECORD", recordId="1"), _delivery([]), _delivery({"type": "x"})], api) == {}
+    )
     assert Kintone(app="27").fetch([delivery], api) == {}
 
 
 def test_a_creator_may_be_the_owner_too() -> None:
     shown = record(作成者=("CREATOR", {"code": "k.sato", "name": "佐藤"}))
     adapter = kintone(owner_field="作成者")
-    assert _found(adapter.parse(_told("ADD_RECORD", shown), {}), Kind.OWNER).owner == "k.sato"
+    assert _found(adapter.parse(_webhook("ADD_RECORD", shown), {}), Kind.OWNER).owner == "k.sato"
 
 
 def test_where_a_field_is_the_stage_an_updated_record_is_read_as_it_is_now() -> None:
     adapter = kintone(stage_field="確度")
-    delivery = _told("UPDATE_RECORD", record(確度=("DROP_DOWN", "A")))
+    delivery = _webhook("UPDATE_RECORD", record(確度=("DROP_DOWN", "A")))
     api = FakeKintone(records={345: record(revision=9, 確度=("DROP_DOWN", "B"))})
     stage = _found(adapter.parse(delivery, adapter.fetch([delivery], api)), Kind.STAGE)
     assert (stage.stage, stage.is_seen, stage.key) == ("B", True, "record:345:seen@r00000009")
-    new = _found(adapter.parse(_told("ADD_RECORD", record(確度=("DROP_DOWN", "A"))), {}), Kind.STAGE)
+    new = _found(adapter.parse(_webhook("ADD_RECORD", record(確度=("DROP_DOWN", "A"))), {}), Kind.STAGE)
     assert (new.stage, new.is_seen) == ("A", False)
     (gone,) = adapter.parse(delivery, adapter.fetch([delivery], FakeKintone()))
     assert isinstance(gone, Event)
@@ -149,13 +151,13 @@ def test_where_a_field_is_the_stage_an_updated_record_is_read_as_it_is_now() -> 
 
 def test_a_record_without_stage_tells_none() -> None:
     adapter = kintone(stage_field="nowhere")
-    kinds = [event.kind for event in adapter.parse(_told("ADD_RECORD", record()), {}) if isinstance(event, Event)]
+    kinds = [event.kind for event in adapter.parse(_webhook("ADD_RECORD", record()), {}) if isinstance(event, Event)]
     assert kinds == [Kind.IDENTIFY, Kind.OWNER, Kind.PROFILE]
 
 
 def test_an_unknown_event_is_held() -> None:
     with pytest.raises(UnknownEvent, match="the event FILE_UPLOADED is not known"):
-        kintone().parse(_told("FILE_UPLOADED"), {})
+        kintone().parse(_webhook("FILE_UPLOADED"), {})
 
 
 @pytest.mark.parametrize(
@@ -168,15 +170,15 @@ def test_an_unknown_event_is_held() -> None:
     ],
 )
 def test_a_record_that_cannot_be_read_names_the_path(shown: dict[str, Any], path: str) -> None:
-    delivery = _told("ADD_RECORD", shown)
+    delivery = _webhook("ADD_RECORD", shown)
     with pytest.raises(BadPayload) as caught:
         kintone().parse(delivery, {})
     assert caught.value.path == path
 
 
 def test_the_key_is_the_notifications_id_and_the_lane_the_record() -> None:
-    told, deleted = _told("ADD_RECORD", record()), _told("DELETE_RECORD", recordId="345")
-    for delivery in (told, deleted):
+    webhook, deleted = _webhook("ADD_RECORD", record()), _webhook("DELETE_RECORD", recordId="345")
+    for delivery in (webhook, deleted):
         received = kintone().receive(delivery)
         assert (received.key, received.lane) == ("n1", "record:345")
     assert kintone().receive(_delivery({"id": "n1", "type": "ADD_RECORD"})).lane == ""

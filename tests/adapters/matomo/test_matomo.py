@@ -32,10 +32,10 @@ def _json(value: Any, status: int = 200) -> Answer:
 
 def _read(*visits: Any, adapter: Matomo = MATOMO) -> list[Event]:
     """The events of a site that has these visits on one day, and none on the other days."""
-    return [one for one in _told(*visits, adapter=adapter) if isinstance(one, Event)]
+    return [one for one in _events(*visits, adapter=adapter) if isinstance(one, Event)]
 
 
-def _told(*visits: Any, adapter: Matomo = MATOMO) -> list[Event | BadPayload]:
+def _events(*visits: Any, adapter: Matomo = MATOMO) -> list[Event | BadPayload]:
     newest = {"lastActionTimestamp": int(SINCE.timestamp())}
     api = FakeApi(answers=[_json([newest]), _json(list(visits)), *[_json([])] * 3])
     return list(adapter.changes(SINCE, api))
@@ -116,9 +116,9 @@ def test_what_cannot_be_read_stops_nothing_else() -> None:
         _visit(visitorId=[]),
         _visit(actionDetails=None),
     ]
-    told = _told(*bad)
-    assert [one.path for one in told if isinstance(one, BadPayload)] == ["$.idVisit", "$.firstActionTimestamp"]
-    assert len(told) == 2
+    events = _events(*bad)
+    assert [one.path for one in events if isinstance(one, BadPayload)] == ["$.idVisit", "$.firstActionTimestamp"]
+    assert len(events) == 2
     assert _words({"url": "x"}, _page(), {**_page(), "timestamp": "soon"}) == ["action"]
 
 
@@ -164,7 +164,7 @@ def test_a_site_where_nothing_happened_is_asked_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "said"),
+    ("given", "error", "text"),
     [
         (_json({"result": "error", "message": f"no {TOKEN}"}), CrmRefused, "Matomo refused: no ***"),
         (_json({"result": "error", "message": "no"}, 401), CrmRefused, "Matomo refused: no"),
@@ -177,8 +177,8 @@ def test_a_site_where_nothing_happened_is_asked_once() -> None:
         (answer(200, b"<html>"), CrmUnavailable, "not JSON"),
     ],
 )
-def test_what_matomo_refuses_is_said(given: Answer, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said.replace("*", r"\*")):
+def test_what_matomo_refuses_is_said(given: Answer, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text.replace("*", r"\*")):
         list(MATOMO.changes(SINCE, FakeApi(answers=[given])))
 
 

@@ -27,7 +27,7 @@ def _delivery(body: Any, *query: tuple[str, str]) -> Delivery:
     return Delivery(method="POST", query=query, headers=headers, body=json.dumps(body).encode(), received_at=NOW)
 
 
-def _told(lead_id: int = 77, model: str = "crm.lead", *query: tuple[str, str]) -> Delivery:
+def _webhook(lead_id: int = 77, model: str = "crm.lead", *query: tuple[str, str]) -> Delivery:
     return _delivery({"_action": "x(#1)", "_id": lead_id, "_model": model}, *query)
 
 
@@ -48,27 +48,27 @@ def _stages(events: Sequence[Event | BadPayload]) -> list[tuple[str | None, bool
 
 def test_a_record_is_read_once_however_many_deliveries_tell_of_it() -> None:
     api = FakeOdoo(leads={77: lead(user_id=[9, "Keiko Sato"]), 78: lead(78)})
-    told = [
-        _told(77),
-        _told(77),
-        _told(78),
+    deliveries = [
+        _webhook(77),
+        _webhook(77),
+        _webhook(78),
         _delivery([]),
-        _told(5, "res.partner"),
-        _told(9, "crm.lead", ("event", "deleted")),
+        _webhook(5, "res.partner"),
+        _webhook(9, "crm.lead", ("event", "deleted")),
     ]
-    fetched = odoo().fetch(told, api)
+    fetched = odoo().fetch(deliveries, api)
     searches = [body["domain"] for name, body in api.asked if name == "crm.lead.search_read"]
     assert searches == [[["id", "in", [77, 78]]]]
     assert fetched["user:9"] == "k.sato@example.com"
     assert fetched["user:11"] == "k.mori@example.com"
-    owner = next(e for e in odoo().parse(told[0], fetched) if isinstance(e, Event) and e.kind is Kind.OWNER)
+    owner = next(e for e in odoo().parse(deliveries[0], fetched) if isinstance(e, Event) and e.kind is Kind.OWNER)
     assert (owner.owner, owner.owner_email) == ("9", "k.sato@example.com")
     assert odoo().fetch([_delivery({})], api) == {}
 
 
 def test_every_call_counts_archived_records_and_asks_in_the_connections_language() -> None:
     api = FakeOdoo(leads={77: lead()})
-    odoo(database="prod", language="ja_JP").fetch([_told()], api)
+    odoo(database="prod", language="ja_JP").fetch([_webhook()], api)
     assert all(body["context"] == {"lang": "ja_JP", "active_test": False} for _, body in api.asked)
     headers = [call["headers"] for call in api.calls]
     assert headers == [{"Authorization": f"bearer {KEY}", "X-Odoo-Database": "prod"}] * len(headers)
@@ -76,7 +76,7 @@ def test_every_call_counts_archived_records_and_asks_in_the_connections_language
 
 def test_own_fields_and_those_of_the_setting_are_read_and_false_means_empty() -> None:
     api = FakeOdoo(leads={77: lead(x_studio_site="Nagoya", active=False, probability=50.0, team_id=False)})
-    fetched = odoo(fields=("x_studio_site", "not_there")).fetch([_told()], api)
+    fetched = odoo(fields=("x_studio_site", "not_there")).fetch([_webhook()], api)
     wanted = next(body["fields"] for name, body in api.asked if name == "crm.lead.search_read")
     assert wanted.count("x_studio_site") == 1
     assert {"x_abm_status", "stage_id"} <= set(wanted)
@@ -101,12 +101,12 @@ def test_own_fields_and_those_of_the_setting_are_read_and_false_means_empty() ->
 def test_a_stage_is_dated_where_odoo_dates_it_and_archived_records_have_their_own(
     values: dict[str, Any], stages: list[tuple[str, bool]]
 ) -> None:
-    delivery = _told()
+    delivery = _webhook()
     assert _stages(odoo().parse(delivery, odoo().fetch([delivery], FakeOdoo(leads={77: lead(**values)})))) == stages
 
 
 def test_stages_may_be_called_by_their_ids() -> None:
-    adapter, delivery, api = odoo(stages_by="id"), _told(), FakeOdoo(leads={77: lead()})
+    adapter, delivery, api = odoo(stages_by="id"), _webhook(), FakeOdoo(leads={77: lead()})
     assert _stages(adapter.parse(delivery, adapter.fetch([delivery], api)))[0] == ("1", False)
     assert adapter.catalog(api).stages["lead"][""]["6"] == "Proposition"
     assert _push(api, _update(stage_id="6"), stages_by="id") == [(PushOutcome.DONE, None)]
@@ -114,7 +114,7 @@ def test_stages_may_be_called_by_their_ids() -> None:
 
 
 def test_a_record_that_cannot_be_found_is_gone_forbidden_or_read_again() -> None:
-    delivery = _told()
+    delivery = _webhook()
     (gone,) = odoo().parse(delivery, odoo().fetch([delivery], FakeOdoo()))
     assert isinstance(gone, Event)
     assert (gone.kind, gone.key, gone.at) == (Kind.DELETED, "lead:77:deleted", NOW)
@@ -131,9 +131,9 @@ def test_a_record_that_cannot_be_found_is_gone_forbidden_or_read_again() -> None
 
 def test_other_models_and_other_words_in_the_address_are_held() -> None:
     with pytest.raises(UnknownEvent, match=r"the model res\.partner"):
-        odoo().parse(_told(77, "res.partner"), {})
+        odoo().parse(_webhook(77, "res.partner"), {})
     with pytest.raises(UnknownEvent, match="event=removed; it may say event=deleted"):
-        odoo().parse(_told(77, "crm.lead", ("event", "removed")), {})
+        odoo().parse(_webhook(77, "crm.lead", ("event", "removed")), {})
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_body_without_record_is_refused_with_the_path(body: Any, path: str) ->
 
 
 def test_two_deliveries_of_one_record_have_keys_of_their_own_and_one_lane() -> None:
-    first, second = _told(), replace(_told(), received_at=NOW.replace(second=9))
+    first, second = _webhook(), replace(_webhook(), received_at=NOW.replace(second=9))
     assert odoo().receive(first).key != odoo().receive(second).key
     assert odoo().receive(first).lane == odoo().receive(second).lane == "lead:77"
 
@@ -163,7 +163,7 @@ def test_reconciliation_reads_page_by_page_and_goes_on_after_an_unreadable_recor
     assert domains[0] == [["write_date", ">=", "2026-03-04 00:00:00"], ["id", ">", 0]]
     assert [domain[1][2] for domain in domains] == [0, 2, 3]
     assert list(odoo().changes(datetime(2026, 3, 4, tzinfo=UTC), api)) == events
-    delivery = _told(1)
+    delivery = _webhook(1)
     same = odoo().parse(delivery, odoo().fetch([delivery], api))
     assert [e.key for e in same if isinstance(e, Event)] == [e.key for e in events if e.record and e.record.id == "1"]
 
@@ -318,15 +318,15 @@ def _answering(body: Any, status: int = 200) -> FakeApi:
 def test_errors_of_json_rpc_come_with_status_200(body: Any, raised: type[Exception], text: str) -> None:
     adapter = odoo(protocol="jsonrpc", database="prod", login="bot")
     with pytest.raises(raised, match=text):
-        adapter.fetch([_told()], _answering(body))
+        adapter.fetch([_webhook()], _answering(body))
 
 
 def test_a_page_in_place_of_an_answer_names_the_setting() -> None:
     page = _answering(b"<html>", 404)
     with pytest.raises(CrmRefused, match="answered 404 to JSON-2: check `url`, and before Odoo 19 set `protocol`"):
-        odoo().fetch([_told()], page)
+        odoo().fetch([_webhook()], page)
     with pytest.raises(CrmRefused, match="answered 404 to JSON-RPC"):
-        odoo(protocol="jsonrpc", database="prod", login="bot").fetch([_told()], _answering(b"[]", 404))
+        odoo(protocol="jsonrpc", database="prod", login="bot").fetch([_webhook()], _answering(b"[]", 404))
 
 
 @pytest.mark.parametrize(

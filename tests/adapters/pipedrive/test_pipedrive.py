@@ -60,7 +60,7 @@ def meta(action: str, entity: str = "deal", **more: Any) -> dict[str, Any]:
     return {**common, "action": action, "entity": entity, **more}
 
 
-def told(company: Company, record: str, action: str = "change", of: str = "deal", **more: Any) -> Delivery:
+def webhook(company: Company, record: str, action: str = "change", of: str = "deal", **more: Any) -> Delivery:
     found = company.crm.shelf.find(of, record)
     return delivery(
         {"data": row_of(found) if found else None, "previous": {}, "meta": meta(action, of, entity_id=record, **more)}
@@ -91,11 +91,11 @@ def test_webhook_and_reconciliation_give_the_same_keys(company: Company) -> None
     deal = company.crm.add("a@x.example", owner="18230055")
     company.clock.forward(minutes=1)
     company.crm.move(deal, "17")
-    by_webhook = read(company, told(company, deal))
+    by_webhook = read(company, webhook(company, deal))
     found = list(company.adapter.changes(NOW, company.api))
     assert keys(by_webhook) <= keys(found)
     person = str(company.crm.record(deal).fields["person_id"])
-    assert keys(found) - keys(by_webhook) == keys(read(company, told(company, person, of="person")))
+    assert keys(found) - keys(by_webhook) == keys(read(company, webhook(company, person, of="person")))
     assert {event.owner_email for event in found if event.kind is Kind.OWNER} == {KEN}
 
 
@@ -105,7 +105,7 @@ def test_the_stage_of_a_closed_deal_is_how_it_was_closed(company: Company) -> No
     for status in ("won", "lost", "open"):
         company.clock.forward(minutes=1)
         company.crm.close(deal, status)
-        one = json.loads(told(company, deal).body) | {"previous": {"status": "x"}}
+        one = json.loads(webhook(company, deal).body) | {"previous": {"status": "x"}}
         stages += [(event.stage, event.at) for event in read(company, delivery(one)) if event.kind is Kind.STAGE]
     assert stages == [(stage, NOW + timedelta(minutes=number)) for number, stage in enumerate(("won", "lost", "15"), 1)]
 
@@ -159,18 +159,18 @@ def test_an_owner_whom_the_directory_does_not_have_is_asked_for_once(company: Co
     deal = company.crm.add("a@x.example")
     company.crm.shelf.change("deal", deal, {"owner_id": 999})
     for _ in range(2):
-        assert {event.owner_email for event in read(company, told(company, deal))} == {None}
+        assert {event.owner_email for event in read(company, webhook(company, deal))} == {None}
     assert company.api.calls.count("GET /v1/users") == 2
     company.api.memo.clear()
     company.api.instead["/v1/users"] = [body(403, {"error": "Scope and URL mismatch"})]
-    assert read(company, told(company, deal))
+    assert read(company, webhook(company, deal))
 
 
 def test_without_a_token_a_delivery_says_what_its_body_says(company: Company) -> None:
     company.adapter = replace(company.adapter, api_token=())
     deal = company.crm.add("a@x.example")
     assert not company.adapter.takes_updates
-    events = read(company, told(company, deal))
+    events = read(company, webhook(company, deal))
     assert {one.kind for event in events for one in event.identities} == {"record"}
     assert company.api.calls == []
 
@@ -183,7 +183,7 @@ def test_an_old_webhook_needs_its_record_read(company: Company) -> None:
         company.adapter.parse(delivery(V1), {})
     deal = company.crm.add("a@x.example")
     old = {"v": 1, "meta": {**V1["meta"], "id": int(deal)}}  # type: ignore[dict-item]
-    assert keys(read(company, delivery(old))) == keys(read(company, told(company, deal)))
+    assert keys(read(company, delivery(old))) == keys(read(company, webhook(company, deal)))
     lead = company.crm.lead(str(company.crm.record(deal).fields["person_id"]))
     for record, kinds in ((lead, {Kind.IDENTIFY, Kind.OWNER, Kind.PROFILE}), ("00-gone", {Kind.DELETED})):
         old = {"v": 1, "meta": {**V1["meta"], "object": "lead", "id": record}}  # type: ignore[dict-item]
@@ -414,14 +414,14 @@ def test_the_catalogue_has_stages_users_and_fields(company: Company) -> None:
 
 
 def test_webhooks_are_made_once_and_anew_when_gone_switched_off_or_of_another_password(company: Company) -> None:
-    def made() -> int:
+    def count_created() -> int:
         assert company.adapter.subscribe(HOOK, NOW, company.api) == NOW + timedelta(days=1)
         number = company.api.calls.count("POST /v1/webhooks")
         company.api.calls.clear()
         return number
 
     hooks = company.crm.rest.webhooks
-    assert (made(), made()) == (3, 0)
+    assert (count_created(), count_created()) == (3, 0)
     assert {(row["event_object"], row["event_action"], row["version"]) for row in hooks.values()} == {
         ("deal", "*", "2.0"),
         ("person", "*", "2.0"),
@@ -431,9 +431,9 @@ def test_webhooks_are_made_once_and_anew_when_gone_switched_off_or_of_another_pa
     hooks[first] |= {"is_active": 0}
     hooks[second] |= {"subscription_url": "https://other.example"}
     company.api.instead[f"DELETE /v1/webhooks/{first}"] = [body(404, {"error": "Webhook not found"})]
-    assert made() == 2
+    assert count_created() == 2
     company.adapter = replace(company.adapter, http_password=("new", PASSWORD))
-    assert made() == 3
+    assert count_created() == 3
     with pytest.raises(CrmRefused, match="http_password"):
         replace(company.adapter, http_password=()).subscribe(HOOK, NOW, company.api)
 

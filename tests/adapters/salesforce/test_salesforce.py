@@ -345,20 +345,20 @@ def test_a_record_without_stage_has_none(org: FakeOrg) -> None:
 def test_a_deleted_record_ends_the_same_by_change_event_read_back_and_reconciliation(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com")
     org.crm.delete(lead)
-    told = read_events(org, change_event("DELETE", lead))
+    by_webhook = read_events(org, change_event("DELETE", lead))
     seen = read_events(org, change_event("GAP_UPDATE", lead))
     found = list(connection().changes(NOW, org))
-    assert [[event.key for event in events] for events in (told, seen, found)] == [[f"Lead:{lead}:deleted"]] * 3
+    assert [[event.key for event in events] for events in (by_webhook, seen, found)] == [[f"Lead:{lead}:deleted"]] * 3
 
 
 def test_reconciliation_gives_the_keys_of_the_webhooks_page_by_page(org: FakeOrg) -> None:
     leads = [org.crm.add(f"p{number}@example.com") for number in range(230)]
     org.clock.forward(hours=1)
     org.crm.move(leads[0], "Working - Contacted")
-    told = [event.key for event in read_events(org, *map(callout, leads))]
+    by_webhook = [event.key for event in read_events(org, *map(callout, leads))]
     org.calls.clear()
     found = [event.key for event in connection().changes(NOW, org)]
-    assert set(told) <= set(found)
+    assert set(by_webhook) <= set(found)
     assert len(found) == len(set(found))
     assert sum(call.startswith("GET query/01g") for call in org.calls) >= 2
     org.clock.forward(hours=1)

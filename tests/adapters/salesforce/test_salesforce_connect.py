@@ -65,7 +65,7 @@ def test_a_token_answer_of_another_form_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings_", "said"),
+    ("settings_", "reason"),
     [
         ({"url": "http://acme.example"}, "url ("),
         ({"url": "http://["}, "url ("),
@@ -79,10 +79,10 @@ def test_a_token_answer_of_another_form_is_refused(body: bytes) -> None:
         ({"version": "latest"}, "version (such as 66.0)"),
     ],
 )
-def test_settings_that_cannot_be_used_are_named(org: FakeOrg, settings_: dict[str, Any], said: str) -> None:
+def test_settings_that_cannot_be_used_are_named(org: FakeOrg, settings_: dict[str, Any], reason: str) -> None:
     with pytest.raises(CrmRefused) as caught:
         connection(**settings_).catalog(org)
-    assert said in str(caught.value)
+    assert reason in str(caught.value)
 
 
 def test_updates_are_taken_only_with_credentials() -> None:

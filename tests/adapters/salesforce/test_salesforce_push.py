@@ -77,9 +77,9 @@ def test_a_collection_refused_as_a_whole_is_halved_until_the_culprit_stands_alon
 
 def test_an_owner_that_nobody_or_several_are_is_refused_and_the_rest_written(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com", owner=HANA.id)
-    for email, said in (("x'y@example.jp", "no active user has"), (YUKI.email, "no active user has")):
+    for email, text in (("x'y@example.jp", "no active user has"), (YUKI.email, "no active user has")):
         [(outcome, reason)] = push_updates(org, update_for(lead, owner=email, ABM_Status__c=email))
-        assert (outcome, reason) == (PushOutcome.REFUSED, f"OwnerId: {said} the e-mail {email}")
+        assert (outcome, reason) == (PushOutcome.REFUSED, f"OwnerId: {text} the e-mail {email}")
         assert org.crm.status_of(lead) == email
     org.memo["users by e-mail"] = {KEN.email: [KEN.id, HANA.id]}
     [(outcome, reason)] = push_updates(org, update_for(lead, owner=KEN.email))

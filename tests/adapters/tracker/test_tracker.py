@@ -134,9 +134,9 @@ def test_a_token_that_is_not_good_names_nobody(claims: dict[str, Any], reason: s
 
 def test_a_token_is_refused_without_a_secret_of_24_characters() -> None:
     for secrets in ((), ("short",), ("",)):
-        made = token(secret=secrets[0] if secrets and secrets[0] else SECRET)
+        identity = token(secret=secrets[0] if secrets and secrets[0] else SECRET)
         (one,) = parse(
-            {**LOGIN, "type": "identify", "token": made},
+            {**LOGIN, "type": "identify", "token": identity},
             adapter=Tracker(sites=(SITE,), site_keys=(KEY,), identity_secret=secrets),
         )
         assert "no signature secret is configured" in str(one)
@@ -235,9 +235,9 @@ def test_a_look_says_what_cannot_work_and_gives_the_tag_for_the_pages() -> None:
     assert [finding.is_good for finding in wrong] == [False] * 4
     assert [finding.is_good for finding in Tracker(site_keys=(KEY,)).inspect("", FakeApi(answers=[]))] == [False]
     url = "https://connector.example.com/collect/site"
-    for adapter, said in ((ADAPTER, "tokens name visitors"), (replace(ADAPTER, identity_secret=()), "is not set")):
+    for adapter, message in ((ADAPTER, "tokens name visitors"), (replace(ADAPTER, identity_secret=()), "is not set")):
         sites, tag = adapter.inspect(url, FakeApi(answers=[]))
-        assert said in sites.text
+        assert message in sites.text
         assert tag.text == (
             'into every page: <script async src="https://connector.example.com/tracker.js" '
             f'data-connection="site" data-key="{KEY}"></script>'

@@ -25,12 +25,12 @@ def _update(**fields: Any) -> Update:
     return Update(key="k1", record=record, status="latent", label="Latent", since=AT, fields=given)
 
 
-def _said(data: Any = None, *, code: int = 0, status: int = 200, message: str = "") -> Answer:
+def _answer(data: Any = None, *, code: int = 0, status: int = 200, message: str = "") -> Answer:
     return answer(status, json.dumps({"code": code, "message": message, "data": data}).encode())
 
 
-TOKEN = _said({"token": "t1"})
-MISSING = _said(code=2005, status=404)
+TOKEN = _answer({"token": "t1"})
+MISSING = _answer(code=2005, status=404)
 
 
 def _push(api: FakeApi, adapter: Youyi = BOUND, **fields: Any) -> tuple[PushOutcome, str | None]:
@@ -39,7 +39,7 @@ def _push(api: FakeApi, adapter: Youyi = BOUND, **fields: Any) -> tuple[PushOutc
 
 
 def test_a_lead_is_bound_for_looked_for_made_and_read_back() -> None:
-    api = FakeApi(answers=[TOKEN, MISSING, _said({"id": "1"}), _said(LEAD)])
+    api = FakeApi(answers=[TOKEN, MISSING, _answer({"id": "1"}), _answer(LEAD)])
     assert _push(api) == (PushOutcome.DONE, None)
     assert [(call["method"], call["url"]) for call in api.calls] == [
         ("POST", "https://youyi.example/openapi/bind"),
@@ -54,35 +54,39 @@ def test_a_lead_is_bound_for_looked_for_made_and_read_back() -> None:
 
 
 def test_a_lead_that_is_there_already_is_not_made_again() -> None:
-    api = FakeApi(answers=[_said(LEAD)], keeps={"access_token": "t0"})
+    api = FakeApi(answers=[_answer(LEAD)], keeps={"access_token": "t0"})
     assert _push(api) == (PushOutcome.DONE, None)
 
 
 def test_a_token_that_is_not_known_any_more_is_replaced() -> None:
-    api = FakeApi(answers=[_said(code=1002, status=401), TOKEN, _said(LEAD)], keeps={"access_token": "t0"})
+    api = FakeApi(answers=[_answer(code=1002, status=401), TOKEN, _answer(LEAD)], keeps={"access_token": "t0"})
     assert _push(api) == (PushOutcome.DONE, None)
     assert api.keeps == {"access_token": "t1"}
 
 
 def test_without_a_call_to_ask_for_a_lead_it_is_not_read_back() -> None:
     blind = Youyi(url="https://y.example", company="c", account="a", password=("p",), find_path="")
-    api = FakeApi(answers=[TOKEN, _said()])
+    api = FakeApi(answers=[TOKEN, _answer()])
     assert _push(api, blind) == (PushOutcome.DONE, "not read back")
 
 
 @pytest.mark.parametrize(
     ("answers", "outcome", "reason"),
     [
-        ([MISSING, _said(), MISSING], PushOutcome.REFUSED, "is not in the lead pool"),
-        ([MISSING, _said(), _said({**LEAD, "name": "x"})], PushOutcome.REFUSED, "name shows 'x' in place of '佐藤'"),
-        ([_said("no lead"), _said(), _said("none")], PushOutcome.REFUSED, "is not in the lead pool"),
-        ([MISSING, _said(code=2002, message="未知字段: secret")], PushOutcome.REFUSED, "code 2002: 未知字段: ***"),
+        ([MISSING, _answer(), MISSING], PushOutcome.REFUSED, "is not in the lead pool"),
+        (
+            [MISSING, _answer(), _answer({**LEAD, "name": "x"})],
+            PushOutcome.REFUSED,
+            "name shows 'x' in place of '佐藤'",
+        ),
+        ([_answer("no lead"), _answer(), _answer("none")], PushOutcome.REFUSED, "is not in the lead pool"),
+        ([MISSING, _answer(code=2002, message="未知字段: secret")], PushOutcome.REFUSED, "code 2002: 未知字段: ***"),
         ([answer(200, b"[]")], PushOutcome.REFUSED, "answered 200, code None: []"),
         ([answer(200, b"<html>")], PushOutcome.LATER, "not JSON"),
         ([CrmUnavailable("away", 7.0)], PushOutcome.LATER, "away"),
-        ([_said(status=401), _said(code=1001, message="密码不正确")], PushOutcome.REFUSED, "code 1001: 密码不正确"),
-        ([_said(status=401), _said()], PushOutcome.REFUSED, "without a token"),
-        ([_said(status=401), _said({"token": ""})], PushOutcome.REFUSED, "without a token"),
+        ([_answer(status=401), _answer(code=1001, message="密码不正确")], PushOutcome.REFUSED, "code 1001: 密码不正确"),
+        ([_answer(status=401), _answer()], PushOutcome.REFUSED, "without a token"),
+        ([_answer(status=401), _answer({"token": ""})], PushOutcome.REFUSED, "without a token"),
     ],
 )
 def test_what_does_not_end_in_the_pool_is_refused_or_tried_later(
@@ -101,6 +105,6 @@ def test_a_lead_of_whom_nothing_is_known_and_a_connection_that_is_not_bound_are_
 
 def test_a_look_at_the_connection_binds_anew() -> None:
     (good,) = BOUND.inspect("", FakeApi(answers=[TOKEN]))
-    (bad,) = BOUND.inspect("", FakeApi(answers=[_said(code=1001, message="企业名称不正确")]))
+    (bad,) = BOUND.inspect("", FakeApi(answers=[_answer(code=1001, message="企业名称不正确")]))
     assert (good.is_good, good.text) == (True, "bound to the company 例 by the account admin")
     assert (bad.is_good, "企业名称不正确" in bad.text) == (False, True)

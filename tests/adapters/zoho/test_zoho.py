@@ -218,13 +218,13 @@ def test_reconciliation_gives_the_keys_of_the_callbacks_page_by_page_and_deletio
     account.clock.forward(hours=1)
     for lead in leads[:3]:
         account.crm.move(lead, "Contacted")
-    told = [event.key for event in read_events(account, callback(*leads))]
+    by_webhook = [event.key for event in read_events(account, callback(*leads))]
     gone = account.crm.add("gone@example.com")
     old = account.crm.add("old@example.com")
     account.crm.shelf.delete("Leads", old, at=NOW - timedelta(days=1))
     account.crm.delete(gone)
-    told += [event.key for event in read_events(account, callback(gone, operation="delete"))]
-    assert set(told) == {event.key for event in connection().changes(NOW, account)}
+    by_webhook += [event.key for event in read_events(account, callback(gone, operation="delete"))]
+    assert set(by_webhook) == {event.key for event in connection().changes(NOW, account)}
     assert list(connection().changes(account.clock.now + timedelta(hours=1), account)) == []
 
 

@@ -49,12 +49,12 @@ def test_a_token_is_taken_of_zoho_only_and_sent_to_zoho_only(account: FakeAccoun
     with pytest.raises(CrmRefused, match=r"no access token \(invalid_code\): check data_center") as caught:
         connection(refresh_token=("1000.wrong",)).catalog(account)
     assert "1000.wrong" not in str(caught.value)
-    for content, said in (
+    for content, text in (
         (b'{"access_token": "t", "api_domain": "https://evil.example"}', "no address of Zoho"),
         (b"[]", r"no access token \(200\)"),
         (b"", r"no access token \(200\)"),
     ):
-        with pytest.raises(CrmRefused, match=said):
+        with pytest.raises(CrmRefused, match=text):
             connection().catalog(FakeApi(answers=[answer(200, content)]))
 
 
@@ -117,11 +117,11 @@ def test_channels_that_zoho_refuses_are_an_error_in_its_words(account: FakeAccou
         connection().subscribe("", NOW, account)
     lapsed = {"watch": [{"code": "NOT_SUBSCRIBED"}, {"code": "SUCCESS"}]}
     bodies: list[Any] = [{"code": "OAUTH_SCOPE_MISMATCH"}, {"watch": [{"code": "OAUTH_SCOPE_MISMATCH"}]}, []]
-    for said in bodies:
-        account.answers = [body(401, said)]
+    for text in bodies:
+        account.answers = [body(401, text)]
         with pytest.raises(CrmRefused):
             connection().subscribe(HOOK, NOW, account)
-        account.answers = [body(207, lapsed), body(400, said)]
+        account.answers = [body(207, lapsed), body(400, text)]
         with pytest.raises(CrmRefused):
             connection().subscribe(HOOK, NOW, account)
 
@@ -155,7 +155,7 @@ def test_credits_are_said_when_half_of_them_are_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings_", "said"),
+    ("settings_", "text"),
     [
         ({"data_center": "us"}, "data_center (com, eu"),
         ({"accounts_url": "https://evil.example"}, "accounts_url"),
@@ -167,10 +167,10 @@ def test_credits_are_said_when_half_of_them_are_used() -> None:
         ({"trigger": ("everything",)}, "trigger (approval"),
     ],
 )
-def test_settings_that_cannot_be_used_are_named(account: FakeAccount, settings_: dict[str, Any], said: str) -> None:
+def test_settings_that_cannot_be_used_are_named(account: FakeAccount, settings_: dict[str, Any], text: str) -> None:
     with pytest.raises(CrmRefused) as caught:
         connection(**settings_).catalog(account)
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_further_fields_are_read_of_the_module_they_belong_to(account: FakeAccount) -> None:

@@ -111,8 +111,8 @@ def test_a_blueprint_that_cannot_be_asked_is_tried_later(account: FakeAccount) -
     account.crm.rest.blueprints = {"Leads": {"Not Contacted": ("Contacted",)}}
     lead = account.crm.add("ann@example.com")
     push_updates(account, update_for(lead, ABM_Status="x"))
-    said = {"data": [{"code": "RECORD_IN_BLUEPRINT", "details": {}}]}
-    account.answers = [body(400, said), CrmUnavailable("busy", 3.0)]
+    caught = {"data": [{"code": "RECORD_IN_BLUEPRINT", "details": {}}]}
+    account.answers = [body(400, caught), CrmUnavailable("busy", 3.0)]
     [pushed] = connection().push([update_for(lead, Lead_Status="Contacted")], account)
     assert (pushed.outcome, pushed.reason, pushed.retry_after) == (PushOutcome.LATER, "busy", 3.0)
 

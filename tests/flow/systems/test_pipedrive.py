@@ -40,16 +40,16 @@ def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updat
     runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
     with playing(runtime, system) as run:
-        kept, ended = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
+        survivor, ended = system.add(EMAIL), system.add("aiko.tanaka@customer.example")
         run.finish()
         clock.forward(hours=1)
-        system.merge("deal", ended, kept)
+        system.merge("deal", ended, survivor)
         run.finish()
         assert len([row for row in run.subjects() if row.merged_into is None]) == 1
         clock.forward(hours=1)
-        system.move(kept, "18")
+        system.move(survivor, "18")
         run.finish()
-        assert system.status_of(kept) == labels_in("en", runtime.ruleset.statuses.values())["project"]
+        assert system.status_of(survivor) == labels_in("en", runtime.ruleset.statuses.values())["project"]
         assert {outcome for outcome, _ in run.outbox()} == {"done"}
 
 
