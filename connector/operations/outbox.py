@@ -29,7 +29,9 @@ def listed(
     if name is not None:
         find(runtime, name)
     rows = runtime.database.pages(
-        lambda connection, after, limit: outbox.listed(connection, of=name, outcome=outcome, after=after, limit=limit),
+        lambda connection, after, limit: outbox.listed(
+            connection, name=name, outcome=outcome, after=after, limit=limit
+        ),
         id_of=attrgetter("id"),
         size=page,
         most=most,

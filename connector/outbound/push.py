@@ -200,7 +200,7 @@ class Pusher:
         outbox.note_shown(
             connection,
             [
-                {"of": one.record.id, "was": one.record.stage, "now_in": stage}
+                {"row_id": one.record.id, "was": one.record.stage, "now_in": stage}
                 for one, pushed in results
                 if pushed.outcome is PushOutcome.DONE
                 and (stage := dict(_echoed(one.update, connected)).get("stage")) is not None

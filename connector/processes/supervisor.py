@@ -177,7 +177,7 @@ class Supervisor:
         self._children.append(child)
         self._start(child)
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """Pass on what was written, look after those that ended, start those that are due; a tenth of a second."""
         self._read()
         for child in self._children:
@@ -193,7 +193,7 @@ class Supervisor:
         while not self.is_ending and self._monotonic() < deadline:
             if is_done():
                 return True
-            self.turn()
+            self.step()
         return False
 
     def end(self) -> None:

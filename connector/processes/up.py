@@ -72,7 +72,7 @@ def up(
             _wait_until_ready(supervisor, config, started)
             _start(supervisor, extra, shared)
             while not supervisor.is_ending:
-                supervisor.turn()
+                supervisor.step()
             log.info("ending")
     log.info("ended")
     return supervisor.code

@@ -27,7 +27,7 @@ def serve_web(config: Config, target: str = TARGET) -> None:
     `target`: the module and function that make the WSGI application in each process.
     """
     check_address(config.host, config.port)
-    metrics.keep_in(config.metrics_dir)
+    metrics.count_in(config.metrics_dir)
     Granian(
         target,
         factory=True,

@@ -68,7 +68,7 @@ class SteadyWorker(SimpleWorker):
         """Nothing: `run` has its own, which outlive this worker."""
 
 
-class _Turn:
+class _WorkerProcess:
     """The worker of the moment, and whether the process was asked to end."""
 
     def __init__(self, jobs: Jobs) -> None:
@@ -89,33 +89,33 @@ class _Turn:
 
 def run(config: Config, queues: Sequence[str]) -> int:
     """Work until SIGTERM or SIGINT, however often Redis goes; the exit code. Only in the main thread."""
-    turn = _Turn(Jobs(Runtime(config)))
+    process = _WorkerProcess(Jobs(Runtime(config)))
     try:
         for sent in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(sent, turn.end)
+            signal.signal(sent, process.end)
         logging.getLogger("rq.worker").addFilter(_is_news)
-        metrics.keep_in(config.metrics_dir)
-        jobs.install(turn.jobs)
+        metrics.count_in(config.metrics_dir)
+        jobs.install(process.jobs)
         client = connect(config)
-        while not turn.is_ending:
-            _work(turn, client, queues)
+        while not process.is_ending:
+            _work(process, client, queues)
     except StopRequested:
         pass
     log.info("worker ended")
     return 0
 
 
-def _work(turn: _Turn, client: Redis, queues: Sequence[str]) -> None:
+def _work(process: _WorkerProcess, client: Redis, queues: Sequence[str]) -> None:
     """One worker until it ends, because it was asked to or because Redis went."""
     try:
         client.ping()
-        turn.worker = SteadyWorker(list(queues), connection=client, worker_ttl=WORKER_SECONDS)
+        process.worker = SteadyWorker(list(queues), connection=client, worker_ttl=WORKER_SECONDS)
         log.info("worker started", queues=",".join(queues))
-        turn.worker.work(logging_level=None, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
+        process.worker.work(logging_level=None, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
     except (RedisError, OSError) as error:
         log.warning("redis is away; trying again", error=type(error).__name__)
-    turn.worker = None
-    if not turn.is_ending:
+    process.worker = None
+    if not process.is_ending:
         time.sleep(PAUSE)
 
 

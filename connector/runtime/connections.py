@@ -63,7 +63,7 @@ class Connections:
         self._vault = vault
         self._statuses = statuses
         self._monotonic = monotonic
-        self._turn = threading.Lock()
+        self._loading = threading.Lock()
         self._loaded: dict[str, Connected] = {}
         self._broken: dict[str, str] = {}
         self._marks: dict[str, tuple[Any, ...]] = {}
@@ -89,7 +89,7 @@ class Connections:
     def all(self) -> Mapping[str, Connected]:
         """All connections that can be used, by name."""
         if self._monotonic() >= self._until:
-            with self._turn:
+            with self._loading:
                 if self._monotonic() >= self._until:
                     self._load()
         return self._loaded

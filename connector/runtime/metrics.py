@@ -50,22 +50,22 @@ class _Instruments:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Counting:
     instruments: _Instruments
     folder: Path | None = None
 
 
-_kept: Final = _Kept(_Instruments())
+_counting: Final = _Counting(_Instruments())
 
 
-def keep_in(folder: Path | None) -> None:
+def count_in(folder: Path | None) -> None:
     """Count from zero in a folder that all processes of a machine share, or (None) in this process alone."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         # The library knows the folder by this variable alone, and chooses between the two ways when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.MutexValue if folder is None else values.MultiProcessValue()
-    _kept.instruments, _kept.folder = _Instruments(), folder
+    _counting.instruments, _counting.folder = _Instruments(), folder
 
 
 def empty(folder: Path) -> None:
@@ -76,56 +76,56 @@ def empty(folder: Path) -> None:
 
 def count_accepted(connection: str, number: int = 1) -> None:
     """Deliveries that were stored and acknowledged."""
-    _kept.instruments.accepted.labels(connection).inc(number)
+    _counting.instruments.accepted.labels(connection).inc(number)
 
 
 def count_refused(connection: str | None, reason: str) -> None:
     """A delivery that was refused; `connection` is None where the request names none that is configured."""
-    _kept.instruments.refused.labels(connection or "", reason).inc()
+    _counting.instruments.refused.labels(connection or "", reason).inc()
 
 
 def count_outcome(connection: str, outcome: str, number: int = 1) -> None:
     """Deliveries that are finished, by what became of them."""
-    _kept.instruments.outcomes.labels(connection, outcome).inc(number)
+    _counting.instruments.outcomes.labels(connection, outcome).inc(number)
 
 
 def count_missed(connection: str, number: int) -> None:
     """Events that reconciliation found and no webhook had brought."""
-    _kept.instruments.missed.labels(connection).inc(number)
+    _counting.instruments.missed.labels(connection).inc(number)
 
 
 def observe_batch(size: int, seconds: float) -> None:
     """A batch of deliveries that was processed."""
-    _kept.instruments.batch.observe(size)
-    _kept.instruments.processing.observe(seconds)
+    _counting.instruments.batch.observe(size)
+    _counting.instruments.processing.observe(seconds)
 
 
 def count_push(connection: str, outcome: str, number: int = 1) -> None:
     """Updates that were tried, by what the system made of them."""
-    _kept.instruments.pushes.labels(connection, outcome).inc(number)
+    _counting.instruments.pushes.labels(connection, outcome).inc(number)
 
 
 def observe_push(connection: str, seconds: float) -> None:
     """The time that one push of a batch took."""
-    _kept.instruments.pushing.labels(connection).observe(seconds)
+    _counting.instruments.pushing.labels(connection).observe(seconds)
 
 
 def count_mail(outcome: str) -> None:
     """A mail that was tried, by what the mail server made of it."""
-    _kept.instruments.mails.labels(outcome).inc()
+    _counting.instruments.mails.labels(outcome).inc()
 
 
 def count_sweep(subjects: int) -> None:
     """A run of the daily sweep, and the subjects that it ran."""
-    _kept.instruments.sweeps.inc()
-    _kept.instruments.swept.inc(subjects)
+    _counting.instruments.sweeps.inc()
+    _counting.instruments.swept.inc(subjects)
 
 
 def render(queues: Iterable[Queue] = ()) -> bytes:
     """All metrics in Prometheus' text format; `queues` as they are at this moment."""
     registry = CollectorRegistry()
     registry.register(_Now(tuple(queues)))
-    counted = _kept.instruments.registry if _kept.folder is None else _Shared(_kept.folder)
+    counted = _counting.instruments.registry if _counting.folder is None else _Shared(_counting.folder)
     return generate_latest(registry) + generate_latest(counted)
 
 

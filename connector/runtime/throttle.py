@@ -50,7 +50,7 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
         self._longest_wait = longest_wait
-        self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._local = MovingWindowRateLimiter(MemoryStorage())
         self._shared = None
         self._away_until = 0.0
         if redis is not None:
@@ -62,7 +62,7 @@ class RateLimiter:
     def wait(self) -> None:
         """Return when a call may be made; raises `CrmUnavailable` at once when that would take longer than allowed."""
         waited = 0.0
-        while (rest := self._take()) > 0:
+        while (rest := self._acquire()) > 0:
             if waited + rest > self._longest_wait:
                 calls, seconds = self._item.amount, self._item.get_expiry()
                 message = f"{self._connection}: the limit of {calls} calls in {seconds} s is used up"
@@ -70,16 +70,16 @@ class RateLimiter:
             self._sleep(rest)
             waited += rest
 
-    def _take(self) -> float:
-        """Take a place in the window: 0, or the seconds until the next one is free."""
+    def _acquire(self) -> float:
+        """Acquire a place in the window: 0, or the seconds until the next one is free."""
         if self._shared is not None and self._clock() >= self._away_until:
             try:
-                return self._take_from(self._shared)
+                return self._acquire_from(self._shared)
             except StorageError:
                 self._away_until = self._clock() + _AWAY
-        return self._take_from(self._own)
+        return self._acquire_from(self._local)
 
-    def _take_from(self, window: MovingWindowRateLimiter) -> float:
+    def _acquire_from(self, window: MovingWindowRateLimiter) -> float:
         if window.hit(self._item, self._connection):
             return 0.0
         reset_time = window.get_window_stats(self._item, self._connection).reset_time
@@ -124,7 +124,7 @@ class CircuitBreaker:
         self._threshold = threshold
         self._retry = retry
         self._trial = trial
-        self._own = _CLOSED
+        self._local = _CLOSED
         self._lock = Lock()
         self._away_until = 0.0
 
@@ -169,13 +169,13 @@ class CircuitBreaker:
             except RedisError:
                 self._away_until = self._clock() + _AWAY
         with self._lock:
-            self._own, rest = change(self._own)
+            self._local, rest = change(self._local)
         return rest
 
     def _edit_shared(self, redis: Redis, change: _Change) -> float:
         before = _read(redis.get(self._key))
-        self._own, rest = change(before)
-        if self._own == before:
+        self._local, rest = change(before)
+        if self._local == before:
             return rest
 
         def write(pipe: Pipeline) -> None:

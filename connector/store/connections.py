@@ -148,22 +148,22 @@ def get(connection: Connection, name: str) -> ConnectionRow | None:
     return next((ConnectionRow(**row) for row in fetch(connection, query)), None)
 
 
-def get_secret(connection: Connection, of: str, name: str) -> str | None:
+def get_secret(connection: Connection, name: str, key: str) -> str | None:
     """The sealed value; None: there is none."""
-    query = select(secrets.c.sealed).where(secrets.c.connection == of, secrets.c.name == name)
+    query = select(secrets.c.sealed).where(secrets.c.connection == name, secrets.c.name == key)
     found: str | None = connection.execute(query).scalar()
     return found
 
 
-def set_secret(connection: Connection, of: str, name: str, sealed: str, now: datetime) -> None:
+def set_secret(connection: Connection, name: str, key: str, sealed: str, now: datetime) -> None:
     """Store a sealed value in place of the one before; `now` aware UTC. Two at once: one raises `IntegrityError`."""
-    connection.execute(delete(secrets).where(secrets.c.connection == of, secrets.c.name == name))
-    connection.execute(insert(secrets).values(connection=of, name=name, sealed=sealed, set_at=now))
+    connection.execute(delete(secrets).where(secrets.c.connection == name, secrets.c.name == key))
+    connection.execute(insert(secrets).values(connection=name, name=key, sealed=sealed, set_at=now))
 
 
-def forget_secrets(connection: Connection, of: str, *, but: str | None = None) -> None:
+def forget_secrets(connection: Connection, name: str, *, but: str | None = None) -> None:
     """Forget the secrets that an adapter stored; all of them, or all but those whose names begin with `but`."""
-    query = delete(secrets).where(secrets.c.connection == of)
+    query = delete(secrets).where(secrets.c.connection == name)
     if but is not None:
         query = query.where(~secrets.c.name.startswith(but, autoescape=True))
     connection.execute(query)

@@ -72,7 +72,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url: Final = database_url(url)
         self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
-        self._turn: Final = threading.Lock()
+        self._lock: Final = threading.Lock()
         self._lock_file: int | None = None
         self._writer: Final = self._engine(is_writer=True)
         self._reader: Final = self._engine(is_writer=False) if self.is_sqlite else self._writer
@@ -89,7 +89,7 @@ class Database:
             with self._writer.begin() as connection:
                 yield connection
             return
-        with self._turn, self._file_turn(), self._writer.begin() as connection:
+        with self._lock, self._file_lock(), self._writer.begin() as connection:
             yield connection
 
     def attempt(self, work: Callable[[Connection], T]) -> T:
@@ -143,7 +143,7 @@ class Database:
             self._lock_file = None
 
     @contextmanager
-    def _file_turn(self) -> Iterator[None]:
+    def _file_lock(self) -> Iterator[None]:
         if self._lock_file is None:
             path = Path(f"{self.url.database}.lock")
             self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -109,9 +109,9 @@ def store(connection: Connection, rows: Sequence[NewDelivery], shard: int) -> se
     if repeated:
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.connection == bindparam("of"), deliveries.c.key == bindparam("keyed"))
+            .where(deliveries.c.connection == bindparam("name"), deliveries.c.key == bindparam("keyed"))
             .values(duplicates=deliveries.c.duplicates + bindparam("more")),
-            [{"of": name, "keyed": key, "more": count} for (name, key), count in sorted(repeated.items())],
+            [{"name": name, "keyed": key, "more": count} for (name, key), count in sorted(repeated.items())],
         )
     counts = sorted(Counter(row.connection for row in rows).items())
     more = [{"connection": name, "shard": shard, "count": count} for name, count in counts]
@@ -187,22 +187,22 @@ def _record(
     connection: Connection, results: Sequence[DeliveryResult], now: datetime, is_meant: ColumnElement[bool]
 ) -> None:
     if results:
-        names = {"of": "id", "outcome": "outcome", "tally": "tally", "error": "error", "at": "finished_at"}
+        names = {"row_id": "id", "outcome": "outcome", "tally": "tally", "error": "error", "at": "finished_at"}
         rows = [
-            {"of": one.id, "outcome": one.outcome.value, "tally": one.tally, "error": one.error, "at": now}
+            {"row_id": one.id, "outcome": one.outcome.value, "tally": one.tally, "error": one.error, "at": now}
             for one in results
         ]
         batch = Batch(connection, rows, {name: deliveries.c[column] for name, column in names.items()})
         batch.execute(
             update(deliveries)
-            .where(deliveries.c.id == batch["of"], is_meant)
-            .values({column: batch[name] for name, column in names.items() if name != "of"})
+            .where(deliveries.c.id == batch["row_id"], is_meant)
+            .values({column: batch[name] for name, column in names.items() if name != "row_id"})
         )
 
 
-def reread_held(connection: Connection, of: str, now: datetime) -> list[str]:
+def reread_held(connection: Connection, name: str, now: datetime) -> list[str]:
     """Make held deliveries of a connection that no event came out of pending again; their ids."""
-    waiting = select(deliveries.c.id).where(deliveries.c.connection == of, deliveries.c.outcome == Outcome.HELD)
+    waiting = select(deliveries.c.id).where(deliveries.c.connection == name, deliveries.c.outcome == Outcome.HELD)
     without = waiting.where(~select(events.c.id).where(events.c.delivery == deliveries.c.id).exists())
     return replay(connection, [str(found) for found in connection.execute(without).scalars()], now)
 
@@ -244,9 +244,9 @@ def backlog(connection: Connection) -> dict[str, tuple[int, datetime]]:
     return {str(name): (int(count), oldest) for name, count, oldest in connection.execute(query)}
 
 
-def last_delivery(connection: Connection, of: str) -> datetime | None:
+def last_delivery(connection: Connection, name: str) -> datetime | None:
     """When the newest delivery was received (UTC); None: there was none."""
-    query = select(deliveries.c.received_at).where(deliveries.c.connection == of).order_by(deliveries.c.id.desc())
+    query = select(deliveries.c.received_at).where(deliveries.c.connection == name).order_by(deliveries.c.id.desc())
     found: datetime | None = connection.execute(query.limit(1)).scalar()
     return found
 
@@ -260,15 +260,15 @@ def get(connection: Connection, delivery_id: str) -> WholeDelivery | None:
 def listed(
     connection: Connection,
     *,
-    of: str | None = None,
+    name: str | None = None,
     outcome: str | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> list[DeliveryRow]:
     """Deliveries without their bodies, newest first; `after` is the id that the page before ended with."""
     query = select(*columns_of(deliveries, DeliveryRow)).order_by(deliveries.c.id.desc()).limit(limit)
-    if of is not None:
-        query = query.where(deliveries.c.connection == of)
+    if name is not None:
+        query = query.where(deliveries.c.connection == name)
     if outcome is not None:
         query = query.where(deliveries.c.outcome == outcome)
     if after is not None:

@@ -59,14 +59,14 @@ _CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = {
 """The fields that are no JSON values by themselves; all others are."""
 
 
-def _table(of: type[Event | Step]) -> tuple[tuple[str, Any, Callable[[Any], Any]], ...]:
+def _table(kind: type[Event | Step]) -> tuple[tuple[str, Any, Callable[[Any], Any]], ...]:
     return tuple(
         (
             field.name,
             field.default_factory() if field.default_factory is not MISSING else field.default,
             _CONVERT.get(field.name, _same),
         )
-        for field in fields(of)
+        for field in fields(kind)
     )
 
 
@@ -153,15 +153,15 @@ class _Event(_Read):
 class _Step(_Read):
     @property
     def order(self) -> tuple[datetime, int, str]:
-        own = self.__dict__
-        return (own["at"], TIE_ORDER[own["kind"]], own["id"])
+        raw = self.__dict__
+        return (raw["at"], TIE_ORDER[raw["kind"]], raw["id"])
 
 
-def _defaults(of: type[Event | Step]) -> Mapping[str, Any]:
+def _defaults(kind: type[Event | Step]) -> Mapping[str, Any]:
     """The fields of a dataclass that have a default, with it."""
     return {
         one.name: one.default if one.default_factory is MISSING else one.default_factory()
-        for one in fields(of)
+        for one in fields(kind)
         if one.default is not MISSING or one.default_factory is not MISSING
     }
 

@@ -42,9 +42,9 @@ def begin(
     return row
 
 
-def advance(connection: Connection, of: str, **values: Any) -> None:
+def advance(connection: Connection, run: str, **values: Any) -> None:
     """Note how far an import is."""
-    connection.execute(update(imports).where(imports.c.id == of).values(**values))
+    connection.execute(update(imports).where(imports.c.id == run).values(**values))
 
 
 def newest(connection: Connection, name: str, source: str) -> Row | None:
@@ -59,9 +59,9 @@ def listed(connection: Connection, name: str, limit: int = 20) -> list[Row]:
     return fetch(connection, query.order_by(imports.c.id.desc()).limit(limit))
 
 
-def said(connection: Connection, name: str, about: Collection[str]) -> dict[str, tuple[str, int]]:
+def last_rows(connection: Connection, name: str, about: Collection[str]) -> dict[str, tuple[str, int]]:
     """Of records that rows told about: the digest of the last row that counted, and how many counted."""
-    pairs = [(name, one) for one in about]
+    pairs = [(name, record) for record in about]
     query = select(imported).where(among(connection, (imported.c.connection, imported.c.about), pairs))
     return {row["about"]: (row["digest"], row["revision"]) for row in fetch(connection, query)}
 

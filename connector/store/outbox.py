@@ -114,13 +114,13 @@ def waiting_connections(connection: Connection, now: datetime) -> list[str]:
     return sorted(str(name) for name in connection.execute(query).scalars())
 
 
-def claim(connection: Connection, of: str, now: datetime, *, lease: timedelta, limit: int) -> list[ClaimedUpdate]:
+def claim(connection: Connection, name: str, now: datetime, *, lease: timedelta, limit: int) -> list[ClaimedUpdate]:
     """Claim up to `limit` updates of a connection that are due, oldest first; nobody else's until the lease ends."""
     due = (
         select(outbox.c.id)
         .where(
             outbox.c.kind == UPDATE,
-            outbox.c.connection == of,
+            outbox.c.connection == name,
             outbox.c.outcome == WAITING,
             outbox.c.next_attempt_at <= now,
         )
@@ -155,7 +155,7 @@ _IS_SAME: Final = outbox.c.revision == bindparam("at_revision")
 _FINISH: Final = (
     update(outbox)
     .where(
-        outbox.c.id == bindparam("of"),
+        outbox.c.id == bindparam("row_id"),
         (outbox.c.outcome == WAITING) | ((outbox.c.outcome == DONE) & (outbox.c.revision > bindparam("at_revision"))),
     )
     .values(
@@ -169,7 +169,7 @@ _FINISH: Final = (
 )
 _POSTPONE: Final = (
     update(outbox)
-    .where(outbox.c.id == bindparam("of"), outbox.c.outcome == WAITING)
+    .where(outbox.c.id == bindparam("row_id"), outbox.c.outcome == WAITING)
     .values(
         next_attempt_at=bindparam("until"),
         error=bindparam("why"),
@@ -188,7 +188,7 @@ def record_results(connection: Connection, results: Sequence[UpdateResult], now:
     """
     finished, postponed = [], []
     for one in results:
-        row = {"of": one.update.id, "at_revision": one.update.revision, "why": one.why, "at": now}
+        row = {"row_id": one.update.id, "at_revision": one.update.revision, "why": one.why, "at": now}
         if one.until is None:
             finished.append({**row, "ended": one.outcome})
         else:
@@ -220,11 +220,11 @@ def note_push(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def note_shown(connection: Connection, rows: Sequence[Row]) -> None:
-    """Note the stage that a read-back showed, unless another came in since. Rows: `of` (record id), `was`, `now_in`."""
+    """Note the stage that a read-back showed, unless another came since. Rows: `row_id` (record), `was`, `now_in`."""
     if rows:
         connection.execute(
             update(records)
-            .where(records.c.id == bindparam("of"), records.c.stage.is_not_distinct_from(bindparam("was")))
+            .where(records.c.id == bindparam("row_id"), records.c.stage.is_not_distinct_from(bindparam("was")))
             .values(stage=bindparam("now_in")),
             [dict(row) for row in rows],
         )
@@ -239,7 +239,7 @@ def listed(
     connection: Connection,
     *,
     outcome: str | None = None,
-    of: str | None = None,
+    name: str | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> list[OutboxEntry]:
@@ -247,20 +247,22 @@ def listed(
     query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
     if outcome is not None:
         query = query.where(outbox.c.outcome == outcome)
-    if of is not None:
-        query = query.where(outbox.c.connection == of)
+    if name is not None:
+        query = query.where(outbox.c.connection == name)
     if after is not None:
         query = query.where(outbox.c.id < after)
     return [OutboxEntry(**row) for row in fetch(connection, query)]
 
 
-def retry(connection: Connection, now: datetime, ids: Sequence[str] | None = None, of: str | None = None) -> list[str]:
+def retry(
+    connection: Connection, now: datetime, ids: Sequence[str] | None = None, name: str | None = None
+) -> list[str]:
     """Make dead entries wait again (all, or some by id or connection); their ids."""
     statement = update(outbox).where(outbox.c.outcome == DEAD)
     if ids is not None:
         statement = statement.where(outbox.c.id.in_(ids))
-    if of is not None:
-        statement = statement.where(outbox.c.connection == of)
+    if name is not None:
+        statement = statement.where(outbox.c.connection == name)
     values = {"outcome": WAITING, "attempts": 0, "failing_since": None, "next_attempt_at": now, "finished_at": None}
     tried = case((outbox.c.kind == UPDATE, null()), else_=outbox.c.payload)
     again = statement.values(**values, payload=tried).returning(outbox.c.id)
@@ -272,7 +274,7 @@ def count(connection: Connection) -> dict[tuple[str, str], int]:
     query = select(outbox.c.kind, outbox.c.connection, outbox.c.outcome, func.count()).group_by(
         outbox.c.kind, outbox.c.connection, outbox.c.outcome
     )
-    return {(str(of or kind), str(outcome)): int(number) for kind, of, outcome, number in connection.execute(query)}
+    return {(str(name or kind), str(outcome)): int(number) for kind, name, outcome, number in connection.execute(query)}
 
 
 def of_records(connection: Connection, ids: Collection[str]) -> dict[str, OutboxEntry]:

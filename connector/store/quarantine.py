@@ -36,18 +36,18 @@ def add(connection: Connection, rows: Sequence[QuarantinedDelivery], most: int) 
 
 
 def listed(
-    connection: Connection, of: str | None = None, limit: int = 1000, after: str = ""
+    connection: Connection, name: str | None = None, limit: int = 1000, after: str = ""
 ) -> list[QuarantinedDelivery]:
     """Quarantined deliveries, oldest first; `after` is the id that the page before ended with."""
     query = select(quarantine).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(limit)
-    if of is not None:
-        query = query.where(quarantine.c.connection == of)
+    if name is not None:
+        query = query.where(quarantine.c.connection == name)
     return [QuarantinedDelivery(**row) for row in fetch(connection, query)]
 
 
-def newest(connection: Connection, of: str) -> QuarantinedDelivery | None:
+def newest(connection: Connection, name: str) -> QuarantinedDelivery | None:
     """The delivery of a connection that came last; None: there is none."""
-    query = select(quarantine).where(quarantine.c.connection == of).order_by(quarantine.c.received_at.desc()).limit(1)
+    query = select(quarantine).where(quarantine.c.connection == name).order_by(quarantine.c.received_at.desc()).limit(1)
     return next((QuarantinedDelivery(**row) for row in fetch(connection, query)), None)
 
 

@@ -113,7 +113,7 @@ class Batch:
         self._is_one = _is_one(connection.dialect.name, columns.values())
 
     @classmethod
-    def of(cls, connection: Connection, table: Table, rows: Sequence[Row]) -> Batch:
+    def of_table(cls, connection: Connection, table: Table, rows: Sequence[Row]) -> Batch:
         """Rows of a table, all with the columns of the first."""
         return cls(connection, rows, {name: table.c[name] for name in rows[0]})
 
@@ -170,7 +170,7 @@ def _upsert(dialect: str, table: Table, names: tuple[str, ...], keys: tuple[str,
 def insert_all(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert the rows."""
     if rows:
-        Batch.of(connection, table, rows).execute(_insert(connection.dialect.name, table, tuple(rows[0])))
+        Batch.of_table(connection, table, rows).execute(_insert(connection.dialect.name, table, tuple(rows[0])))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], name: str) -> set[Any]:
@@ -178,7 +178,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], name: 
     if not rows:
         return set()
     statement = _insert_new(connection.dialect.name, table, tuple(rows[0]), name)
-    return set(Batch.of(connection, table, rows).execute(statement).scalars())
+    return set(Batch.of_table(connection, table, rows).execute(statement).scalars())
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row], keys: tuple[str, ...], change: Change) -> None:
@@ -188,4 +188,4 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row], keys: tupl
     """
     if rows:
         statement = _upsert(connection.dialect.name, table, tuple(rows[0]), keys, change)
-        Batch.of(connection, table, rows).execute(statement)
+        Batch.of_table(connection, table, rows).execute(statement)

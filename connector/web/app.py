@@ -50,5 +50,5 @@ def from_environment() -> Flask:
     """The application as the WSGI server makes it, from the environment and `connector.toml`."""
     config = read_config(os.environ, Path.cwd())
     configure_log(level=config.log_level, form=config.log_format, stream=sys.stderr)
-    metrics.keep_in(config.metrics_dir)
+    metrics.count_in(config.metrics_dir)
     return create_app(config)

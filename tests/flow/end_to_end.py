@@ -61,7 +61,7 @@ class EndToEnd:
     def pushes(self) -> int:
         """How many updates were sent so far, by the outbox."""
         with self.runtime.database.read() as connection:
-            return sum(entry.revision for entry in outbox.listed(connection, of=self.name, limit=1000))
+            return sum(entry.revision for entry in outbox.listed(connection, name=self.name, limit=1000))
 
     def outcomes(self) -> Mapping[str, int]:
         """The account of the connection, which must add up; empty where the system sends nothing."""
@@ -74,7 +74,7 @@ class EndToEnd:
     def outbox(self) -> list[tuple[str, str | None]]:
         """Outcome and error of each update."""
         with self.runtime.database.read() as connection:
-            return [(entry.outcome, entry.error) for entry in outbox.listed(connection, of=self.name)]
+            return [(entry.outcome, entry.error) for entry in outbox.listed(connection, name=self.name)]
 
     def subjects(self) -> list[SubjectRow]:
         """All subjects."""
@@ -122,7 +122,7 @@ class EndToEnd:
     def _moved(self) -> tuple[object, ...]:
         accepted = sum(book["accepted"] + book["pending"] for book in balance(self.runtime).values())
         with self.runtime.database.read() as connection:
-            entries = outbox.listed(connection, of=self.name, limit=1000)
+            entries = outbox.listed(connection, name=self.name, limit=1000)
         return (accepted, *((entry.id, entry.revision, entry.outcome) for entry in entries))
 
 

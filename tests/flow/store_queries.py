@@ -36,7 +36,7 @@ def moves(runtime: Runtime, subject: str) -> list[tuple[str, str]]:
 def updates(runtime: Runtime, of: str | None = None) -> dict[str, OutboxEntry]:
     """The outbox's updates by the record's id in its system."""
     with runtime.database.read() as connection:
-        rows = [row for row in outbox.listed(connection, of=of, limit=10_000) if row.kind == outbox.UPDATE]
+        rows = [row for row in outbox.listed(connection, name=of, limit=10_000) if row.kind == outbox.UPDATE]
         records = outbox.records_for(connection, {row.record or "" for row in rows})
     return {records[row.record or ""].external_id: row for row in rows}
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
 
+from adapters import ADAPTERS
 from connector.operations.doctor import examine
-from connector.runtime.connections import BrokenConnection
+from connector.runtime.connections import BrokenConnection, Connections
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries
-from connector.store.connections import ConnectionRow
+from connector.store.database import Database
 from tests.flow.senders import SECRET, Sender, add_connection, drain
 
 LINE = {"id": "1", "at": "2026-03-01T10:00:00+09:00", "subject": {"email": "a@example.jp"}, "type": "identify"}
@@ -36,36 +39,39 @@ def test_a_connection_that_cannot_be_used_stops_no_other_and_its_deliveries_wait
     assert "'bad'" in finding.detail
 
 
-def test_while_the_database_does_not_answer_the_connections_are_as_they_were(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_the_database_does_not_answer_the_connections_are_as_they_were(runtime: Runtime) -> None:
     add_connection(runtime)
     assert runtime.connections.get("shop") is not None
-
-    def fail(_connection: object) -> None:
-        statement = "SELECT 1"
-        raise OperationalError(statement, {}, Exception())
-
-    monkeypatch.setattr(connections, "listed", fail)
+    with runtime.database.write() as connection:
+        connection.execute(text("ALTER TABLE connections RENAME TO away"))
     runtime.connections.forget()
     assert runtime.connections.get("shop") is not None
+    with runtime.database.write() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO connections"))
 
 
-def test_what_is_forgotten_while_the_connections_are_being_read_is_read_again(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed = connections.listed
+class SlowDatabase(Database):
+    """Something happens once, after the first reading."""
 
-    def slowly(connection: Connection) -> list[ConnectionRow]:
-        rows = listed(connection)
-        if not rows:
-            monkeypatch.undo()
-            add_connection(runtime)  # by somebody else, who says so, after these rows were read
-        return rows
+    def __init__(self, url: str, meanwhile: Callable[[], None]) -> None:
+        super().__init__(url)
+        self._meanwhile = [meanwhile]
 
-    monkeypatch.setattr(connections, "listed", slowly)
-    assert runtime.connections.get("shop") is None
-    assert runtime.connections.get("shop") is not None
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with super().read() as connection:
+            yield connection
+        while self._meanwhile:
+            self._meanwhile.pop()()
+
+
+def test_what_is_forgotten_while_the_connections_are_being_read_is_read_again(runtime: Runtime) -> None:
+    database = SlowDatabase(runtime.config.database_url, lambda: add_connection(runtime))
+    statuses = tuple(runtime.ruleset.statuses.values())
+    runtime.__dict__["connections"] = found = Connections(database, ADAPTERS, runtime.vault, statuses)
+    assert found.get("shop") is None
+    assert found.get("shop") is not None
+    database.close()
 
 
 def test_no_secret_stands_in_what_a_connection_says_of_itself(runtime: Runtime) -> None:

@@ -15,9 +15,9 @@ from connector.runtime import metrics
 
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
-    metrics.keep_in(None)
+    metrics.count_in(None)
     yield
-    metrics.keep_in(None)
+    metrics.count_in(None)
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 
@@ -56,23 +56,23 @@ def test_one_process_shows_what_it_counted() -> None:
 
 
 def test_a_folder_shows_the_same_metrics(tmp_path: Path) -> None:
-    metrics.keep_in(tmp_path / "metrics")
+    metrics.count_in(tmp_path / "metrics")
     count_everything()
     assert [line for line in EXPECTED if line not in lines()] == []
 
 
 def test_all_processes_of_a_folder_are_shown_together_also_those_that_ended(tmp_path: Path) -> None:
-    code = "import sys, pathlib; from connector.runtime import metrics as m; m.keep_in(pathlib.Path(sys.argv[1])); "
+    code = "import sys, pathlib; from connector.runtime import metrics as m; m.count_in(pathlib.Path(sys.argv[1])); "
     for _ in range(2):
         subprocess.run([sys.executable, "-c", f"{code} m.count_accepted('b24', 5)", str(tmp_path)], check=True)
-    metrics.keep_in(tmp_path)
+    metrics.count_in(tmp_path)
     metrics.count_accepted("b24")
     (tmp_path / "counter_1.db").touch()
     assert 'connector_deliveries_accepted_total{connection="b24"} 11.0' in lines()
 
 
 def test_emptying_the_folder_forgets(tmp_path: Path) -> None:
-    metrics.keep_in(tmp_path)
+    metrics.count_in(tmp_path)
     metrics.count_accepted("b24")
     metrics.empty(tmp_path)
     assert lines() == []

@@ -234,10 +234,10 @@ def test_pages_of_deliveries_are_newest_first_and_come_without_bodies(database: 
     store(database, *rows, row("x", of="other", at=NOW + timedelta(seconds=9)))
     finish(database, [rows[0].id])
     with database.read() as connection:
-        first = deliveries.listed(connection, of="shop", limit=2)
+        first = deliveries.listed(connection, name="shop", limit=2)
         assert [one.key for one in first] == ["k4", "k3"]
         assert not hasattr(first[0], "body")
-        rest = deliveries.listed(connection, of="shop", after=first[-1].id, outcome="pending")
+        rest = deliveries.listed(connection, name="shop", after=first[-1].id, outcome="pending")
         assert [one.key for one in rest] == ["k2", "k1"]
 
 

@@ -32,9 +32,9 @@ from tests.store.test_quarantine import bad
 
 @pytest.fixture(autouse=True)
 def _counted_from_zero() -> Iterator[None]:
-    metrics.keep_in(None)
+    metrics.count_in(None)
     yield
-    metrics.keep_in(None)
+    metrics.count_in(None)
 
 
 @pytest.fixture

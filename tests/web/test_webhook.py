@@ -279,7 +279,7 @@ def counted(client: FlaskClient, name: str) -> dict[tuple[str, ...], float]:
 
 
 def test_requests_are_counted_by_connection_and_reason_and_unknown_names_are_no_labels(client: FlaskClient) -> None:
-    metrics.keep_in(None)
+    metrics.count_in(None)
     post(client, lines(line()))
     post(client, lines(line()), headers={"webhook-signature": "v1,x"})
     post(client, b"x" * (LIMIT + 1))

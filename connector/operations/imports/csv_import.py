@@ -192,7 +192,7 @@ class _Rows:
         """What was last said of whom (digest and revision), and the stage that each record has, by object and id."""
         wanted = {(self._one.name, row.record.object, row.record.id) for row in rows if row.record}
         with self._runtime.database.read() as connection:
-            said = queries.said(connection, self._one.name, {row.about for row in rows})
+            said = queries.last_rows(connection, self._one.name, {row.about for row in rows})
             records = subjects.records_by_key(connection, wanted)
         return said, {key[1:]: (row.stage, row.pipeline) for key, row in records.items()}
 

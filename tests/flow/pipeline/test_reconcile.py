@@ -194,7 +194,7 @@ def test_a_round_ends_when_its_time_is_up_and_the_next_one_takes_only_those_that
 def test_what_no_webhook_brought_is_counted_per_connection_but_for_the_first_run(
     runtime: Runtime, script: Script, clock: Clock
 ) -> None:
-    metrics.keep_in(None)
+    metrics.count_in(None)
     script.changes = lambda _: iter([stage_event(1, 3)])
     _reconcile(runtime)
     assert _missed(runtime) == 0

@@ -53,7 +53,7 @@ def _push(runtime: Runtime, clock: Clock, rounds: int = 1) -> list[tuple[str, st
         build_pusher(runtime).push_batch("youyi")
         clock.forward(minutes=16)
     with runtime.database.read() as connection:
-        return [(one.outcome, one.error) for one in outbox.listed(connection, of="youyi")]
+        return [(one.outcome, one.error) for one in outbox.listed(connection, name="youyi")]
 
 
 def test_a_new_lead_goes_into_the_pool_once_whatever_is_told_of_it_later(
