@@ -198,8 +198,8 @@ def test_columns_whose_names_are_paths_nest(cli: Cli, shop: Runtime) -> None:
     path = _file(cli.folder, ("1", "2", "3", "x@y.example", "4"), header=header)
     cli("import", "shop", "--csv", path)
     with shop.database.read() as connection:
-        (said,) = connection.exec_driver_sql("select said from events").scalars()
-    assert '"a":{"b":"1","c":[null,{"d":"2"}]}' in said
+        (stored,) = connection.exec_driver_sql("select event from events").scalars()
+    assert '"a":{"b":"1","c":[null,{"d":"2"}]}' in stored
 
 
 def test_a_lead_that_both_a_webhook_and_a_file_name_is_one(cli: Cli, shop: Runtime) -> None:
