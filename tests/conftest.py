@@ -51,7 +51,7 @@ def _know_all_characters(_: str) -> None:
 
 def pytest_configure() -> None:
     plain_log()
-    hypothesis.settings.register_profile("ours", max_examples=examples())
+    hypothesis.settings.register_profile("ours", max_examples=examples(), deadline=None)
     hypothesis.settings.load_profile("ours")
     keep_what_is_compiled()
 
