@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.standard import Standard
@@ -456,6 +456,7 @@ LINES = st.fixed_dictionaries(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first zones and domains are read from files
 @given(st.lists(LINES | JSON, min_size=1, max_size=4))
 def test_any_line_is_an_event_or_a_mistake_and_the_answer_counts_them(lines: list[Any]) -> None:
     delivery = _delivery(*lines)
