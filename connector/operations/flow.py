@@ -13,6 +13,7 @@ from connector.outbound.notify import Notifier, open_channel
 from connector.outbound.push import Pusher
 from connector.pipeline import remap as remapping
 from connector.pipeline import sweep as sweeping
+from connector.pipeline.process import BATCH as DELIVERIES
 from connector.pipeline.process import Processor
 from connector.pipeline.reconcile import BATCH, Reconciler
 from connector.pipeline.sweep import Swept
@@ -27,8 +28,8 @@ def build_intake(parts: Runtime, committed: Callable[[set[int]], None] | None = 
     return Intake(connections=parts.connections, vault=parts.vault, writer=writer, lanes=parts.config.lanes)
 
 
-def build_processor(parts: Runtime) -> Processor:
-    """What processes deliveries and events."""
+def build_processor(parts: Runtime, batch_size: int = DELIVERIES) -> Processor:
+    """What processes deliveries and events. `batch_size`: deliveries in one transaction."""
     return Processor(
         database=parts.database,
         connections=parts.connections,
@@ -40,6 +41,7 @@ def build_processor(parts: Runtime) -> Processor:
             DELIVERY, attempts=parts.config.max_attempts, span=timedelta(hours=parts.config.push_give_up_hours)
         ),
         echo_window=timedelta(minutes=parts.config.echo_window_minutes),
+        batch_size=batch_size,
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from connector.operations import mappings
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_processor, remap
 from connector.operations.publishing import Publication, Published, put_in_force, rollback
-from connector.pipeline import remap as remapping
-from connector.pipeline.remap import waiting
+from connector.pipeline.remap import PAGE, waiting
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox, remaps, subjects
 from connector.store.outbox import OutboxEntry
@@ -135,34 +138,39 @@ def test_the_events_of_other_connections_stay(runtime: Runtime) -> None:
     assert (outcomes(runtime), status(runtime)) == (["applied", "applied"], "visited")
 
 
-def test_a_crash_in_the_middle_is_made_good_by_whoever_comes_next(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_connection(runtime)
-    Sender(runtime).send(*(line(number, 3, "strange", f"L-{number}") for number in range(7)))
-    drain(runtime)
-    monkeypatch.setattr(remapping, "PAGE", 2)
-    written = iter((False, False, True))
-    real = remapping._recount
+@contextmanager
+def dying_on_page(runtime: Runtime, number: int) -> Iterator[None]:
+    """The process dies when it is about to note that so many pages are done; the transaction is rolled back."""
+    pages = itertools.count(1)
 
-    def dying(*given: Any) -> None:
-        real(*given)
-        if next(written):
+    def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE remaps") and "after" in statement and next(pages) == number:
             message = "killed"
             raise RuntimeError(message)
 
-    monkeypatch.setattr(remapping, "_recount", dying)
+    event.listen(runtime.database.engine, "before_cursor_execute", die)
     with pytest.raises(RuntimeError, match="killed"):
+        yield
+    event.remove(runtime.database.engine, "before_cursor_execute", die)
+
+
+def test_a_crash_in_the_middle_is_made_good_by_whoever_comes_next(runtime: Runtime) -> None:
+    add_connection(runtime)
+    people, pages = PAGE * 2 + 10, 3
+    Sender(runtime).send(*(line(number, 3, "strange", f"L-{number}") for number in range(people)))
+    drain(runtime)
+    with dying_on_page(runtime, pages):
         publish(runtime, COVERED)
-    assert sorted(status(runtime, f"L-{number}") for number in range(7)).count("visited") == 4
+    with runtime.database.read() as connection:
+        assert subjects.count_by_status(connection)["visited"] == 2 * PAGE
     assert waiting(runtime.database, runtime.clock()) == ["shop"]
-    monkeypatch.setattr(remapping, "_recount", real)
     done: list[int] = []
     run = remap(runtime, "shop", progress=done.append)
     assert run is not None
-    assert (run["released"], run["subjects"], run["changed"], done) == (7, 7, 7, [6, 7])
+    assert (run["released"], run["subjects"], run["changed"], done) == (people, people, people, [people])
     assert run["finished_at"] is not None
-    assert {status(runtime, f"L-{number}") for number in range(7)} == {"visited"}
+    with runtime.database.read() as connection:
+        assert subjects.count_by_status(connection) == {"visited": people}
     assert is_balanced(balance(runtime)["shop"])
 
 

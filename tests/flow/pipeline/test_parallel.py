@@ -16,7 +16,6 @@ from sqlalchemy import text
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_processor, remap, sweep
 from connector.operations.subjects import set_status
-from connector.pipeline import process
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import batches, connections, deliveries, subjects
@@ -41,7 +40,7 @@ def _work(runtime: Runtime, start: threading.Barrier, stop: threading.Event, see
     start.wait(10)
     while not stop.is_set() and not _is_done(runtime):
         for lane in lanes:
-            build_processor(runtime).drain(lane, lambda: not stop.is_set())
+            build_processor(runtime, batch_size=4).drain(lane, lambda: not stop.is_set())
         sweep(runtime)
 
 
@@ -56,10 +55,7 @@ def runtimes(postgres_url: str, redis_url: str, tmp_path: Path, clock: Clock) ->
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_two_workers_on_all_lanes_at_once_end_as_one_worker_in_order(
-    runtimes: list[Runtime], monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
-    monkeypatch.setattr(process, "BATCH", 4)
+def test_two_workers_on_all_lanes_at_once_end_as_one_worker_in_order(runtimes: list[Runtime], seed: int) -> None:
     for name in CONNECTIONS:
         add_connection(runtimes[0], name)
     chance = random.Random(seed)
