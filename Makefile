@@ -39,6 +39,7 @@ docs: .venv/.dev
 	$(BIN)/python -m connector.mapping.json_schema schema > mappings/schema.json
 	$(BIN)/python -m connector.mapping.json_schema keys < mappings/README.md > mappings/README.new && mv mappings/README.new mappings/README.md
 	$(BIN)/python -m tests.web.answers
+	$(BIN)/python -m tests.architecture
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

@@ -15,7 +15,7 @@ import click
 from adapters import ADAPTERS
 from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.mapping import read_text
 from connector.operations import connections as operations
 from connector.operations.connection_settings import SECRET_SOURCES, check_settings, find_adapter

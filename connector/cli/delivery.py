@@ -8,7 +8,7 @@ import click
 
 from connector.cli.session import opened
 from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.operations import deliveries as operations
 from connector.operations import outbox as outbox_operations
 

@@ -15,7 +15,7 @@ import click
 from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, printable
 from connector.core.errors import WrongSetting
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.operations.connection_settings import refuse
 from connector.operations.imports.backfill import Progress, backfill
 from connector.operations.imports.csv_file import ENCODINGS, WHATS

@@ -10,7 +10,7 @@ import click
 from connector.cli.session import opened
 from connector.cli.terminal import json_option, print_json, print_rows
 from connector.core.calendar import local_day
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.operations import upkeep as operations
 from connector.operations.doctor import examine
 

@@ -1,4 +1,4 @@
-"""An event is one fact in the external system's words; a step is what a mapping made of it for the engine."""
+"""An event is one fact in the external system's words; a step is what a mapping makes of it for the engine."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ class Conflict(StrEnum):
 
 
 class IdentityKind(StrEnum):
-    """What can find a subject: a record of an external system, an e-mail address, a phone number, a visitor's id."""
+    """What can find a subject, the strongest first: a record of an external system, an e-mail, a phone, a visitor's id.
+
+    An event that names two subjects which are kept apart is about the one that its strongest identity finds.
+    """
 
     RECORD = "record"
     EMAIL = "email"
@@ -198,3 +201,40 @@ class Step:
     def order(self) -> tuple[datetime, int, str]:
         """The place of the step in its subject's fold."""
         return (self.at, TIE_ORDER[self.kind], self.id)
+
+
+class Outcome(StrEnum):
+    """What became of an event. It is stored with the event, and it is the label of its metric.
+
+    `APPLIED`: it counts. `STALE`: it counts, but its record had a newer stage already. `ECHO`: what we wrote ourselves,
+    come back. `DUPLICATE`: it was there already. `IGNORED`: the mapping makes nothing of it. `HELD`: it waits for a
+    mapping. `DEAD`: it could not be read, or was given up. `PENDING`: nothing became of it yet.
+    """
+
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    STALE = "stale"
+    ECHO = "echo"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    DEAD = "dead"
+    PENDING = "pending"
+
+
+OF_DELIVERY: Final = (
+    Outcome.HELD,
+    Outcome.DEAD,
+    Outcome.APPLIED,
+    Outcome.STALE,
+    Outcome.ECHO,
+    Outcome.DUPLICATE,
+    Outcome.IGNORED,
+)
+"""A delivery with several events has the outcome that comes first here among theirs."""
+COUNTED: Final = frozenset({Outcome.APPLIED, Outcome.STALE})
+"""The outcomes of events that take part in the fold of their subject."""
+
+
+def delivery_outcome(tally: Mapping[Outcome, int]) -> Outcome:
+    """The outcome of a delivery whose events ended so (outcome → how many); ignored when it had none."""
+    return next((one for one in OF_DELIVERY if tally.get(one)), Outcome.IGNORED)

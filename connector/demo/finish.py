@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from connector.core.errors import CrmError
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.operations import connections
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_reconciler, sweep

@@ -10,9 +10,8 @@ from typing import Final
 
 from connector.core.decide.batch import EventOutcome, TranslatedEvent
 from connector.core.errors import BadPayload, Unmapped
-from connector.core.event import Event, Identity, IdentityKind
+from connector.core.event import OF_DELIVERY, Event, Identity, IdentityKind, Outcome, delivery_outcome
 from connector.core.mapping import translate
-from connector.core.outcome import OF_DELIVERY, Outcome, delivery_outcome
 from connector.pipeline.read import ParsedDelivery
 from connector.runtime.connections import Connected
 from connector.store.deliveries import DeliveryResult

@@ -20,8 +20,7 @@ from connector.adapter_kit.contract import Api
 from connector.core.decide.batch import Context
 from connector.core.engine import Ruleset
 from connector.core.errors import BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent
-from connector.core.event import Event
-from connector.core.outcome import Outcome
+from connector.core.event import Event, Outcome
 from connector.pipeline.batch import run_batch
 from connector.pipeline.normalize import LONGEST_ERROR, Tally, normalized
 from connector.pipeline.read import ParsedDelivery, read_broken, read_deliveries, read_removed

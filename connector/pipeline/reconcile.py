@@ -17,8 +17,7 @@ from rq.timeouts import BaseTimeoutException
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.core.errors import BadPayload, CrmError, CrmUnavailable
-from connector.core.event import Event
-from connector.core.outcome import Outcome
+from connector.core.event import Event, Outcome
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.retry import READING

@@ -19,9 +19,8 @@ from sqlalchemy import Connection
 from connector.core.decide.batch import Context, RecordKey, Refold
 from connector.core.engine import Ruleset
 from connector.core.errors import Unmapped
-from connector.core.event import Kind
+from connector.core.event import COUNTED, Kind, Outcome, delivery_outcome
 from connector.core.mapping import MappingRules, translate
-from connector.core.outcome import COUNTED, Outcome, delivery_outcome
 from connector.pipeline.batch import run_batch
 from connector.pipeline.normalize import held_reason, tally_json
 from connector.runtime.connections import Connected, Connections

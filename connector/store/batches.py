@@ -23,8 +23,7 @@ from connector.core.decide.batch import (
     StoredSteps,
 )
 from connector.core.decide.decisions import stored_says
-from connector.core.event import Kind
-from connector.core.outcome import COUNTED, Outcome
+from connector.core.event import COUNTED, Kind, Outcome
 from connector.core.state import State
 from connector.store.event_json import step_from_json
 from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, select, union_all, update
 
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.store.rows import Batch, as_row, chunks, columns_of, fetch, insert_new, upsert
 from connector.store.tables import accepted, deliveries, events
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, false, func, null, or_, select
 
-from connector.core.outcome import COUNTED
+from connector.core.event import COUNTED
 from connector.store.outbox import NOTICE
 from connector.store.remaps import DELETED, TRANSLATED
 from connector.store.rows import among

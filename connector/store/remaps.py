@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, true, update
 
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.store.database import new_id
 from connector.store.rows import Row, among, fetch
 from connector.store.tables import deliveries, events, remaps

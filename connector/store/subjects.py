@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, tuple_, update
 
-from connector.core.event import IdentityKind
-from connector.core.outcome import COUNTED, Outcome
+from connector.core.event import COUNTED, IdentityKind, Outcome
 from connector.store.deliveries import HeldGroup
 from connector.store.rows import Row, among, columns_of, fetch
 from connector.store.tables import apart, decisions, events, identities, merges, records, subjects

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
-from flask import Flask, Response
+from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from connector.intake.receive import Intake
@@ -22,6 +23,8 @@ from connector.web.health import health
 from connector.web.problems import from_http, problem
 from connector.web.webhook import webhooks
 
+BLUEPRINTS: Final[Sequence[Callable[[Runtime, Intake], Blueprint]]] = (webhooks, collector, health)
+"""What answers requests, one module each: webhooks, `/collect`, health; a page or a resource of an API is one more."""
 log: Final = structlog.get_logger(__name__)
 
 
@@ -30,9 +33,8 @@ def create_app(config: Config, runtime: Runtime | None = None, intake: Intake | 
     parts = runtime or Runtime(config)
     intake = intake or build_intake(parts)
     app = Flask("connector", static_folder=None)
-    app.register_blueprint(webhooks(intake, parts.clock, config.max_body_bytes))
-    app.register_blueprint(collector(intake, parts.clock, config.max_body_bytes))
-    app.register_blueprint(health(parts))
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint(parts, intake))
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:

@@ -19,6 +19,7 @@ from connector.core.errors import ConnectorError, NotFound
 from connector.intake.receive import Intake
 from connector.runtime import metrics
 from connector.runtime.connections import Connected
+from connector.runtime.parts import Runtime
 from connector.web.problems import TooMany, from_error
 from connector.web.request import read_delivery
 
@@ -33,12 +34,12 @@ _HEADERS: Final = ("content-type", "content-encoding", "origin", "user-agent", "
 log: Final = structlog.get_logger(__name__)
 
 
-def collector(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int) -> Blueprint:
+def collector(parts: Runtime, intake: Intake) -> Blueprint:
     """The blueprint of both addresses."""
     blueprint = Blueprint("tracker", __name__)
     script = files("connector.web").joinpath("tracker.js").read_bytes()
     tag = hashlib.sha256(script).hexdigest()[:32]
-    limits, most = MinuteLimits(clock), min(max_body_bytes, MOST_BYTES)
+    limits, most = MinuteLimits(parts.clock), min(parts.config.max_body_bytes, MOST_BYTES)
 
     def show_script() -> Response:
         response = Response(script, content_type="text/javascript; charset=utf-8")
@@ -57,7 +58,7 @@ def collector(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int
             site = _find(intake, connection)
             if request.method == "OPTIONS":
                 return _readable(Response(status=204), site.tracker, is_preflight=True)
-            response = _accept(intake, site, read_delivery(clock(), most, _HEADERS), limits)
+            response = _accept(intake, site, read_delivery(parts.clock(), most, _HEADERS), limits)
         except ConnectorError as error:
             metrics.count_refused(connection if site else None, error.reason)
             response = from_error(error)

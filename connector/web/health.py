@@ -11,6 +11,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from connector.intake.group_commit import error_text
+from connector.intake.receive import Intake
 from connector.operations.doctor import examine, gauges
 from connector.runtime import metrics
 from connector.runtime.metrics import Queue
@@ -19,7 +20,7 @@ from connector.runtime.parts import Runtime
 log: Final = structlog.get_logger(__name__)
 
 
-def health(runtime: Runtime) -> Blueprint:
+def health(runtime: Runtime, _intake: Intake) -> Blueprint:
     """The blueprint of the three addresses."""
     blueprint = Blueprint("health", __name__)
 

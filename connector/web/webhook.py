@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from flask import Blueprint, Response
@@ -14,13 +12,14 @@ from connector.adapter_kit.contract import BrowserCollector
 from connector.core.errors import ConnectorError, NotFound
 from connector.intake.receive import Intake, Paused
 from connector.runtime import metrics
+from connector.runtime.parts import Runtime
 from connector.web.problems import from_error
 from connector.web.request import read_delivery
 
 PATH: Final = "/webhooks/<connection>"
 
 
-def webhooks(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int) -> Blueprint:
+def webhooks(parts: Runtime, intake: Intake) -> Blueprint:
     """The blueprint that receives webhooks."""
     blueprint = Blueprint("webhooks", __name__)
 
@@ -32,7 +31,7 @@ def webhooks(intake: Intake, clock: Callable[[], datetime], max_body_bytes: int)
             if isinstance(found.adapter, BrowserCollector):
                 message = f"browsers post to /collect/{known}; this connection takes no webhooks"
                 raise NotFound(message)
-            reply = intake.receive(found, read_delivery(clock(), max_body_bytes))
+            reply = intake.receive(found, read_delivery(parts.clock(), parts.config.max_body_bytes))
         except ConnectorError as error:
             # What the path says becomes a metric's label only where such a connection exists.
             metrics.count_refused(connection if isinstance(error, Paused) else known, error.reason)

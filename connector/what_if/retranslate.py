@@ -9,9 +9,8 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from connector.core.errors import Unmapped
-from connector.core.event import Step
+from connector.core.event import COUNTED, Outcome, Step
 from connector.core.mapping import MappingRules, translate
-from connector.core.outcome import COUNTED, Outcome
 from connector.store.event_json import read_event, read_step, says
 from connector.store.histories import Stored
 from connector.what_if.proposal import with_renamed_statuses

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from connector.core.outcome import Outcome
+from connector.core.event import Outcome
 from connector.store import deliveries
 from connector.store.database import Database, new_id
 from connector.store.deliveries import ClaimedDelivery, DeliveryResult, HeldGroup, NewDelivery

@@ -9,9 +9,8 @@ from typing import Final, NamedTuple
 
 from connector.core.calendar import local_day
 from connector.core.decision import Decision
-from connector.core.event import Event, IdentityKind, Step
+from connector.core.event import Event, IdentityKind, Outcome, Step
 from connector.core.mapping import MappingRules
-from connector.core.outcome import Outcome
 from connector.core.ruleset import Ruleset
 from connector.core.state import State
 

@@ -12,7 +12,7 @@ person, so they form a group, and groups that share an identity, or an identity 
   merged into it. Which of them arrived first in which batch makes no difference to who is one with whom.
 
 A person may undo a merge; from then on the two are kept apart. In a group with such a pair nothing is joined: each
-event is about the subject of the strongest identity that it names (`STRENGTH`), and an identity that nobody has yet
+event is about the subject of the strongest identity that it names, and an identity that nobody has yet
 goes to the subject of the first event that names it.
 """
 
@@ -25,8 +25,7 @@ from typing import Final
 from connector.core.decide.batch import IdentityKey
 from connector.core.event import IdentityKind
 
-STRENGTH: Final = (IdentityKind.RECORD, IdentityKind.EMAIL, IdentityKind.PHONE, IdentityKind.VISITOR)
-"""Whose subject an event is about that names two which are kept apart: the first of these that it names."""
+_STRENGTH: Final = {kind: place for place, kind in enumerate(IdentityKind)}
 _SUBJECT: Final = "subject"
 """The kind of the union-find's nodes that are stored subjects."""
 
@@ -68,7 +67,7 @@ def resolve(
 
 def strongest(keys: Collection[IdentityKey]) -> IdentityKey:
     """Of several identities the one that says best who it is."""
-    return min(keys, key=lambda key: (STRENGTH.index(IdentityKind(key.kind)), key))
+    return min(keys, key=lambda key: (_STRENGTH[IdentityKind(key.kind)], key))
 
 
 def _survivors(

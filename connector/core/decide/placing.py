@@ -19,8 +19,7 @@ from connector.core.decide.decisions import Source
 from connector.core.decide.identity import Resolved, resolve
 from connector.core.decide.records import Records
 from connector.core.engine import is_late
-from connector.core.event import Kind, Step
-from connector.core.outcome import Outcome
+from connector.core.event import Kind, Outcome, Step
 from connector.core.state import LEAD, State
 
 ECHO_OF_SENT: Final = "what we sent, come back"

@@ -28,8 +28,7 @@ from connector.core.decide.batch import (
     TranslatedEvent,
 )
 from connector.core.decide.decisions import says
-from connector.core.event import Kind
-from connector.core.outcome import COUNTED
+from connector.core.event import COUNTED, Kind
 
 
 @dataclass(slots=True)

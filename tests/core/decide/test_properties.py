@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from connector.core.calendar import local_day
 from connector.core.decide.batch import Context, TranslatedEvent
-from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef, Step
+from connector.core.event import Event, Identity, IdentityKind, Kind, Outcome, RecordRef, Step
 from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, translate
-from connector.core.outcome import Outcome
 from connector.core.rules import TEMPLATES, Settings
 from connector.core.ruleset import Ruleset
 from tests.core.decide.memory_store import MemoryStore

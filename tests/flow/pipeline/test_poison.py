@@ -12,8 +12,7 @@ import pytest
 
 from connector.adapter_kit.contract import Delivery
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
-from connector.core.event import Event
-from connector.core.outcome import Outcome
+from connector.core.event import Event, Outcome
 from connector.operations.deliveries import replay
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_processor
