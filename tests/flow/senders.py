@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,12 +13,13 @@ from werkzeug.test import TestResponse
 
 from connector.adapter_kit.signatures import sign_webhook
 from connector.intake.receive import Intake
-from connector.operations.flow import build_processor
+from connector.operations.flow import build_intake, build_processor
 from connector.runtime.parts import Runtime
 from connector.store import connections
 from connector.store.database import new_id
 from connector.web.app import create_app
 
+ACCEPTED = 202
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 MAPPING = """
 adapter: standard
@@ -68,12 +70,18 @@ def signed(body: bytes, key: str, now: datetime, secret: str = SECRET) -> dict[s
 
 
 class Sender:
-    """Posts lines to a connection through the application."""
+    """Posts lines to a connection through the application.
+
+    What is accepted has woken the workers when `send` returns: nobody closes the runtime while a thread still does.
+    """
 
     def __init__(self, runtime: Runtime, name: str = "shop", intake: Intake | None = None) -> None:
         self._runtime = runtime
         self._name = name
-        self._client = create_app(runtime.config, runtime, intake).test_client()
+        self._has_woken = threading.Event()
+        ours = intake or build_intake(runtime, self._wake)
+        self._client = create_app(runtime.config, runtime, ours).test_client()
+        self._waits = intake is None
         self._count = 0
 
     def send(self, *lines: Mapping[str, Any], key: str | None = None) -> TestResponse:
@@ -81,7 +89,17 @@ class Sender:
         self._count += 1
         body = json.dumps({"events": lines}).encode()
         headers = signed(body, key or f"msg_{self._name}_{self._count}", self._runtime.clock())
-        return self._client.post(f"/webhooks/{self._name}", data=body, headers=headers)
+        self._has_woken.clear()
+        response = self._client.post(f"/webhooks/{self._name}", data=body, headers=headers)
+        if self._waits and response.status_code == ACCEPTED:
+            self._has_woken.wait(timeout=1)
+        return response
+
+    def _wake(self, lanes: set[int]) -> None:
+        try:
+            self._runtime.wakeups.enqueue_drains(lanes)
+        finally:
+            self._has_woken.set()
 
 
 def drain(runtime: Runtime) -> None:
