@@ -19,8 +19,8 @@ from connector.core.event import Kind, Step
 from connector.core.state import State
 from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime
-from connector.store.rows import upsert
-from connector.store.tables import Instant, Json, decisions, outbox, subjects
+from connector.store.rows import Instant, upsert
+from connector.store.tables import Json, decisions, outbox, subjects
 
 NUMBERS: Final = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :stored)",

@@ -23,7 +23,7 @@ from benchmarks import places, population
 from benchmarks.lines import MAPPING
 from benchmarks.result import Result, of_rounds, say
 from connector.core.engine import fold
-from connector.core.rules import KeyPage
+from connector.core.ruleset import KeyPage
 from connector.mapping import parse_mapping
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config

@@ -1,13 +1,10 @@
-"""The rules of ver.2.0 and ver.1.0 as tables, and the settings that change how a workspace reads them."""
+"""The rules of ver.2.0 and ver.1.0 as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from connector.core.event import ALL, KEY_PAGE, LOGIN, VISITS
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
@@ -210,47 +207,3 @@ BASIC_1: Final = Template(
 )
 
 TEMPLATES: Final[dict[str, Template]] = {template.name: template for template in (BASIC_2, BASIC_1)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPage:
-    """A pattern for the URL of a key page; `match` is exact, prefix, contains or glob, all case-sensitive."""
-
-    match: str
-    url: str
-
-    def matches(self, page: str) -> bool:
-        """Whether the page's URL is a key page by this pattern."""
-        return _MATCHERS[self.match](page, self.url)
-
-
-_MATCHERS: Final[dict[str, Callable[[str, str], bool]]] = {
-    "exact": lambda page, url: page == url,
-    "prefix": lambda page, url: page.startswith(url),
-    "contains": lambda page, url: url in page,
-    "glob": fnmatchcase,
-}
-MATCHES: Final = tuple(_MATCHERS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSetting:
-    """Per rule: disabled is as if not in the table; `notify` False decides but asks for no mail."""
-
-    is_enabled: bool = True
-    has_notify: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The workspace's settings that change a reading. `once_per_stay`: ids of list notices decided once per stay."""
-
-    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Tokyo"))
-    session_gap_minutes: int = 30
-    key_pages: tuple[KeyPage, ...] = ()
-    is_mail_on: bool = False
-    once_per_stay: frozenset[str] = frozenset()
-    has_fallback_to_administrators: bool = False
-    administrators: tuple[str, ...] = ()
-    rules: Mapping[str, RuleSetting] = field(default_factory=dict)
-    own_statuses: tuple[StatusInfo, ...] = ()

@@ -15,7 +15,8 @@ from marshmallow import Schema, ValidationError, fields
 
 from connector.core.errors import WrongSetting
 from connector.core.mapping import IGNORE
-from connector.core.rules import MATCHES, KeyPage, Notice, RuleSetting, Settings, Template
+from connector.core.rules import Notice, Template
+from connector.core.ruleset import MATCHES, KeyPage, RuleSetting, Settings
 from connector.core.status import StatusInfo
 from connector.i18n import LANGUAGES
 from connector.i18n.statuses import DEFAULT

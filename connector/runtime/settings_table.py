@@ -13,7 +13,8 @@ from marshmallow import ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from connector.core.rules import MATCHES, TEMPLATES
+from connector.core.rules import TEMPLATES
+from connector.core.ruleset import MATCHES
 from connector.i18n import LANGUAGES
 from connector.runtime.rule_settings import LONGEST_GAP, REPEATS
 

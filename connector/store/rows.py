@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -13,10 +14,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     CursorResult,
+    DateTime,
+    Dialect,
     Executable,
     LargeBinary,
     Table,
     TextClause,
+    TypeDecorator,
     bindparam,
     column,
     func,
@@ -24,8 +28,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-
-from connector.store.tables import Instant, to_utc
 
 Row = Mapping[str, Any]
 _T = TypeVar("_T")
@@ -96,6 +98,48 @@ def _among(dialect: str, columns: tuple[Column[Any], ...]) -> tuple[TextClause, 
         function, parts = "json_each", [f"json_extract(value, '$[{place}]')" for place in places]
     right = "value" if len(columns) == 1 else ", ".join(parts)
     return text(f"({left}) IN (SELECT {right} FROM {function}(:{name}))"), name  # noqa: S608 - our own names
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, stored in UTC with microseconds; a naive one is refused.
+
+    SQLite keeps it as SQLAlchemy's own type does, `2026-03-04 05:26:07.000000`; read and written in one go, since a
+    batch holds thousands of them.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], datetime | str | None]:
+        """To UTC; to text without the offset where the database has no time zones."""
+        return to_utc if dialect.name == "postgresql" else _to_text
+
+    def result_processor(
+        self,
+        dialect: Dialect,
+        coltype: object,  # noqa: ARG002 - the signature is SQLAlchemy's
+    ) -> Callable[[Any], datetime | None]:
+        """Aware UTC."""
+        return to_utc if dialect.name == "postgresql" else _from_text
+
+
+def to_utc(value: datetime | None) -> datetime | None:
+    """The same instant in UTC. Raises `ValueError` for a naive time."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        message = f"a naive time cannot be stored: {value!r}"
+        raise ValueError(message)
+    return value.astimezone(UTC)
+
+
+def _to_text(value: datetime | None) -> str | None:
+    utc = to_utc(value)
+    return None if utc is None else utc.isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
+def _from_text(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Batch:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -21,11 +17,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from connector.store.rows import Instant
 
 metadata = MetaData(
     naming_convention={
@@ -35,48 +32,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant, stored in UTC with microseconds; a naive one is refused.
-
-    SQLite keeps it as SQLAlchemy's own type does, `2026-03-04 05:26:07.000000`; read and written in one go, since a
-    batch holds thousands of them.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], datetime | str | None]:
-        """To UTC; to text without the offset where the database has no time zones."""
-        return to_utc if dialect.name == "postgresql" else _to_text
-
-    def result_processor(
-        self,
-        dialect: Dialect,
-        coltype: object,  # noqa: ARG002 - the signature is SQLAlchemy's
-    ) -> Callable[[Any], datetime | None]:
-        """Aware UTC."""
-        return to_utc if dialect.name == "postgresql" else _from_text
-
-
-def to_utc(value: datetime | None) -> datetime | None:
-    """The same instant in UTC. Raises `ValueError` for a naive time."""
-    if value is None:
-        return None
-    if value.tzinfo is None:
-        message = f"a naive time cannot be stored: {value!r}"
-        raise ValueError(message)
-    return value.astimezone(UTC)
-
-
-def _to_text(value: datetime | None) -> str | None:
-    utc = to_utc(value)
-    return None if utc is None else utc.isoformat(" ", "microseconds").removesuffix("+00:00")
-
-
-def _from_text(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

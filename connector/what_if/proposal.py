@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.mapping import MappingRules
-from connector.core.rules import BASIC_1, BASIC_2, TEMPLATES, Settings, Template
+from connector.core.rules import BASIC_1, BASIC_2, TEMPLATES, Template
+from connector.core.ruleset import Settings
 from connector.core.status import StatusInfo
 from connector.i18n.statuses import find_status
 from connector.mapping import parse_mapping_for

@@ -17,7 +17,8 @@ from connector.core.calendar import local_day
 from connector.core.engine import Ruleset, due_day, fold_all
 from connector.core.errors import OperatorError
 from connector.core.event import Step
-from connector.core.rules import BASIC_2, TEMPLATES, Settings, Template
+from connector.core.rules import BASIC_2, TEMPLATES, Template
+from connector.core.ruleset import Settings
 from connector.core.state import State
 from connector.i18n.statuses import labels_in
 from connector.runtime.rule_settings import WrongRuleSettings, read_settings

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from connector.core.decision import Decision
 from connector.core.engine import Folded, Ruleset, due_day
 from connector.core.event import Kind, Step
-from connector.core.rules import TEMPLATES, KeyPage, RuleSetting, Settings
+from connector.core.rules import TEMPLATES
+from connector.core.ruleset import KeyPage, RuleSetting, Settings
 from tests.core import oracle
 
 ZONES = ("Asia/Tokyo", "America/New_York", "UTC", "America/Havana", "Pacific/Kiritimati", "Asia/Kathmandu")

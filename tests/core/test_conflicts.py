@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from connector.core.engine import Folded, Ruleset, fold, fold_all, is_late
 from connector.core.event import Conflict, FieldValue, Kind, Step
-from connector.core.rules import BASIC_2, Settings
+from connector.core.rules import BASIC_2
+from connector.core.ruleset import Settings
 from connector.core.state import State
 from tests.hypothesis_profile import examples
 

@@ -15,7 +15,8 @@ from connector.core.decision import Reason
 from connector.core.engine import Folded, Ruleset, fold, fold_all, is_late
 from connector.core.event import Event, Kind, RecordRef, Step
 from connector.core.mapping import Backward, MappingRules, TriggerRule, translate
-from connector.core.rules import BASIC_2, Settings
+from connector.core.rules import BASIC_2
+from connector.core.ruleset import Settings
 from connector.core.state import State
 from connector.core.status import StatusInfo
 from connector.store.event_json import step_from_json, step_to_json

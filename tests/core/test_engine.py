@@ -13,7 +13,8 @@ from connector.core.calendar import day_start, local_day
 from connector.core.decision import Decision, Reason
 from connector.core.engine import Folded, Ruleset, due_day, fold, fold_all, is_late
 from connector.core.event import FieldValue, Kind, Step
-from connector.core.rules import BASIC_1, BASIC_2, KeyPage, Settings
+from connector.core.rules import BASIC_1, BASIC_2
+from connector.core.ruleset import KeyPage, Settings
 from connector.core.state import State
 from connector.core.status import StatusInfo
 

@@ -16,7 +16,8 @@ from connector.core.event import Kind, Step
 from connector.core.explain import ExternalRoute, NearestRule, Route, WhyNot, external_routes, nearest_rule, why_not
 from connector.core.machine import SubjectMachine
 from connector.core.mapping import Backward, MappingRules, TriggerRule
-from connector.core.rules import BASIC_1, BASIC_2, KeyPage, RuleSetting, Settings
+from connector.core.rules import BASIC_1, BASIC_2
+from connector.core.ruleset import KeyPage, RuleSetting, Settings
 from connector.core.state import State
 from connector.core.terms import Missing, MissingDay, MissingDays, MissingEntries, MissingKeyPages, MissingTag
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from connector.core.decision import Decision, Reason
 from connector.core.engine import Ruleset, fold_all
 from connector.core.event import Kind, Step
-from connector.core.rules import BASIC_2, TEMPLATES, KeyPage, RuleSetting, Settings
+from connector.core.rules import BASIC_2, TEMPLATES
+from connector.core.ruleset import KeyPage, RuleSetting, Settings
 from tests.core.histories import chances, draw_lines, draw_settings, last_day, ruleset_of, steps_of, templates
 from tests.hypothesis_profile import examples
 

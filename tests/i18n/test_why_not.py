@@ -22,7 +22,8 @@ from connector.core.explain import (
     why_not,
 )
 from connector.core.mapping import Backward, MappingRules, TriggerRule
-from connector.core.rules import BASIC_2, KeyPage, RuleSetting, Settings
+from connector.core.rules import BASIC_2
+from connector.core.ruleset import KeyPage, RuleSetting, Settings
 from connector.core.state import State
 from connector.core.terms import Missing, MissingDay, MissingEntries, MissingKeyPages, MissingTag
 from connector.i18n import LANGUAGES, words_in

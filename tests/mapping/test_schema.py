@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connector.core.errors import Unmapped
 from connector.core.event import Conflict, Event
 from connector.core.mapping import Backward, MappingRules, OwnerRule, Policy, translate
-from connector.core.rules import Settings
+from connector.core.ruleset import Settings
 from connector.core.status import STATUSES, STATUSES_V1, StatusInfo
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.mapping import check_mapping, parse_mapping

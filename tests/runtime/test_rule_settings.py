@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.core.rules import BASIC_1, BASIC_2, KeyPage, RuleSetting, Settings, Template
+from connector.core.rules import BASIC_1, BASIC_2, Template
+from connector.core.ruleset import KeyPage, RuleSetting, Settings
 from connector.core.status import StatusInfo
 from connector.runtime.rule_settings import WrongRuleSettings, read_settings
 from tests.hypothesis_profile import examples

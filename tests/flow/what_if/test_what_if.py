@@ -18,7 +18,8 @@ from sqlalchemy import select, update
 
 from benchmarks import places, population
 from connector.core.errors import ConnectorError, NotFound, UnknownStatus, WrongSetting
-from connector.core.rules import BASIC_1, BASIC_2, KeyPage
+from connector.core.rules import BASIC_1, BASIC_2
+from connector.core.ruleset import KeyPage
 from connector.mapping import parse_mapping
 from connector.operations.flow import sweep
 from connector.operations.publishing import publish

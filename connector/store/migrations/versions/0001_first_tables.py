@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from connector.store.tables import Instant
+from connector.store.rows import Instant
 
 revision = "0001"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from connector.store.tables import Instant
+from connector.store.rows import Instant
 
 revision = "0006"
 down_revision = "0005"

@@ -7,7 +7,8 @@ read it; `kept` holds secrets that systems handed out.
 import sqlalchemy as sa
 from alembic import op
 
-from connector.store.tables import Instant, Json
+from connector.store.rows import Instant
+from connector.store.tables import Json
 
 revision = "0007"
 down_revision = "0006"
