@@ -283,7 +283,7 @@ def _day(at: datetime | None) -> date | None:
     return at.date() if at else None
 
 
-def _print(name: str, done: publishing.Published, *, is_json: bool) -> None:
+def _print(name: str, done: publishing.PublishResult, *, is_json: bool) -> None:
     found = done.what_if
     if is_json:
         print_json(

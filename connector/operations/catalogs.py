@@ -21,12 +21,12 @@ from connector.runtime.parts import Runtime
 from connector.store import connections as queries
 from connector.store.connections import CatalogRow
 
-MOST_TOLD: Final = 20
+MOST_SHOWN: Final = 20
 log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class DriftReport:
     """Where a connection's mapping does not fit its system, or why the system could not be asked."""
 
     connection: str
@@ -47,10 +47,10 @@ def watch(runtime: Runtime) -> None:
     for checked in drift(runtime):
         if checked.error is not None:
             log.warning("catalogue not read", connection=checked.connection, error=checked.error)
-        for mismatch in checked.found[:MOST_TOLD]:
+        for mismatch in checked.found[:MOST_SHOWN]:
             log.warning("mapping and system differ", connection=checked.connection, what=str(mismatch))
-        if len(checked.found) > MOST_TOLD:
-            more = len(checked.found) - MOST_TOLD
+        if len(checked.found) > MOST_SHOWN:
+            more = len(checked.found) - MOST_SHOWN
             log.warning("mapping and system differ", connection=checked.connection, more=more)
 
 
@@ -71,7 +71,7 @@ def known(runtime: Runtime, name: str) -> Catalog:
     return _from_json(kept.content) if kept else ask(runtime, one)
 
 
-def drift(runtime: Runtime, name: str | None = None, *, asks: bool = True) -> Iterator[Checked]:
+def drift(runtime: Runtime, name: str | None = None, *, asks: bool = True) -> Iterator[DriftReport]:
     """Compare one mapping in force, or all of connections that are not paused, with their systems.
 
     `asks`: as the systems are now; else as they were when they were asked last. A system that fails stops no other.
@@ -90,13 +90,13 @@ def check_text(runtime: Runtime, name: str, text: str, file: str) -> list[Mistak
     return sorted(Mistake(file, *place_in(tree, found.place), str(found)) for found in gone)
 
 
-def _checked(runtime: Runtime, one: Connected, *, asks: bool) -> Checked:
+def _checked(runtime: Runtime, one: Connected, *, asks: bool) -> DriftReport:
     try:
         if asks:
             ask(runtime, one)
     except CrmError as error:
-        return Checked(connection=one.name, error=str(error))
-    return Checked(connection=one.name, found=stored_drift(runtime, one))
+        return DriftReport(connection=one.name, error=str(error))
+    return DriftReport(connection=one.name, found=stored_drift(runtime, one))
 
 
 def _fields_before(kept: Iterable[CatalogRow]) -> dict[str, frozenset[str]]:

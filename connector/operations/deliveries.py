@@ -24,7 +24,7 @@ _EVENT: Final = ("id", "key", "at", "kind", "outcome", "reason", "subject", "eve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
+class ReplayResult:
     """Ids of the deliveries that are pending again, and of those that cannot be: unknown, waiting, without a body."""
 
     replayed: tuple[str, ...]
@@ -77,7 +77,7 @@ def show(runtime: Runtime, delivery: str) -> dict[str, Any]:
     }
 
 
-def replay(runtime: Runtime, ids: Sequence[str]) -> Replayed:
+def replay(runtime: Runtime, ids: Sequence[str]) -> ReplayResult:
     """Make finished deliveries pending again and wake the workers; events that were applied count once all the same."""
     wanted = list(dict.fromkeys(one.strip().upper() for one in ids))
     replayed: set[str] = set()
@@ -85,13 +85,13 @@ def replay(runtime: Runtime, ids: Sequence[str]) -> Replayed:
         with runtime.database.write() as connection:
             replayed |= set(queries.replay(connection, part, runtime.clock()))
     wake(runtime)
-    return Replayed(
+    return ReplayResult(
         replayed=tuple(one for one in wanted if one in replayed),
         refused=tuple(one for one in wanted if one not in replayed),
     )
 
 
-def replay_all(runtime: Runtime, name: str, outcome: str) -> Replayed:
+def replay_all(runtime: Runtime, name: str, outcome: str) -> ReplayResult:
     """Replay every delivery of a connection that ended in an outcome. Raises `NotFound`."""
     return replay(runtime, [row["id"] for row in listed(runtime, name=name, outcome=outcome)])
 

@@ -11,8 +11,7 @@ from connector.adapter_kit.contract import Answer, Api, InspectionResult, is_bro
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.mapping.drift import MismatchKind
 from connector.operations.catalogs import ask, stored_drift
-from connector.operations.connections import connected as connected_of
-from connector.operations.connections import find
+from connector.operations.connections import connected, find
 from connector.operations.subscriptions import NEVER, registered
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
@@ -20,10 +19,10 @@ from connector.store import deliveries, quarantine
 
 MOST_SKEW: Final = timedelta(seconds=60)
 """Signatures are valid for five minutes, tokens for some more: a minute is not right any more, and does no harm yet."""
-MOST_TOLD: Final = 20
+MOST_SHOWN: Final = 20
 
 
-class Watched:
+class ClockedApi:
     """An `Api` that notes the clock of the system: `skew` is how far it is ahead of ours, as far as was seen."""
 
     def __init__(self, api: Api, clock: Callable[[], datetime]) -> None:
@@ -56,14 +55,18 @@ class Watched:
 
 def inspect(runtime: Runtime, name: str) -> list[InspectionResult]:
     """What there is to say of a connection, good or not; the system is asked. Raises `NotFound`."""
-    row, one = find(runtime, name), connected_of(runtime, name)
-    api = Watched(runtime.api_for(one), runtime.clock)
+    row, one = find(runtime, name), connected(runtime, name)
+    api = ClockedApi(runtime.api_for(one), runtime.clock)
     asked = _asked(runtime, one, api)
     if one.is_paused:
         text = f"the connection is paused; `connector connection resume {name}` goes on with it"
         asked.insert(0, InspectionResult(topic="connection", is_good=False, text=text))
     is_registered = any(found.is_good for found in asked if found.topic == "webhooks")
-    found = [*asked, *_clock(api.skew), *_mapping(runtime, one, is_reachable=all(_is_reached(of) for of in asked))]
+    found = [
+        *asked,
+        *_clock(api.skew),
+        *_mapping(runtime, one, is_reachable=all(_is_reached(result) for result in asked)),
+    ]
     return [*found, *_webhooks(runtime, one, row.subscribe_at, is_registered=is_registered)]
 
 
@@ -71,11 +74,11 @@ def _asked(runtime: Runtime, one: Connected, api: Api) -> list[InspectionResult]
     """What the system says of itself: by the adapter's inspection, else by its catalogue."""
     try:
         found = list(one.adapter.inspect(_address(runtime, one), api))
-        if any(of.topic == "credentials" for of in found):
+        if any(result.topic == "credentials" for result in found):
             return found
         catalog = one.adapter.catalog(api)
     except CrmError as error:
-        return [InspectionResult(topic="credentials", is_good=False, text=_said(error))]
+        return [InspectionResult(topic="credentials", is_good=False, text=_with_advice(error))]
     counts = {
         "stages": sum(len(names) for pipelines in catalog.stages.values() for names in pipelines.values()),
         "persons": len(catalog.owners),
@@ -97,7 +100,7 @@ def _is_reached(found: InspectionResult) -> bool:
     return found.is_good or found.topic != "credentials"
 
 
-def _said(error: CrmError) -> str:
+def _with_advice(error: CrmError) -> str:
     advice = "try again later" if isinstance(error, CrmUnavailable) else "check the connection's settings and secrets"
     return f"the system {'did not answer' if isinstance(error, CrmUnavailable) else 'refused'}: {error}; {advice}"
 
@@ -126,15 +129,17 @@ def _mapping(runtime: Runtime, one: Connected, *, is_reachable: bool) -> Iterato
         try:
             ask(runtime, one)
         except CrmError as error:
-            yield InspectionResult(topic="mapping", is_good=False, text=f"the catalogue was not read: {_said(error)}")
+            yield InspectionResult(
+                topic="mapping", is_good=False, text=f"the catalogue was not read: {_with_advice(error)}"
+            )
     found = stored_drift(runtime, one)
     if not found:
         text = f"version {one.version} fits what the system has, as far as it says"
         yield InspectionResult(topic="mapping", is_good=True, text=text)
-    for of in found[:MOST_TOLD]:
-        yield InspectionResult(topic="mapping", is_good=of.kind is MismatchKind.FIELD_NEW, text=str(of))
-    if len(found) > MOST_TOLD:
-        text = f"and {len(found) - MOST_TOLD} more: `connector mapping drift {one.name}`"
+    for mismatch in found[:MOST_SHOWN]:
+        yield InspectionResult(topic="mapping", is_good=mismatch.kind is MismatchKind.FIELD_NEW, text=str(mismatch))
+    if len(found) > MOST_SHOWN:
+        text = f"and {len(found) - MOST_SHOWN} more: `connector mapping drift {one.name}`"
         yield InspectionResult(topic="mapping", is_good=False, text=text)
 
 

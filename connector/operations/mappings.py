@@ -27,7 +27,7 @@ _BASE: Final = re.compile(r"# (?P<name>[a-z0-9-]{1,63}), version (?P<version>[0-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class OtherVersion:
     """A version that somebody saved or published since the one that a draft is based on, and how the two differ."""
 
     version: int
@@ -42,7 +42,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class SavedDraft:
     """A draft's number, the version that it is based on (None: nothing was published), and what others have done since.
 
     The differences of `beside` lead from the other's to this one.
@@ -50,7 +50,7 @@ class Saved:
 
     version: int
     based_on: int | None
-    beside: tuple[Beside, ...]
+    beside: tuple[OtherVersion, ...]
 
 
 class Outdated(SalesOpsError):
@@ -61,7 +61,7 @@ class Outdated(SalesOpsError):
 
     reason = "outdated"
 
-    def __init__(self, newer: Beside, based_on: int | None) -> None:
+    def __init__(self, newer: OtherVersion, based_on: int | None) -> None:
         base = "no version" if based_on is None else f"version {based_on}"
         changed = "".join(f"\n  {one}" for one in newer.differences)
         super().__init__(
@@ -99,7 +99,7 @@ def read_file(runtime: Runtime, name: str, text: str, file: str | None = None) -
 
 def save_draft(
     runtime: Runtime, name: str, source: str, *, actor: str, comment: str = "", based_on: int | None = None
-) -> Saved:
+) -> SavedDraft:
     """Save a draft beside all others; `based_on` None: it was made of the version in force.
 
     Raises `BadMapping`, `NotFound` and `WrongSetting`.
@@ -120,13 +120,13 @@ def save_draft(
         version = versions.add_version(connection, name, source, author=actor, comment=comment, now=now, based_on=base)
         detail = {"version": version, "based_on": base, "comment": comment}
         audit.note(connection, now, actor=actor, action="mapping.draft", target=name, detail=detail)
-    beside = tuple(beside_of(runtime, other, other.source, source) for other in others)
-    return Saved(version=version, based_on=base, beside=beside)
+    beside = tuple(as_other_version(runtime, other, other.source, source) for other in others)
+    return SavedDraft(version=version, based_on=base, beside=beside)
 
 
-def beside_of(runtime: Runtime, version: VersionHead, before: str, after: str) -> Beside:
+def as_other_version(runtime: Runtime, version: VersionHead, before: str, after: str) -> OtherVersion:
     """A version with the differences between two sources."""
-    return Beside(
+    return OtherVersion(
         version=version.version,
         state=version.state,
         author=version.published_by or version.author,

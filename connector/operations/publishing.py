@@ -13,7 +13,7 @@ from connector.operations.deliveries import wake
 from connector.operations.flow import remap
 from connector.operations.mappings import (
     Outdated,
-    beside_of,
+    as_other_version,
     compared,
     read_file,
     read_source,
@@ -51,7 +51,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishResult:
     """A mapping's new version, what differs from the one before, and what became of what is stored.
 
     `events`: held ones that were released; `deliveries`: held ones that are read again; `held`: events that are held
@@ -98,7 +98,7 @@ def publish(
     since: date | None = None,
     is_confirmed: bool = False,
     progress: Progress = lambda _what, _done, _all: None,
-) -> Published:
+) -> PublishResult:
     """Publish the text of a file as a connection's next version; `based_on` None: as its first line says.
 
     `file`: the file's name in mistakes (None: that of the connection).
@@ -125,7 +125,7 @@ def publish_draft(
     since: date | None = None,
     is_confirmed: bool = False,
     progress: Progress = lambda _what, _done, _all: None,
-) -> Published:
+) -> PublishResult:
     """Publish a draft. Raises `NotFound`, `Outdated` and `TooManyMoved`."""
     found = version_of(runtime, name, version)
     if not found.is_draft:
@@ -150,7 +150,7 @@ def rollback(
     since: date | None = None,
     is_confirmed: bool = False,
     progress: Progress = lambda _what, _done, _all: None,
-) -> Published:
+) -> PublishResult:
     """Publish an old version again, as a new one. Raises `NotFound` and `TooManyMoved`."""
     found = version_of(runtime, name, version)
     one = Publication(
@@ -170,7 +170,7 @@ def put_in_force(
     *,
     actor: str,
     progress: Progress = lambda _what, _done, _all: None,
-) -> Published:
+) -> PublishResult:
     """Ask what would be, publish in one transaction, and translate what is stored anew.
 
     Raises `BadMapping`, `NotFound`, `WrongSetting`, `Outdated` and `TooManyMoved`; none of them changes anything.
@@ -194,7 +194,7 @@ def put_in_force(
     runtime.connections.forget()
     run = _remap(runtime, name, one, progress)
     wake(runtime)
-    return Published(
+    return PublishResult(
         version=version,
         differences=compared(runtime, before.source if before else "", one.source),
         what_if=found,
@@ -261,5 +261,5 @@ def _check_base(runtime: Runtime, name: str, in_force: MappingVersion | None, ba
 
 
 def _outdated(runtime: Runtime, base: MappingVersion | None, in_force: MappingVersion) -> Outdated:
-    newer = beside_of(runtime, in_force, base.source if base else "", in_force.source)
+    newer = as_other_version(runtime, in_force, base.source if base else "", in_force.source)
     return Outdated(newer, base.version if base else None)

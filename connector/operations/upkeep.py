@@ -22,7 +22,7 @@ log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciled:
+class ReconciliationResult:
     """What a connection's system knew: its events by outcome (a `duplicate` was known here), or the error."""
 
     connection: str
@@ -51,22 +51,22 @@ def run_sweep(runtime: Runtime, as_of: date | None = None) -> int:
     return swept.due
 
 
-def reconcile_now(runtime: Runtime, name: str | None = None) -> Iterator[Reconciled]:
+def reconcile_now(runtime: Runtime, name: str | None = None) -> Iterator[ReconciliationResult]:
     """Ask one system, or every one whose connection is not paused, what changed; an error stops no other."""
     for one in chosen(runtime, name):
         yield _reconcile(runtime, one)
 
 
-def _reconcile(runtime: Runtime, one: Connected) -> Reconciled:
+def _reconcile(runtime: Runtime, one: Connected) -> ReconciliationResult:
     try:
         counts, is_asked = build_reconciler(runtime).reconcile(one)
     except CrmError as error:
-        return Reconciled(connection=one.name, events={}, error=str(error))
+        return ReconciliationResult(connection=one.name, events={}, error=str(error))
     except DBAPIError:
         raise
     except Exception as error:  # a mistake in one adapter stops no other connection
         log.exception("not reconciled", connection=one.name)
-        return Reconciled(connection=one.name, events={}, error=adapter_failure(one, error))
+        return ReconciliationResult(connection=one.name, events={}, error=adapter_failure(one, error))
     if is_asked:
         runtime.wakeups.enqueue_senders()
-    return Reconciled(connection=one.name, events=dict(sorted(counts.items())))
+    return ReconciliationResult(connection=one.name, events=dict(sorted(counts.items())))

@@ -52,7 +52,7 @@ class CsvOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class ImportResult:
     """What became of a file: `progress`, the first refused rows with their reasons, and which `columns` said what."""
 
     progress: Progress
@@ -88,7 +88,7 @@ def import_csv(
     errors: Callable[[], BinaryIO] | None = None,
     report: Callable[[Progress], object] = bool,
     batch: int = BATCH,
-) -> Imported:
+) -> ImportResult:
     """Take the rows of a file as the connection's mapping says; nobody is mailed, updates are asked for.
 
     `stream`: the file's content, `file` its name. A row that says what the last one about its record said changes
@@ -115,7 +115,7 @@ def import_csv(
             report(progress)
         store_progress(runtime, run, progress, finished_at=runtime.clock())
         done = replace(progress, share=1.0)
-        return Imported(progress=done, refused=tuple(refusals.first), columns=found.by_name())
+        return ImportResult(progress=done, refused=tuple(refusals.first), columns=found.by_name())
 
 
 def _check(one: Connected, options: CsvOptions) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from connector.operations import mappings
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_processor, remap
-from connector.operations.publishing import Publication, Published, put_in_force, rollback
+from connector.operations.publishing import Publication, PublishResult, put_in_force, rollback
 from connector.pipeline.remap import PAGE, waiting
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox, remaps, subjects
@@ -32,7 +32,7 @@ def line(number: int, day: int, stage: str = "new", lead: str = "L-1", **more: A
     return base | {"stage": stage, "kind": "lead", "subject": {"id": lead, "email": f"{lead}@example.jp"}} | more
 
 
-def publish(runtime: Runtime, source: str, name: str = "shop", **more: Any) -> Published:
+def publish(runtime: Runtime, source: str, name: str = "shop", **more: Any) -> PublishResult:
     one = Publication(source=source, is_confirmed=True, **more)
     return put_in_force(runtime, name, one, actor="kim")
 

@@ -15,7 +15,7 @@ from sqlalchemy import delete
 from connector.adapter_kit.contract import Api, Catalog, InspectionResult, Person
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.operations import connections as operations
-from connector.operations.inspections import MOST_TOLD, inspect
+from connector.operations.inspections import MOST_SHOWN, inspect
 from connector.operations.subscriptions import subscribe_all
 from connector.runtime.parts import Runtime
 from connector.store.tables import mapping_versions
@@ -207,7 +207,7 @@ def test_where_mapping_and_system_differ_is_shown_and_much_of_it_in_one_line(
     stages = {f"s{number}": "S" for number in range(40)}
     script.catalog = lambda: Catalog(stages={"lead": {"": stages}}, fields=fields)
     told = _said(runtime, "mapping")
-    assert len(told) == MOST_TOLD + 1
+    assert len(told) == MOST_SHOWN + 1
     assert {is_good for is_good, _ in told} == {False}
     assert told[-1][1].endswith("more: `connector mapping drift scripted`")
     clock.forward(hours=1)
