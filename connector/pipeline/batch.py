@@ -146,7 +146,7 @@ def _save(connection: Connection, changes: Changes, now: datetime) -> None:
     batches.revise_decisions(connection, changes.revised, now)
     batches.add_decisions(connection, [_decision_row(decision, now) for decision in changes.decisions])
     batches.add_notices(connection, [_notice_row(notice, now) for notice in changes.notices])
-    outbox.ask(connection, [_update_row(update, record_ids, now) for update in changes.updates])
+    outbox.enqueue_updates(connection, [_update_row(update, record_ids, now) for update in changes.updates])
 
 
 def _subject_row(change: SubjectChange) -> Row:

@@ -83,8 +83,8 @@ class UpdateResult:
     refusals: int = 0
 
 
-def ask(connection: Connection, rows: Sequence[Row]) -> None:
-    """Ask for the update of records (rows of `outbox`); one that waits or was done gets a newer revision instead."""
+def enqueue_updates(connection: Connection, rows: Sequence[Row]) -> None:
+    """Enqueue updates of records (rows of `outbox`); one that waits or was done gets a newer revision instead."""
     upsert(connection, outbox, rows, ("kind", "key"), _newer)
 
 

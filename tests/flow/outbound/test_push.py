@@ -112,7 +112,9 @@ def test_a_stage_set_by_a_person_during_a_send_is_left_alone(runtime: Runtime, s
         row = subject_of(runtime, "record", "scripted:lead:L")
         state = {**(row.state or {}), "status": "latent"}
         batches.save_subjects(connection, [asdict(row) | {"status": "latent", "state": state}])
-        outbox.ask(connection, [{**asdict(_entry(runtime)), "payload": None, "next_attempt_at": runtime.clock()}])
+        outbox.enqueue_updates(
+            connection, [{**asdict(_entry(runtime)), "payload": None, "next_attempt_at": runtime.clock()}]
+        )
 
     def takes(updates: Sequence[Update]) -> Sequence[Pushed]:
         script.push = done
