@@ -132,7 +132,7 @@ def _event_row(event: Event, steps: Iterable[Step], subject: str) -> Row:
         "kind": event.kind.value,
         "outcome": "applied",
         "reason": None,
-        "said": event_to_json(event),
+        "event": event_to_json(event),
         "steps": [step_to_json(step) for step in steps],
         "mapping_version": 1,
         "delivery": None,

@@ -112,4 +112,4 @@ def test_a_refresh_token_that_was_rotated_outlives_a_change_of_other_settings(
     assert [handler.url.endswith("?token=newer") for handler in portal.application.handlers] == [True] * handlers
     connections.remove(runtime, "tokyo", actor="test")
     with runtime.database.read() as connection:
-        assert connection.exec_driver_sql("select count(*) from kept").scalar() == 0
+        assert connection.exec_driver_sql("select count(*) from connection_secrets").scalar() == 0
