@@ -26,7 +26,6 @@ MORE_ADAPTER_MODULES: Final[Mapping[str, str]] = {
     "bitrix24/address": "which addresses may be called with the secret in them, and where a renamed portal went",
     "bitrix24/oauth": "the tokens of an application, which rotate",
     "generic/paths": "the expressions that do by settings what other adapters do by code",
-    "hubspot/signature": "three versions of one signature, which the emulator makes, too",
     "salesforce/soap": "messages in XML, read without ever letting a document type in",
 }
 """What an adapter has besides, with the reason."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from adapters.amis.client import LATER_CODES, PAGE, Envelope
 from adapters.amis.read import Source
 from adapters.amis.records import ORDERS
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
 from connector.adapter_kit.rest import RecordGone

@@ -10,7 +10,7 @@ from typing import Any, Final
 from adapters.amis.client import Crm
 from adapters.amis.records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENUE, STAGES, Row, Shape
 from connector.adapter_kit.contract import Catalog, InspectionResult, Person
-from connector.adapter_kit.read import ids_by_object, readable
+from connector.adapter_kit.records import ids_by_object, readable
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event

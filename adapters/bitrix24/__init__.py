@@ -32,8 +32,7 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.payload import Part, read_form
-from connector.adapter_kit.read import present
-from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.records import deleted_event, present
 from connector.adapter_kit.settings import check_settings
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent

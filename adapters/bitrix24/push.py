@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from adapters.bitrix24.client import Command
 from adapters.bitrix24.read import TRIGGER, TRIGGERED, Source
 from adapters.bitrix24.records import Item, full_stage, new_name, type_of
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.push_in_batches import Shown, push_in_batches
 from connector.core.errors import CrmError, CrmRefused

@@ -29,8 +29,7 @@ from adapters.bitrix24.webhook import read_event
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.read import ids_by_object, readable
-from connector.adapter_kit.records import deleted_event
+from connector.adapter_kit.records import deleted_event, ids_by_object, readable
 from connector.adapter_kit.rest import RecordGone, chunks
 from connector.core.errors import BadPayload, CrmError
 from connector.core.event import Event, RecordRef

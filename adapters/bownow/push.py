@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from adapters.bownow.read import GONE, Source
 from adapters.bownow.records import LEAD, Lead, id_of, ids_of
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import people_for
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches

@@ -13,7 +13,7 @@ from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.read import readable, remembered
+from connector.adapter_kit.records import readable, remembered
 from connector.adapter_kit.rest import chunks, is_good
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event

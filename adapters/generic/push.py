@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Api, Pushed, Update
 from connector.adapter_kit.push_in_batches import each, push_in_batches
 from connector.adapter_kit.rest import address_of, check_answer, check_target, search

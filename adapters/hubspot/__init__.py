@@ -17,7 +17,6 @@ from adapters.hubspot.push import push
 from adapters.hubspot.read import Source
 from adapters.hubspot.records import OWNER
 from adapters.hubspot.settings import SETTINGS, check
-from adapters.hubspot.signature import verify_request
 from adapters.hubspot.webhook import (
     EVENTS,
     IGNORED,
@@ -27,6 +26,7 @@ from adapters.hubspot.webhook import (
     key_of,
     parts_of,
     read_message,
+    verify_request,
 )
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (

@@ -12,7 +12,7 @@ from typing import Any, Final
 from adapters.hubspot.client import BATCH, OBJECTS, good, refusal, words_of
 from adapters.hubspot.read import NOT_FOUND, Source
 from adapters.hubspot.records import Record, value_of
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Answer, Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches

@@ -25,7 +25,7 @@ from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE, emails_of
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.read import ids_by_object, readable, remembered
+from connector.adapter_kit.records import ids_by_object, readable, remembered
 from connector.adapter_kit.rest import as_list, as_object
 from connector.core.event import Event, RecordRef
 

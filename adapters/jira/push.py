@@ -14,10 +14,10 @@ from typing import Any
 from adapters.jira.client import Refused
 from adapters.jira.read import PAGE, Source
 from adapters.jira.records import ASSIGNEE, OBJECT, STATUS
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.push_in_batches import Shown, each, push_in_batches
-from connector.adapter_kit.read import present
+from connector.adapter_kit.records import present
 from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import CrmRefused
 

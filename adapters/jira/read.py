@@ -14,7 +14,7 @@ from adapters.jira.records import OBJECT, Issue, Shape, changes_in
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.read import readable, records_by_id
+from connector.adapter_kit.records import readable, records_by_id
 from connector.core.event import Event
 
 PAGE: Final = 100

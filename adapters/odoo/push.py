@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from adapters.odoo.read import PAGE, Source
 from adapters.odoo.records import ARCHIVED, LOST, MODEL, OBJECT, Row, record_of, stage_of
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import people_for
 from connector.adapter_kit.push_in_batches import Shown, Written, each, push_in_batches
-from connector.adapter_kit.read import present
+from connector.adapter_kit.records import present
 from connector.core.errors import CrmRefused
 
 REASON: Final = "lost_reason_id"

@@ -12,7 +12,7 @@ from adapters.odoo.records import FIELDS, MODEL, OBJECT, PLAIN, Row, events_of, 
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
-from connector.adapter_kit.read import readable, records_by_id, remembered
+from connector.adapter_kit.records import readable, records_by_id, remembered
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Event
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapters.pipedrive.client import NOT_FOUND, OBJECTS, refusal
 from adapters.pipedrive.read import Source
 from adapters.pipedrive.records import CUSTOM
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches

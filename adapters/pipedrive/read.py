@@ -12,8 +12,7 @@ from adapters.pipedrive.records import LOST, WON, Record, events_of, person_of, 
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE, emails_of
-from connector.adapter_kit.read import ids_by_object, readable, remembered
-from connector.adapter_kit.records import moment
+from connector.adapter_kit.records import ids_by_object, moment, readable, remembered
 from connector.core.event import Event, RecordRef
 
 

@@ -15,9 +15,8 @@ from adapters.salesforce.client import CHUNK, Org, Row, among, error_in, select
 from adapters.salesforce.records import FIELDS
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import owners_of
-from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
+from connector.adapter_kit.push_in_batches import Plan, Shown, Written, push_in_batches
 from connector.adapter_kit.rest import chunks
-from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 _ID: Final = re.compile(r"[A-Za-z0-9]{18}")

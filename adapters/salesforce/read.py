@@ -15,8 +15,7 @@ from typing import Any, Final, TypeAlias
 from adapters.salesforce.client import CHUNK, Org, Row, among, select
 from adapters.salesforce.records import FIELDS, events_of, stages_of
 from connector.adapter_kit.contract import Catalog, Person
-from connector.adapter_kit.read import remembered
-from connector.adapter_kit.records import moment
+from connector.adapter_kit.records import moment, remembered
 from connector.adapter_kit.rest import chunks
 from connector.core.event import Event, RecordRef
 

@@ -16,10 +16,9 @@ import orjson
 from adapters.standard.webhook import TYPES, first_identity, read_lines
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Pushed, Received, Reply, Setting, Update
-from connector.adapter_kit.push_in_batches import each, push_in_batches
+from connector.adapter_kit.push_in_batches import Plan, each, push_in_batches
 from connector.adapter_kit.rest import address_of, check_answer, check_target, refuse_unless_good, search
 from connector.adapter_kit.signatures import sign_webhook, verify_webhook
-from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 

@@ -43,10 +43,9 @@ from connector.adapter_kit.contract import (
     Setting,
     Update,
 )
-from connector.adapter_kit.push_in_batches import each, push_in_batches
+from connector.adapter_kit.push_in_batches import Plan, each, push_in_batches
 from connector.adapter_kit.rest import as_object, check_answer
 from connector.adapter_kit.signatures import check_token
-from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 

@@ -14,9 +14,8 @@ from urllib.parse import quote
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Answer, Api, InspectionResult, Pushed, Setting, Update
 from connector.adapter_kit.oauth import Tokens
-from connector.adapter_kit.push_in_batches import each, push_in_batches
+from connector.adapter_kit.push_in_batches import Plan, each, push_in_batches
 from connector.adapter_kit.rest import as_object, excerpt, is_good
-from connector.adapter_kit.update_plan import Plan
 from connector.core.errors import CrmRefused
 
 TAKEN: Final = 0

@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapters.zoho.client import CHUNK, Row, UnderBlueprint, among, error_in
 from adapters.zoho.read import Source
 from adapters.zoho.records import FIELDS, STAGES, id_of
-from connector.adapter_kit import update_plan
+from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.push_in_batches import Shown, push_in_batches

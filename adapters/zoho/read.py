@@ -17,8 +17,7 @@ from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.read import remembered
-from connector.adapter_kit.records import deleted_event, moment
+from connector.adapter_kit.records import deleted_event, moment, remembered
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef

@@ -21,7 +21,7 @@ from connector.runtime import metrics
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.web.problems import TooMany, from_error
-from connector.web.request import read_delivery
+from connector.web.webhook import read_delivery
 
 SCRIPT_SECONDS: Final = 3600
 PREFLIGHT_SECONDS: Final = 86_400

@@ -2,19 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Final
+from urllib.parse import parse_qsl, quote
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import Rule
 
-from connector.adapter_kit.contract import BrowserCollector
+from connector.adapter_kit.contract import BrowserCollector, Delivery
 from connector.core.errors import ConnectorError, NotFound
 from connector.intake.receive import Intake, Paused
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
-from connector.web.problems import from_error
-from connector.web.request import read_delivery
+from connector.web.problems import TooLarge, Truncated, from_error
+
+_CHUNK: Final = 64 * 1024
+
+
+def read_delivery(now: datetime, most: int, headers: Collection[str] | None = None) -> Delivery:
+    """The request at hand, with a body of at most `most` bytes and the headers of these names (None: with all).
+
+    Raises `TooLarge` and `Truncated`.
+    """
+    query_string = request.query_string.decode("utf-8", "replace")
+    given = {name.lower(): value for name, value in request.headers.items()}
+    return Delivery(
+        method=request.method,
+        query=tuple(parse_qsl(query_string, keep_blank_values=True)),
+        headers={name: value for name, value in given.items() if headers is None or name in headers},
+        body=_read_body(most),
+        received_at=now,
+        path=_raw_path(),
+        query_string=query_string,
+    )
+
+
+def _read_body(most: int) -> bytes:
+    """The body, read to its end or one byte above the limit.
+
+    Some servers say nothing when a body ends early, so its length is compared; one in chunks has none to compare.
+    """
+    announced, size, parts = request.content_length, 0, []
+    try:
+        while size <= most >= (announced or 0) and (part := request.stream.read(min(_CHUNK, most + 1 - size))):
+            parts.append(part)
+            size += len(part)
+    except ClientDisconnected as error:
+        message = "the request ended before its body did; send it again"
+        raise Truncated(message) from error
+    if max(size, announced or 0) > most:
+        message = f"the body is larger than {most} bytes; send less at once"
+        raise TooLarge(message)
+    if announced is not None and size < announced:
+        message = f"{size} bytes of {announced} arrived; send it again"
+        raise Truncated(message)
+    return b"".join(parts)
+
+
+def _raw_path() -> str:
+    """The path as it was sent, percent-encoded; from a server that keeps no raw address, encoded anew."""
+    raw: str = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or quote(request.path)
+    return raw.partition("?")[0]
+
 
 PATH: Final = "/webhooks/<connection>"
 

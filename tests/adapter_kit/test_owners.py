@@ -9,7 +9,7 @@ import pytest
 from connector.adapter_kit.contract import Person, Update
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE, by_email, emails_of, has_owner, owners_of, people_for
-from connector.adapter_kit.read import remembered
+from connector.adapter_kit.records import remembered
 from connector.core.errors import CrmRefused
 from connector.core.event import RecordRef
 from tests.adapters.support import FakeApi

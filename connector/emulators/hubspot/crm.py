@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 import orjson
 from flask import Flask, Response
 
-from adapters.hubspot.signature import sign_old, sign_request
+from adapters.hubspot.webhook import sign_old, sign_request
 from connector.adapter_kit.contract import Delivery
 from connector.emulators.engine.courier import Content, Message
 from connector.emulators.engine.emulator import CrmEmulator

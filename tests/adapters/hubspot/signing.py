@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from adapters.hubspot import HubSpot
-from adapters.hubspot.signature import sign_request
+from adapters.hubspot.webhook import sign_request
 from connector.adapter_kit.contract import Delivery
 from tests.adapters.support import Signing
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.hubspot.signature import TIMESTAMP, V3, decoded, sign_old, sign_request, verify_request
+from adapters.hubspot.webhook import TIMESTAMP, V3, decoded, sign_old, sign_request, verify_request
 from connector.adapter_kit.contract import Delivery
 from connector.core.errors import BadSignature
 from connector.emulators.hubspot.crm import PUBLIC_URL, SECRET
