@@ -108,7 +108,7 @@ def import_csv(
         progress = Progress(count=0, tally={}, share=0.0)
         lines = content.lines()
         while portion := list(islice(lines, batch)):
-            counts, noted = rows.take(portion)
+            counts, noted = rows.apply(portion)
             tally = dict(sorted((Counter(progress.tally) + counts).items()))
             progress = Progress(count=progress.count + len(portion), tally=tally, share=content.share)
             store_progress(runtime, run, progress, noted)
@@ -131,7 +131,7 @@ def _check(one: Connected, options: CsvOptions) -> None:
 
 
 class _Rows:
-    """Takes batches of rows; `now` dates what has no time of its own, each row a microsecond after the one before."""
+    """Applies batches of rows; `now` dates what has no time of its own, each row a microsecond after the one before."""
 
     def __init__(
         self,
@@ -148,8 +148,8 @@ class _Rows:
         self._stage, self._is_new = options.stage, options.is_new
         self._people: Mapping[str, str] | None = None
 
-    def take(self, lines: Sequence[Line]) -> tuple[Counter[str], Sequence[Row]]:
-        """Take rows; how many by outcome, those that say nothing new as `unchanged`, bad ones as `refused`.
+    def apply(self, lines: Sequence[Line]) -> tuple[Counter[str], Sequence[Row]]:
+        """Apply rows; how many by outcome, those that say nothing new as `unchanged`, bad ones as `refused`.
 
         Then what is to be noted of what they said: only afterwards, for a row that was not taken must be read again.
         """
