@@ -19,7 +19,7 @@ from connector.pipeline.reconcile import BATCH, Reconciler
 from connector.pipeline.sweep import Swept
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import DELIVERY, MAIL, UPDATE
-from connector.store.rows import Row
+from connector.store.remaps import RemapRun
 
 
 def build_intake(parts: Runtime, committed: Callable[[set[int]], None] | None = None) -> Intake:
@@ -97,7 +97,7 @@ def remap(
     *,
     has_time: Callable[[], bool] = lambda: True,
     progress: Callable[[int], None] = lambda _done: None,
-) -> Row | None:
+) -> RemapRun | None:
     """Go on translating a connection's stored events for the mapping in force; see `pipeline.remap`."""
     return remapping.remap(
         name,

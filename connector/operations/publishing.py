@@ -25,7 +25,7 @@ from connector.store import connections as queries
 from connector.store import deliveries, remaps
 from connector.store import mapping_versions as versions
 from connector.store.mapping_versions import MappingVersion
-from connector.store.rows import Row
+from connector.store.remaps import RemapRun
 from connector.what_if.compare import what_if
 from connector.what_if.proposal import Proposal
 from connector.what_if.report import WhatIf
@@ -198,11 +198,11 @@ def put_in_force(
         version=version,
         differences=compared(runtime, before.source if before else "", one.source),
         what_if=found,
-        events=run["released"],
-        deliveries=sum(unread) if run["finished_at"] else 0,
-        held=run["held"],
-        subjects=run["changed"],
-        is_finished=run["finished_at"] is not None,
+        events=run.released,
+        deliveries=sum(unread) if run.finished_at else 0,
+        held=run.held,
+        subjects=run.changed,
+        is_finished=run.finished_at is not None,
     )
 
 
@@ -236,7 +236,7 @@ def _write(runtime: Runtime, name: str, one: Publication, before: MappingVersion
     return version
 
 
-def _remap(runtime: Runtime, name: str, one: Publication, progress: Progress) -> Row:
+def _remap(runtime: Runtime, name: str, one: Publication, progress: Progress) -> RemapRun:
     with runtime.database.read() as connection:
         run = remaps.newest(connection, name)
         total = remaps.count_subjects(connection, run) if run else 0

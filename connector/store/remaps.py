@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, sel
 from connector.core.event import Outcome
 from connector.store.database import new_id
 from connector.store.rows import Row, among, fetch
+from connector.store.subjects import EventRow
 from connector.store.tables import deliveries, events, remaps
 
 TRANSLATED: Final = (Outcome.APPLIED, Outcome.STALE, Outcome.HELD, Outcome.IGNORED)
@@ -19,6 +21,26 @@ DELETED: Final = "deleted"
 """The kind of events that no mapping decides about."""
 LATEST: Final = timedelta(minutes=5)
 """Clocks of several machines differ; ids of events begin with the time at which they were stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemapRun:
+    """How far the events of a connection are translated for a version of its mapping, those since `since`.
+
+    `after`: the id of the subject that it has come to. The counts: subjects looked at and changed, events released and
+    held. Times are aware UTC.
+    """
+
+    connection: str
+    version: int
+    since: datetime | None
+    after: str
+    subjects: int
+    changed: int
+    released: int
+    held: int
+    started_at: datetime
+    finished_at: datetime | None
 
 
 def begin(connection: Connection, name: str, version: int, *, since: datetime | None, now: datetime) -> None:
@@ -40,10 +62,11 @@ def begin(connection: Connection, name: str, version: int, *, since: datetime | 
     connection.execute(insert(remaps).values(**row, **dict.fromkeys(("subjects", "changed", "released", "held"), 0)))
 
 
-def newest(connection: Connection, name: str, *, is_mine: bool = False) -> Row | None:
+def newest(connection: Connection, name: str, *, is_mine: bool = False) -> RemapRun | None:
     """The run for the version in force; `is_mine`: locked for this transaction. None: nothing was published."""
     query = select(remaps).where(remaps.c.connection == name).order_by(remaps.c.version.desc()).limit(1)
-    return next(iter(fetch(connection, query.with_for_update() if is_mine else query)), None)
+    found = fetch(connection, query.with_for_update() if is_mine else query)
+    return RemapRun(**found[0]) if found else None
 
 
 def waiting(connection: Connection, finished_after: datetime) -> list[str]:
@@ -57,20 +80,18 @@ def waiting(connection: Connection, finished_after: datetime) -> list[str]:
     return [str(name) for name in connection.execute(query).scalars()]
 
 
-def advance(connection: Connection, run: Row, **values: Any) -> None:
+def advance(connection: Connection, run: RemapRun, **values: Any) -> None:
     """Note how far a run is."""
     connection.execute(
-        update(remaps)
-        .where(remaps.c.connection == run["connection"], remaps.c.version == run["version"])
-        .values(**values)
+        update(remaps).where(remaps.c.connection == run.connection, remaps.c.version == run.version).values(**values)
     )
 
 
-def next_subjects(connection: Connection, run: Row, limit: int) -> list[str]:
+def next_subjects(connection: Connection, run: RemapRun, limit: int) -> list[str]:
     """Ids of subjects with events of the run, after the one that it has come to."""
     query = (
         select(events.c.subject)
-        .where(*_of(run, by_connection=False), events.c.subject > run["after"])
+        .where(*_of(run, by_connection=False), events.c.subject > run.after)
         .group_by(events.c.subject)
         .order_by(events.c.subject)
         .limit(limit)
@@ -78,30 +99,28 @@ def next_subjects(connection: Connection, run: Row, limit: int) -> list[str]:
     return [str(found) for found in connection.execute(query).scalars()]
 
 
-def missed_subjects(connection: Connection, run: Row, limit: int) -> list[str]:
+def missed_subjects(connection: Connection, run: RemapRun, limit: int) -> list[str]:
     """Ids of subjects with events that were stored or moved behind the run's back, translated by an older mapping.
 
     Once the run is finished only what was stored since it began is looked at, which the primary key finds.
     """
-    is_over = run["finished_at"] is not None
-    since_start = events.c.id > new_id(run["started_at"] - LATEST) if is_over else true()
-    is_old = or_(events.c.mapping_version.is_(None), events.c.mapping_version < run["version"])
+    is_over = run.finished_at is not None
+    since_start = events.c.id > new_id(run.started_at - LATEST) if is_over else true()
+    is_old = or_(events.c.mapping_version.is_(None), events.c.mapping_version < run.version)
     mine = _of(run, by_connection=not is_over)
     query = select(events.c.subject).where(*mine, since_start, is_old).distinct().limit(limit)
     return sorted(str(found) for found in connection.execute(query).scalars())
 
 
-def events_of(connection: Connection, run: Row, subjects: Collection[str]) -> list[Row]:
+def events_of(connection: Connection, run: RemapRun, subjects: Collection[str]) -> list[EventRow]:
     """The events of the run that subjects have."""
     query = select(events).where(*_of(run, by_connection=False), among(connection, [events.c.subject], subjects))
-    return fetch(connection, query)
+    return [EventRow(**row) for row in fetch(connection, query)]
 
 
-def mark(connection: Connection, run: Row, ids: Collection[str]) -> None:
+def mark(connection: Connection, run: RemapRun, ids: Collection[str]) -> None:
     """Note that events are translated by the run's mapping."""
-    connection.execute(
-        update(events).where(among(connection, [events.c.id], ids)).values(mapping_version=run["version"])
-    )
+    connection.execute(update(events).where(among(connection, [events.c.id], ids)).values(mapping_version=run.version))
 
 
 def tallies(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
@@ -116,17 +135,17 @@ def tallies(connection: Connection, ids: Collection[str]) -> dict[str, Row]:
     return {row["id"]: row for row in fetch(connection, query)}
 
 
-def count_subjects(connection: Connection, run: Row) -> int:
+def count_subjects(connection: Connection, run: RemapRun) -> int:
     """How many subjects have events of the run, for progress."""
     query = select(func.count(events.c.subject.distinct())).where(*_of(run))
     return int(connection.execute(query).scalar_one())
 
 
-def _of(run: Row, *, by_connection: bool = True) -> list[ColumnElement[bool]]:
+def _of(run: RemapRun, *, by_connection: bool = True) -> list[ColumnElement[bool]]:
     """The events of a run. Without `by_connection` the index of connections is left alone, for a better one to be used.
 
     A planner that knows nothing of the values takes an equality before a range, and reads every event for a page.
     """
     name: ColumnElement[str] = events.c.connection if by_connection else events.c.connection.concat("")
-    since = [] if run["since"] is None else [events.c.at >= run["since"]]
-    return [name == run["connection"], *since]
+    since = [] if run.since is None else [events.c.at >= run.since]
+    return [name == run.connection, *since]

@@ -167,8 +167,8 @@ def test_a_crash_in_the_middle_is_made_good_by_whoever_comes_next(runtime: Runti
     done: list[int] = []
     run = remap(runtime, "shop", progress=done.append)
     assert run is not None
-    assert (run["released"], run["subjects"], run["changed"], done) == (people, people, people, [people])
-    assert run["finished_at"] is not None
+    assert (run.released, run.subjects, run.changed, done) == (people, people, people, [people])
+    assert run.finished_at is not None
     with runtime.database.read() as connection:
         assert [row.status for row in subjects.listed(connection)] == ["visited"] * people
     assert is_balanced(balance(runtime)["shop"])
@@ -206,7 +206,7 @@ def test_a_newer_version_takes_over_what_an_older_one_has_left(runtime: Runtime)
     with runtime.database.read() as connection:
         run = remaps.newest(connection, "shop")
     assert run is not None
-    assert (run["version"], run["since"], run["released"]) == (3, first, 2)
+    assert (run.version, run.since, run.released) == (3, first, 2)
 
 
 def test_without_time_nothing_is_done_and_without_a_mapping_there_is_nothing(runtime: Runtime) -> None:
@@ -217,7 +217,7 @@ def test_without_time_nothing_is_done_and_without_a_mapping_there_is_nothing(run
         connections.publish(connection, "shop", COVERED, author="a", comment="", now=runtime.clock())
     run = remap(runtime, "shop", has_time=lambda: False)
     assert run is not None
-    assert (run["finished_at"], status(runtime)) == (None, "not_set")
+    assert (run.finished_at, status(runtime)) == (None, "not_set")
     assert remap(runtime, "nobody") is None
 
 

@@ -164,4 +164,4 @@ def test_the_daily_jobs_watch_and_finish_what_publishing_has_left(runtime: Runti
         done = remaps.newest(connection, "shop")
     assert left is not None
     assert done is not None
-    assert (left["finished_at"], done["finished_at"]) == (None, runtime.clock())
+    assert (left.finished_at, done.finished_at) == (None, runtime.clock())
