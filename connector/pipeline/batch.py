@@ -70,7 +70,7 @@ def _load(
     sent = _sent(connection, fresh, records, context)
     last_facts = _last_facts(connection, fresh, records)
     if subjects:
-        records = {**batches.records_of(connection, subjects.keys()), **records}
+        records = batches.records_of(connection, subjects.keys(), records)
     return Batch(
         context=context,
         new_ids=_new_ids(context.now),

@@ -10,7 +10,7 @@ from typing import Final
 
 from connector.core.decide.batch import EventOutcome, TranslatedEvent
 from connector.core.errors import BadPayload, Unmapped
-from connector.core.event import OF_DELIVERY, Event, Identity, IdentityKind, Outcome, delivery_outcome
+from connector.core.event import OF_DELIVERY, Event, Identity, IdentityKind, Outcome, Step, delivery_outcome
 from connector.core.mapping import translate
 from connector.pipeline.read import ParsedDelivery
 from connector.runtime.connections import Connected
@@ -48,11 +48,20 @@ def _normalized(event: Event, connected: Connected, delivery: str | None, as_of:
     event = replace(event, key=f"{connected.name}:{event.key}", identities=identities)
     if event.at > as_of + AHEAD:
         event = replace(event, at=as_of, data={**event.data, "future_at": event.at.isoformat()})
-    translated = TranslatedEvent(connection=connected.name, event=event, version=connected.version, delivery=delivery)
+    steps: tuple[Step, ...] = ()
+    unmapped = None
     try:
-        return replace(translated, steps=translate(event, connected.rules))
+        steps = translate(event, connected.rules)
     except Unmapped as error:
-        return replace(translated, unmapped=held_reason(error))
+        unmapped = held_reason(error)
+    return TranslatedEvent(
+        connection=connected.name,
+        event=event,
+        steps=steps,
+        unmapped=unmapped,
+        version=connected.version,
+        delivery=delivery,
+    )
 
 
 def held_reason(error: Unmapped) -> str:

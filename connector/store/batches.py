@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -53,7 +54,7 @@ def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> d
     query = select(*columns).where(among(connection, (events.c.connection, events.c.key), keys))
     return {
         (name, key): KnownEvent(outcome=_OUTCOMES[outcome], reason=reason, delivery=delivery)
-        for name, key, outcome, reason, delivery in connection.execute(query)
+        for name, key, outcome, reason, delivery in connection.execute(query).all()
     }
 
 
@@ -78,7 +79,7 @@ def lock_subjects(connection: Connection, ids: Collection[str]) -> dict[str, Kno
             merged_into=merged_into,
             state=None if state is None else State.from_json(state),
         )
-        for subject, version, created_at, due, merged_into, state in connection.execute(query)
+        for subject, version, created_at, due, merged_into, state in connection.execute(query).all()
     }
 
 
@@ -87,7 +88,7 @@ def names_of(connection: Connection, ids: Collection[str]) -> dict[str, tuple[Id
     found: dict[str, list[IdentityKey]] = {}
     columns = (identities.c.subject, identities.c.kind, identities.c.value)
     query = select(*columns).where(among(connection, [identities.c.subject], ids))
-    for subject, kind, value in connection.execute(query):
+    for subject, kind, value in connection.execute(query).all():
         found.setdefault(subject, []).append(IdentityKey(kind, value))
     return {subject: tuple(keys) for subject, keys in found.items()}
 
@@ -95,7 +96,7 @@ def names_of(connection: Connection, ids: Collection[str]) -> dict[str, tuple[Id
 def apart_pairs(connection: Connection, ids: Collection[str]) -> frozenset[frozenset[str]]:
     """Which of these subjects are not to be joined, pair by pair."""
     query = select(apart.c.one, apart.c.other).where(among(connection, [apart.c.one], ids))
-    return frozenset(frozenset((one, other)) for one, other in connection.execute(query) if other in ids)
+    return frozenset(frozenset((one, other)) for one, other in connection.execute(query).all() if other in ids)
 
 
 _RECORD: Final = (
@@ -118,15 +119,23 @@ def records_by_key(connection: Connection, keys: Collection[RecordKey]) -> dict[
     return _records(connection, select(*_RECORD).where(among(connection, columns, keys)))
 
 
-def records_of(connection: Connection, ids: Collection[str]) -> dict[RecordKey, KnownRecord]:
-    """The records of subjects, deleted ones included."""
-    return _records(connection, select(*_RECORD).where(among(connection, [records.c.subject], ids)))
+def records_of(
+    connection: Connection, ids: Collection[str], known: Mapping[RecordKey, KnownRecord]
+) -> dict[RecordKey, KnownRecord]:
+    """The records of subjects, deleted ones included, with those that are `known` already."""
+    return _records(connection, select(*_RECORD).where(among(connection, [records.c.subject], ids)), known)
 
 
-def _records(connection: Connection, query: Any) -> dict[RecordKey, KnownRecord]:
-    found: dict[RecordKey, KnownRecord] = {}
-    for of, name, kind, external, subject, stage, pipeline, stage_at, is_gone, gone_at in connection.execute(query):
+def _records(
+    connection: Connection, query: Any, known: Mapping[RecordKey, KnownRecord] = MappingProxyType({})
+) -> dict[RecordKey, KnownRecord]:
+    found = dict(known)
+    for of, name, kind, external, subject, stage, pipeline, stage_at, is_gone, gone_at in connection.execute(
+        query
+    ).all():
         key = RecordKey(name, kind, external)
+        if key in known:
+            continue
         found[key] = KnownRecord(
             id=of,
             key=key,
@@ -162,7 +171,7 @@ def last_facts(connection: Connection, ids: Collection[str], since: datetime) ->
         among(connection, [events.c.subject], ids), events.c.at > since, events.c.kind != Kind.DELETED.value
     )
     found: dict[RecordKey, datetime] = {}
-    for name, event, at in connection.execute(query):
+    for name, event, at in connection.execute(query).all():
         if record := event.get("record"):
             key = RecordKey(name, record[0], record[1])
             found[key] = max(at, found.get(key, at))
@@ -175,7 +184,7 @@ def histories(connection: Connection, ids: Collection[str]) -> dict[str, History
     columns = (events.c.subject, events.c.steps, events.c.delivery, events.c.mapping_version)
     counts = events.c.outcome.in_(sorted(COUNTED))
     query = select(*columns).where(among(connection, [events.c.subject], ids), counts).order_by(events.c.at)
-    for subject, steps, delivery, version in connection.execute(query):
+    for subject, steps, delivery, version in connection.execute(query).all():
         made = tuple(map(step_from_json, steps))
         stored[subject].append(StoredSteps(steps=made, delivery=delivery, version=version))
     standing: dict[str, list[StandingDecision]] = {subject: [] for subject in ids}

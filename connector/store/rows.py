@@ -100,6 +100,9 @@ def _among(dialect: str, columns: tuple[Column[Any], ...]) -> tuple[TextClause, 
     return text(f"({left}) IN (SELECT {right} FROM {function}(:{name}))"), name  # noqa: S608 - our own names
 
 
+_LONGEST_INSTANT: Final = len("2026-03-04 05:26:07.000000")
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware instant, stored in UTC with microseconds; a naive one is refused.
 
@@ -134,8 +137,9 @@ def to_utc(value: datetime | None) -> datetime | None:
 
 
 def _to_text(value: datetime | None) -> str | None:
-    utc = to_utc(value)
-    return None if utc is None else utc.isoformat(" ", "microseconds").removesuffix("+00:00")
+    if value is None or value.tzinfo is not UTC:
+        value = to_utc(value)
+    return None if value is None else value.isoformat(" ", "microseconds")[:_LONGEST_INSTANT]
 
 
 def _from_text(text: str | None) -> datetime | None:

@@ -24,7 +24,6 @@ Nothing here reads a clock, a database or chance: time, knowledge and new ids co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from connector.core.decide.batch import (
@@ -116,18 +115,15 @@ def _subject(touched: Touched, state: State | None, context: Context) -> Subject
     created_at = known.created_at if known else context.now
     since = first.event.at if known is None and first is not None else created_at
     version = (known.version if known else 0) + (state is not None or known is not None)
-    change = SubjectChange(
-        id=touched.id, version=version, created_at=created_at, since=since, status=NOT_SET, kind=UNKNOWN
-    )
-    if state is None:
-        return change
-    return replace(
-        change,
-        since=state.since,
-        status=state.status,
-        kind=state.kind,
-        owner=state.owner,
-        due=due_day(state, context.ruleset),
+    return SubjectChange(
+        id=touched.id,
+        version=version,
+        created_at=created_at,
+        since=state.since if state else since,
+        status=state.status if state else NOT_SET,
+        kind=state.kind if state else UNKNOWN,
+        owner=state.owner if state else None,
+        due=due_day(state, context.ruleset) if state else None,
         state=state,
     )
 

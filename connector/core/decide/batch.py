@@ -45,7 +45,8 @@ class TranslatedEvent:
     """An event and what its mapping makes of it: steps, or why the mapping cannot say (`unmapped`: it is held).
 
     `event.key` and record identities begin with the connection's name. `delivery`: the id of the delivery that brought
-    it, None for one that no delivery brought. `version`: of the mapping.
+    it, None for one that no delivery brought. `version`: of the mapping. `record`: that it is about. `identities`:
+    everything that finds the subject, the event's own record included.
     """
 
     connection: str
@@ -54,19 +55,16 @@ class TranslatedEvent:
     unmapped: str | None = None
     version: int | None = None
     delivery: str | None = None
+    record: RecordKey | None = field(init=False, default=None)
+    identities: frozenset[IdentityKey] = field(init=False, default=frozenset())
 
-    @property
-    def record(self) -> RecordKey | None:
-        """The record that the event is about."""
-        record = self.event.record
-        return None if record is None else RecordKey(self.connection, record.object, record.id)
-
-    @property
-    def identities(self) -> frozenset[IdentityKey]:
-        """Everything that finds the subject, the event's own record included."""
+    def __post_init__(self) -> None:
         found = {IdentityKey(identity.kind, identity.value) for identity in self.event.identities}
-        record = self.record
-        return frozenset(found if record is None else {*found, record.identity})
+        if (about := self.event.record) is not None:
+            record = RecordKey(self.connection, about.object, about.id)
+            found.add(record.identity)
+            object.__setattr__(self, "record", record)
+        object.__setattr__(self, "identities", frozenset(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

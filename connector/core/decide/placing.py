@@ -177,15 +177,16 @@ def _touched(batch: Batch, events: Sequence[NewEvent], resolved: Resolved, recor
 
 def _found(batch: Batch, subject: str, resolved: Resolved) -> Touched:
     """A subject that events are about, with what those that are merged into it bring along."""
-    losers = tuple(sorted(loser for loser, survivor in resolved.merged.items() if survivor == subject))
+    merged = resolved.merged
+    losers = tuple(sorted(loser for loser in merged if merged[loser] == subject)) if merged else ()
     known = batch.subjects.get(subject)
-    states = [state for of in (subject, *losers) if of in batch.subjects and (state := batch.subjects[of].state)]
-    lost = [state.last_run for state in states[1:]] if losers else []
+    lost = [state for loser in losers if (state := batch.subjects[loser].state)]
+    states = [known.state, *lost] if known and known.state else lost
     return Touched(
         id=subject,
         known=known,
         is_whole=bool(losers),
-        until=max(lost, default=None),
+        until=max((state.last_run for state in lost), default=None),
         is_shown_anew=bool(losers),
         was_lead=any(state.kind == LEAD for state in states),
         losers=losers,

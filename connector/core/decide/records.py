@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from connector.core.decide.batch import Batch, KnownRecord, RecordKey, SentValue, TranslatedEvent
 from connector.core.event import Event, Kind
@@ -88,19 +88,19 @@ class Records:
         if record is None:
             record = KnownRecord(id=None, key=key, subject=subject)
             self.linked.add(key)
-        record = replace(record, subject=subject)
+        changes: dict[str, Any] = {} if record.subject == subject else {"subject": subject}
         if fact.kind is Kind.DELETED:
             gone_at = max(fact.at, record.gone_at or fact.at)
             last = self._last_facts.get(key)
-            record = replace(record, gone_at=gone_at, is_gone=last is None or last <= gone_at)
+            changes |= {"gone_at": gone_at, "is_gone": last is None or last <= gone_at}
         else:
             self._last_facts[key] = max(fact.at, self._last_facts.get(key, fact.at))
             if record.is_gone and record.gone_at is not None and fact.at > record.gone_at:
-                record = replace(record, is_gone=False)
+                changes["is_gone"] = False
                 self.linked.add(key)
         if fact.kind in _STAGED and fact.stage is not None and _is_newer(fact, record):
-            record = replace(record, stage=fact.stage, pipeline=fact.pipeline, stage_at=fact.at)
-        self._now[key] = record
+            changes |= {"stage": fact.stage, "pipeline": fact.pipeline, "stage_at": fact.at}
+        self._now[key] = replace(record, **changes) if changes else record
 
     def changed(self) -> tuple[KnownRecord, ...]:
         """The records that are new or other than they are stored."""
