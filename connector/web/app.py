@@ -1,4 +1,4 @@
-"""The WSGI application: webhooks and health, put together from the parts of a process."""
+"""The WSGI application: webhooks, `/collect` and health, put together from the parts of a process."""
 
 from __future__ import annotations
 

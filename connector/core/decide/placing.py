@@ -118,7 +118,7 @@ def place(batch: Batch) -> Placed:
 def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedEvent]]:
     """By their place in the batch: the outcomes of events that are there already, and the others, each once.
 
-    One that the same delivery brought before, in a try that was not finished, is as it was then.
+    An event that an earlier, unfinished try of the same delivery stored keeps the outcome that it got then.
     """
     outcomes: dict[int, EventOutcome] = {}
     fresh: dict[int, TranslatedEvent] = {}
