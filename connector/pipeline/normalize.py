@@ -35,7 +35,7 @@ def normalized(parsed: Iterable[ParsedDelivery], tally: Tally) -> list[Translate
 
 
 def _normalized(event: Event, connected: Connected, delivery: str | None, as_of: datetime) -> TranslatedEvent:
-    """The event with its connection's name before its key and records, not in the future, with what the mapping makes of it.
+    """The event with its connection's name, not in the future, and with what the mapping makes of it.
 
     `as_of` (aware UTC): when what it says was read.
     """
