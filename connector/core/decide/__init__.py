@@ -57,13 +57,11 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
     revised: list[str] = []
     shown_anew: list[Touched] = []
     new_leads: list[Touched] = []
-    for touched in placed.touched.values():
-        prior = touched.prior
-        standing = None
-        if touched.is_whole:
-            stored = [histories.get(subject, _NO_HISTORY) for subject in (touched.id, *touched.losers)]
-            for history in stored:
-                touched.add_history(history)
+    for subject in placed.touched.values():
+        touched, prior, standing = subject, subject.prior, None
+        if subject.is_whole:
+            stored = [histories.get(of, _NO_HISTORY) for of in (subject.id, *subject.losers)]
+            touched = subject.with_history(stored)
             standing = [decision for history in stored for decision in history.decisions]
         folded = _folded(touched, context.ruleset)
         state = folded.state if folded else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from connector.core.decide.batch import (
@@ -58,18 +58,21 @@ class Touched:
             self.first_event = event
         self.delivery = event.delivery or self.delivery
         self.steps += steps
-        self._note(steps, event.delivery, event.version)
+        self.note_sources(steps, event.delivery, event.version)
 
-    def add_history(self, history: History) -> None:
-        """The stored events."""
-        for stored in history.events:
-            self.steps += stored.steps
-            self._note(stored.steps, stored.delivery, stored.version)
-        if self.delivery is None:
-            deliveries = (stored.delivery for stored in reversed(history.events) if stored.delivery)
-            self.delivery = next(deliveries, None)
+    def with_history(self, histories: Sequence[History]) -> Touched:
+        """The same with the stored events of it and of those that are merged into it."""
+        whole = replace(self, steps=list(self.steps), sources=dict(self.sources))
+        stored = [event for history in histories for event in history.events]
+        for event in stored:
+            whole.steps += event.steps
+            whole.note_sources(event.steps, event.delivery, event.version)
+        if whole.delivery is None:
+            whole.delivery = next((event.delivery for event in reversed(stored) if event.delivery), None)
+        return whole
 
-    def _note(self, steps: Sequence[Step], delivery: str | None, version: int | None) -> None:
+    def note_sources(self, steps: Sequence[Step], delivery: str | None, version: int | None) -> None:
+        """Remember where steps come from."""
         for step in steps:
             self.sources[step.id] = Source(delivery, version, step.order[1])
 

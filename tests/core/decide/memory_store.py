@@ -48,8 +48,8 @@ class MemoryStore:
 
     def run(self, context: Context, events: Sequence[TranslatedEvent] = (), refolds: Sequence[Refold] = ()) -> Changes:
         """One batch: load, decide, save."""
-        placed = place(self._load(context, tuple(events), tuple(refolds)))
-        changes = decide(placed, {subject: self._history(subject) for subject in placed.histories_of})
+        placed = place(self.load(context, tuple(events), tuple(refolds)))
+        changes = decide(placed, {subject: self.history(subject) for subject in placed.histories_of})
         self._save(changes)
         return changes
 
@@ -58,7 +58,7 @@ class MemoryStore:
         due = [one.id for one in self.subjects.values() if one.merged_into is None and (one.due or until + 1) <= until]
         return self.run(context, refolds=[Refold(subject=subject, until=until) for subject in due])
 
-    def _load(self, context: Context, events: tuple[TranslatedEvent, ...], refolds: tuple[Refold, ...]) -> Batch:
+    def load(self, context: Context, events: tuple[TranslatedEvent, ...], refolds: tuple[Refold, ...]) -> Batch:
         known = {mark: event for event in events if (mark := (event.connection, event.event.key)) in self.events}
         names = {key for event in events for key in event.identities}
         identities = {key: self.identities[key] for key in names if key in self.identities}
@@ -93,7 +93,7 @@ class MemoryStore:
                 found[key] = max(event.at, found.get(key, event.at))
         return found
 
-    def _history(self, subject: str) -> History:
+    def history(self, subject: str) -> History:
         stored = [event for event in self.events.values() if event.subject == subject and event.outcome in COUNTED]
         stored.sort(key=lambda event: event.event.event.at)
         standing = [(of, one) for of, one in self.decisions.items() if one[0] == subject]

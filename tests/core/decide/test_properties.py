@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.core.calendar import local_day
+from connector.core.decide import decide, place
 from connector.core.decide.batch import Context, TranslatedEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, Outcome, RecordRef, Step
 from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, translate
@@ -138,3 +139,13 @@ def test_a_value_that_a_mapping_cannot_say_is_held_without_steps() -> None:
     changes = MemoryStore().run(context(), [held])
     assert [(one.outcome, one.reason) for one in changes.outcomes] == [(Outcome.HELD, "stage: lead / never")]
     assert (changes.subjects[0].status, changes.subjects[0].since, changes.subjects[0].state) == ("not_set", NOW, None)
+
+
+@given(found=events())
+@settings(max_examples=examples(60), deadline=None)
+def test_deciding_changes_nothing_of_what_it_is_given(found: list[TranslatedEvent]) -> None:
+    store = MemoryStore()
+    store.run(context(), found[::2])
+    placed = place(store.load(context(), tuple(found), ()))
+    histories = {subject: store.history(subject) for subject in placed.histories_of}
+    assert decide(placed, histories) == decide(placed, histories)
