@@ -107,7 +107,7 @@ def says(decision: Decision, place: str) -> str:
         reason=decision.reason,
         notice=decision.notice,
         step=decision.step,
-        facts=decision.facts,
+        facts=dict(decision.facts),
     )
 
 
@@ -118,11 +118,7 @@ def stored_says(row: Mapping[str, Any]) -> str:
 
 
 def _comparable(*, at: datetime, **values: Any) -> str:
-    return json.dumps([at.timestamp(), values], sort_keys=True, default=_plain, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else str(value)
+    return json.dumps([at.timestamp(), values], sort_keys=True, ensure_ascii=False)
 
 
 def _placed(

@@ -70,7 +70,7 @@ class MemoryStore:
             refolds=refolds,
             known_events={mark: self._known(self.events[mark]) for mark in known},
             identities=identities,
-            subjects={subject: self.subjects[subject] for subject in wanted},
+            subjects={subject: self.subjects[subject] for subject in wanted if subject in self.subjects},
             records={
                 key: record
                 for key, record in self.records.items()

@@ -1,0 +1,44 @@
+"""What `decide` makes of single cases."""
+
+from __future__ import annotations
+
+from connector.core.calendar import local_day
+from connector.core.decide.batch import Context, RecordKey, Refold, TranslatedEvent
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef, Step
+from connector.core.mapping import MappingRules, PushRule
+from tests.core.decide.memory_store import MemoryStore
+from tests.core.decide.test_properties import NOW, RULESET
+
+MAKES_LEADS = MappingRules(adapter="standard", push={"lead": PushRule(new_leads=True)})
+
+
+def _lead(key: str, connection: str, record: RecordRef | None = None) -> TranslatedEvent:
+    names = (Identity(kind=IdentityKind.EMAIL, value="a@example.jp"),)
+    event = Event(key=key, at=NOW, kind=Kind.IDENTIFY, identities=names, record=record, is_lead=True)
+    step = Step(id=key, at=NOW, kind=Kind.IDENTIFY, is_lead=True)
+    return TranslatedEvent(connection=connection, event=event, steps=(step,))
+
+
+def test_a_new_lead_gets_one_record_in_each_system_that_takes_new_leads() -> None:
+    context = Context(ruleset=RULESET, now=NOW, mappings={"pool": MAKES_LEADS})
+    store = MemoryStore()
+    changes = store.run(context, [_lead("shop:1", "shop")])
+    (subject,) = store.subjects
+    assert [update.record.key for update in changes.updates] == [RecordKey("pool", "lead", subject)]
+    assert store.run(context, [_lead("shop:2", "shop")]).updates == ()
+
+
+def test_a_lead_that_the_system_knows_already_gets_no_record_there() -> None:
+    context = Context(ruleset=RULESET, now=NOW, mappings={"pool": MAKES_LEADS})
+    changes = MemoryStore().run(context, [_lead("pool:1", "pool", RecordRef(object="lead", id="7"))])
+    assert [record.key for record in changes.records] == [RecordKey("pool", "lead", "7")]
+    assert changes.updates == ()
+
+
+def test_a_subject_on_which_no_daily_rule_is_due_is_left_alone_by_a_sweep() -> None:
+    context, store = Context(ruleset=RULESET, now=NOW), MemoryStore()
+    store.run(context, [_lead("shop:1", "shop")])
+    (subject,) = store.subjects
+    today = local_day(NOW, RULESET.zone)
+    changes = store.run(context, refolds=[Refold(subject=subject, until=today), Refold(subject="nobody", until=today)])
+    assert (changes.subjects, changes.decisions) == ((), ())
