@@ -21,6 +21,7 @@ from connector.operations.subscriptions import subscribe_all
 from connector.outbound.notify import Notifier
 from connector.outbound.push import Pusher
 from connector.pipeline import remap as remapping
+from connector.runtime import metrics
 from connector.runtime.parts import Runtime
 from connector.runtime.wakeups import DRAIN, NOTIFY, PUSH, RECONCILE, REMAP, WHAT_IF
 from connector.store import deliveries, notices, quarantine
@@ -114,6 +115,7 @@ class Jobs:
             if is_ours:
                 swept = flow.sweep(self._parts, has_time=self._timer(self._budget))
                 if swept.due:
+                    metrics.count_sweep(swept.due)
                     log.info("swept", subjects=swept.due)
                 if swept.has_updates:
                     self._wakeups.enqueue_senders()

@@ -16,6 +16,7 @@ from connector.operations.flow import build_intake, build_pusher
 from connector.operations.subjects import listed
 from connector.processes.jobs import Jobs, install
 from connector.processes.worker import SteadyWorker
+from connector.runtime import metrics
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, outbox
 from tests.conftest import Clock, wait_for
@@ -223,6 +224,12 @@ def test_a_paused_connection_s_updates_wake_nobody(runtime: Runtime, jobs: Jobs,
     assert script.sent == []
 
 
+def _swept() -> float:
+    """How many subjects this process has swept, as its metrics say."""
+    lines = metrics.render().decode().splitlines()
+    return sum(float(line.split()[1]) for line in lines if line.startswith("connector_swept_subjects_total"))
+
+
 def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
     runtime: Runtime, jobs: Jobs, script: Script, redis: Redis, clock: Clock
 ) -> None:
@@ -237,8 +244,10 @@ def test_the_sweep_runs_once_at_a_time_and_wakes_the_push(
     with runtime.wakeups.lock("sweep"):
         jobs.sweep()
     assert [row["status"] for row in listed(runtime)] == ["latent"]
+    before = _swept()
     jobs.sweep()
     assert [row["status"] for row in listed(runtime)] == ["not_set"]
+    assert _swept() - before == 1
     assert _waiting(redis) == ["push()"]
 
 
