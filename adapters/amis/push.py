@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from adapters.amis.client import LATER_CODES, PAGE, Envelope
 from adapters.amis.read import Source
 from adapters.amis.records import ORDERS
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
 from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import CrmRefused
@@ -23,7 +23,7 @@ class ArrayRefused(CrmRefused):
     """An array that AMIS refused as a whole."""
 
 
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes."""
 
     __slots__ = ()

@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Final
 from adapters.bitrix24.client import Command
 from adapters.bitrix24.read import TRIGGER, TRIGGERED, Source
 from adapters.bitrix24.records import Item, full_stage, new_name, type_of
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, push_in_batches
+from connector.adapter_kit.push_in_batches import is_same as is_same_value
 from connector.core.errors import CrmError, CrmRefused
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -24,7 +25,7 @@ _TRUE: Final = frozenset({"Y", "1", "True"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes, by the mapping's names. `trigger`: the code of the automation trigger that it fires."""
 
     LACKS: ClassVar[str | None] = "the portal has no such field, and ignores it"
@@ -59,7 +60,7 @@ class Plan(update_plan.Plan):
         if wanted is None or wanted == "":
             return shown in (None, "", 0, "0", [], False)
         is_day = bool(_DATE.fullmatch(str(wanted).strip()))
-        return update_plan.is_same(shown, wanted) or (is_day and str(shown).startswith(str(wanted).strip()))
+        return is_same_value(shown, wanted) or (is_day and str(shown).startswith(str(wanted).strip()))
 
 
 def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:

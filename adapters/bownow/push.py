@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from adapters.bownow.read import GONE, Source
 from adapters.bownow.records import LEAD, Lead, id_of, ids_of
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import people_for
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
 from connector.adapter_kit.rest import RecordGone, is_good
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
@@ -20,7 +20,7 @@ _STAFF: Final = "staff_ids"
 _LISTS: Final = frozenset({_STAFF, "tag_ids"})
 
 
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes; lists with what stays in them."""
 
     __slots__ = ()

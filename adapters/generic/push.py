@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Api, Pushed, Update
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import each, push_in_batches
 from connector.adapter_kit.rest import address_of, check_answer, check_target, search
 from connector.core.errors import CrmRefused
@@ -19,7 +19,7 @@ _PLACE: Final = re.compile(r"\{([a-z]+(?:\.[^{}]+)?)\}")
 _LEFT_OUT: Final = object()
 
 
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes. One without fields is sent too: the template may have its status, or its owner."""
 
     __slots__ = ()

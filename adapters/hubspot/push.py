@@ -12,10 +12,11 @@ from typing import Any, Final
 from adapters.hubspot.client import BATCH, OBJECTS, good, refusal, words_of
 from adapters.hubspot.read import NOT_FOUND, Source
 from adapters.hubspot.records import Record, value_of
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Answer, Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
+from connector.adapter_kit.push_in_batches import is_same as is_same_value
 from connector.adapter_kit.rest import RecordGone, as_list, as_object, is_good
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
@@ -37,14 +38,14 @@ class BatchRefused(CrmRefused):
     """One bad value refuses a whole batch, without a word whose it is."""
 
 
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes: property → text."""
 
     __slots__ = ()
 
     def is_same(self, shown: Any, wanted: Any) -> bool:
         """Whether a property shows a value; of several options any order is the same."""
-        return update_plan.is_same(shown, wanted) or set(str(shown or "").split(";")) == set(wanted.split(";"))
+        return is_same_value(shown, wanted) or set(str(shown or "").split(";")) == set(wanted.split(";"))
 
 
 def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:

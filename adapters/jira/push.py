@@ -14,15 +14,16 @@ from typing import Any
 from adapters.jira.client import Refused
 from adapters.jira.read import PAGE, Source
 from adapters.jira.records import ASSIGNEE, OBJECT, STATUS
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, each, push_in_batches
+from connector.adapter_kit.push_in_batches import is_same as is_same_value
 from connector.adapter_kit.records import present
 from connector.adapter_kit.rest import RecordGone
 from connector.core.errors import CrmRefused
 
 
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes; after the write, what of it was taken."""
 
     __slots__ = ()
@@ -38,7 +39,7 @@ class Plan(update_plan.Plan):
             return isinstance(shown, dict) and wanted.items() <= shown.items()
         if isinstance(wanted, list | tuple):
             return isinstance(shown, list) and len(shown) == len(wanted) and all(map(self.is_same, shown, wanted))
-        return update_plan.is_same(shown, wanted)
+        return is_same_value(shown, wanted)
 
 
 def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:

@@ -13,10 +13,11 @@ from typing import Any, Final
 from adapters.kintone.client import Conflict
 from adapters.kintone.read import MANY, Source
 from adapters.kintone.records import OBJECT, OWNER, STAGE, Record, login_in, number_of, ref_of
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import people_for
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, each, push_in_batches, write_batches
+from connector.adapter_kit.push_in_batches import is_same as is_same_value
 from connector.adapter_kit.records import present
 from connector.core.errors import CrmRefused, CrmUnavailable
 
@@ -26,7 +27,7 @@ _LONGEST_ID: Final = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes: `values` by field code, the `action` of the process, and the login of the `assignee`.
 
     `taker`: who gets the record by the action, where that must be said. `revision`: of the record as it was read, then
@@ -53,7 +54,7 @@ class Plan(update_plan.Plan):
         """Whether a field shows a value; lists of users or options in any order."""
         if isinstance(wanted, list):
             return sorted(_codes(shown or ())) == sorted(_codes(wanted))
-        return update_plan.is_same(shown, wanted)
+        return is_same_value(shown, wanted)
 
 
 def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:

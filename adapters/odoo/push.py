@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from adapters.odoo.read import PAGE, Source
 from adapters.odoo.records import ARCHIVED, LOST, MODEL, OBJECT, Row, record_of, stage_of
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import people_for
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, each, push_in_batches
+from connector.adapter_kit.push_in_batches import is_same as is_same_value
 from connector.adapter_kit.records import present
 from connector.core.errors import CrmRefused
 
@@ -27,7 +28,7 @@ _LONGEST_ID: Final = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes by `write`: field → value.
 
     `is_back`: it is archived, and gets its stage out of the archive. `is_lost`: it becomes lost.
@@ -58,7 +59,7 @@ class Plan(update_plan.Plan):
             return shown in (None, False)
         if isinstance(shown, list) and isinstance(wanted, int):
             return bool(shown) and shown[0] == wanted
-        return update_plan.is_same(shown, wanted)
+        return is_same_value(shown, wanted)
 
 
 def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:

@@ -13,10 +13,11 @@ from typing import Any, Final
 from adapters.pipedrive.client import NOT_FOUND, OBJECTS, refusal
 from adapters.pipedrive.read import Source
 from adapters.pipedrive.records import CUSTOM
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
+from connector.adapter_kit.push_in_batches import is_same as is_same_value
 from connector.adapter_kit.rest import RecordGone, is_good
 from connector.core.errors import CrmRefused
 
@@ -26,7 +27,7 @@ TRUE_FALSE: Final = frozenset({"is_archived", "was_seen"})
 _WHOLE: Final = re.compile(r"[0-9]{1,18}")
 
 
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes, field → value."""
 
     __slots__ = ()
@@ -41,7 +42,7 @@ class Plan(update_plan.Plan):
 
     def is_same(self, shown: Any, wanted: Any) -> bool:
         """Whether a field shows a value; an empty list of labels is nothing."""
-        return update_plan.is_same(None if shown == [] else shown, wanted)
+        return is_same_value(None if shown == [] else shown, wanted)
 
 
 def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:

@@ -13,9 +13,9 @@ from typing import Any, Final
 from adapters.zoho.client import CHUNK, Row, UnderBlueprint, among, error_in
 from adapters.zoho.read import Source
 from adapters.zoho.records import FIELDS, STAGES, id_of
-from connector.adapter_kit import push_in_batches as update_plan
 from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import by_email, has_owner
+from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, push_in_batches
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
@@ -25,7 +25,7 @@ _ID: Final = re.compile(r"[0-9]{1,25}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(update_plan.Plan):
+class Plan(KitPlan):
     """What one update writes. `excuse`: why the stage could not be moved, which counts where it is not shown."""
 
     excuse: str | None = None
@@ -44,7 +44,7 @@ class Plan(update_plan.Plan):
         plan = replace(self, wanted=_bare(self.wanted))
         if self.excuse and not self.is_same((record or {}).get(self.stage), self.wanted[self.stage]):
             plan = replace(plan, refusals=(self.excuse, *self.refusals))
-        return update_plan.Plan.judged(plan, record)
+        return KitPlan.judged(plan, record)
 
 
 def push(source: Source, updates: Sequence[Update], trigger: Sequence[str]) -> list[Pushed]:
