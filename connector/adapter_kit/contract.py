@@ -218,6 +218,16 @@ def columns_of(adapter: Adapter) -> Mapping[str, str]:
     return found
 
 
+def persons_of(adapter: Adapter) -> frozenset[str]:
+    """The objects whose records are people, as an adapter may say by a class variable `PERSONS`.
+
+    Two such records of one connection are two people until the system merges them. Records of all other objects are
+    occasions (a lead, a deal, an order), of which one person may have several.
+    """
+    found: frozenset[str] = getattr(adapter, "PERSONS", frozenset())
+    return found
+
+
 RATE_SETTING: Final = Setting(description="Calls a second at most; 0: what the system allows by default", default=0)
 """Every adapter asks for it as `rate`."""
 

@@ -83,23 +83,31 @@ class Conflict(StrEnum):
 
 
 class IdentityKind(StrEnum):
-    """What can find a subject, the strongest first: a record of an external system, an e-mail, a phone, a visitor's id.
+    """What can find a subject, the strongest first.
 
-    An event that names two subjects which are kept apart is about the one that its strongest identity finds.
+    `RECORD`: of an external system. `ACCOUNT`: the id that a site gives to whoever is signed in. `MOBILE`: a phone that
+    is one person's; `PHONE`: any other. `VISITOR`: a browser.
     """
 
     RECORD = "record"
+    ACCOUNT = "account"
     EMAIL = "email"
+    MOBILE = "mobile"
     PHONE = "phone"
     VISITOR = "visitor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """One thing that finds a subject; the value of a record is `connection:object:id`."""
+    """One thing that finds a subject; the value of a record is `connection:object:id`, of an account `connection:id`.
+
+    `is_local`: it counts within its connection alone, as a visitor's id that is not random; processing puts the
+    connection's name before it, as it does before records and accounts.
+    """
 
     kind: IdentityKind
     value: str
+    is_local: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +151,9 @@ class Event:
     page: str | None = None
     session: str | None = None
     is_seen: bool = False
+    sequence: int | None = None
+    read_at: datetime | None = None
+    is_ours: bool | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

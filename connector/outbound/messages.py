@@ -14,7 +14,14 @@ from connector.i18n.why import ExplainedDecision, sentence
 from connector.store.notices import NoticeEntry
 
 _NAMES: Final = (("name",), ("first_name", "last_name"))
-_SHOWN: Final = (IdentityKind.EMAIL, IdentityKind.PHONE, IdentityKind.RECORD, IdentityKind.VISITOR)
+_SHOWN: Final = (
+    IdentityKind.EMAIL,
+    IdentityKind.MOBILE,
+    IdentityKind.PHONE,
+    IdentityKind.RECORD,
+    IdentityKind.ACCOUNT,
+    IdentityKind.VISITOR,
+)
 _LONGEST: Final = 80
 WORDS: Final[Mapping[str, str]] = {
     "one": "{status}: {name}",
@@ -22,8 +29,10 @@ WORDS: Final[Mapping[str, str]] = {
     "status": "Status",
     "company": "Company",
     "email": "E-mail",
+    "mobile": "Mobile phone",
     "phone": "Phone",
     "record": "Record",
+    "account": "Account",
     "visitor": "Visitor",
     "id": "Subject",
     "why": "Sent by the connector on {day} by the rule {rule}.",

@@ -18,6 +18,7 @@ from connector.store.deliveries import DeliveryResult
 
 AHEAD: Final = timedelta(minutes=5)
 """An event dated further ahead of when it was told (its receipt, or the reading of its record) counts at that time."""
+_LOCAL: Final = frozenset({IdentityKind.RECORD, IdentityKind.ACCOUNT})
 LONGEST_ERROR: Final = 2000
 LONGEST_REASON: Final = 400
 
@@ -41,7 +42,7 @@ def _normalized(event: Event, connected: Connected, delivery: str | None, as_of:
     """
     identities = tuple(
         Identity(kind=identity.kind, value=f"{connected.name}:{identity.value}")
-        if identity.kind is IdentityKind.RECORD
+        if identity.is_local or identity.kind in _LOCAL
         else identity
         for identity in event.identities
     )

@@ -48,6 +48,7 @@ def _same(value: Any) -> Any:
 
 _CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = {
     "at": _instant,
+    "read_at": _instant,
     "identities": _identities,
     "record": _record,
     "fields": _fields,
@@ -87,7 +88,9 @@ def step_to_json(step: Step) -> dict[str, Any]:
 def event_from_json(raw: Mapping[str, Any]) -> Event:
     """The event that `event_to_json` wrote."""
     values = dict(raw)
-    values["at"] = datetime.fromisoformat(values["at"])
+    for name in ("at", "read_at"):
+        if name in values:
+            values[name] = datetime.fromisoformat(values[name])
     values["kind"] = Kind(values["kind"])
     identities = values.get("identities", ())
     values["identities"] = tuple(Identity(kind=IdentityKind(kind), value=value) for kind, value in identities)
