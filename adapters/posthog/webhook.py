@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.tracking import address, distinct, person, reached, under, words
+from connector.adapter_kit.tracking import address, distinct, person, reached, under, visitor, words
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, IdentityKind, Kind
 
@@ -46,13 +46,14 @@ class Reading:
         given, properties = event["event"].text(200).strip(), event["properties"]
         if given in IGNORED:
             return []
-        identities = self._identities(body, given)
+        is_named = _is_named(properties, given)
+        identities = self._identities(body, given, is_named=is_named)
         action = Event(
             key=event["uuid"].text(150),
             at=event["timestamp"].instant(),
             kind=Kind.ACTION,
             identities=identities,
-            is_lead=_is_known(properties, given, identities),
+            is_lead=is_named or given == ALIAS or any(identity.kind is IdentityKind.EMAIL for identity in identities),
             name=self._word(event, given),
             page=words(under(properties, "$screen_name" if given == SCREEN else "$current_url")),
             session=words(under(properties, "$session_id"), 200),
@@ -64,13 +65,13 @@ class Reading:
             found.append(_beside(action, Kind.PROFILE, traits))
         return found if given in {ALIAS, SET} else [*found, action]
 
-    def _identities(self, body: Part, given: str) -> tuple[Identity, ...]:
+    def _identities(self, body: Part, given: str, *, is_named: bool) -> tuple[Identity, ...]:
         event = body["event"]
         properties = event["properties"]
         former = {IDENTIFY: "$anon_distinct_id", ALIAS: "alias"}.get(given)
         found = distinct(
-            person(event["distinct_id"]),
-            person(under(properties, former)) if former else None,
+            *(_whom(event["distinct_id"], is_named=is_named)),
+            *(_whom(under(properties, former), is_named=given == ALIAS) if former else ()),
             address(under(properties, SET, self.email_property)),
             address(under(body, "person", "properties", self.email_property)),
         )
@@ -91,9 +92,20 @@ class Reading:
 def first_identity(body: Part) -> Identity | None:
     """Whom the event's `distinct_id` names; None: nobody; raises nothing."""
     try:
-        return person(under(body, "event", "distinct_id"))
+        return next(filter(None, _whom(under(body, "event", "distinct_id"), is_named=False)), None)
     except BadPayload:
         return None
+
+
+def _whom(given: Part, *, is_named: bool) -> tuple[Identity | None, ...]:
+    """Whom a distinct_id names: PostHog has one place for visitors, whose ids are random, and for users, by any id.
+
+    A user's id that is random is both: some events of the same user do not say that it is one.
+    """
+    found = visitor(given)
+    if found is None or found.is_local:
+        return (person(given),)
+    return (person(given), found) if is_named else (found,)
 
 
 def _captured(event: Part) -> str:
@@ -110,10 +122,10 @@ def _is_file(link: str) -> bool:
     return link.partition("#")[0].partition("?")[0].lower().endswith(_FILES)
 
 
-def _is_known(properties: Part, given: str, identities: Sequence[Identity]) -> bool:
-    is_named = given in {IDENTIFY, ALIAS} or under(properties, "$is_identified").value is True
-    has_user = words(under(properties, "$user_id")) is not None
-    return is_named or has_user or any(identity.kind is IdentityKind.EMAIL for identity in identities)
+def _is_named(properties: Part, given: str) -> bool:
+    """Whether the event says that its distinct_id is the site's own id of a user."""
+    is_identified = under(properties, "$is_identified").value is True
+    return given == IDENTIFY or is_identified or words(under(properties, "$user_id")) is not None
 
 
 def _traits(properties: Part) -> dict[str, Any]:

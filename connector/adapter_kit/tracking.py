@@ -9,18 +9,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.placeholders import is_placeholder
 from connector.core.event import Action, Identity, IdentityKind
 
 EMAIL_MARKS: Final = ("utm_medium=email", "utm_medium=e-mail", "mtm_medium=email", "pk_medium=email", "bownowmail")
 """The default of a tracker's setting `email_marks`. BowNow puts `bownowmail=sid…` into the links of its mails."""
 COCOAR_MARKS: Final = ("utm_source=cocoar", "utm_medium=cocoar", "mtm_source=cocoar", "cocoar")
 """The default of a tracker's setting `cocoar_marks`; what the AR application appends is the customer's choice."""
-NOBODY: Final = frozenset(
-    {"", "0", "00000000-0000-0000-0000-000000000000", "anonymous", "anonymous_id", "distinct_id", "distinctid", "email"}
-    | {"false", "guest", "id", "nan", "nil", "none", "not_authenticated", "null", "true", "undefined", "unknown"}
-    | {"[object object]"}
-)
-"""Ids that faulty sites give to everybody: taken at their word they would make all visitors one person."""
 _RANDOM: Final = re.compile(r"(?=.*[a-f])(?=.*[0-9])[0-9a-f-]{16,}", re.IGNORECASE)
 _MOST: Final = 200
 _SUFFIXES: Final = {Action.EMAIL_INFLOW.value: ":email", Action.COCOAR_INFLOW.value: ":cocoar"}
@@ -31,18 +26,33 @@ def visitor(given: Part) -> Identity | None:
 
     A random id, such as a UUID, is the same visitor in every system; any other counts in its connection alone.
     """
-    return _identity(given, "visitor")
+    value = _id(given, IdentityKind.VISITOR)
+    if value is None:
+        return None
+    return Identity(kind=IdentityKind.VISITOR, value=value, is_local=not is_random(value))
 
 
 def person(given: Part) -> Identity | None:
-    """Whom a site's id of a user names: an e-mail address is one; else as `visitor`, and told apart from visitors."""
-    return address(given) or _identity(given, "user")
+    """Whom a site's id of a signed-in user names: an e-mail address is one, any other is an account of that site.
+
+    None: nobody. Raises `BadPayload`: neither text nor number.
+    """
+    if normalize_email(given.value):
+        return address(given)
+    value = _id(given, IdentityKind.ACCOUNT)
+    return None if value is None else Identity(kind=IdentityKind.ACCOUNT, value=value)
+
+
+def is_random(value: str) -> bool:
+    """Whether an id was drawn at random, as a UUID or Matomo's: no other system makes the same one."""
+    return _RANDOM.fullmatch(value) is not None
 
 
 def address(given: Part) -> Identity | None:
-    """An e-mail address where there is a good one; raises nothing."""
+    """An e-mail address where there is a good one that is somebody's; raises nothing."""
     email = normalize_email(given.value)
-    return Identity(kind=IdentityKind.EMAIL, value=email) if email else None
+    is_somebody_s = email is not None and not is_placeholder(IdentityKind.EMAIL, email)
+    return Identity(kind=IdentityKind.EMAIL, value=email or "") if is_somebody_s else None
 
 
 def distinct(*found: Identity | None) -> tuple[Identity, ...]:
@@ -87,15 +97,11 @@ def inflow(url: str, email: Iterable[str] = EMAIL_MARKS, cocoar: Iterable[str] =
     return Action.COCOAR_INFLOW.value if _is_marked(given, cocoar) else None
 
 
-def _identity(given: Part, object_: str) -> Identity | None:
+def _id(given: Part, kind: IdentityKind) -> str | None:
     if given.value is None or given.value == "":
         return None
     value = given.identifier().strip()
-    if value.casefold() in NOBODY:
-        return None
-    if _RANDOM.fullmatch(value):
-        return Identity(kind=IdentityKind.VISITOR, value=value)
-    return Identity(kind=IdentityKind.RECORD, value=f"{object_}:{value}")
+    return None if is_placeholder(kind, value) else value
 
 
 def _is_marked(given: set[str], marks: Iterable[str]) -> bool:

@@ -11,7 +11,6 @@ from connector.adapter_kit.tracking import (
     COCOAR_MARKS,
     EMAIL_MARKS,
     address,
-    distinct,
     person,
     reached,
     under,
@@ -25,10 +24,14 @@ RANDOM: Final = "8b1f3d5e-0c72-4a96-bb41-6d2e90f7a853"
 
 
 def test_a_random_id_is_the_same_visitor_everywhere_and_any_other_counts_in_its_connection_alone() -> None:
-    assert visitor(Part(RANDOM)) == person(Part(RANDOM)) == Identity(kind=IdentityKind.VISITOR, value=RANDOM)
-    assert visitor(Part(12)) == Identity(kind=IdentityKind.RECORD, value="visitor:12")
-    assert person(Part(" u_20931 ")) == Identity(kind=IdentityKind.RECORD, value="user:u_20931")
-    assert person(Part("1234567890123456")) == Identity(kind=IdentityKind.RECORD, value="user:1234567890123456")
+    assert visitor(Part(RANDOM)) == Identity(kind=IdentityKind.VISITOR, value=RANDOM)
+    assert visitor(Part(12)) == Identity(kind=IdentityKind.VISITOR, value="12", is_local=True)
+
+
+def test_the_id_of_a_signed_in_user_is_an_account_of_the_site_however_it_looks() -> None:
+    for given, value in ((" u_20931 ", "u_20931"), (12, "12"), ("1234567890123456", "1234567890123456")):
+        assert person(Part(given)) == Identity(kind=IdentityKind.ACCOUNT, value=value)
+    assert person(Part(RANDOM)) == Identity(kind=IdentityKind.ACCOUNT, value=RANDOM)
 
 
 def test_a_user_id_that_is_an_e_mail_is_one() -> None:
@@ -40,10 +43,13 @@ def test_a_user_id_that_is_an_e_mail_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "Anonymous", "[object Object]", "00000000-0000-0000-0000-000000000000", "0"]
+    "value",
+    [None, "", "Anonymous", "[object Object]", "00000000-0000-0000-0000-000000000000", "0", "noemail@noemail.com"],
 )
 def test_what_faulty_sites_call_everybody_is_nobody(value: str | None) -> None:
-    assert distinct(visitor(Part(value)), person(Part(value))) == ()
+    assert person(Part(value)) is None
+    assert address(Part(value)) is None
+    assert "@" in (value or "") or visitor(Part(value)) is None
 
 
 def test_an_id_that_is_neither_text_nor_number_is_refused() -> None:

@@ -134,7 +134,9 @@ def _shown(event: Event | BadPayload) -> dict[str, Any]:
         one.name: value for one in fields(event) if (value := getattr(event, one.name)) not in (None, (), False, {})
     }
     values["at"] = event.at.isoformat()
-    values["identities"] = [f"{identity.kind}:{identity.value}" for identity in event.identities]
+    values["identities"] = [
+        f"{identity.kind}:{identity.value}{' (local)' if identity.is_local else ''}" for identity in event.identities
+    ]
     if event.record is not None:
         values["record"] = f"{event.record.object}:{event.record.id}"
     as_json: dict[str, Any] = json.loads(json.dumps(values))

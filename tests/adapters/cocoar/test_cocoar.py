@@ -168,8 +168,8 @@ def test_other_keys_are_settings() -> None:
     )
     events = read({"scans": [{"uid": 7, "mail": "a@b.jp", "marker": 12, "at": 1774512962}]}, other)
     assert [event.key for event in events] == [
-        "record:visitor:7:12@2026-03-26T08:16:02+00:00:identify",
-        "record:visitor:7:12@2026-03-26T08:16:02+00:00",
+        "visitor:7:12@2026-03-26T08:16:02+00:00:identify",
+        "visitor:7:12@2026-03-26T08:16:02+00:00",
     ]
 
 

@@ -73,6 +73,17 @@ def test_a_person_s_e_mail_stands_in_the_property_that_is_set() -> None:
     assert Identity(kind=IdentityKind.EMAIL, value="b@example.com") in tie.identities
 
 
+def test_a_user_s_random_id_names_the_user_and_is_found_again_where_posthog_does_not_say_that_it_is_one() -> None:
+    user = "019cb8a0-1f2d-7c4e-9a60-aaaaaaaaaaaa"
+    by_id, unnamed = (Identity(kind=kind, value=user) for kind in (IdentityKind.ACCOUNT, IdentityKind.VISITOR))
+    before = Identity(kind=IdentityKind.VISITOR, value=ANONYMOUS)
+    (tie, _) = _read("$identify", distinct_id=user, _anon_distinct_id=ANONYMOUS)
+    assert tie.identities == (by_id, unnamed, before)
+    assert _read("x", distinct_id=user)[0].identities == (unnamed,)
+    (alias,) = _read("$create_alias", distinct_id=ANONYMOUS, alias=user)
+    assert alias.identities == (before, by_id, unnamed)
+
+
 @pytest.mark.parametrize("known", [{"_is_identified": True}, {"_user_id": "u_1"}])
 def test_who_was_identified_is_a_lead_without_an_e_mail(known: dict[str, Any]) -> None:
     (event,) = _read("x", distinct_id="u_1", **known)
@@ -82,7 +93,7 @@ def test_who_was_identified_is_a_lead_without_an_e_mail(known: dict[str, Any]) -
 
 def test_identify_and_alias_tie_the_ids_before() -> None:
     user, visitor = (
-        Identity(kind=IdentityKind.RECORD, value="user:u_1"),
+        Identity(kind=IdentityKind.ACCOUNT, value="u_1"),
         Identity(kind=IdentityKind.VISITOR, value=ANONYMOUS),
     )
     tie, profile, action = _read("$identify", distinct_id="u_1", _anon_distinct_id=ANONYMOUS, _set={"plan": "a"})
