@@ -54,22 +54,43 @@ class BadExpression(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What was written, compiled: equal where the text is. `names`: the names of the data that it reads first."""
+    """What was written, compiled: equal where the text is. `names`: the names of the data that it reads first.
+
+    `steps`: the names and places in lists that it goes down, where it is nothing else.
+    """
 
     text: str
     run: Callable[[Any], Any] = field(compare=False, repr=False)
     names: tuple[str, ...] = field(default=(), compare=False)
+    steps: tuple[str | int, ...] | None = field(default=None, compare=False)
 
     def __call__(self, given: Any) -> Any:
         """What it gives for an event's data, or for the view of a template."""
         return self.run(given)
+
+    def is_emptied(self, data: Mapping[str, Any]) -> bool:
+        """Whether the data says that there is no value, where it gave none: data that does not name it says nothing."""
+        if self.steps is None:
+            return bool(self.names) and all(name in data and _is_blank(data[name]) for name in self.names)
+        value: Any = data
+        for step in self.steps:
+            if isinstance(value, Mapping) and step in value:
+                value = value[step]
+            elif isinstance(value, list) and isinstance(step, int):
+                if not -len(value) <= step < len(value):
+                    return True  # the list is there as a whole
+                value = value[step]
+            else:
+                return not isinstance(value, Mapping) and _is_blank(value)
+        return _is_blank(value)
 
 
 def path(text: str) -> Expression:
     """A JMESPath (https://jmespath.org) over an event's data. Raises `BadExpression`; the reader never raises."""
     node = _parsed(text)
     steps = _steps(node)
-    return Expression(text, _general(text) if steps is None else _simple(steps), tuple(dict.fromkeys(_names(node))))
+    run = _general(text) if steps is None else _simple(steps)
+    return Expression(text, run, tuple(dict.fromkeys(_names(node))), steps)
 
 
 def condition(text: str) -> Expression:
@@ -114,6 +135,10 @@ def _template_name(name: str) -> str:
     names = ", ".join(f"{{{known}}}" for known in (*_NAMES, f"{PROFILE}…"))
     message = f"{{{name[:40]}}} is not known{hint}: {names}"
     raise BadExpression(message)
+
+
+def _is_blank(value: Any) -> bool:
+    return value in (None, [], {}) or (isinstance(value, str) and not value.strip())
 
 
 def _names(node: Mapping[str, Any]) -> Iterator[str]:

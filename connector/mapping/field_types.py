@@ -130,5 +130,11 @@ class Typed:
     region: str | None
 
     def __call__(self, data: Mapping[str, Any]) -> Any:
-        """The value in an event's data as JSON; None where there is none of the type."""
-        return self.type.read(self.source.run(data), self.region)
+        """The value in an event's data as JSON; None where there is none of the type.
+
+        Where the data says that there is none, it is emptied: an empty text, or an empty list.
+        """
+        value = self.type.read(self.source.run(data), self.region)
+        if value is not None or not self.source.is_emptied(data):
+            return value
+        return [] if self.type is FieldType.LIST else ""

@@ -50,7 +50,7 @@ def test_a_condition_takes_jmespath_s_own_view_of_what_is_true(*, value: Any, ho
         ("A", "top"),
         ("L[0].V", "first"),
         ("L[-1].V", "last"),
-        ("L[7].V", None),
+        ("L[7].V", ""),
         ("A.B", None),
         ("A[0]", None),
         ("L.V", None),
