@@ -297,14 +297,14 @@ def events_in(
     """The events of a message about a record. Raises `BadPayload`, and `CrmUnavailable` when it was not read."""
     ref, mark = webhook.record, f"@{moment(webhook.at)}"
     if ref is None or webhook.is_deleted:
-        return [deleted_event(ref, webhook.at, mark=mark)] if ref else []
+        return [deleted_event(ref, webhook.at)] if ref else []
     name = ref.name
     if name not in fetched:
         message = f"{name} was not read"
         raise CrmUnavailable(message)
     record = fetched[name]
     if record is None:
-        return [deleted_event(ref, webhook.at, mark=mark)]
+        return [deleted_event(ref, webhook.at)]
     survivor = RecordRef(object=ref.object, id=str(record["id"]))
     owners, pipelines = (fetched.get(key) or {} for key in ("owners", "pipelines"))
     view = View(contact_stage=contact_stage, owners=owners, pipelines=pipelines)
@@ -319,7 +319,7 @@ def events_in(
     found = identities_of(survivor, record)
     # The records that a merge ended belong to the survivor's subject, and take no more updates.
     ended = [id_ for id_ in dict.fromkeys((ref.id, *webhook.merged)) if id_ != survivor.id]
-    return [*events, *(deleted_event(replace(ref, id=id_), webhook.at, *found, mark=mark) for id_ in ended)]
+    return [*events, *(deleted_event(replace(ref, id=id_), webhook.at, *found) for id_ in ended)]
 
 
 def _action(webhook: WebhookMessage, like: Event, delivery: Delivery, events: list[Event]) -> Event:

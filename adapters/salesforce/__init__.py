@@ -163,7 +163,8 @@ class Salesforce:
             return []
         name = record.name
         if webhook.word in DELETED:
-            return [deleted_event(record, webhook.at or delivery.received_at)]
+            # In whole seconds, as the record itself dates its end.
+            return [deleted_event(record, (webhook.at or delivery.received_at).replace(microsecond=0))]
         if name not in fetched:
             message = f"{name} was not read"
             raise CrmUnavailable(message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -111,6 +113,21 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact(at: datetime) -> str:
+    """An instant of UTC as keys hold it: whole seconds as `moment` writes them, else as far as it goes."""
+    utc = at.astimezone(UTC)
+    spec = "seconds" if not utc.microsecond else "microseconds" if utc.microsecond % 1000 else "milliseconds"
+    return utc.isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def digest(content: Any) -> str:
+    """What tells two contents apart in keys, where a system dates two changes by the same second.
+
+    `content` is JSON-like; the order of names makes no difference.
+    """
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
 def one_a_second(stages: Iterable[Sequence[str]]) -> list[list[str]]:
     """Stages with the ISO times that they were entered at, oldest first: of one second only the last, none twice."""
     found: list[list[str]] = []
@@ -122,11 +139,11 @@ def one_a_second(stages: Iterable[Sequence[str]]) -> list[list[str]]:
     return found
 
 
-def deleted_event(record: RecordRef, at: datetime, *others: Identity, mark: str = "") -> Event:
-    """The event of a record that is gone; `at` is when that was seen, and may be part of its key by `mark`.
+def deleted_event(record: RecordRef, at: datetime, *others: Identity) -> Event:
+    """The event of a record that is gone; `at` is when it went, or when that was seen.
 
-    `others` say who it was merged with.
+    A record may be restored and deleted again: the time is part of the key. `others` say who it was merged with.
     """
     identities = tuple(dict.fromkeys((Identity(kind=IdentityKind.RECORD, value=record.name), *others)))
-    key = f"{record.name}:deleted{mark}"
+    key = f"{record.name}:deleted@{exact(at)}"
     return Event(key=key, at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)

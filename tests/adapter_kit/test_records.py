@@ -10,6 +10,8 @@ import pytest
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import (
     deleted_event,
+    digest,
+    exact,
     ids_by_object,
     instant_in,
     moment,
@@ -104,8 +106,8 @@ def test_times_are_utc_and_without_a_zone_of_the_zone_that_is_given() -> None:
 
 def test_a_record_that_is_gone_is_found_by_those_it_was_merged_with() -> None:
     record, other = RecordRef(object="deal", id="7"), Identity(kind=IdentityKind.RECORD, value="deal:8")
-    event = deleted_event(record, AT, other, other, mark="@1")
-    assert (event.key, event.kind, event.at) == ("deal:7:deleted@1", Kind.DELETED, AT)
+    event = deleted_event(record, AT, other, other)
+    assert (event.key, event.kind, event.at) == ("deal:7:deleted@2026-03-04T05:06:07.000089Z", Kind.DELETED, AT)
     assert event.identities == (Identity(kind=IdentityKind.RECORD, value="deal:7"), other)
 
 
@@ -115,3 +117,9 @@ def test_of_the_stages_of_one_second_the_last_counts_and_none_stands_twice() -> 
         ["b", "2026-03-04T05:06:07.9Z"],
         ["a", "2026-03-04T05:07:00Z"],
     ]
+
+
+def test_keys_hold_times_as_far_as_they_go_and_contents_whatever_their_order() -> None:
+    times = [AT.replace(microsecond=fraction) for fraction in (0, 120_000, 120_001)]
+    assert [exact(at) for at in times] == [f"2026-03-04T05:06:07{end}Z" for end in ("", ".120", ".120001")]
+    assert digest({"a": 1, "b": [None]}) == digest({"b": [None], "a": 1}) != digest({"a": 1, "b": []})

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from adapters.amis import Amis
 from adapters.amis.records import REVENUE, STAGES
 from connector.adapter_kit.contract import Adapter, Delivery, Reply
+from connector.adapter_kit.records import exact
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.core.mapping import translate
@@ -161,7 +162,7 @@ def test_deleted_orders_and_records_that_are_gone_have_ended(api: FakeAmis) -> N
     api.rows["SaleOrders:9"]["is_deleted"] = True
     (order,) = read(notice("order.deleted", order_id=9), api)
     (contact,) = read(notice("contact.deleted", contact_id=99), api)
-    assert (order.key, order.at.isoformat()) == ("SaleOrders:9:deleted", MOMENT)
+    assert (order.key, order.at.isoformat()) == (f"SaleOrders:9:deleted@{exact(order.at)}", MOMENT)
     assert (contact.kind, contact.at) == (Kind.DELETED, NOW)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS
+from connector.adapter_kit.records import exact
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.core.mapping import translate
@@ -137,7 +138,7 @@ def test_a_deleted_record_is_told_as_such(word: str, portal: FakePortal) -> None
     record = EVENTS[word][0].replace("dynamic", "dynamic_1044")
     assert read(wide, one, portal) == [
         Event(
-            key=f"{record}:5:deleted",
+            key=f"{record}:5:deleted@{exact(NOW)}",
             at=NOW,
             kind=Kind.DELETED,
             record=RecordRef(object=record, id="5"),

@@ -220,7 +220,7 @@ def test_nothing_is_bound_without_an_application_or_a_token_and_a_refusal_is_tol
 
 def _deleted(harness: Harness, api: Process, since: datetime) -> list[str]:
     adapter = replace(harness.adapter, offline_events=True)
-    return [event.key for event in adapter.changes(since, api) if event.key.endswith(":deleted")]
+    return [event.key.partition("@")[0] for event in adapter.changes(since, api) if ":deleted@" in event.key]
 
 
 def _leads(harness: Harness, count: int) -> list[int]:

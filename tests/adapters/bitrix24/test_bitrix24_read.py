@@ -116,7 +116,7 @@ def test_changes_have_the_keys_that_webhooks_give(portal: FakePortal) -> None:
     assert [one.key for one in changes if one.kind in {Kind.STAGE, Kind.DELETED}] == [
         "lead:1907:stage:NEW@2026-03-24T14:02:11Z",
         "lead:1907:stage:IN_PROCESS@2026-03-26T08:16:02Z",
-        "lead:5:deleted",
+        "lead:5:deleted@2026-03-24T14:02:11Z",
         "lead:1907:stage:IN_PROCESS@2026-03-26T08:16:02Z",
         "deal:4821:stage:C5:NEW@2026-03-24T14:02:11Z",
         "deal:4821:stage:C5:PREPARATION@2026-03-26T08:16:02Z",

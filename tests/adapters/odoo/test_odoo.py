@@ -12,6 +12,7 @@ import pytest
 
 from adapters.odoo import Odoo
 from connector.adapter_kit.contract import Answer, Delivery, Pushed, PushOutcome, Update
+from connector.adapter_kit.records import exact
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from tests.adapters.builders import update_of
@@ -117,7 +118,7 @@ def test_a_record_that_cannot_be_found_is_gone_forbidden_or_read_again() -> None
     delivery = _webhook()
     (gone,) = odoo().parse(delivery, odoo().fetch([delivery], FakeOdoo()))
     assert isinstance(gone, Event)
-    assert (gone.kind, gone.key, gone.at) == (Kind.DELETED, "lead:77:deleted", NOW)
+    assert (gone.kind, gone.key, gone.at) == (Kind.DELETED, f"lead:77:deleted@{exact(NOW)}", NOW)
     forbidden = FakeOdoo(on={"crm.lead.read": lambda _: refusal("AccessError", "You may not", 403)})
     with pytest.raises(CrmRefused, match="AccessError: You may not: give the user"):
         odoo().parse(delivery, odoo().fetch([delivery], forbidden))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from adapters.salesforce import Salesforce
 from adapters.salesforce.webhook import long_id
 from connector.adapter_kit.contract import Delivery
+from connector.adapter_kit.records import exact
 from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind
 from connector.emulators.salesforce.state import INTEGRATION, ORGANIZATION, make_id
@@ -345,10 +346,13 @@ def test_a_record_without_stage_has_none(org: FakeOrg) -> None:
 def test_a_deleted_record_ends_the_same_by_change_event_read_back_and_reconciliation(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com")
     org.crm.delete(lead)
-    by_webhook = read_events(org, change_event("DELETE", lead))
+    at = int(NOW.timestamp() * 1000) + 250
+    by_webhook = read_events(org, change_event("DELETE", lead, commitTimestamp=at))
     seen = read_events(org, change_event("GAP_UPDATE", lead))
     found = list(connection().changes(NOW, org))
-    assert [[event.key for event in events] for events in (by_webhook, seen, found)] == [[f"Lead:{lead}:deleted"]] * 3
+    assert [[event.key for event in events] for events in (by_webhook, seen, found)] == [
+        [f"Lead:{lead}:deleted@{exact(NOW)}"]
+    ] * 3
 
 
 def test_reconciliation_gives_the_keys_of_the_webhooks_page_by_page(org: FakeOrg) -> None:

@@ -222,7 +222,7 @@ def test_reconciliation_gives_the_keys_of_the_callbacks_page_by_page_and_deletio
     gone = account.crm.add("gone@example.com")
     old = account.crm.add("old@example.com")
     account.crm.shelf.delete("Leads", old, at=NOW - timedelta(days=1))
-    account.crm.delete(gone)
+    account.crm.delete(gone, at=NOW)
     by_webhook += [event.key for event in read_events(account, callback(gone, operation="delete"))]
     assert set(by_webhook) == {event.key for event in connection().changes(NOW, account)}
     assert list(connection().changes(account.clock.now + timedelta(hours=1), account)) == []
