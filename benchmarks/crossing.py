@@ -89,7 +89,7 @@ def cross() -> list[str]:
         hubspot = stack.enter_context(HubSpotCrm())
         settings, secrets = hubspot.connection()
         given = CheckedSettings(settings=settings, secrets={name: tuple(values) for name, values in secrets.items()})
-        connections.add(runtime, NAME, HubSpot, given, mapping=None, actor="benchmark")
+        connections.add(runtime, NAME, HubSpot, given, actor="benchmark", region="JP")
         web = stack.enter_context(Loopback(create_app(runtime.config, runtime)))
         hubspot.subscribe(f"{web.url}/webhooks/{NAME}")
         runtime.connections.all()

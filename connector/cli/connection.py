@@ -6,7 +6,9 @@ Secrets are read where arguments point to: an environment variable, a file, a pr
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +19,13 @@ from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
 from connector.core.event import Outcome
 from connector.mapping import read_text
+from connector.mapping.region import check_region
 from connector.operations import connections as operations
 from connector.operations.connection_settings import SECRET_SOURCES, check_settings, find_adapter
 from connector.operations.inspections import inspect
 
 _LARGEST: Final = 65_536
+_REGION: Final = "Country of phone numbers that are written without theirs (two letters, such as JP or VN)"
 _set = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; repeatable.")
 _secret = click.option(
     "--secret",
@@ -43,6 +47,7 @@ def connection() -> None:
 @_set
 @_secret
 @click.option("--mapping", type=click.Path(path_type=Path), help="Mapping file, in place of the one that comes along.")
+@click.option("--region", metavar="COUNTRY", help="Of phone numbers written without a country: JP, VN and so on.")
 @json_option
 def add(
     name: str,
@@ -50,6 +55,7 @@ def add(
     settings: tuple[str, ...],
     secrets: tuple[str, ...],
     mapping: Path | None,
+    region: str | None,
     *,
     is_json: bool,
 ) -> None:
@@ -62,7 +68,13 @@ def add(
         read = read_secrets(secrets, adapter.SETTINGS, os.environ, mistakes)
         given = check_settings(adapter, pairs, read, mistakes=mistakes)
         text, file = (read_text(mapping), mapping.name) if mapping else (None, "")
-        added = operations.add(runtime, name, adapter, given, actor=actor(), mapping=text, file=file)
+        publish = partial(operations.add, runtime, name, adapter, given, actor=actor(), mapping=text, file=file)
+        try:
+            added = publish(region=None if region is None else check_region(region))
+        except operations.LacksRegion:
+            if not sys.stdin.isatty():
+                raise
+            added = publish(region=check_region(click.prompt(_REGION, err=True)))
         has_address = runtime.config.public_url is not None
     if is_json:
         print_json(added)

@@ -106,7 +106,7 @@ def _connect(runtime: Runtime, company: Company, base: str) -> None:
         given = CheckedSettings(
             settings={**settings, **rate}, secrets={name: tuple(values) for name, values in secrets.items()}
         )
-        connections.add(runtime, system.NAME, kind, given, actor="demo")
+        connections.add(runtime, system.NAME, kind, given, actor="demo", region="JP")
         system.subscribe(f"{base}/webhooks/{system.NAME}")
 
 

@@ -72,7 +72,7 @@ def _connect(runtime: Runtime, portal: Bitrix24Crm, secret: str) -> None:
     ):
         kind = ADAPTERS[adapter]
         given = CheckedSettings(settings=settings, secrets=hidden)
-        connections.add(runtime, name, kind, given, actor="demo")
+        connections.add(runtime, name, kind, given, actor="demo", region="JP")
 
 
 def _send(url: str, lines: Sequence[Mapping[str, Any]], secret: str) -> None:

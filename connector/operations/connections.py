@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from adapters import ADAPTERS
 from connector.adapter_kit.contract import Adapter, is_browser_collector
 from connector.core.errors import NotFound, WrongSetting
+from connector.core.status import StatusInfo
 from connector.mapping import parse_mapping_for, read_text
+from connector.mapping.region import lacks_region, with_region
 from connector.operations.connection_settings import CheckedSettings, nearest
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
@@ -30,6 +32,16 @@ ROTATED: Final = "rotated:"
 """What adapters keep by such names outlives changes: see `Api`."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MAPPINGS: Final = Path(__file__).parents[2] / "mappings"
+
+
+class LacksRegion(WrongSetting):
+    """A mapping reads phone numbers, and nobody has said of which country those are that are written without theirs."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"the mapping {file} reads phone numbers, and nothing says of which country they are when it is not "
+            "written; give --region with two letters (ISO 3166-1), such as --region VN, or write `region` into the file"
+        )
 
 
 def find(runtime: Runtime, name: str) -> ConnectionRow:
@@ -132,19 +144,21 @@ def add(
     actor: str,
     mapping: str | None = None,
     file: str = "",
+    region: str | None = None,
 ) -> dict[str, Any]:
     """Add a connection and publish its first mapping; what `show` gives.
 
-    `mapping`: a text, `file` its name. Without it the one that comes with the connector is published.
+    `mapping`: a text, `file` its name. Without it the one that comes with the connector is published. `region`: the
+    country of phone numbers, for a mapping that says none.
 
-    Raises `WrongSetting` and `BadMapping`.
+    Raises `WrongSetting`, `LacksRegion` and `BadMapping`.
     """
     check_name(name)
     now = runtime.clock()
     if mapping is None and (shipped := shipped_mapping(name, adapter.NAME)) is not None:
         mapping, file = read_text(shipped), shipped.name
     if mapping is not None:
-        parse_mapping_for(adapter.NAME, mapping, file, runtime.ruleset.statuses.values())
+        mapping = _in_region(mapping, file, adapter.NAME, runtime.ruleset.statuses.values(), region)
     row = {
         "id": new_id(now),
         "name": name,
@@ -168,6 +182,20 @@ def add(
         raise WrongSetting(message) from error
     runtime.connections.forget()
     return show(runtime, name)
+
+
+def _in_region(text: str, file: str, adapter: str, statuses: Iterable[StatusInfo], region: str | None) -> str:
+    """The mapping's text, which says of which country phone numbers are where it reads any."""
+    rules = parse_mapping_for(adapter, text, file, statuses)
+    if region is not None and rules.region is None:
+        text = with_region(text, region)
+        rules = parse_mapping_for(adapter, text, file, statuses)
+    if region not in {None, rules.region}:
+        message = f"the mapping {file} says region {rules.region}; leave --region out, or change the file"
+        raise WrongSetting(message)
+    if lacks_region(rules):
+        raise LacksRegion(file)
+    return text
 
 
 def shipped_mapping(name: str, adapter: str, folder: Path = _MAPPINGS) -> Path | None:

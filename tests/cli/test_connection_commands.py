@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from sqlalchemy import select
@@ -16,7 +21,9 @@ from connector.store.tables import audit, connections
 from tests.cli.conftest import Cli
 from tests.flow.senders import MAPPING, SECRET
 
-ADD = ("connection", "add", "shop", "--adapter", "standard", "--secret", "secret=@env:THE_SECRET")
+BARE = ("connection", "add", "shop", "--adapter", "standard", "--secret", "secret=@env:THE_SECRET")
+ADD = (*BARE, "--region", "JP")
+_SHIPPED = Path("mappings/standard.yaml").resolve()
 OTHER = "whsec_HxAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="
 
 
@@ -44,7 +51,7 @@ def test_show_names_the_secrets_and_never_shows_them(cli: Cli) -> None:
 
 def test_a_secret_comes_from_a_file_or_a_prompt_as_well(cli: Cli, server: Runtime) -> None:
     (cli.folder / "old.key").write_text(f"{OTHER}\n")
-    words = ("connection", "add", "shop", "--adapter", "standard")
+    words = ("connection", "add", "shop", "--adapter", "standard", "--region", "JP")
     said = cli(*words, "--secret", "secret=@prompt", "--secret", "secret=@file:old.key", stdin=f"{SECRET}\n")
     assert SECRET not in said.output
     connected = server.connections.get("shop")
@@ -63,7 +70,7 @@ def test_stored_secrets_are_sealed(cli: Cli, server: Runtime) -> None:
 def test_settings_arrive_as_the_adapter_types_them(cli: Cli, server: Runtime) -> None:
     added = cli(
         *("connection", "add", "b24", "--adapter", "bitrix24", "--secret", "webhook_url=@env:HOOK", "--json"),
-        *("--set", "objects=lead, deal", "--set", "objects=contact", "--set", "batch=7"),
+        *("--region", "JP", "--set", "objects=lead, deal", "--set", "objects=contact", "--set", "batch=7"),
         HOOK="https://portal.example/rest/1/abc/",
     )
     assert json.loads(added.stdout)["settings"]["objects"] == ["lead", "deal", "contact"]
@@ -78,6 +85,41 @@ def test_a_mapping_file_of_its_own_is_published_instead(cli: Cli) -> None:
     (cli.folder / "own.yaml").write_text(MAPPING)
     cli(*ADD, "--mapping", "own.yaml")
     assert "webinar" in cli("mapping", "show", "shop").stdout
+
+
+def test_a_mapping_that_reads_phones_is_never_silently_of_some_country(cli: Cli) -> None:
+    assert "\nregion" not in _SHIPPED.read_text("utf-8")
+    assert "standard.yaml reads phone numbers, and nothing says of which country" in cli.error(*BARE)
+    assert "'Japan' is no country; allowed: two letters" in cli.error(*BARE, "--region", "Japan")
+    cli(*BARE, "--region", "vn")
+    assert "\nregion: VN\n" in cli("mapping", "export", "shop").stdout
+
+
+def test_the_region_of_a_mapping_file_stays(cli: Cli) -> None:
+    phone = "fields: {phone: {from: p, type: phone}}\n"
+    (cli.folder / "own.yaml").write_text(f"adapter: standard\nregion: JP\n{phone}")
+    assert "the mapping own.yaml says region JP; leave --region out" in cli.error(
+        *BARE, "--mapping", "own.yaml", "--region", "VN"
+    )
+    cli(*BARE, "--mapping", "own.yaml")
+    assert "region: JP" in cli("mapping", "export", "shop").stdout
+    (cli.folder / "none.yaml").write_text("adapter: standard\n")
+    cli(*BARE[:2], "other", *BARE[3:], "--mapping", "none.yaml")
+    assert "region" not in cli("mapping", "export", "other").stdout
+
+
+def test_on_a_terminal_the_region_is_asked_for(cli: Cli) -> None:
+    terminal, theirs = pty.openpty()
+    words = [sys.executable, "-m", "connector.cli", *BARE]
+    environ = {**os.environ, **cli.environ}
+    with subprocess.Popen(words, env=environ, stdin=theirs, stdout=PIPE, stderr=PIPE, text=True) as process:
+        os.close(theirs)
+        os.write(terminal, b"vn\n")
+        said, asked = process.communicate(timeout=60)
+    os.close(terminal)
+    assert (process.returncode, said.splitlines()[0].startswith("Added shop.")) == (0, True), asked
+    assert "Country of phone numbers" in asked
+    assert "\nregion: VN\n" in cli("mapping", "export", "shop").stdout
 
 
 def test_a_connection_without_a_shipped_mapping_has_none(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("connection", "add", "new", "--adapter", "bitrix"), "there is no adapter 'bitrix'; did you mean bitrix24?"),
     (("connection", "add", "New", "--adapter", "standard"), "'New' cannot be a connection's name; allowed: 1 to 63"),
     (("connection", "add", "console", "--adapter", "standard"), "choose another"),
-    (("connection", "add", "shop", *GOOD[3:]), "there is a connection 'shop' already"),
+    (("connection", "add", "shop", *GOOD[3:], "--region", "JP"), "there is a connection 'shop' already"),
     (ADD, "secret: missing; give it by --secret secret=@env:VARIABLE, secret=@file:PATH or secret=@prompt"),
     ((*ADD, "--secret", "secret=abc"), "secret: a secret is never taken from an argument"),
     ((*ADD, "--secret", "secret=@env:NOT_THERE"), "the environment variable NOT_THERE is not set, or empty"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -136,6 +137,19 @@ def test_the_events_of_other_connections_stay(runtime: Runtime) -> None:
     assert (outcomes(runtime), status(runtime)) == (["applied", "held"], "latent")
     publish(runtime, COVERED, "other")
     assert (outcomes(runtime), status(runtime)) == (["applied", "applied"], "visited")
+
+
+def test_a_delivery_counts_its_events_anew_as_they_are_stored(runtime: Runtime) -> None:
+    add_connection(runtime)
+    sender = Sender(runtime)
+    sender.send(line(1, 1), line(2, 5, "talking"), line(3, 3), line(4, 2, "strange"))
+    drain(runtime)
+    assert (outcomes(runtime), _book(runtime)) == (["applied", "held", "stale", "applied"], {"held": 1})
+    for source, expected in ((COVERED, "applied"), (MAPPING, "held"), (COVERED, "applied")):
+        publish(runtime, source)
+        with runtime.database.read() as connection:
+            (row,) = deliveries.listed(connection)
+        assert (row.outcome, row.tally) == (expected, Counter(outcomes(runtime)))
 
 
 @contextmanager
