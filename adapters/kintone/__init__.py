@@ -15,7 +15,7 @@ from adapters.kintone.client import Site
 from adapters.kintone.connect import inspect
 from adapters.kintone.push import push
 from adapters.kintone.read import Source
-from adapters.kintone.records import OWNER, STAGE, Shape, events_of, ref_of
+from adapters.kintone.records import ADMINISTRATOR, OWNER, STAGE, Shape, events_of, ref_of
 from adapters.kintone.webhook import DELETED, IGNORED, WITH_RECORD, body_with_record, number_in
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -175,7 +175,13 @@ class Kintone:
         return bool(self.stage_field) and body["type"].value in {"UPDATE_RECORD", "UPDATE_STATUS"}
 
     def _shape(self) -> Shape:
-        return Shape(stage=self.stage_field, owner=self.owner_field, emails=self.email_fields, phones=self.phone_fields)
+        return Shape(
+            stage=self.stage_field,
+            owner=self.owner_field,
+            emails=self.email_fields,
+            phones=self.phone_fields,
+            writer=self.login if self.password and self.login else ADMINISTRATOR,
+        )
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""

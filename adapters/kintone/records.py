@@ -17,18 +17,27 @@ STAGE: Final = "$stage"
 OWNER: Final = "$owner"
 """How mappings call stage and owner, whichever fields these are; kintone's own such names are `$id`, `$revision`."""
 MOST_REVISIONS: Final = 59_999_999
+ADMINISTRATOR: Final = "Administrator"
+"""The login name that kintone gives as the writer of what was written by an API token.
+
+https://cybozu.dev/ja/kintone/docs/rest-api/records/update-status/
+"""
 Record: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Field code → `type` and `value`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Which fields say what, by code. Empty: process status, assignee, and every link that is an address or a phone."""
+    """Which fields say what, by code. Empty: process status, assignee, and every link that is an address or a phone.
+
+    `writer`: the login name that the connector writes with.
+    """
 
     stage: str = ""
     owner: str = ""
     emails: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
+    writer: str = ADMINISTRATOR
 
     def code_of(self, name: str, record: Record) -> str | None:
         """The code of a field as the mapping calls it; None: the record has no such field."""
@@ -45,6 +54,11 @@ class Shape:
     def owner_of(self, record: Record) -> str | None:
         """The login name of the first person in charge."""
         return login_in(_value(record, self.code_of(OWNER, record)))
+
+    def is_ours(self, record: Record) -> bool | None:
+        """Whether the connector wrote this revision; None: the record does not say who did."""
+        login = login_in(_value(record, code_of("MODIFIER", record)))
+        return None if login is None else login == self.writer
 
     def identities_of(self, name: str, record: Record) -> tuple[Identity, ...]:
         """The record, and the e-mails and phones that it names."""
@@ -84,23 +98,26 @@ def events_of(record: Record, shape: Shape, owners: Mapping[str, Any], *, entere
     """The events that a record stands for. `owners`: `user:<login name>` → e-mail. Raises `BadPayload`.
 
     `entered`: whether it is known to have entered its stage with this revision, or was only seen in it; None: neither
-    is told. kintone dates to the minute, so that within one the revision puts the changes in order.
+    is told. kintone dates to the minute, so that within one the revision puts the changes in order. Who wrote the
+    revision is who moved the stage only where it entered it with that. What is empty in a new record was never filled.
     """
     number, revision = number_of(record, "$id"), number_of(record, "$revision")
     created, updated = _time(record, "CREATED_TIME"), _time(record, "UPDATED_TIME")
     at, mark = updated + timedelta(microseconds=min(revision, MOST_REVISIONS)), f"r{revision:08d}"
     ref = ref_of(number)
     name, identities = ref.name, shape.identities_of(ref.name, record)
-    event = partial(Event, record=ref, is_lead=True, identities=identities)
+    event = partial(Event, record=ref, is_lead=True, identities=identities, sequence=revision)
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
     stage, owner = shape.stage_of(record), shape.owner_of(record)
     if stage and entered is not None:
         word = "stage" if entered else "seen"
-        events.append(event(key=f"{name}:{word}@{mark}", at=at, kind=Kind.STAGE, stage=stage, is_seen=not entered))
+        writer = shape.is_ours(record) if entered else None
+        key = f"{name}:{word}@{mark}"
+        events.append(event(key=key, at=at, kind=Kind.STAGE, stage=stage, is_seen=not entered, is_ours=writer))
     email = owners.get(f"user:{owner}")
     events.append(event(key=f"{name}:owner@{mark}", at=at, kind=Kind.OWNER, owner=owner, owner_email=email))
     values = {code: _value(record, code) for code in record} | {STAGE: stage, OWNER: owner}
-    data = {code: value for code, value in values.items() if value not in (None, "", [])}
+    data = values if revision > 1 else {code: value for code, value in values.items() if value not in (None, "", [])}
     events.append(event(key=f"{name}:profile@{mark}", at=at, kind=Kind.PROFILE, data=data))
     return events
 

@@ -131,7 +131,9 @@ def _shown(event: Event | BadPayload) -> dict[str, Any]:
     if isinstance(event, BadPayload):
         return {"path": event.path, "mistake": str(event)}
     values: dict[str, Any] = {
-        one.name: value for one in fields(event) if (value := getattr(event, one.name)) not in (None, (), False, {})
+        one.name: value
+        for one in fields(event)
+        if (value := getattr(event, one.name)) not in (None, (), {}) and (value is not False or one.default is None)
     }
     values["at"] = event.at.isoformat()
     values["identities"] = [

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """An object of the system; times are aware UTC. `revision` counts its changes from 1."""
+    """An object of the system; times are aware UTC. `revision` counts its changes from 1; `by`: who made the last."""
 
     object: str
     id: str
@@ -20,6 +20,7 @@ class Record:
     created: datetime
     modified: datetime
     revision: int = 1
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class Shelf:
                 fields=dict(fields),
                 created=instant,
                 modified=instant,
+                by=by,
             )
             self._records.setdefault(object_, {})[record.id] = record
             self._log(record, "create", instant, origin, by, before={}, after=dict(fields))
@@ -113,6 +115,7 @@ class Shelf:
             record.fields |= after
             record.modified = max(record.modified, instant)
             record.revision += 1
+            record.by = by
             return self._log(record, "update", instant, origin, by, before=before, after=after)
 
     def delete(self, object_: str, record_id: str, *, by: str = "", at: datetime | None = None) -> None:

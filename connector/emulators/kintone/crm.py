@@ -19,6 +19,7 @@ from connector.emulators.kintone.state import (
     APP,
     EMAIL,
     OWNER,
+    SELLER,
     STAGE,
     STATES,
     USERS,
@@ -108,7 +109,7 @@ class KintoneCrm(CrmEmulator):
         common = {"id": str(number), "app": {"id": APP, "name": "案件管理"}}
         record = self.shelf.find(self.OBJECT, change.id)
         if record is None:
-            by = {"code": change.by or "k.sato", "name": USERS[change.by or "k.sato"][1]}
+            by = {"code": change.by or SELLER, "name": USERS[change.by or SELLER][1]}
             when = change.at.strftime("%Y-%m-%dT%H:%M:%SZ")
             return {**common, "type": "DELETE_RECORD", "recordId": change.id, "deletedBy": by, "deletedAt": when}
         word = (

@@ -27,6 +27,8 @@ USERS: Final = {
     "k.sato": ("k.sato@example.com", "佐藤 恵子"),
     "k.mori": ("k.mori@example.com", "森 健"),
 }
+SELLER: Final = "k.sato"
+"""Who does what nobody is named for."""
 FORM: Final = {
     "会社名": "SINGLE_LINE_TEXT",
     "氏名": "SINGLE_LINE_TEXT",
@@ -40,6 +42,7 @@ OWN: Final = {
     "レコード番号": "RECORD_NUMBER",
     "作成日時": "CREATED_TIME",
     "更新日時": "UPDATED_TIME",
+    "更新者": "MODIFIER",
     "ステータス": "STATUS",
     "作業者": "STATUS_ASSIGNEE",
 }
@@ -79,6 +82,7 @@ def shown(record: Record) -> dict[str, dict[str, Any]]:
         "レコード番号": record.id,
         "作成日時": minute(record.created),
         "更新日時": minute(record.modified),
+        "更新者": {"code": record.by or SELLER, "name": USERS[record.by or SELLER][1]},
         "ステータス": record.fields[STAGE],
         "作業者": [{"code": owner, "name": USERS[owner][1]}] if owner else [],
     }

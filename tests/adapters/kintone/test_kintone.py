@@ -103,10 +103,44 @@ def test_identities_are_links_that_read_as_addresses_or_phones_or_the_fields_of_
     assert [(one.kind, one.value) for one in found[1:]] == [("email", "b@example.com"), ("phone", "+819012345678")]
 
 
-def test_the_profile_has_values_by_code_without_empty_ones() -> None:
-    data = _found(kintone().parse(_webhook("ADD_RECORD", record()), {}), Kind.PROFILE).data
+def test_the_profile_has_values_by_code_and_what_is_empty_unless_the_record_is_new() -> None:
+    data = _found(kintone().parse(_webhook("UPDATE_RECORD", record()), {}), Kind.PROFILE).data
     assert (data["会社名"], data["$stage"]) == ("ミナモト", "未処理")
-    assert {"見込金額", "作業者", "$owner"}.isdisjoint(data)
+    assert (data["見込金額"], data["作業者"], data["$owner"]) == ("", [], None)
+    new = _found(kintone().parse(_webhook("ADD_RECORD", record(revision=1)), {}), Kind.PROFILE).data
+    assert {"見込金額", "作業者", "$owner"}.isdisjoint(new)
+
+
+@pytest.mark.parametrize(
+    ("settings", "modifier", "is_ours"),
+    [
+        ({}, "bot", True),
+        ({}, "k.sato", False),
+        ({}, None, None),
+        ({"login": "", "password": (), "api_token": ("t",)}, "Administrator", True),
+        ({"login": "", "password": (), "api_token": ("t",)}, "bot", False),
+    ],
+)
+def test_who_wrote_the_revision_that_entered_a_stage_is_who_moved_it(
+    settings: dict[str, Any], modifier: str | None, *, is_ours: bool | None
+) -> None:
+    shown = record(更新者=("MODIFIER", {"code": modifier, "name": "x"})) if modifier else record()
+    events = kintone(**settings).parse(_webhook("UPDATE_STATUS", shown), {})
+    assert {event.kind: event.is_ours for event in events if isinstance(event, Event)} == {
+        Kind.IDENTIFY: None,
+        Kind.STAGE: is_ours,
+        Kind.OWNER: None,
+        Kind.PROFILE: None,
+    }
+    assert {event.sequence for event in events if isinstance(event, Event)} == {8}
+
+
+def test_who_wrote_a_record_that_was_only_seen_in_its_stage_may_have_changed_something_else() -> None:
+    adapter = kintone(stage_field="確度")
+    shown = record(確度=("DROP_DOWN", "A"), 更新者=("MODIFIER", {"code": "k.sato", "name": "x"}))
+    delivery, api = _webhook("UPDATE_RECORD", shown), FakeKintone(records={345: shown})
+    stage = _found(adapter.parse(delivery, adapter.fetch([delivery], api)), Kind.STAGE)
+    assert (stage.is_seen, stage.is_ours) == (True, None)
 
 
 def test_owners_are_known_by_the_directory_the_setting_or_a_login_that_is_an_address() -> None:
