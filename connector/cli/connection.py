@@ -52,11 +52,11 @@ def connection() -> None:
 def add(  # noqa: PLR0917 - as click gives them
     name: str,
     adapter_name: str,
+    *,
     settings: tuple[str, ...],
     secrets: tuple[str, ...],
     mapping: Path | None,
     region: str | None,
-    *,
     is_json: bool,
 ) -> None:
     """Add a connection, and publish its first mapping."""
