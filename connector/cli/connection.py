@@ -49,7 +49,7 @@ def connection() -> None:
 @click.option("--mapping", type=click.Path(path_type=Path), help="Mapping file, in place of the one that comes along.")
 @click.option("--region", metavar="COUNTRY", help="Of phone numbers written without a country: JP, VN and so on.")
 @json_option
-def add(  # noqa: PLR0917 - as click gives them
+def add(
     name: str,
     adapter_name: str,
     *,
