@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Api, Pushed, Update
+from connector.adapter_kit.payload import read_json
 from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import each, push_in_batches
 from connector.adapter_kit.rest import address_of, check_answer, check_target, search
-from connector.core.errors import CrmRefused
+from connector.core.errors import BadPayload, CrmRefused
 
 FIELDS: Final = "{fields}"
 _PLACE: Final = re.compile(r"\{([a-z]+(?:\.[^{}]+)?)\}")
@@ -96,8 +97,8 @@ class Target:
 
     def _template(self) -> Any:
         try:
-            return json.loads(self.template) if self.template != FIELDS else FIELDS
-        except ValueError as error:
+            return read_json(self.template.encode()).value if self.template != FIELDS else FIELDS
+        except BadPayload as error:
             message = f"the connection's setting `template` is not JSON: {error}"
             raise CrmRefused(message) from error
 

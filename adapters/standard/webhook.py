@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 from connector.adapter_kit.contract import Delivery
-from connector.adapter_kit.payload import Part, read_json, refuse_nul
+from connector.adapter_kit.payload import Part, read_json, refuse_unstorable
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
@@ -128,7 +128,7 @@ def _read(place: int, line: Part, body: _Body) -> Line:
 
 def _event(line: Part, body: _Body, mistakes: list[BadPayload]) -> Event | None:
     if body.has_nul:
-        _attempt(line, refuse_nul, mistakes)
+        _attempt(line, refuse_unstorable, mistakes)
     kind, readers = _attempt(line, _type, mistakes) or (Kind.IDENTIFY, {})
     values: dict[str, Any] = {
         name: _attempt(line, read, mistakes) for name, read in (*_EVERY.items(), *readers.items())

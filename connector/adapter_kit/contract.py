@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
+from connector.adapter_kit.payload import read_answer
 from connector.core.errors import BadPayload, CrmUnavailable
 from connector.core.event import Event, Identity, RecordRef
 
@@ -66,10 +66,10 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON; raises `CrmUnavailable` when it is none (a login page, a proxy's error)."""
+        """The body as JSON (`read_answer`); raises `CrmUnavailable` when it is none (a login page, a proxy's error)."""
         try:
-            return json.loads(self.body)
-        except ValueError as error:
+            return read_answer(self.body)
+        except BadPayload as error:
             message = f"the answer with status {self.status} is not JSON"
             raise CrmUnavailable(message) from error
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar
@@ -18,6 +21,7 @@ T = TypeVar("T")
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 32
+MAX_ANSWER_DEPTH: Final = 100
 MAX_PAIRS: Final = 5_000
 MAX_TEXT: Final = 4_000
 _YEARS: Final = range(1970, 2200)
@@ -26,6 +30,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS: Final = 7_258_118_400_000
 """The year 2200."""
 _BIGGEST: Final = 2**63 - 1
+_BOM: Final = b"\xef\xbb\xbf"
+_LONG_NUMBER: Final = re.compile(rb"(?:^|[\s:,\[-])[0-9]{19}")
+_SURROGATE: Final = re.compile("[\\ud800-\\udfff]")
+_NO_VALUE: Final = "\ud800"
+"""Stands before what is no JSON value, such as NaN, so that nobody takes that text for one."""
 _FORM_NAME: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 
 
@@ -66,8 +75,8 @@ class Part:
         return self.value
 
     def text(self, most: int = MAX_TEXT) -> str:
-        """A text of 1 to `most` characters without NUL, which databases refuse."""
-        if not isinstance(self.value, str) or not self.value or "\0" in self.value:
+        """A text of 1 to `most` characters without what databases refuse: NUL, and halves of characters."""
+        if not isinstance(self.value, str) or not self.value or not is_storable(self.value):
             self.refuse("a text that is not empty")
         if len(self.value) > most:
             self.refuse(f"at most {most} characters")
@@ -127,31 +136,67 @@ class Part:
 def read_json(body: bytes, *, keeps_nul: bool = False) -> Part:
     """A JSON body in UTF-8 (RFC 8259). Raises `BadPayload`: not JSON, NaN, too big, nested too deep, or NUL in a text.
 
-    `keeps_nul`: for bodies of many parts, where `refuse_nul` on each part refuses that part alone.
+    `keeps_nul`: for bodies of many parts, where `refuse_unstorable` on each part refuses that part alone. Of equal
+    names the last counts, a byte order mark is passed over, and a whole number beyond 64 bits is a text of its digits.
     """
     _check_size(body)
-    try:
-        root = Part(orjson.loads(body.removeprefix(b"\xef\xbb\xbf")))
-    except ValueError as error:
-        message = f"the body is not JSON: {error}"
-        raise BadPayload(message) from error
-    _check_depth(root.value)
+    root = Part(_parsed(body.removeprefix(_BOM), is_lenient=False))
+    _check_depth(root.value, MAX_DEPTH)
     if not keeps_nul and b"\\u0000" in body:
-        refuse_nul(root)
+        refuse_unstorable(root)
     return root
 
 
-def refuse_nul(part: Part) -> None:
-    """Raises `BadPayload` when a text or name in the part holds NUL, which databases refuse."""
-    if isinstance(part.value, str) and "\0" in part.value:
-        part.refuse("a text without NUL")
+def read_answer(body: bytes) -> Any:
+    """What a system answered, in JSON, as `read_json` but for this: one bad value in it hides no other.
+
+    Halves of characters, bytes that are no UTF-8, NaN and infinity stay in it as texts, which `Part.text` and
+    `refuse_unstorable` refuse where a record is read. Raises `BadPayload`: not JSON, nested too deep.
+    """
+    value = _parsed(body.removeprefix(_BOM), is_lenient=True)
+    _check_depth(value, MAX_ANSWER_DEPTH)
+    return value
+
+
+def _parsed(content: bytes, *, is_lenient: bool) -> Any:
+    try:
+        value = orjson.loads(content)
+        return json.loads(content, parse_int=_whole) if _LONG_NUMBER.search(content) else value
+    except (ValueError, RecursionError) as error:
+        if is_lenient:
+            with suppress(ValueError, RecursionError):
+                text = content.decode(errors="surrogateescape")
+                return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_NO_VALUE.__add__)
+        message = f"the body is not JSON: {error}"
+        raise BadPayload(message) from error
+
+
+def _whole(digits: str) -> int | str:
+    number = int(digits) if len(digits) <= len(str(-_BIGGEST)) else None
+    return digits if number is None or abs(number) > _BIGGEST else number
+
+
+def _finite(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else _NO_VALUE + digits
+
+
+def is_storable(text: str) -> bool:
+    """Whether a text is without NUL and halves of characters, which databases refuse."""
+    return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)
+
+
+def refuse_unstorable(part: Part) -> None:
+    """Raises `BadPayload` when a text or name in the part cannot be stored (`is_storable`)."""
+    if isinstance(part.value, str) and not is_storable(part.value):
+        part.refuse("a text without NUL" if "\0" in part.value else "a text of whole characters")
     if isinstance(part.value, dict):
         for name, value in part.value.items():
-            refuse_nul(Part(name, part.path))
-            refuse_nul(Part(value, f"{part.path}.{name[:60]}"))
-    if isinstance(part.value, list):
-        for item in part.items():
-            refuse_nul(item)
+            refuse_unstorable(Part(name, part.path))
+            refuse_unstorable(Part(value, f"{part.path}.{name[:60]}"))
+    if isinstance(part.value, list | tuple):
+        for place, item in enumerate(part.value):
+            refuse_unstorable(Part(item, f"{part.path}[{place}]"))
 
 
 def read_form(body: bytes) -> Part:
@@ -170,7 +215,7 @@ def read_form(body: bytes) -> Part:
 
 def read_json_or_form(body: bytes) -> Part:
     """A body of JSON or a form, by how it begins. Raises `BadPayload`."""
-    is_json = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
+    is_json = body.removeprefix(_BOM).lstrip()[:1] in {b"{", b"["}
     return read_json(body) if is_json else read_form(body)
 
 
@@ -216,9 +261,9 @@ def _check_size(body: bytes) -> None:
         raise BadPayload(message)
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: Any, most: int) -> None:
     level = [value] if isinstance(value, dict | list) else []
-    for _ in range(MAX_DEPTH):
+    for _ in range(most):
         level = [
             child
             for parent in level
@@ -226,7 +271,7 @@ def _check_depth(value: Any) -> None:
             if isinstance(child, dict | list)
         ]
     if level:
-        message = f"nested deeper than {MAX_DEPTH} levels"
+        message = f"nested deeper than {most} levels"
         raise BadPayload(message)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from connector.adapter_kit.contract import Delivery, Received, Reply
-from connector.adapter_kit.payload import Part, read_json, refuse_nul
+from connector.adapter_kit.payload import Part, read_json, refuse_unstorable
 from connector.adapter_kit.tracking import address, distinct, person, reached, under, visitor, words
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind
@@ -89,7 +89,7 @@ class SpecReader:
         for part in parts:
             try:
                 if has_nul:
-                    refuse_nul(part)
+                    refuse_unstorable(part)
                 found += self._events(part)
             except BadPayload as error:
                 found.append(error)

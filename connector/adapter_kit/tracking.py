@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connector.adapter_kit.identities import normalize_email
-from connector.adapter_kit.payload import Part
+from connector.adapter_kit.payload import Part, is_storable
 from connector.adapter_kit.placeholders import is_placeholder
 from connector.core.event import Action, Identity, IdentityKind
 
@@ -51,7 +51,7 @@ def is_random(value: str) -> bool:
 def address(given: Part) -> Identity | None:
     """An e-mail address where there is a good one that is somebody's; raises nothing."""
     email = normalize_email(given.value)
-    is_somebody_s = email is not None and not is_placeholder(IdentityKind.EMAIL, email)
+    is_somebody_s = email is not None and is_storable(email) and not is_placeholder(IdentityKind.EMAIL, email)
     return Identity(kind=IdentityKind.EMAIL, value=email or "") if is_somebody_s else None
 
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import orjson
+import structlog
+
+from connector.adapter_kit.payload import Part, refuse_unstorable
 from connector.core.decide.batch import EventOutcome, TranslatedEvent
 from connector.core.errors import BadPayload, Unmapped
 from connector.core.event import OF_DELIVERY, Event, Identity, IdentityKind, Outcome, Step, delivery_outcome
@@ -15,24 +19,44 @@ from connector.core.mapping import translate
 from connector.pipeline.read import ParsedDelivery
 from connector.runtime.connections import Connected
 from connector.store.deliveries import DeliveryResult
+from connector.store.event_json import event_to_json
 
 AHEAD: Final = timedelta(minutes=5)
 """An event dated further ahead of when it was told (its receipt, or the reading of its record) counts at that time."""
 _LOCAL: Final = frozenset({IdentityKind.RECORD, IdentityKind.ACCOUNT})
 LONGEST_ERROR: Final = 2000
 LONGEST_REASON: Final = 400
+log: Final = structlog.get_logger(__name__)
 
 
 def normalized(parsed: Iterable[ParsedDelivery], tally: Tally) -> list[TranslatedEvent]:
-    """The events of deliveries, translated; parts that could not be read are counted as dead."""
+    """The events of deliveries, translated; parts that cannot be read or stored are counted as dead."""
     events: list[TranslatedEvent] = []
     for delivery in parsed:
         for part in delivery.parts:
-            if isinstance(part, BadPayload):
-                tally.add(EventOutcome(delivery=delivery.id, outcome=Outcome.DEAD, reason=str(part)))
+            mistake = part if isinstance(part, BadPayload) else _mistake(part)
+            if mistake is not None or isinstance(part, BadPayload):
+                tally.add(EventOutcome(delivery=delivery.id, outcome=Outcome.DEAD, reason=str(mistake)))
+                if delivery.id is None:
+                    log.warning("what the system told cannot be read", connection=delivery.name, error=str(mistake))
             elif delivery.connected is not None:
                 events.append(_normalized(part, delivery.connected, delivery.id, delivery.as_of))
     return events
+
+
+def _mistake(event: Event) -> BadPayload | None:
+    """What no database takes in an event that an adapter made of a system's own answer."""
+    values, reason = event_to_json(event), ""
+    try:
+        if b"\\u0000" not in orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS):
+            return None
+    except TypeError as error:
+        reason = f"cannot be stored: {error}"
+    try:
+        refuse_unstorable(Part(values))
+    except BadPayload as error:
+        return error
+    return BadPayload(reason) if reason else None
 
 
 def _normalized(event: Event, connected: Connected, delivery: str | None, as_of: datetime) -> TranslatedEvent:

@@ -13,8 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.adapter_kit.payload import MAX_BYTES, Part, read_form, read_json, read_pairs, refuse_nul
-from connector.core.errors import BadPayload
+from connector.adapter_kit.contract import Answer
+from connector.adapter_kit.payload import (
+    MAX_BYTES,
+    Part,
+    read_answer,
+    read_form,
+    read_json,
+    read_pairs,
+    refuse_unstorable,
+)
+from connector.core.errors import BadPayload, CrmUnavailable
 
 TIME_MESSAGE: Final = "an ISO 8601 time with an offset, such as 2026-03-04T05:26:07+09:00, from 1970 to 2199"
 
@@ -191,13 +200,54 @@ def test_json_may_be_nested_32_levels() -> None:
     assert read_json(b"[" * 32 + b"1" + b"]" * 32).items()[0].path == "$[0]"
 
 
+def test_a_whole_number_beyond_64_bits_keeps_all_its_digits_as_a_text() -> None:
+    read = read_json(b'{"id": 123456789012345678901234567890, "n": [-9223372036854775809, 9223372036854775807]}').value
+    assert read == {"id": "123456789012345678901234567890", "n": ["-9223372036854775809", 2**63 - 1]}
+    assert Part(read["id"]).identifier() == "123456789012345678901234567890"
+    assert read_answer(b"[18446744073709551615]") == ["18446744073709551615"]
+
+
+def test_one_bad_value_of_an_answer_hides_no_other_and_is_refused_where_it_stands() -> None:
+    answer = (
+        rb'{"people": [{"mail": "a@x.example"}, {"mail": "\ud800@x"}, {"n": NaN}, {"n": -1e999}, {"cut": "\xe3\x81"}]}'
+    )
+    first, *bad = Part(read_answer(b"\xef\xbb\xbf" + answer.replace(rb"\xe3\x81", b"\xe3\x81")))["people"].items()
+    assert first["mail"].email() == "a@x.example"
+    for part in bad:
+        assert "a text of whole characters" in _mistake(partial(refuse_unstorable, part))
+        _mistake(part[next(iter(part.object()))].text)
+    assert read_answer(b"[1e3, 0.1, 7, null]") == [1000.0, 0.1, 7, None]
+    assert read_answer(rb'["\ud83d\ude00"]') == ["\U0001f600"]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b'{"a":' * 101 + b"1" + b"}" * 101, b"[1,]"])
+def test_an_answer_that_is_not_json_is_one_error(body: bytes) -> None:
+    _mistake(lambda: read_answer(body))
+    with pytest.raises(CrmUnavailable, match="the answer with status 200 is not JSON"):
+        Answer(status=200, headers={}, body=body).json()
+
+
+@given(
+    body=st.binary()
+    | st.text(alphabet='[]{}":,0123456789eE.-aNInfity\\ud8\x00\ud800').map(
+        lambda text: text.encode("utf-8", "surrogatepass")
+    )
+)
+def test_any_bytes_give_a_value_or_that_one_error(body: bytes) -> None:
+    for read in (read_json, read_answer):
+        try:
+            read(body)
+        except BadPayload:
+            continue
+
+
 def test_nul_is_refused_where_it_stands() -> None:
     body = rb'{"a": [1, {"b": "x\u0000"}], "\\u0000": "\\u0000"}'
     assert _mistake(lambda: read_json(body)) == r"$.a[1].b: is 'x\x00'; it must be a text without NUL"
     part = read_json(body, keeps_nul=True)
     for sound in (part["a"].items()[0], Part("x"), Part([1, {"a": "b"}])):
-        refuse_nul(sound)
-    assert _mistake(lambda: refuse_nul(part["a"])).startswith("$.a[1].b: ")
+        refuse_unstorable(sound)
+    assert _mistake(lambda: refuse_unstorable(part["a"])).startswith("$.a[1].b: ")
     assert read_json(rb'{"\\u0000": "\\u0000"}').value == {r"\u0000": r"\u0000"}
 
 

@@ -11,6 +11,7 @@ import pytest
 from rq.timeouts import JobTimeoutException
 
 from connector.adapter_kit.contract import Answer
+from connector.adapter_kit.payload import read_answer
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.operations.flow import build_reconciler
@@ -48,6 +49,18 @@ def _reconcile(runtime: Runtime, name: str = "scripted") -> dict[str, int]:
     connected = runtime.connections.get(name)
     assert connected is not None
     return dict(build_reconciler(runtime).reconcile(connected)[0])
+
+
+def test_a_record_that_no_database_takes_is_dead_and_the_others_of_its_list_go_on(
+    runtime: Runtime, script: Script
+) -> None:
+    people = read_answer(
+        rb'[{"mail": "\ud800@x.example"}, {"n": NaN}, {"text": "\u0000"}, {"text": "\\\\u0000"}, {"n": {}}]'
+    )
+    bad = [replace(stage_event(number, 2), data=data) for number, data in enumerate(people)]
+    unheard = replace(stage_event(5, 2), data={"n": 2**70})
+    script.changes = lambda _: iter([*bad, unheard, stage_event(6, 1, "talking")])
+    assert _reconcile(runtime) == {"applied": 3, "dead": 4}
 
 
 def test_what_webhooks_missed_is_applied_once_and_what_they_brought_is_known(runtime: Runtime, script: Script) -> None:
