@@ -105,12 +105,12 @@ class Odoo:
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The records as they are now, once each, by name (`lead:77`; None: gone), and the salespersons' e-mails."""
+        """The records as they are now, once each, by name (`lead:77`; None: gone), salespersons' e-mails, and us."""
         leads = [lead for delivery in deliveries if (lead := _wanted(delivery)) is not None]
         if not leads:
             return {}
         source = self._source(api)
-        return {**source.rows(leads), **source.owners()}
+        return {**source.rows(leads), **source.known()}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """The identity, stage, owner and profile that the record shows, or its end.

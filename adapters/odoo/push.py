@@ -135,7 +135,7 @@ class Writer:
             return replace(plan, wanted=wanted, is_lost=stage_of(lead, by_id=source.by_id) != LOST)
         if stage == ARCHIVED:
             return plan.refused(f"{STAGE}: {ARCHIVED} can be read only; write {LOST}")
-        team = lead["team_id"][0] if "team_id" in lead else 0
+        team = lead["team_id"][0] if lead.get("team_id") else 0
         known = [row for row in source.stages() if stage == (str(row["id"]) if source.by_id else row["name"])]
         # Teams may have stages of the same name: its own comes before one of all teams, that before another team's.
         fitting = sorted(known, key=lambda row: (team not in row["teams"], bool(row["teams"])))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from adapters.odoo.client import Server
-from adapters.odoo.records import FIELDS, MODEL, OBJECT, PLAIN, Row, events_of, record_of
+from adapters.odoo.records import FIELDS, MODEL, OBJECT, PLAIN, US, Row, events_of, record_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
@@ -40,11 +40,11 @@ class Source:
 
     def changes(self, since: datetime) -> Iterator[Event]:
         """The events of the records written since (aware UTC), in pages; deleted ones leave no trace there."""
-        first, owners = 0, self.owners()
+        first, known = 0, self.known()
         written = since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         while rows := self._search([["write_date", ">=", written], ["id", ">", first]], self.page):
             for row in rows:
-                yield from readable(events_of, row, owners, by_id=self.by_id)
+                yield from readable(events_of, row, known, by_id=self.by_id)
             first = rows[-1]["id"]
 
     def fields(self) -> Mapping[str, Mapping[str, Any]]:
@@ -62,9 +62,9 @@ class Source:
         """The internal users, also those who have left; their login is their e-mail, else the e-mail of their card."""
         return remembered(self.server.api, PEOPLE, lambda: [_person(row) for row in self._users()], is_fresh=is_fresh)
 
-    def owners(self) -> dict[str, str]:
-        """`user:<id>` → e-mail."""
-        return {f"user:{person.id}": person.email for person in self.people() if person.email}
+    def known(self) -> dict[str, Any]:
+        """What rows are read with: `user:<id>` → e-mail, and under `us` the id of the user of the API key."""
+        return {**{f"user:{person.id}": person.email for person in self.people() if person.email}, US: self._us()}
 
     def catalog(self) -> Catalog:
         """Stages with `lost` and `archived`, salespersons, and the fields of `crm.lead`."""
@@ -72,12 +72,18 @@ class Source:
         labels = {name: str(field.get("string") or name) for name, field in self.fields().items()}
         return Catalog(stages={OBJECT: {"": stages | PLAIN}}, owners=tuple(self.people()), fields={OBJECT: labels})
 
+    def _us(self) -> int | None:
+        """None: Odoo does not say."""
+        user = remembered(self.server.api, US, lambda: self.server.call("res.users", "context_get"))
+        uid = user.get("uid") if isinstance(user, dict) else None
+        return uid if isinstance(uid, int) else None
+
     def _search(self, domain: Sequence[Any], limit: int) -> list[dict[str, Any]]:
         known = self.fields()
         wanted = [name for name in dict.fromkeys((*FIELDS, *self.more)) if name in known]
         wanted += [name for name in known if name.startswith("x_") and name not in wanted]
         rows = self.server.call(MODEL, "search_read", domain=domain, fields=wanted, limit=limit, order="id")
-        return [_without_empty(row, known) for row in rows]
+        return [_with_empty_as_none(row, known) for row in rows]
 
     def _many(self, ids: list[int]) -> dict[int, Row]:
         return {row["id"]: row for row in self._search([["id", "in", ids]], len(ids))}
@@ -109,12 +115,11 @@ class Source:
             first = rows[-1]["id"]
 
 
-def _without_empty(row: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The row without `false` where that means: empty; only a boolean field can be false."""
+def _with_empty_as_none(row: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with None in the place of `false` where that means: empty; only a boolean field can be false."""
     return {
-        name: value
+        name: None if value is False and fields.get(name, {}).get("type") != "boolean" else value
         for name, value in row.items()
-        if value is not None and (value is not False or fields.get(name, {}).get("type") == "boolean")
     }
 
 

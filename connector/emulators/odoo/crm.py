@@ -14,6 +14,7 @@ from connector.emulators.engine.emulator import CrmEmulator
 from connector.emulators.engine.shelf import Change, Record
 from connector.emulators.odoo.state import (
     FIELDS,
+    SELLER,
     STAGES,
     USERS,
     Odd,
@@ -211,7 +212,8 @@ def _stage(name: str) -> int:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    return shown(int(record.id), record.fields, record.created, record.modified)
+    fields = {**record.fields, "write_uid": int(record.by or SELLER)}
+    return shown(int(record.id), fields, record.created, record.modified)
 
 
 def _failure(error: Odd) -> Response:

@@ -16,10 +16,12 @@ USERS: Final = {
     9: ("k.sato@example.com", "Keiko Sato"),
     11: ("k.mori@example.com", "Ken Mori"),
 }
+SELLER: Final = 9
+"""Who does what nobody is named for."""
 LEAD_FIELDS: Final = {
     **dict.fromkeys(("name", "contact_name", "partner_name", "email_from", "email_normalized", "phone"), "char"),
     **dict.fromkeys(("x_abm_status", "x_abm_since"), "char"),
-    **dict.fromkeys(("stage_id", "user_id", "lost_reason_id", "team_id"), "many2one"),
+    **dict.fromkeys(("stage_id", "user_id", "lost_reason_id", "team_id", "write_uid"), "many2one"),
     **dict.fromkeys(("create_date", "write_date", "date_last_stage_update", "date_closed"), "datetime"),
     "id": "integer",
     "active": "boolean",
@@ -30,6 +32,7 @@ LABELS: Final[Mapping[str, Mapping[int, str]]] = {
     "stage_id": STAGES,
     "lost_reason_id": REASONS,
     "user_id": {user: name for user, (_, name) in USERS.items()},
+    "write_uid": {user: name for user, (_, name) in USERS.items()},
     "team_id": {1: "Sales"},
 }
 FIELDS: Final[Mapping[str, Mapping[str, str]]] = {

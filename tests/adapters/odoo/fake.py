@@ -15,8 +15,17 @@ from tests.adapters.support import ShortMemory
 KEY = "0123456789abcdef0123456789abcdef01234567"
 URL = "https://example.odoo.com"
 _KINDS = {
-    "char": ("name", "email_from", "x_abm_status", "x_abm_since", "x_studio_site"),
-    "many2one": ("stage_id", "user_id", "lost_reason_id", "team_id"),
+    "char": (
+        "name",
+        "email_from",
+        "phone",
+        "phone_sanitized",
+        "mobile",
+        "x_abm_status",
+        "x_abm_since",
+        "x_studio_site",
+    ),
+    "many2one": ("stage_id", "user_id", "lost_reason_id", "team_id", "write_uid"),
     "datetime": ("create_date", "write_date", "date_last_stage_update", "date_closed"),
 }
 FIELDS = {

@@ -83,7 +83,55 @@ def test_own_fields_and_those_of_the_setting_are_read_and_false_means_empty() ->
     assert {"x_abm_status", "stage_id"} <= set(wanted)
     assert "not_there" not in wanted
     row = fetched["lead:77"]
-    assert (row["x_studio_site"], row["active"], "user_id" in row, "team_id" in row) == ("Nagoya", False, False, False)
+    assert (row["x_studio_site"], row["active"], row["user_id"], row["team_id"]) == ("Nagoya", False, None, None)
+
+
+def _read(**values: Any) -> list[Event]:
+    delivery = _webhook()
+    events = odoo().parse(delivery, odoo().fetch([delivery], FakeOdoo(leads={77: lead(**values)})))
+    return [event for event in events if isinstance(event, Event)]
+
+
+def test_a_field_that_was_emptied_is_shown_empty_but_one_that_was_never_filled_in_a_new_lead() -> None:
+    assert _read(email_from=False)[-1].data["email_from"] is None
+    new = _read(email_from=False, write_date="2026-03-01 00:00:00")[-1]
+    assert (new.kind, "email_from" in new.data) == (Kind.PROFILE, False)
+
+
+def test_two_changes_of_one_second_are_two() -> None:
+    first, second, owned = _read(name="One"), _read(name="Two"), _read(user_id=[9, "Keiko Sato"])
+    assert first[-1].key != second[-1].key
+    assert first[-2].key == second[-2].key != owned[-2].key
+    assert first[-1].at == second[-1].at
+    assert _read(name="One")[-1].key == first[-1].key
+
+
+@pytest.mark.parametrize(
+    ("values", "is_ours"),
+    [
+        ({"date_last_stage_update": "2026-03-04 05:06:07", "write_uid": [2, "Integration"]}, True),
+        ({"date_last_stage_update": "2026-03-04 05:06:07", "write_uid": [9, "Keiko Sato"]}, False),
+        ({"date_last_stage_update": "2026-03-04 05:06:07"}, None),
+        ({"write_uid": [9, "Keiko Sato"]}, None),
+    ],
+)
+def test_who_wrote_last_moved_it_where_that_was_the_last_that_was_written(
+    values: dict[str, Any], *, is_ours: bool | None
+) -> None:
+    events = _read(**values)
+    assert [event.is_ours for event in events if event.kind is Kind.STAGE and not event.is_seen] == [is_ours]
+    assert {event.is_ours for event in events if event.kind is not Kind.STAGE or event.is_seen} == {None}
+
+
+def test_who_we_are_may_be_unknown() -> None:
+    api = FakeOdoo(leads={77: lead()}, on={"res.users.context_get": lambda _: {"lang": "en_US"}})
+    assert odoo().fetch([_webhook()], api)["us"] is None
+
+
+def test_every_phone_of_a_lead_finds_it_and_odoos_own_spelling_goes_first() -> None:
+    phones = {"phone_sanitized": "+81312345678", "phone": "03-1234-5678", "mobile": "090-1234-5678"}
+    found = [one.value for one in _read(**phones)[0].identities if one.kind == "phone"]
+    assert found == ["+81312345678", "09012345678"]
 
 
 @pytest.mark.parametrize(
