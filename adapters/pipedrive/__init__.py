@@ -14,7 +14,7 @@ from adapters.pipedrive.client import OBJECTS, Company
 from adapters.pipedrive.connect import inspect, subscribe
 from adapters.pipedrive.push import push
 from adapters.pipedrive.read import Source
-from adapters.pipedrive.records import events_of
+from adapters.pipedrive.records import Told, events_of
 from adapters.pipedrive.webhook import EVENTS, WebhookMessage, key_of, read_message
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
@@ -62,6 +62,7 @@ class Pipedrive:
     RATE: ClassVar[tuple[int, int]] = (18, 2)
     ECHOES: ClassVar[Mapping[str, str]] = {"stage_id": "stage", "status": "stage", "owner_id": "owner"}
     EVENTS: ClassVar[frozenset[str]] = EVENTS
+    PERSONS: ClassVar[frozenset[str]] = frozenset({"person"})
 
     http_password: tuple[str, ...] = field(default=(), repr=False)
     http_user: str = "connector"
@@ -107,7 +108,11 @@ class Pipedrive:
         messages = [webhook for each in deliveries if (webhook := self._message(each)) and not webhook.is_deleted]
         records = [webhook.data for webhook in messages if webhook.data is not None]
         names = dict.fromkeys(message.record.name for message in messages if message.record and message.data is None)
-        return self._source(api).needed(records, names) if messages and self.takes_updates else {}
+        if not messages or not self.takes_updates:
+            return {}
+        source = self._source(api)
+        me = source.me() if any(webhook.source == "api" for webhook in messages) else None
+        return {**source.needed(records, names), "me": me}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """The identity, stage, owner and profile of the record as the delivery has it, or its end.
@@ -133,11 +138,13 @@ class Pipedrive:
             record = fetched[ref.name]
             if record is None:
                 return [deleted_event(ref, webhook.at)]
-        is_reopened = "status" in webhook.changed and record.get("status") == "open"
-        return events_of(ref, record, fetched, is_reopened=is_reopened, merged=webhook.merged)
+            return events_of(ref, record, fetched)
+        is_ours = webhook.is_ours(fetched.get("me"))
+        told = Told(at=webhook.at, changed=webhook.changed, is_ours=is_ours, merged=webhook.merged)
+        return events_of(ref, record, fetched, told)
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
-        """Deals and persons by `updated_since`, leads newest first; deleted records leave no trace there."""
+        """What was updated since, archived deals and leads too; deleted records leave no trace there."""
         return self._source(api).changes(self._objects(), since)
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:

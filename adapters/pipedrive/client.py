@@ -21,6 +21,11 @@ OBJECTS: Final[Mapping[str, str]] = {
     "lead": "/v1/leads",
 }
 """Object → where its records are; leads have no v2."""
+ARCHIVED: Final[Mapping[str, str]] = {"deal": "/api/v2/deals/archived", "lead": "/v1/leads/archived"}
+"""Object → where its archived records are, which other lists leave out since July 2025.
+
+https://developers.pipedrive.com/changelog/post/breaking-change-archived-deals-and-leads-will-not-be-returned-in-existing-endpoints-and-will-not-be-editable
+"""
 PAGE: Final = 500
 MOST_IDS: Final = 100
 NOT_FOUND: Final = frozenset({404, 410})
@@ -88,9 +93,10 @@ class Company:
                 if answer.status not in NOT_FOUND:
                     found[record_id] = good(answer)["data"]
             return found
-        for chunk in chunks(ids, MOST_IDS):
-            rows = rows_of(self.read(path, ids=",".join(chunk), limit=str(MOST_IDS)))
-            found |= {str(row["id"]): row for row in rows if not row.get("is_deleted")}
+        for place in filter(None, (path, ARCHIVED.get(record_object))):
+            for chunk in chunks([record_id for record_id in ids if record_id not in found], MOST_IDS):
+                rows = rows_of(self.read(place, ids=",".join(chunk), limit=str(MOST_IDS)))
+                found |= {str(row["id"]): row for row in rows if not row.get("is_deleted")}
         return found
 
     def _issued(self) -> str:

@@ -23,6 +23,10 @@ from connector.core.errors import CrmRefused
 
 NUMBERS: Final = frozenset({"stage_id", "pipeline_id", "owner_id", "person_id", "org_id", "organization_id"})
 """v2 takes no text for a number."""
+ARCHIVED_ADVICE: Final = (
+    "it is archived in Pipedrive, and what is archived cannot be written by the API: take it out of the archive there, "
+    "or leave it as it is"
+)
 TRUE_FALSE: Final = frozenset({"is_archived", "was_seen"})
 _WHOLE: Final = re.compile(r"[0-9]{1,18}")
 
@@ -76,11 +80,15 @@ class Writer:
         """One record; what nobody gives for it is not to be had for those after it either, and is raised."""
         (plan,) = plans
         answer = self.source.company.call("PATCH", f"{OBJECTS[plan.object]}/{plan.id}", plan.body())
-        if answer.status in NOT_FOUND:
-            return [RecordGone("the record was deleted in Pipedrive, or merged into another one")]
+        if is_good(answer):
+            return [None]
         if answer.status in {401, 402}:
             raise CrmRefused(refusal(answer))
-        return [None if is_good(answer) else CrmRefused(refusal(answer))]
+        if self.source.is_archived(plan.object, plan.id):
+            return [CrmRefused(ARCHIVED_ADVICE)]
+        if answer.status in NOT_FOUND:
+            return [RecordGone("the record was deleted in Pipedrive, or merged into another one")]
+        return [CrmRefused(refusal(answer))]
 
     def read(self, plans: Sequence[Plan]) -> Shown:
         """The records with their custom fields among the others."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.pipedrive.client import OBJECTS, PAGE, Company, rows_of
+from adapters.pipedrive.client import ARCHIVED, OBJECTS, PAGE, Company, rows_of
 from adapters.pipedrive.records import LOST, WON, Record, events_of, person_of, time_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE, emails_of
 from connector.adapter_kit.records import ids_by_object, moment, readable, remembered
+from connector.adapter_kit.rest import as_object, body_of, is_good
+from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef
 
 
@@ -36,11 +38,20 @@ class Source:
     def changes(self, objects: Sequence[str], since: datetime) -> Iterator[Event]:
         """What changed since (aware UTC), object by object; what was deleted leaves no trace there."""
         for record_object in objects:
-            pages = self._leads(since) if record_object == "lead" else self._changed(record_object, since)
-            for rows in pages:
+            for rows in self._changed(record_object, since):
                 fetched = self.needed(rows, ())
                 for row in rows:
                     yield from readable(events_of, RecordRef(object=record_object, id=str(row["id"])), row, fetched)
+
+    def is_archived(self, record_object: str, record_id: str) -> bool:
+        """Whether the record is in the archive, and so cannot be written."""
+        if record_object not in ARCHIVED:
+            return False
+        try:
+            found = self.company.by_id(record_object, [record_id])
+        except CrmRefused:
+            return False
+        return found.get(record_id, {}).get("is_archived") is True
 
     def people(self, *, is_fresh: bool = False) -> list[Person]:
         """The users, those who were switched off too; remembered for some minutes."""
@@ -48,6 +59,10 @@ class Source:
         return remembered(
             company.api, PEOPLE, lambda: [_person(row) for row in rows_of(company.read("/v1/users"))], is_fresh=is_fresh
         )
+
+    def me(self) -> str | None:
+        """The id of the user whose token we have; None where that may not be read. Remembered for some minutes."""
+        return remembered(self.company.api, "me", self._me)
 
     def stages(self, *, is_fresh: bool = False) -> list[Mapping[str, Any]]:
         """All stages of all pipelines; remembered for some minutes."""
@@ -89,16 +104,27 @@ class Source:
         """User id → e-mail; without the right they stay unknown, and their events are held."""
         return emails_of(wanted, self.people, self.company.api)
 
-    def _changed(self, record_object: str, since: datetime) -> Iterator[list[Record]]:
-        order = {"sort_by": "update_time", "sort_direction": "asc"}
-        return self.company.pages(OBJECTS[record_object], updated_since=moment(since), **order)
+    def _me(self) -> str | None:
+        answer = self.company.call("GET", "/v1/users/me")
+        user = as_object(body_of(answer).get("data")).get("id") if is_good(answer) else None
+        return None if user is None else str(user)
 
-    def _leads(self, since: datetime) -> Iterator[list[Record]]:
-        """Leads have no `updated_since`: the newest changes first, until they are older."""
+    def _changed(self, record_object: str, since: datetime) -> Iterator[list[Record]]:
+        """What was updated since, and after it what is archived of that."""
+        if record_object == "lead":
+            yield from self._leads(OBJECTS["lead"], since, updated_since=moment(since))
+            yield from self._leads(ARCHIVED["lead"], since)
+            return
+        order = {"sort_by": "update_time", "sort_direction": "asc"}
+        for path in filter(None, (OBJECTS[record_object], ARCHIVED.get(record_object))):
+            yield from self.company.pages(path, updated_since=moment(since), **order)
+
+    def _leads(self, path: str, since: datetime, **more: str) -> Iterator[list[Record]]:
+        """Archived leads have no `updated_since`: the newest changes first, until they are older."""
         start = 0
         while True:
-            params = {"sort": "update_time DESC", "start": str(start), "limit": str(PAGE)}
-            body = self.company.read(OBJECTS["lead"], **params)
+            params = {"sort": "update_time DESC", "start": str(start), "limit": str(PAGE), **more}
+            body = self.company.read(path, **params)
             rows = rows_of(body)
             recent = [row for row in rows if time_of(row, "update_time") >= since.replace(microsecond=0)]
             if recent:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import moment, readable_identities
+from connector.adapter_kit.records import digest, moment, readable_identities
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 WON, LOST, DELETED = "won", "lost", "deleted"
@@ -22,6 +23,24 @@ CUSTOM: Final = re.compile(r"[0-9a-f]{40}")
 """The key of a custom field."""
 _TYPED: Final = frozenset({"type", "value", "values", "id", "currency"})
 Record: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a webhook says of a change beside the record: its time to the millisecond, aware UTC, and who made it.
+
+    `changed`: the names of the fields that changed; None: the record is new. `merged`: the id of a record that became
+    one with it.
+    """
+
+    at: datetime
+    changed: frozenset[str] | None = None
+    is_ours: bool | None = None
+    merged: str | None = None
+
+    def writer_of(self, *names: str) -> bool | None:
+        """Whether we gave one of the fields its value; None: it was not changed, or nobody knows."""
+        return self.is_ours if self.changed is None or self.changed & set(names) else None
 
 
 def person_of(record: Record) -> str | None:
@@ -53,22 +72,16 @@ def stage_of(record: Record) -> tuple[str, str] | None:
     return (str(stage), "stage_change_time") if stage is not None else None
 
 
-def events_of(
-    ref: RecordRef,
-    record: Record,
-    fetched: Mapping[str, Any],
-    *,
-    is_reopened: bool = False,
-    merged: str | None = None,
-) -> list[Event]:
+def events_of(ref: RecordRef, record: Record, fetched: Mapping[str, Any], told: Told | None = None) -> list[Event]:
     """The events that a record stands for as it is now. Raises `BadPayload` when it has no readable time.
 
-    `is_reopened`: the change that is told opened it again, which no field of it dates. `merged`: the id of
-    a record that became one with it.
+    `told`: the webhook that shows it so. Times of records are whole seconds: what is newer within one tells the time of
+    the webhook, or of the reading. No field dates that a deal was opened again.
     """
     person = fetched.get(f"person:{person_of(record)}") or {}
+    merged = told.merged if told else None
     identities = identities_of(ref, record, person, merged)
-    event = partial(Event, record=ref, is_lead=True, identities=identities)
+    event = partial(Event, record=ref, is_lead=True, identities=identities, read_at=told.at if told else None)
     name, created, updated = ref.name, time_of(record, "add_time"), time_of(record, "update_time")
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
     if ref.object != "person" and (person_id := person_of(record)):
@@ -77,23 +90,41 @@ def events_of(
         events.append(event(key=f"{name}:merged:{merged}", at=updated, kind=Kind.IDENTIFY))
     if ref.object == "deal" and (staged := stage_of(record)):
         stage, dated = staged
+        is_reopened = told and told.changed and "status" in told.changed and record.get("status") == "open"
         at = updated if is_reopened else time_of(record, dated)
-        events.append(event(key=f"{name}:stage:{stage}@{moment(at)}", at=at, kind=Kind.STAGE, stage=stage))
+        by = told.writer_of("stage_id", "status") if told else None
+        key = f"{name}:stage:{stage}@{moment(at)}"
+        events.append(event(key=key, at=at, kind=Kind.STAGE, stage=stage, is_ours=by))
     owner = None if record.get("owner_id") is None else str(record["owner_id"])
     email = (fetched.get("users") or {}).get(owner)
     key = f"{name}:owner:{owner or 'nobody'}@{moment(updated)}"
-    events.append(event(key=key, at=updated, kind=Kind.OWNER, owner=owner, owner_email=email))
+    by = told.writer_of("owner_id") if told else None
+    events.append(event(key=key, at=updated, kind=Kind.OWNER, owner=owner, owner_email=email, is_ours=by))
     data = data_of(record, person)
-    events.append(event(key=f"{name}:profile@{moment(updated)}", at=updated, kind=Kind.PROFILE, data=data))
+    by = False if told and told.is_ours is False else None  # it also shows what others changed before us
+    key = f"{name}:profile@{moment(updated)}:{digest(_said_by(bare(record)))}"
+    events.append(event(key=key, at=updated, kind=Kind.PROFILE, data=data, is_ours=by))
     return events
 
 
+def _said_by(value: Any) -> Any:
+    """What a record says, the same from webhooks and from REST, which differ in types and in what they leave out."""
+    if isinstance(value, dict):
+        shown = {name: _said_by(part) for name, part in value.items() if not name.endswith("_time")}
+        return {name: part for name, part in shown.items() if part not in ("", [], {})}
+    if isinstance(value, list):
+        return [_said_by(part) for part in value]
+    if value is None or value is False:
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def data_of(record: Record, person: Record) -> dict[str, Any]:
-    """What mappings read: the fields that have a value, custom ones bare; a deal's and lead's `person` beside them."""
-    data = {name: value for name, value in bare(record).items() if value not in (None, "", [], {})}
+    """What mappings read: the fields, empty ones too, custom ones bare; a deal's and lead's `person` beside them."""
+    data = bare(record)
     if not person:
         return data
-    known = {name: value for name, value in bare(person).items() if value not in (None, "", [], {})}
+    known = bare(person)
     shared: dict[str, Any] = {
         name: known[name] for name in ("emails", "phones", "first_name", "last_name") if name in known
     }
@@ -110,7 +141,7 @@ def bare(record: Record) -> dict[str, Any]:
     fields = {**loose, **(record.get("custom_fields") or {})}
     return {
         **plain,
-        "custom_fields": {name: value for name, field in fields.items() if (value := _bare(field)) is not None},
+        "custom_fields": {name: _bare(field) for name, field in fields.items()},
     }
 
 

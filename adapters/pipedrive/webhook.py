@@ -45,17 +45,26 @@ EVENTS: Final = frozenset(f"{entity}.{action}" for entity in (*OBJECTS, *IGNORED
 class WebhookMessage:
     """One change. `record` None: ignored on purpose. `data`: the record as it is then; None: it has to be read.
 
-    `changed`: the names of the fields that changed, as far as told. `survivor` and `merged`: the other side of a merge.
+    `changed`: the names of the fields that changed; None: it is new, or they are not told. `survivor` and `merged`: the
+    other side of a merge. `user`: who made it; `source`: `app` or `api`.
     """
 
     word: str
     at: datetime
     record: RecordRef | None = None
     data: Mapping[str, Any] | None = None
-    changed: frozenset[str] = frozenset()
+    changed: frozenset[str] | None = None
     company: str = ""
     survivor: str | None = None
     merged: str | None = None
+    user: str = ""
+    source: str = ""
+
+    def is_ours(self, user: str | None) -> bool | None:
+        """Whether our own `user` made it, where that can be told: we write by the API alone."""
+        if self.source == "app":
+            return False
+        return self.user == user if user and self.user and self.source == "api" else None
 
     @property
     def is_deleted(self) -> bool:
@@ -86,10 +95,12 @@ def read_message(body: Part) -> WebhookMessage:
         at=at,
         record=record,
         data=None if action == "delete" else body["data"].object(),
-        changed=frozenset(before) if action == "change" else frozenset(),
+        changed=frozenset(before) if action == "change" else None,
         company=company,
         survivor=meta["merged_to_id"].maybe(Part.identifier),
         merged=meta["merged_from_id"].maybe(Part.identifier),
+        user=meta["user_id"].maybe(Part.identifier) or "",
+        source=meta["change_source"].maybe(Part.text) or "",
     )
 
 

@@ -135,7 +135,7 @@ def _shown(event: Event | BadPayload) -> dict[str, Any]:
         for one in fields(event)
         if (value := getattr(event, one.name)) not in (None, (), {}) and (value is not False or one.default is None)
     }
-    values["at"] = event.at.isoformat()
+    values |= {name: value.isoformat() for name, value in values.items() if isinstance(value, datetime)}
     values["identities"] = [
         f"{identity.kind}:{identity.value}{' (local)' if identity.is_local else ''}" for identity in event.identities
     ]

@@ -88,6 +88,10 @@ class PipedriveCrm(CrmEmulator):
         times = {field: stamp(self.now()) if field == f"{status}_time" else None for field in ("won_time", "lost_time")}
         self.shelf.change(self.OBJECT, record_id, {"status": status, **times})
 
+    def archive(self, record_id: str, record_object: str = "deal") -> None:
+        """A person archives a deal or a lead."""
+        self.shelf.change(record_object, record_id, {"is_archived": True})
+
     def assign(self, record_id: str, owner: str, *, by: str = "", at: datetime | None = None) -> None:
         """A person hands the deal to a colleague."""
         self.shelf.change(self.OBJECT, record_id, {"owner_id": int(owner)}, by=by, at=at)

@@ -52,6 +52,7 @@ FIELDS: Final[Mapping[str, Mapping[str, type]]] = {
         "owner_id": int,
         "person_id": int,
         "lost_reason": str,
+        "is_archived": bool,
     },
     "person": {"name": str, "first_name": str, "last_name": str, "owner_id": int, "emails": list, "phones": list},
     "lead": {"title": str, "owner_id": int, "person_id": int, "is_archived": bool, "was_seen": bool},

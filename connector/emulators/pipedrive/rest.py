@@ -55,11 +55,13 @@ class PipedriveRest:
             ("/v1/webhooks", "POST", self.add_webhook),
             ("/v1/webhooks/<int:number>", "DELETE", self.delete_webhook),
             ("/v1/leads", "GET", self.leads),
+            ("/v1/leads/archived", "GET", self.archived_leads),
             ("/v1/<kind>/<record_id>", "GET", self.read),
             ("/v1/<kind>/<record_id>", "PATCH", self.update),
             ("/api/v2/stages", "GET", stages),
             ("/api/v2/pipelines", "GET", pipelines),
             ("/api/v2/<kind>", "GET", self.listed),
+            ("/api/v2/deals/archived", "GET", lambda: self.listed("deals", is_archived=True)),
             ("/api/v2/<kind>/<record_id>", "GET", self.read),
             ("/api/v2/<kind>/<record_id>", "PATCH", self.update),
         ):
@@ -70,22 +72,32 @@ class PipedriveRest:
         (user,) = (user for user in USERS if user.id == BOT)
         return shown({**user.row(), "company_name": "Minamoto Works"})
 
-    def listed(self, kind: str) -> Response:
-        """Records by id, or those that were changed since, in pages."""
+    def listed(self, kind: str, *, is_archived: bool = False) -> Response:
+        """Records by id, or those that were changed since, in pages; archived ones stand apart."""
         args, records = request.args, self.shelf.all(KINDS[kind])
-        if ids := args.get("ids"):
-            records = [record for record in records if record.id in ids.split(",")]
         if since := args.get("updated_since"):
             records = self.shelf.modified_since(KINDS[kind], datetime.fromisoformat(since))
+        records = [record for record in records if is_in_archive(record) is is_archived]
+        if ids := args.get("ids"):
+            records = [record for record in records if record.id in ids.split(",")]
         start, most = int(args.get("cursor", 0)), min(int(args.get("limit", 100)), self.page)
         page = records[start : start + most]
         following = str(start + most) if start + most < len(records) else None
         return shown([row_of(record) for record in page], {"next_cursor": following})
 
     def leads(self) -> Response:
-        """Leads, the newest change first."""
+        """Leads that are not archived, the newest change first; all, or those that were changed since."""
+        since = request.args.get("updated_since")
+        records = self.shelf.modified_since("lead", datetime.fromisoformat(since)) if since else self.shelf.all("lead")
+        return self._leads([record for record in records if not is_in_archive(record)])
+
+    def archived_leads(self) -> Response:
+        """Archived leads, the newest change first; there is no asking for those that were changed since."""
+        return self._leads([record for record in self.shelf.all("lead") if is_in_archive(record)])
+
+    def _leads(self, records: list[Record]) -> Response:
         start, most = int(request.args.get("start", 0)), min(int(request.args.get("limit", 100)), self.page)
-        records = sorted(self.shelf.all("lead"), key=lambda record: record.modified, reverse=True)
+        records = sorted(records, key=lambda record: record.modified, reverse=True)
         more = {"more_items_in_collection": start + most < len(records), "start": start, "limit": most}
         return shown([row_of(record) for record in records[start : start + most]], {"pagination": more})
 
@@ -100,6 +112,8 @@ class PipedriveRest:
         if record is None:
             return problem(404, f"{kind} not found")
         body = request.get_json()
+        if is_in_archive(record) and body.get("is_archived") is not False:
+            return problem(403, f"Archived {kind} cannot be edited")
         given = dict(body.pop("custom_fields", {})) if record.object != "lead" else {}
         values = {**body, **given}
         try:
@@ -135,6 +149,11 @@ class PipedriveRest:
         return None if request.headers.get("x-api-token") == self.token else problem(401, "unauthorized access")
 
 
+def is_in_archive(record: Record) -> bool:
+    """Whether a deal or lead is archived."""
+    return record.fields.get("is_archived") is True
+
+
 def check(record: Record, values: Mapping[str, Any], *, customs: set[str]) -> None:
     """Raises `InvalidError` for a field that is not there, or a value of another type or that does not exist."""
     known = {**FIELDS[record.object], **dict.fromkeys(customs, str)}
@@ -165,7 +184,7 @@ def row_of(record: Record) -> dict[str, Any]:
     times = {"add_time": stamp(record.created), "update_time": stamp(record.modified)}
     if record.object == "lead":
         return {"id": record.id, **plain, **times, **custom}
-    more = dict.fromkeys(TIMES) if record.object == "deal" else {}
+    more = {**dict.fromkeys(TIMES), "is_archived": False} if record.object == "deal" else {}
     return {"id": int(record.id), **more, **plain, **times, "custom_fields": custom}
 
 

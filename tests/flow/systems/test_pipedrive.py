@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.pipedrive.push import ARCHIVED_ADVICE
 from connector.emulators.engine.faults import Faults
 from connector.emulators.pipedrive.crm import PipedriveCrm
 from connector.i18n.statuses import labels_in
@@ -81,6 +82,25 @@ def test_what_happens_during_a_ban_is_found_by_reconciliation(
         clock.forward(minutes=5)
         assert run.reconcile()["applied"] >= 1
         assert run.subject().status == "appointment_acquisition"
+
+
+def test_a_deal_that_was_lost_and_archived_unseen_is_found_and_no_longer_written(
+    runtime: Runtime, system: PipedriveCrm, clock: Clock
+) -> None:
+    with playing(runtime, system) as run:
+        deal = system.add(EMAIL, stage="17")
+        run.finish()
+        system.banned_until = clock() + timedelta(hours=2)
+        clock.forward(hours=1)
+        system.close(deal, "lost")
+        system.archive(deal)
+        clock.forward(minutes=5)
+        assert run.reconcile()["applied"] >= 1
+        assert run.subject().status == "lost_order"
+        for _ in range(3):
+            run.finish()
+            clock.forward(hours=12)
+        assert run.outbox() == [("dead", ARCHIVED_ADVICE)]
 
 
 def test_ten_first_attempts_that_fail_ban_a_webhook(system: PipedriveCrm) -> None:
