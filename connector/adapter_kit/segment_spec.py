@@ -55,11 +55,26 @@ def receive(delivery: Delivery) -> Received:
 def _key(parts: Sequence[Part]) -> str:
     """The message's id; of a batch a hash of all, for it may be cut in another way when it is sent again."""
     if parts[0].path == "$":
-        return parts[0]["messageId"].identifier(LONGEST_ID)
-    ids = [words(under(part, "messageId")) or "" for part in parts]
-    if not any(ids):
-        under(parts[0], "messageId").refuse("a text that is not empty")
+        return _id(parts[0])
+    if not any(isinstance(part.value, dict) for part in parts):
+        parts[0].object()
+    ids = [words(under(part, "messageId")) or _digest(part) for part in parts]
     return f"batch:{hashlib.sha256(chr(10).join(ids).encode()).hexdigest()}"
+
+
+def _id(part: Part) -> str:
+    """The message's own id; where it has none, as requests to delete a user, what it says and when that was."""
+    given = part["messageId"]
+    return given.identifier(LONGEST_ID) if given.exists and given.value != "" else _digest(part)
+
+
+def _digest(part: Part) -> str:
+    """Of a message, but for the times of its transport, which are others when it is sent again."""
+    said = part.value
+    if isinstance(said, dict):
+        when = next((name for name in _TIMES if part[name].exists), "")
+        said = {name: value for name, value in said.items() if name == when or name not in _TIMES}
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
 
 
 def _lane(part: Part) -> str:
@@ -109,7 +124,7 @@ class SpecReader:
         word = part["event"].text(200).strip() if kind == "track" else kind
         identities = self._identities(part, word)
         event = Event(
-            key=part["messageId"].identifier(LONGEST_ID),
+            key=_id(part),
             at=_at(part),
             kind=Kind.ACTION,
             identities=identities,
@@ -125,7 +140,7 @@ class SpecReader:
         is_own = word.casefold() in {name.strip().casefold() for name in self.email_events}
         found = distinct(
             visitor(part["anonymousId"]),
-            person(part["userId"]),
+            person(_user(part)),
             address(under(part, "traits", "email")),
             address(under(part, "context", "traits", "email")),
             address(under(part, "properties", "email")) if is_own else None,
@@ -149,8 +164,13 @@ def _former(part: Part) -> tuple[Identity | None, ...]:
     return () if former.value == part["anonymousId"].value else (visitor(former), person(former))
 
 
+def _user(part: Part) -> Part:
+    """The user's id, by both of the names that the samples of `alias` have for it."""
+    return part["userId"] if part["userId"].exists else part["User ID"]
+
+
 def _is_known(part: Part, identities: Sequence[Identity]) -> bool:
-    return person(part["userId"]) is not None or any(identity.kind is IdentityKind.EMAIL for identity in identities)
+    return person(_user(part)) is not None or any(identity.kind is IdentityKind.EMAIL for identity in identities)
 
 
 def _ties(event: Event, kind: str) -> list[Event]:

@@ -25,9 +25,12 @@ from connector.store.quarantine import QuarantinedDelivery
 from connector.store.rows import storable
 
 __all__ = ["Intake", "NotStored", "Paused", "Writer", "WrongContentType", "WrongMethod"]
+METHODS: Final = ("POST", "PUT", "PATCH")
+"""Senders let people choose among them, and mean the same."""
 LONGEST_KEY: Final = 255
 PAGE: Final = 50
 """Quarantined deliveries that are looked at together; each may be as large as a body."""
+_JSON: Final = "application/json"
 log: Final = structlog.get_logger(__name__)
 
 
@@ -38,7 +41,7 @@ class Paused(SenderError):
 
 
 class WrongMethod(SenderError):
-    """A probe that the system does not know (405)."""
+    """A method by which no webhook is sent, and a probe that the system does not know (405)."""
 
     reason = "wrong_method"
 
@@ -84,8 +87,8 @@ class Intake:
         greeting = adapter.greet(delivery)
         if greeting is not None:
             return greeting
-        if delivery.method != "POST":
-            message = "webhooks are sent by POST"
+        if delivery.method not in METHODS:
+            message = f"webhooks are sent by {' or '.join(METHODS)}"
             raise WrongMethod(message)
         _check_content_type(connected, delivery)
         try:
@@ -157,7 +160,7 @@ def _verified(adapter: Adapter, delivery: Delivery) -> Received:
 def _check_content_type(connected: Connected, delivery: Delivery) -> None:
     given = delivery.headers.get("content-type", "").split(";")[0].strip().casefold()
     allowed = connected.adapter.CONTENT_TYPES
-    if given not in allowed:
+    if given not in allowed and not (_JSON in allowed and _may_be_json(given)):
         found = f"content type {given[:100]!r}" if given else "no content type"
         message = f"{found}; send {' or '.join(sorted(allowed))}"
         raise WrongContentType(message)
@@ -165,6 +168,12 @@ def _check_content_type(connected: Connected, delivery: Delivery) -> None:
     if coding not in {"", "identity"}:
         message = f"content encoding {coding[:100]!r}; send the body as it is, not compressed"
         raise WrongContentType(message)
+
+
+def _may_be_json(content_type: str) -> bool:
+    """Whether senders of JSON name it so: a vendor's own type, a text, or no type at all."""
+    is_vendors = content_type.startswith("application/") and content_type.endswith("+json")
+    return is_vendors or content_type in {"", "text/plain", "text/json"}
 
 
 def _fitting(key: str) -> str:

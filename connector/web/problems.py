@@ -10,7 +10,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from connector.core.errors import BadPayload, BadSignature, ConnectorError, NotFound, SenderError
-from connector.intake.receive import NotStored, Paused, WrongContentType, WrongMethod
+from connector.intake.receive import METHODS, NotStored, Paused, WrongContentType, WrongMethod
 
 RETRY_SECONDS: Final = 30
 
@@ -113,7 +113,7 @@ def from_error(error: ConnectorError) -> Response:
     shown = found or (PROBLEMS[BadPayload] if isinstance(error, SenderError) else NOT_THEIRS)
     response = problem(shown.status, error.reason, detail, title=shown.title)
     if isinstance(error, WrongMethod):
-        response.headers["Allow"] = "POST"
+        response.headers["Allow"] = ", ".join(METHODS)
     return response
 
 

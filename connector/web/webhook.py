@@ -91,8 +91,9 @@ def webhooks(parts: Runtime, intake: Intake) -> Blueprint:
         return Response(reply.body, reply.status, content_type=reply.content_type)
 
     def register(state: BlueprintSetupState) -> None:
-        # A rule without methods takes each of them: which one probes, the adapter knows.
-        state.app.url_map.add(Rule(PATH, endpoint="webhooks.receive"))
+        # A rule without methods takes each of them: which one probes, the adapter knows. A slash may stand behind it.
+        rule = Rule(PATH, endpoint="webhooks.receive", strict_slashes=False, merge_slashes=False)
+        state.app.url_map.add(rule)
         state.app.view_functions["webhooks.receive"] = receive
 
     blueprint.record(register)

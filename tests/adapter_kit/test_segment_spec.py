@@ -131,7 +131,7 @@ def test_the_time_is_the_corrected_one_where_there_is_one() -> None:
 def test_a_batch_keeps_what_is_good_and_names_what_is_not() -> None:
     bad = [
         1,
-        _message(messageId=None),
+        _message(messageId=[]),
         _message(anonymousId="undefined"),
         _message(type="delete"),
         _message(timestamp="yesterday"),
@@ -162,9 +162,26 @@ def test_a_delivery_is_known_by_the_ids_of_its_messages() -> None:
         receive(_delivery([_message(messageId=one) for one in ids])).key for ids in (["m1"], ["m1", "m2"], ["m1", None])
     ]
     assert len({*keys, "m1"}) == 4
-    for content in ([1], _message(messageId="")):
+    for content in ([1], _message(messageId=[])):
         with pytest.raises(BadPayload):
             receive(_delivery(content))
+
+
+def test_a_message_without_an_id_is_known_by_what_it_says_and_when() -> None:
+    """As the documentation's samples have none, and requests to delete a user never have one."""
+
+    def key(**values: Any) -> str:
+        return receive(_delivery(_message(messageId=None, **values))).key
+
+    first = key()
+    assert first == key(receivedAt="2026-03-04T05:30:00Z", sentAt="2026-03-04T05:29:59Z")
+    (event,) = READER.read(_delivery(_message(messageId=None)))
+    assert isinstance(event, Event)
+    assert event.key == first
+    assert len({first, key(timestamp="2026-03-04T05:26:08.001Z"), key(event="F"), key(userId="u_1")}) == 4
+    assert receive(_delivery({"type": "delete", "userId": "u_1", "timestamp": AT})).key
+    by_receipt = {key(timestamp=None, receivedAt=f"2026-03-04T05:00:0{second}Z") for second in (1, 2)}
+    assert len(by_receipt) == 2
 
 
 def test_the_lane_is_the_first_visitor_or_user() -> None:

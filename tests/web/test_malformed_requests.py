@@ -55,7 +55,7 @@ def test_a_malformed_request_gets_its_answer(client: FlaskClient, one: Malformed
 
 
 def test_405_says_what_is_allowed_and_503_when_to_come_again(client: FlaskClient) -> None:
-    assert client.get(f"/webhooks/{SHOP}").headers["Allow"] == "POST"
+    assert client.get(f"/webhooks/{SHOP}").headers["Allow"] == "POST, PUT, PATCH"
     assert client.post("/readyz").headers["Allow"] == "GET, HEAD, OPTIONS"
     assert client.post(f"/webhooks/{RESTING}").headers["Retry-After"] == "30"
 

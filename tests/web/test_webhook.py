@@ -101,6 +101,26 @@ def test_a_server_that_keeps_no_raw_path_has_it_encoded_anew(client: FlaskClient
     assert unseal(runtime.vault, aside.sealed).path == f"/webhooks/{SHOP}"
 
 
+def test_a_slash_behind_the_address_and_the_methods_of_senders_are_taken(client: FlaskClient, runtime: Runtime) -> None:
+    body = lines(line())
+    for number, (method, slash) in enumerate([("POST", "/"), ("PUT", ""), ("PATCH", "/")]):
+        headers = signed(body, f"msg_{number}", NOW)
+        answer = client.open(f"/webhooks/{SHOP}{slash}", method=method, data=body, headers=headers)
+        assert answer.status_code == 202
+    assert {row.key for row in stored(runtime)} == {"msg_0", "msg_1", "msg_2"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, "", "text/plain; charset=utf-8", "text/json", "application/vnd.crm.v2+json", "application/cloudevents+json"],
+)
+def test_json_is_taken_whatever_its_sender_calls_it(client: FlaskClient, given: str | None) -> None:
+    body = lines(line())
+    headers = {**signed(body, "msg_1", NOW), "Content-Type": given}
+    sent = {name: value for name, value in headers.items() if value is not None}
+    assert client.post(f"/webhooks/{SHOP}", data=body, headers=sent).status_code == 202
+
+
 # Size and shape of the body
 
 
@@ -214,7 +234,7 @@ def test_a_probe_is_answered_by_the_adapter_whatever_its_method(probing: FlaskCl
 def test_what_is_no_probe_gets_405(probing: FlaskClient) -> None:
     answer = probing.get(f"/webhooks/{SHOP}?hello")
     assert problem(answer) == (405, "wrong_method")
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "POST, PUT, PATCH"
 
 
 def test_a_mistake_of_ours_is_500_without_details_and_nothing_is_acknowledged(

@@ -34,6 +34,7 @@ class Message:
     make: Callable[[int], Content]
     pauses: tuple[float, ...] = ()
     answered: Callable[[int, bytes], object] | None = None
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -122,7 +123,9 @@ class Courier:
         message = waiting.message
         body, headers = message.make(waiting.attempt)
         try:
-            answer = session.post(message.url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+            answer = session.request(
+                message.method, message.url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
+            )
         except requests.RequestException:
             self._tally.add("webhooks.failed")
             status, body = 0, b""

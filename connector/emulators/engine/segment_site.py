@@ -7,6 +7,7 @@ import json
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -32,6 +33,7 @@ _TRACKS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 class SegmentSpecSite(SiteEmulator):
     """Remembers who was identified, as the library does in the browser. `batch`: messages in one request, from 1.
 
+    `method`: that of the destination. `has_ids`: whether messages have ids; those of the documentation have none.
     A subclass says how a request is made of messages (`sent`), and what its library adds to a message (`context`).
     """
 
@@ -47,6 +49,8 @@ class SegmentSpecSite(SiteEmulator):
     ) -> None:
         super().__init__(now=now, faults=faults, threads=threads, port=port)
         self.batch = 1
+        self.method = "POST"
+        self.has_ids = True
         self._numbers = itertools.count(1)
         self._users: dict[str, str] = {}
         self._waiting: list[dict[str, Any]] = []
@@ -70,6 +74,10 @@ class SegmentSpecSite(SiteEmulator):
         elif action.kind != "identify":
             self._send(self._track(action))
 
+    def request_deletion(self, user: str) -> None:
+        """What Segment sends when somebody asks for a user's deletion: type, user and time, and no more."""
+        self._send({"type": "delete", "userId": user, "timestamp": written(self.now())})
+
     def traits(self, email: str) -> dict[str, Any]:
         """What an identify carries, at the place where this library puts it."""
         return {"traits": {"email": email, "firstName": "Aiko", "lastName": "Sato"}}
@@ -87,7 +95,9 @@ class SegmentSpecSite(SiteEmulator):
     def _flush(self) -> None:
         messages, self._waiting = self._waiting, []
         for url in self.handlers if messages else ():
-            self.courier.send(self.sent(messages, url))
+            self.courier.send(
+                replace(self.sent(messages, url), about=compact(messages[0]).decode(), method=self.method)
+            )
 
     def _page(self, action: VisitorAction) -> dict[str, Any]:
         url, message = action.page + _PAGES[action.kind], self._message(action, "page")
@@ -104,12 +114,13 @@ class SegmentSpecSite(SiteEmulator):
 
     def _message(self, action: VisitorAction, type_: str) -> dict[str, Any]:
         at, number = action.at.astimezone(UTC), next(self._numbers)
+        id_ = f"ajs-next-{at.timestamp() * 1000:.0f}-{number:08d}-{self.faults.seed}"
         return {
             "anonymousId": action.visitor,
             "channel": "client",
             "context": {"ip": "203.0.113.24", "page": {"url": action.page, "title": "Page"}, **self.context(action)},
             "integrations": {},
-            "messageId": f"ajs-next-{at.timestamp() * 1000:.0f}-{number:08d}-{self.faults.seed}",
+            **({"messageId": id_} if self.has_ids else {}),
             "originalTimestamp": written(at),
             "receivedAt": written(at + FLIGHT),
             "sentAt": written(at),

@@ -46,13 +46,13 @@ class RudderStackSite(SegmentSpecSite):
             "User-Agent": "RudderLabs",
             "Authorization": f"Bearer {TOKEN}",
         }
-        return Message(url=url, about=str(messages[0]["messageId"]), make=lambda _: (body, headers), pauses=PAUSES)
+        return Message(url=url, about="", make=lambda _: (body, headers), pauses=PAUSES)
 
 
 def _by_context(message: Mapping[str, Any]) -> dict[str, Any]:
     """The message with its traits where RudderStack has them, and with its own keys besides."""
     values = {name: value for name, value in message.items() if name != "traits"}
-    context = {**message["context"], **({"traits": message["traits"]} if "traits" in message else {})}
+    context = {**message.get("context", {}), **({"traits": message["traits"]} if "traits" in message else {})}
     user = {"userId": message["userId"] or ""}
     return {**values, **user, "context": context, "channel": "web", "request_ip": "203.0.113.24"}
 

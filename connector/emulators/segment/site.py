@@ -36,4 +36,4 @@ class SegmentSite(SegmentSpecSite):
             "User-Agent": "Segment (Actions)",
             "X-Signature": hmac.new(SECRET.encode(), first, "sha1").hexdigest(),
         }
-        return Message(url=url, about=str(messages[0]["messageId"]), make=lambda _: (body, headers), pauses=PAUSES)
+        return Message(url=url, about="", make=lambda _: (body, headers), pauses=PAUSES)

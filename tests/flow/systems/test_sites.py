@@ -6,6 +6,7 @@ import pytest
 
 from connector.emulators.engine.emulator import SiteEmulator, VisitorAction
 from connector.emulators.engine.faults import Faults
+from connector.emulators.engine.segment_site import SegmentSpecSite
 from connector.emulators.systems import SITES
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock
@@ -50,6 +51,25 @@ def test_each_action_that_the_tracker_can_tell_is_counted_as_it(
         actions = {step["action"] for event in run.events("applied") for step in event.steps if "action" in step}
         assert actions == set(system.KINDS)
         assert {"held", "dead", "pending"}.isdisjoint(run.outcomes())
+
+
+@pytest.mark.parametrize(("name", "method"), [("segment", "PUT"), ("rudderstack", "PATCH")])
+def test_messages_without_ids_count_once_each_by_whatever_method_they_come(
+    runtime: Runtime, clock: Clock, name: str, method: str
+) -> None:
+    site = SITES[name](now=clock, faults=Faults(seed=1))
+    assert isinstance(site, SegmentSpecSite)
+    site.method, site.has_ids = method, False
+    with playing(runtime, site) as run:
+        site.faults.doubled = 1.0
+        for page in ("a", "b"):
+            site.do(
+                VisitorAction(kind="site_access", visitor=VISITOR, at=clock(), page=f"https://www.example.com/{page}")
+            )
+        site.request_deletion("u_1")
+        run.finish()
+        assert [event.kind for event in run.events("applied")] == ["action", "action"]
+        assert run.outcomes() == {"accepted": 6, "applied": 2, "held": 1, "duplicate": 3}
 
 
 def test_doubled_and_late_deliveries_end_the_same(runtime: Runtime, system: SiteEmulator, clock: Clock) -> None:
