@@ -30,6 +30,7 @@ from connector.adapter_kit.contract import (
     Setting,
     Update,
 )
+from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import fields_by_object, pairs
 from connector.adapter_kit.signatures import check_token
@@ -51,6 +52,7 @@ class Zoho:
     RATE: ClassVar[tuple[int, int]] = (5, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {"Lead_Status": "stage", "Stage": "stage", "Owner": "owner"}
     EVENTS: ClassVar[frozenset[str]] = EVENTS
+    PERSONS: ClassVar[frozenset[str]] = frozenset({"Contacts"})
 
     data_center: str = "com"
     client_id: str = ""
@@ -107,16 +109,24 @@ class Zoho:
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The records as they are now, once each, by name (`Leads:4876…`). None: the record is not there any more."""
+        """The records as they are now, once each, by name (`Leads:4876…`). None: the record is not there any more.
+
+        Of those that are gone when they were deleted, under `deleted` and the name, as the system lists it.
+        """
         wanted: dict[str, set[str]] = defaultdict(set)
+        gone: dict[str, set[str]] = defaultdict(set)
         for delivery in deliveries:
-            for record in self._wanted(delivery):
-                wanted[record.object].add(record.id)
-        source = self._source(api) if wanted else None
+            for record, is_deleted in self._named(delivery):
+                (gone if is_deleted else wanted)[record.object].add(record.id)
+        source = self._source(api) if wanted or gone else None
         fetched: dict[str, Any] = {}
         for module, ids in wanted.items():
             found = source.records(module, ids) if source else {}
             fetched |= {f"{module}:{record_id}": found.get(record_id) for record_id in ids}
+            gone[module] |= ids - found.keys()
+        for module, ids in gone.items():
+            times = source.deletions(module) if source and ids else {}
+            fetched |= {f"deleted {module}:{record_id}": times[record_id] for record_id in ids & times.keys()}
         return fetched
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
@@ -170,13 +180,14 @@ class Zoho:
         self, webhook: WebhookMessage, record: RecordRef, delivery: Delivery, fetched: Mapping[str, Any]
     ) -> list[Event | BadPayload]:
         name, at = record.name, webhook.at or delivery.received_at
+        ended = Part(fetched.get(f"deleted {name}"), "$.deleted_time").maybe(Part.instant) or at
         if webhook.word == "delete":
-            return [deleted_event(record, at)]
+            return [deleted_event(record, ended)]
         if name not in fetched:
             message = f"{name} was not read"
             raise CrmUnavailable(message)
         if (found := fetched[name]) is None:
-            return [deleted_event(record, at)]
+            return [deleted_event(record, ended)]
         events: list[Event | BadPayload] = [*events_of(record, found)]
         if webhook.word == WEBHOOK and webhook.action:
             events.append(
@@ -193,13 +204,19 @@ class Zoho:
             )
         return events
 
-    def _wanted(self, delivery: Delivery) -> list[RecordRef]:
+    def _named(self, delivery: Delivery) -> list[tuple[RecordRef, bool]]:
+        """The records that a delivery is about, and whether it says that they are gone."""
         try:
             webhook = self._message(delivery)
         except BadPayload:
             return []
-        records = webhook.records if webhook.word in EVENTS and webhook.word != "delete" else ()
-        return [record for record in records if isinstance(record, RecordRef) and record.object in self.modules]
+        records = webhook.records if webhook.word in EVENTS else ()
+        is_deleted = webhook.word == "delete"
+        return [
+            (record, is_deleted)
+            for record in records
+            if isinstance(record, RecordRef) and record.object in self.modules
+        ]
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""

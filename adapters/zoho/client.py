@@ -25,10 +25,14 @@ class UnderBlueprint(CrmRefused):
 
 
 ACCOUNTS: Final[Mapping[str, str]] = {
-    **{word: f"https://accounts.zoho.{word}" for word in ("com", "eu", "in", "com.au", "jp", "com.cn")},
+    **{word: f"https://accounts.zoho.{word}" for word in ("com", "eu", "in", "com.au", "jp", "com.cn", "sa", "uk")},
     "ca": "https://accounts.zohocloud.ca",
 }
-"""Data centre → where access tokens come from."""
+"""Data centre → where access tokens come from.
+
+As the vendor's SDKs have them (https://github.com/zoho/zohocrm-ruby-sdk-8.0: `SADataCenter`); UK as other vendors'
+integrations have it, for the SDKs of 2025 do not.
+"""
 ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
     "RECORD_LOCKED": (CrmUnavailable, ""),
     "TOO_MANY_REQUESTS": (CrmUnavailable, ""),
@@ -47,7 +51,7 @@ CHUNK: Final = 50
 """Values that a COQL condition takes."""
 PAGE: Final = 200
 _EXPIRED: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
-_HOST: Final = re.compile(r"(?:[a-z0-9-]+\.)?(?:zohoapis\.(?:com|eu|in|com\.au|jp|com\.cn|ca)|zohocloud\.ca)")
+_HOST: Final = re.compile(r"(?:[a-z0-9-]+\.)?(?:zohoapis\.(?:com|eu|in|com\.au|jp|com\.cn|ca|sa|uk)|zohocloud\.ca)")
 _DOMAIN: Final = "api_domain"
 
 

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from adapters.zoho.client import CHUNK, PAGE, Account, Row, among
-from adapters.zoho.records import FIELDS, STAGES, events_of, id_of, stages_of
+from adapters.zoho.records import FIELDS, STAGES, Change, changes_of, events_of, id_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import deleted_event, moment, remembered
+from connector.adapter_kit.records import deleted_event, exact, remembered
 from connector.adapter_kit.rest import chunks
 from connector.core.errors import CrmRefused
 from connector.core.event import Event, RecordRef
@@ -39,10 +39,18 @@ class Source:
             found |= self._complete(module, self.account.select(self._fields(module), module, among(chunk)))
         return found
 
+    def deletions(self, module: str) -> dict[str, str]:
+        """When the records that were deleted last were deleted, by id; none where the list may not be read."""
+        try:
+            rows = self.account.call("GET", f"{module}/deleted", params={"type": "all"}).get("data", [])
+        except CrmRefused:
+            return {}
+        return {str(row["id"]): str(row["deleted_time"]) for row in rows}
+
     def changes(self, modules: Sequence[str], since: datetime) -> Iterator[Event]:
         """Events of the records changed since, the oldest change first, and of those deleted since."""
         for module in modules:
-            for rows in self._changed(module, moment(since)):
+            for rows in self._changed(module, exact(since.replace(microsecond=0))):
                 for record_id, found in self._complete(module, rows).items():
                     yield from events_of(RecordRef(object=module, id=record_id), found, since)
             for row in self.account.pages(f"{module}/deleted", "data", type="all"):
@@ -59,6 +67,14 @@ class Source:
             lambda: list(map(_person, rows("users", "users", type="AllUsers"))),
             is_fresh=is_fresh,
         )
+
+    def _us(self) -> str | None:
+        """The id of the connector's user; None: Zoho does not say."""
+        return remembered(self.account.api, "us", self._current_user)
+
+    def _current_user(self) -> str | None:
+        users = self.account.call("GET", "users", params={"type": "CurrentUser"}).get("users") or ()
+        return next((str(user["id"]) for user in users), None)
 
     def catalog(self, modules: Sequence[str]) -> Catalog:
         """Pick-lists of stages as they are written (`actual_value`) with the labels shown, users, and fields."""
@@ -95,11 +111,11 @@ class Source:
             yield from chunks(rows, CHUNK)
             if len(rows) < PAGE:
                 return
-            last = moment(Part(rows[-1].get("Modified_Time"), "$.Modified_Time").instant())
+            last = exact(Part(rows[-1].get("Modified_Time"), "$.Modified_Time").instant())
             since, offset = (since, offset + PAGE) if last == since else (last, 0)
 
     def _complete(self, module: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-        emails = {person.id: person.email for person in self.people()} if rows else {}
+        emails, us = ({person.id: person.email for person in self.people()}, self._us()) if rows else ({}, None)
         contacts = self._contacts(rows) if module == "Deals" else {}
         found = {}
         for row in rows:
@@ -111,37 +127,31 @@ class Source:
                 "owner": owner,
                 "email": emails.get(id_of(row.get("Owner")) or ""),
                 "contact": contacts.get(id_of(row.get("Contact_Name")) or ""),
+                "us": us,
             }
         return found
 
     def _contacts(self, rows: Sequence[Row]) -> dict[str, Row]:
         ids = sorted({id_ for row in rows if (id_ := id_of(row.get("Contact_Name")))})
-        fields = ("Full_Name", "Email", "Mobile")
+        fields = ("Full_Name", "Email", "Mobile", "Phone")
         return {str(row["id"]): row for row in (self.account.select(fields, "Contacts", among(ids)) if ids else ())}
 
-    def _history(self, module: str, row: Row) -> tuple[list[list[str]], str, bool]:
-        """The stages, and since when the owner is, by the record's timeline; else by its newest change, and true."""
-        created, modified = str(row["Created_Time"]), str(row["Modified_Time"])
-        if modified == created:
-            return stages_of(module, row, (), created), created, False
+    def _history(self, module: str, row: Row) -> tuple[list[Change], Change, bool]:
+        """The stages, and how the owner came, by the record's timeline; else by its newest change, and true."""
+        modified, stage = str(row["Modified_Time"]), STAGES.get(module, "")
+        if modified == row["Created_Time"]:
+            return changes_of(row, stage, (), None), changes_of(row, "Owner", (), None)[-1], False
         try:
             body = self._timeline(module, str(row["id"])) if self.has_timeline else None
         except CrmRefused:
             body = None  # it was deleted a moment ago, or is kept from the user: the others are read all the same
         if body is None:
-            return stages_of(module, row, (), modified), modified, True
+            return changes_of(row, stage, (), modified), changes_of(row, "Owner", (), modified)[-1], True
         # The newest come first, of one second, too.
         entries = [*reversed(body.get("__timeline", []))]
         entries.sort(key=lambda entry: str(entry["audited_time"]))
-        changed = [
-            (str(field.get("api_name")), (field.get("_value") or {}).get("new"), str(entry["audited_time"]))
-            for entry in entries
-            for field in entry.get("field_history") or ()
-        ]
-        first = modified if (body.get("info") or {}).get("more_records") else created
-        stages = [(str(value), at) for name, value, at in changed if name == STAGES.get(module)]
-        owners = [at for name, _, at in changed if name == "Owner"]
-        return stages_of(module, row, stages, first), owners[-1] if owners else first, False
+        first = modified if (body.get("info") or {}).get("more_records") else None
+        return changes_of(row, stage, entries, first), changes_of(row, "Owner", entries, first)[-1], False
 
     def _timeline(self, module: str, record_id: str) -> Row:
         return self.account.call("GET", f"{module}/{record_id}/__timeline", params={"per_page": str(PAGE)})

@@ -25,7 +25,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What was done to a record. `kind`: create, update or delete. `origin`: people or api.
+    """What was done to a record. `kind`: create, update, delete or restore. `origin`: people or api.
 
     `before` and `after` hold the fields that differ; `number` counts the changes of the whole system.
     """
@@ -52,6 +52,7 @@ class Shelf:
         self.changes: list[Change] = []
         self._now, self._on_change = now, on_change
         self._records: dict[str, dict[str, Record]] = {}
+        self._deleted: dict[tuple[str, str], Record] = {}
         self._ids, self._numbers = itertools.count(first_id), itertools.count(1)
 
     def find(self, object_: str, record_id: str) -> Record | None:
@@ -123,7 +124,18 @@ class Shelf:
         with self.lock:
             record = self._records.get(object_, {}).pop(record_id)
             instant = (at or self._now()).astimezone(UTC)
+            self._deleted[object_, record_id] = record
             self._log(record, "delete", instant, "people", by, before=dict(record.fields), after={})
+
+    def restore(self, object_: str, record_id: str, *, by: str = "", at: datetime | None = None) -> None:
+        """Bring a deleted record back as it was. Raises `KeyError` when none was deleted."""
+        with self.lock:
+            record = self._deleted.pop((object_, record_id))
+            record.modified = (at or self._now()).astimezone(UTC)
+            record.revision += 1
+            record.by = by
+            self._records[object_][record_id] = record
+            self._log(record, "restore", record.modified, "people", by, before={}, after=dict(record.fields))
 
     def _log(
         self,

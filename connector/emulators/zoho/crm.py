@@ -71,6 +71,10 @@ class ZohoCrm(CrmEmulator):
             wanted = {"events": [f"{module}.all"], "notify_url": handler_url, "token": TOKEN, "channel_expiry": expiry}
             self.channels.watch({"channel_id": FIRST_CHANNEL + place, **wanted}, is_renewal=False)
 
+    def restore(self, record_id: str, *, by: str = "", at: datetime | None = None) -> None:
+        """A person takes the record back out of the recycle bin."""
+        self.shelf.restore(self.OBJECT, record_id, by=by, at=at)
+
     def too_many(self) -> Response:
         """The limit of calls at once is passed; there is no Retry-After."""
         return error(429, "TOO_MANY_REQUESTS", "concurrency limit reached")

@@ -124,9 +124,10 @@ class Tables:
         ]
 
     def deleted(self, module: str) -> list[dict[str, Any]]:
-        """The records of a module that were deleted."""
-        return [
-            {"id": change.id, "deleted_time": written(change.at), "type": "recycle"}
+        """The records of a module that are in the recycle bin, the newest first, each as it was deleted last."""
+        found = {
+            change.id: {"id": change.id, "deleted_time": written(change.at), "type": "recycle"}
             for change in self._shelf.changes
-            if (change.object, change.kind) == (module, "delete")
-        ]
+            if (change.object, change.kind) == (module, "delete") and self._shelf.find(module, change.id) is None
+        }
+        return sorted(found.values(), key=lambda row: row["deleted_time"], reverse=True)

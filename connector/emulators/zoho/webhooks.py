@@ -16,8 +16,8 @@ from connector.emulators.zoho.state import FIELDS, written
 
 WEEK: Final = timedelta(days=7)
 HOUR: Final = timedelta(hours=1)
-_OPERATIONS: Final = {"create": "insert", "update": "update", "delete": "delete"}
-_WORDS: Final = {"create": "create", "update": "edit", "delete": "delete"}
+_OPERATIONS: Final = {"create": "insert", "update": "update", "delete": "delete", "restore": "insert"}
+_WORDS: Final = {"create": "create", "update": "edit", "delete": "delete", "restore": "create"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from connector.emulators.zoho.state import CONNECTOR
 from tests.adapters.builders import only
 from tests.adapters.served import body
 from tests.adapters.zoho.fake import (
+    KEIKO,
     NOW,
     REN,
     FakeAccount,
@@ -131,6 +132,7 @@ def test_a_record_becomes_identity_stage_owner_and_profile(account: FakeAccount)
         Identity(kind=IdentityKind.RECORD, value=f"Leads:{lead}"),
         Identity(kind=IdentityKind.EMAIL, value="ann@example.com"),
         Identity(kind=IdentityKind.PHONE, value="09012345678"),
+        Identity(kind=IdentityKind.PHONE, value="0312345678"),
     }
     assert only(events, Kind.STAGE).stage == "Not Contacted"
     assert (only(events, Kind.OWNER).owner, only(events, Kind.OWNER).owner_email) == (REN.id, REN.email)
@@ -222,13 +224,15 @@ def test_reconciliation_gives_the_keys_of_the_callbacks_page_by_page_and_deletio
     gone = account.crm.add("gone@example.com")
     old = account.crm.add("old@example.com")
     account.crm.shelf.delete("Leads", old, at=NOW - timedelta(days=1))
-    account.crm.delete(gone, at=NOW)
+    account.crm.delete(gone)
     by_webhook += [event.key for event in read_events(account, callback(gone, operation="delete"))]
     assert set(by_webhook) == {event.key for event in connection().changes(NOW, account)}
     assert list(connection().changes(account.clock.now + timedelta(hours=1), account)) == []
 
 
-def test_reconciliation_gives_the_stages_in_between_and_of_one_second_only_the_last(account: FakeAccount) -> None:
+def test_reconciliation_gives_the_stages_in_between_also_those_of_one_second_in_their_order(
+    account: FakeAccount,
+) -> None:
     lead = account.crm.add("ann@example.com")
     account.clock.forward(hours=1)
     for stage in ("Contacted", "Junk Lead"):
@@ -238,5 +242,102 @@ def test_reconciliation_gives_the_stages_in_between_and_of_one_second_only_the_l
     account.clock.forward(hours=1)
     for stage in ("Lost Lead", "Contacted"):
         account.crm.move(lead, stage)
-    stages = [event.stage for event in connection().changes(NOW, account) if event.kind is Kind.STAGE]
-    assert stages == ["Junk Lead", "Contacted"]
+    stages = [event for event in connection().changes(NOW, account) if event.kind is Kind.STAGE]
+    assert [(event.stage, event.sequence) for event in stages] == [
+        ("Contacted", None),
+        ("Junk Lead", 1),
+        ("Contacted", None),
+        ("Lost Lead", None),
+        ("Contacted", 1),
+    ]
+    assert len({event.key for event in stages}) == 5
+
+
+def test_a_stage_set_and_set_back_within_a_second_is_three_changes_each_as_reconciliation_tells_it(
+    account: FakeAccount,
+) -> None:
+    lead = account.crm.add("ann@example.com")
+    account.clock.forward(hours=1)
+    told = []
+    for stage in ("Contacted", "Junk Lead", "Contacted"):
+        account.crm.move(lead, stage)
+        told.append(only(read_events(account, callback(lead)), Kind.STAGE))
+    assert [(event.stage, event.sequence) for event in told] == [
+        ("Contacted", None),
+        ("Junk Lead", 1),
+        ("Contacted", 2),
+    ]
+    again = [event for event in connection().changes(NOW + timedelta(minutes=1), account) if event.kind is Kind.STAGE]
+    assert again == told
+
+
+def test_a_field_set_twice_in_a_second_is_two_changes_and_an_owner_given_back_is_three(account: FakeAccount) -> None:
+    lead = account.crm.add("ann@example.com", owner=KEIKO.id)
+    account.clock.forward(hours=1)
+    profiles = set()
+    for company in ("One", "Two"):
+        account.crm.shelf.change("Leads", lead, {"Company": company})
+        profiles.add(only(read_events(account, callback(lead)), Kind.PROFILE).key)
+    owners = []
+    for owner in (REN, KEIKO, REN):
+        account.crm.assign(lead, owner.id)
+        owners.append(only(read_events(account, callback(lead)), Kind.OWNER))
+    assert len(profiles) == 2
+    assert [(event.owner, event.sequence) for event in owners] == [(REN.id, None), (KEIKO.id, 1), (REN.id, 2)]
+    assert len({event.key for event in owners}) == 3
+
+
+def test_who_set_a_stage_or_an_owner_is_told_by_the_timeline_and_of_a_new_record_by_its_maker(
+    account: FakeAccount,
+) -> None:
+    lead = account.crm.add("ann@example.com", owner=REN.id)
+    ours = account.crm.shelf.add("Leads", {"Lead_Status": "Contacted", "Owner": REN.id}, by=CONNECTOR).id
+
+    def writers(record: str, **settings: str) -> list[bool | None]:
+        events = read_events(account, callback(record), **settings)
+        return [only(events, kind).is_ours for kind in (Kind.STAGE, Kind.OWNER, Kind.PROFILE)]
+
+    assert [writers(lead), writers(ours)] == [[False, False, None], [True, True, None]]
+    account.clock.forward(hours=1)
+    account.crm.move(lead, "Contacted", by=CONNECTOR)
+    account.clock.forward(hours=1)
+    account.crm.assign(lead, KEIKO.id, by=REN.id)
+    assert writers(lead) == [True, False, None]
+    assert writers(lead, timeline="no") == [None, None, None]
+    account.memo["us"] = None
+    assert writers(lead) == [None, None, None]
+
+
+def test_what_is_emptied_is_shown_empty_but_for_what_was_never_filled_in_a_new_record(account: FakeAccount) -> None:
+    contact = account.crm.shelf.add("Contacts", {"Full_Name": "Ann"}).id
+    deal = account.crm.shelf.add("Deals", {"Stage": "Qualification", "Contact_Name": {"id": contact}}).id
+    assert "Amount" not in only(read_events(account, callback(deal, module="Deals")), Kind.PROFILE).data
+    account.clock.forward(hours=1)
+    account.crm.shelf.change("Deals", deal, {"Contact_Name": None})
+    data = only(read_events(account, callback(deal, module="Deals")), Kind.PROFILE).data
+    assert (data["Amount"], data["Contact_Name"], data["Contact"]) == (None, None, None)
+
+
+def test_a_record_deleted_twice_is_deleted_when_the_list_says_so_whichever_way_that_is_heard(
+    account: FakeAccount,
+) -> None:
+    lead = account.crm.add("ann@example.com")
+    keys = []
+    for _ in range(2):
+        account.clock.forward(hours=1)
+        account.crm.delete(lead)
+        told = read_events(account, callback(lead, operation="delete")) + read_events(account, callback(lead))
+        assert {(event.kind, event.at) for event in told} == {(Kind.DELETED, account.clock.now)}
+        keys += [event.key for event in told]
+        account.crm.restore(lead)
+    assert len(keys) == 4
+    assert len(set(keys)) == 2
+
+
+def test_a_deletion_that_is_not_listed_is_dated_by_its_callback(account: FakeAccount) -> None:
+    lead = account.crm.add("ann@example.com")
+    (event,) = read_events(account, callback(lead, operation="delete"))
+    assert event.at == NOW
+    adapter, delivery = connection(), posted(callback(lead, operation="delete"))
+    account.answers = [body(401, {"code": "OAUTH_SCOPE_MISMATCH"})]
+    assert adapter.fetch([delivery], account) == {}

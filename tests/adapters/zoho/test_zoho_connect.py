@@ -72,10 +72,27 @@ def test_a_refresh_token_that_is_replaced_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("center", "accounts", "domain"),
+    [
+        ("com", "https://accounts.zoho.com", "https://www.zohoapis.com"),
+        ("sa", "https://accounts.zoho.sa", "https://www.zohoapis.sa"),
+        ("uk", "https://accounts.zoho.uk", "https://www.zohoapis.uk"),
+        ("ca", "https://accounts.zohocloud.ca", "https://www.zohoapis.ca"),
+    ],
+)
+def test_an_account_of_every_data_centre_can_be_connected(center: str, accounts: str, domain: str) -> None:
+    given = json.dumps({"access_token": "t", "api_domain": domain}).encode()
+    api = FakeApi(answers=[answer(200, given), answer(200, b'{"fields":[]}'), answer(200, b'{"users":[]}')])
+    connection(data_center=center, modules=("Leads",)).catalog(api)
+    assert [call["url"].partition("/crm/")[0] for call in api.calls] == [f"{accounts}/oauth/v2/token", domain, domain]
+
+
+@pytest.mark.parametrize(
     ("url", "is_good"),
     [
         ("https://www.zohoapis.com.au", True),
         ("https://sandbox.zohoapis.jp", True),
+        ("https://sandbox.zohoapis.sa", True),
         ("https://accounts.zohocloud.ca/", True),
         ("http://127.0.0.1:8080", True),
         ("http://www.zohoapis.com", False),
