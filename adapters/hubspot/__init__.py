@@ -15,7 +15,7 @@ from adapters.hubspot.client import Account
 from adapters.hubspot.connect import inspect
 from adapters.hubspot.push import push
 from adapters.hubspot.read import Source
-from adapters.hubspot.records import OWNER
+from adapters.hubspot.records import OWNER, View
 from adapters.hubspot.settings import SETTINGS, check
 from adapters.hubspot.webhook import (
     EVENTS,
@@ -62,6 +62,7 @@ class HubSpot:
         OWNER: "owner",
     }
     EVENTS: ClassVar[frozenset[str]] = EVENTS | IGNORED | {WORKFLOW}
+    PERSONS: ClassVar[frozenset[str]] = frozenset({"contact"})
     COLUMNS: ClassVar[Mapping[str, str]] = {"id": "hs_object_id"}
 
     client_secret: tuple[str, ...] = field(default=(), repr=False)
@@ -70,6 +71,7 @@ class HubSpot:
     client_id: str = ""
     webhook_url: str = ""
     portal_id: str = ""
+    app_id: str = ""
     objects: tuple[str, ...] = ("contact", "deal")
     contact_stage: str = "lifecyclestage"
     contacts: str = "first"
@@ -86,7 +88,7 @@ class HubSpot:
     greet = defaults.greet
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
-        """Checks the newest kind of signature that the request has: v3, v2 or v1."""
+        """Checks the newest kind of signature that can be checked: v3, v2 or, without the public address, v1."""
         verify_request(delivery, self.webhook_url, self.client_secret, now)
 
     def receive(self, delivery: Delivery) -> Received:
@@ -122,10 +124,11 @@ class HubSpot:
         found: dict[str, Event] = {}
         wrong: list[BadPayload] = []
         unknown: list[UnknownEvent] = []
+        view = View(contact_stage=self.contact_stage, app_id=self.app_id.strip())
         for part in parts_of(delivery):
             try:
                 webhook = read_message(part, delivery)
-                events = events_in(webhook, delivery, fetched, self.contact_stage) if self._is_read(webhook) else []
+                events = events_in(webhook, delivery, fetched, view) if self._is_read(webhook) else []
             except BadPayload as error:
                 wrong.append(error)
             except UnknownEvent as error:
@@ -191,6 +194,7 @@ class HubSpot:
         return Source(
             account=account,
             contact_stage=self.contact_stage,
+            app_id=self.app_id.strip(),
             properties=tuple(name.strip() for name in self.properties),
             most_contacts=None if self.contacts == "all" else 1,
         )

@@ -35,6 +35,7 @@ HISTORIES: Final = 50
 ASSOCIATIONS: Final = 1000
 MOST_FOUND: Final = 10_000
 """A search ends there; the next one starts where it ended."""
+RECORD_ID: Final = "hs_object_id"
 NOT_FOUND: Final = 404
 
 
@@ -47,6 +48,7 @@ class Source:
 
     account: Account
     contact_stage: str
+    app_id: str = ""
     properties: tuple[str, ...] = ()
     most_contacts: int | None = 1
     most_found: int = MOST_FOUND
@@ -68,6 +70,7 @@ class Source:
         """How the records of `records` are read."""
         return View(
             contact_stage=self.contact_stage,
+            app_id=self.app_id,
             owners=fetched.get("owners") or {},
             pipelines=fetched.get("pipelines") or {},
         )
@@ -184,7 +187,8 @@ class Source:
         url = self.account.path("objects", f"/{OBJECTS[record_object]}/search")
         modified, start, after, count = MODIFIED[record_object], _millis(since), "", 0
         while True:
-            body = good(self.account.post(url, _search(modified, start, after)))
+            since_then = [_filter(modified, "GTE", start)]
+            body = good(self.account.post(url, _search(since_then, modified, after)))
             rows = as_list(body.get("results"))
             if rows:
                 yield [str(row["id"]) for row in rows]
@@ -194,15 +198,33 @@ class Source:
                 return
             if count >= self.most_found:
                 last = _millis(Part(value_of(rows[-1], modified), f"$.{modified}").instant())
-                start, after, count = max(last, start + 1), "", 0
+                if last == start:  # as when an import dates more records alike than one search gives
+                    yield from self._of_millisecond(url, modified, last)
+                    last += 1
+                start, after, count = last, "", 0
+
+    def _of_millisecond(self, url: str, modified: str, at: int) -> Iterator[list[str]]:
+        """All records that were changed at one instant, by their ids."""
+        last = "0"
+        while True:
+            then = [_filter(modified, "EQ", at), _filter(RECORD_ID, "GT", last)]
+            rows = as_list(good(self.account.post(url, _search(then, RECORD_ID))).get("results"))
+            if not rows:
+                return
+            ids = [str(row["id"]) for row in rows]
+            yield ids
+            last = ids[-1]
 
 
-def _search(modified: str, start: int, after: str) -> dict[str, Any]:
-    wanted = {"propertyName": modified, "operator": "GTE", "value": str(start)}
+def _filter(name: str, operator: str, value: object) -> dict[str, str]:
+    return {"propertyName": name, "operator": operator, "value": str(value)}
+
+
+def _search(filters: Sequence[Mapping[str, str]], order: str, after: str = "") -> dict[str, Any]:
     body = {
-        "filterGroups": [{"filters": [wanted]}],
-        "sorts": [{"propertyName": modified, "direction": "ASCENDING"}],
-        "properties": [modified],
+        "filterGroups": [{"filters": filters}],
+        "sorts": [{"propertyName": order, "direction": "ASCENDING"}],
+        "properties": [order],
         "limit": PAGE,
     }
     return {**body, "after": after} if after else body

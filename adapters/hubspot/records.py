@@ -6,9 +6,10 @@ https://developers.hubspot.com/docs/api-reference/latest/crm/understanding-the-c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.payload import Part
@@ -34,13 +35,22 @@ MOST_MERGED: Final = 50
 SAME_CHANGE: Final = timedelta(seconds=5)
 """How far the time of a webhook and that of the history may be apart for the same change."""
 Record: TypeAlias = Mapping[str, Any]
+INTEGRATION: Final = "INTEGRATION"
+PEOPLE: Final = frozenset({"CRM_UI", "IMPORT"})
+"""Sources of changes that are no app's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """How records are read: the property that is a contact's stage, owners' e-mails, the pipelines of deal stages."""
+    """How records are read: the property that is a contact's stage, owners' e-mails, the pipelines of deal stages.
+
+    `app_id`: that of the app whose token writes, where the setting says so. `told_app`: that of the webhooks, which is
+    most likely the same.
+    """
 
     contact_stage: str
+    app_id: str = ""
+    told_app: str = ""
     owners: Mapping[str, str | None] = field(default_factory=dict)
     pipelines: Mapping[str, str] = field(default_factory=dict)
 
@@ -48,14 +58,30 @@ class View:
         """The property that holds the stage."""
         return DEAL_STAGE if record_object == "deal" else self.contact_stage
 
+    def is_ours(self, change: PropertyChange) -> bool | None:
+        """Whether our app made a change: HubSpot names the app that writes, or the user; None: that tells nothing."""
+        if change.source in PEOPLE or change.source_id.startswith("userId:"):
+            return False
+        if change.source != INTEGRATION or not change.source_id:
+            return None
+        if self.app_id:
+            return change.source_id == self.app_id
+        return True if change.source_id == self.told_app else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropertyChange:
-    """One change of a property, as a webhook or the history has it; `value` may be empty, `at` is aware UTC."""
+    """One change of a property, as a webhook or the history has it; `value` may be empty, `at` is aware UTC.
+
+    `place`: among those of the same millisecond in the history, from 0. `source` and `source_id`: who made it.
+    """
 
     property: str
     value: str
     at: datetime
+    place: int | None = None
+    source: str = ""
+    source_id: str = ""
 
 
 def value_of(record: Record, name: str) -> str:
@@ -103,7 +129,15 @@ def events_of(ref: RecordRef, record: Record, view: View, since: datetime | None
 def changed_event(ref: RecordRef, record: Record, change: PropertyChange, view: View) -> Event:
     """The event of one change of the stage or the owner; the same for a webhook and for the record's history."""
     change = _dated(record, change)
-    event = partial(Event, record=ref, is_lead=True, identities=identities_of(ref, record), at=change.at)
+    event = partial(
+        Event,
+        record=ref,
+        is_lead=True,
+        identities=identities_of(ref, record),
+        at=change.at,
+        sequence=change.place,
+        is_ours=view.is_ours(change),
+    )
     key = f"{ref.name}:{change.property}:{change.value[:200]}@{moment(change.at)}"
     if change.property == OWNER:
         owner = change.value or None
@@ -115,11 +149,12 @@ def changed_event(ref: RecordRef, record: Record, change: PropertyChange, view: 
 
 
 def data_of(ref: RecordRef, record: Record) -> dict[str, Any]:
-    """What mappings read: the properties that have a value; what a deal lacks comes from its contacts."""
+    """What mappings read: the properties, empty ones too; what a deal lacks comes from its contacts."""
     sources: list[Record] = [*reversed(record.get("contacts") or ()), record]
     data: dict[str, Any] = {}
     for source in sources:
-        data |= {name: value for name, value in (source.get("properties") or {}).items() if value not in (None, "")}
+        for name, value in (source.get("properties") or {}).items():
+            data[name] = data.get(name) if value in (None, "") else value
     return {**data, "id": ref.id, "object": ref.object}
 
 
@@ -128,12 +163,18 @@ def history_of(record: Record, name: str) -> list[PropertyChange]:
     rows = (record.get("propertiesWithHistory") or {}).get(name) or ()
     changes = [
         PropertyChange(
-            property=name, value=str(row.get("value") or ""), at=Part(row.get("timestamp"), f"$.{name}").instant()
+            property=name,
+            value=str(row.get("value") or ""),
+            at=Part(row.get("timestamp"), f"$.{name}").instant(),
+            source=str(row.get("sourceType") or ""),
+            source_id=str(row.get("sourceId") or ""),
         )
         for row in rows
     ]
     changes.reverse()  # HubSpot gives the newest first; of those of one millisecond the order stays
-    return sorted(changes, key=lambda change: change.at)
+    changes.sort(key=lambda change: change.at)
+    same = groupby(changes, lambda change: change.at)
+    return [replace(change, place=place) for _, together in same for place, change in enumerate(together)]
 
 
 def moment(at: datetime) -> str:
@@ -143,12 +184,19 @@ def moment(at: datetime) -> str:
 
 def _dated(record: Record, change: PropertyChange) -> PropertyChange:
     """The change with the time of the history, so that it is the same one for webhook and reconciliation."""
+    history = history_of(record, change.property)
     near = [
         entry
-        for entry in history_of(record, change.property)
-        if entry.value == change.value and abs(entry.at - change.at) <= SAME_CHANGE
+        for entry in history
+        if entry.value == change.value
+        and abs(entry.at - change.at) <= SAME_CHANGE
+        # It was changed and changed back, and the history does not have the last of it yet.
+        and not any(entry.at < other.at < change.at and other.value != change.value for other in history)
     ]
-    return min(near, key=lambda entry: abs(entry.at - change.at)) if near else change
+    if not near:
+        return change
+    same = min(near, key=lambda entry: abs(entry.at - change.at))
+    return replace(same, source=change.source or same.source, source_id=change.source_id or same.source_id)
 
 
 def _identities(record_object: str, record_id: str, record: Record) -> list[Identity]:

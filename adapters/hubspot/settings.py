@@ -22,6 +22,10 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         default="",
     ),
     "portal_id": Setting(description="The account's id: events of others are ignored; empty: all are read", default=""),
+    "app_id": Setting(
+        description="The id of the app whose token writes, if the webhooks are another app's: it tells our changes",
+        default="",
+    ),
     "objects": Setting(description="What is read: contact, deal", default=("contact", "deal")),
     "contact_stage": Setting(
         description="The property that is a contact's stage: lifecyclestage or hs_lead_status",

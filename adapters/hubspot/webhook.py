@@ -57,14 +57,16 @@ _ENCODED: Final = re.compile("|".join(DECODED), re.IGNORECASE)
 def verify_request(delivery: Delivery, url: str, secrets: Sequence[str], now: datetime) -> None:
     """Check a delivery by the newest kind of signature that it carries; `url` is the public address without query.
 
-    `now` is aware UTC. Raises `BadSignature`.
+    HubSpot sends the older kinds beside v3: without the address v1 is what can be checked. `now` is aware UTC. Raises
+    `BadSignature`.
     """
     keys = [_bytes(secret) for secret in secrets if secret]
     if not keys:
         message = "no client secret is configured"
         raise BadSignature(message)
     headers = delivery.headers
-    if V3 in headers:
+    has_v1 = OLD in headers and headers.get(OLD_VERSION, "v1") == "v1"
+    if V3 in headers and (url or not has_v1):
         check_time(TIMESTAMP, headers.get(TIMESTAMP, ""), now, per_second=1000)
         stamp = _bytes(headers[TIMESTAMP])
         signed = [_bytes(delivery.method + decoded(each)) + delivery.body + stamp for each in _addresses(url, delivery)]
@@ -76,7 +78,7 @@ def verify_request(delivery: Delivery, url: str, secrets: Sequence[str], now: da
             for form in (decoded(each), each)
         ]
         _match(keys, _hash, signed, headers.get(OLD, ""))
-    elif OLD in headers and headers.get(OLD_VERSION, "v1") == "v1":
+    elif has_v1:
         _match(keys, _hash, [delivery.body], headers[OLD])
     else:
         message = "the request carries no signature of HubSpot"
@@ -158,8 +160,9 @@ _IDS: Final = ("hs_object_id", "objectId", "vid", "id")
 class WebhookMessage:
     """One event. `word`: the type of the classic events, or `workflow`.
 
-    `changed`: the property that got `value`. `merged`: the ids that a merge ended. `trigger`: the
-    workflow's word in the address. `at` is aware UTC. `record` None: the event is ignored on purpose.
+    `changed`: the property that got `value`, from `source` and `source_id`. `app`: the one that the webhook is of.
+    `merged`: the ids that a merge ended. `trigger`: the workflow's word in the address. `at` is aware UTC. `record`
+    None: the event is ignored on purpose.
     """
 
     word: str
@@ -170,6 +173,9 @@ class WebhookMessage:
     value: str = ""
     merged: tuple[str, ...] = ()
     trigger: str | None = None
+    app: str = ""
+    source: str = ""
+    source_id: str = ""
 
     @property
     def is_deleted(self) -> bool:
@@ -246,7 +252,9 @@ def _filled(webhook: WebhookMessage, part: Part, family: str, what: str) -> Webh
     if what == "propertyChange":
         value = part["propertyValue"]
         text = "" if value.value in (None, "") else value.identifier(65_536)
-        return replace(webhook, record=record, changed=part["propertyName"].text(200), value=text)
+        name, app = part["propertyName"].text(200), _text(part["appId"])
+        by, by_id = _text(part["changeSource"]), _text(part["sourceId"])
+        return replace(webhook, record=record, changed=name, value=text, app=app, source=by, source_id=by_id)
     return replace(webhook, record=record)
 
 
@@ -274,6 +282,10 @@ def _word(part: Part) -> str:
     return (named if named.exists else part["eventType"]).text(200)
 
 
+def _text(part: Part) -> str:
+    return str(part.value) if isinstance(part.value, str | int) else ""
+
+
 def _has(part: Part, name: str) -> bool:
     properties = part["properties"]
     return isinstance(properties.value, dict) and properties[name].exists
@@ -291,9 +303,7 @@ def _without_attempt(event: Mapping[str, Any]) -> Sequence[Any]:
     return [[name, value] for name, value in sorted(event.items()) if name != "attemptNumber"]
 
 
-def events_in(
-    webhook: WebhookMessage, delivery: Delivery, fetched: Mapping[str, Any], contact_stage: str
-) -> list[Event]:
+def events_in(webhook: WebhookMessage, delivery: Delivery, fetched: Mapping[str, Any], view: View) -> list[Event]:
     """The events of a message about a record. Raises `BadPayload`, and `CrmUnavailable` when it was not read."""
     ref, mark = webhook.record, f"@{moment(webhook.at)}"
     if ref is None or webhook.is_deleted:
@@ -307,10 +317,16 @@ def events_in(
         return [deleted_event(ref, webhook.at)]
     survivor = RecordRef(object=ref.object, id=str(record["id"]))
     owners, pipelines = (fetched.get(key) or {} for key in ("owners", "pipelines"))
-    view = View(contact_stage=contact_stage, owners=owners, pipelines=pipelines)
+    view = replace(view, owners=owners, pipelines=pipelines, told_app=webhook.app)
     events = events_of(survivor, record, view)
     if webhook.changed in {view.stage_of(ref.object), OWNER}:
-        change = PropertyChange(property=webhook.changed or "", value=webhook.value, at=webhook.at)
+        change = PropertyChange(
+            property=webhook.changed or "",
+            value=webhook.value,
+            at=webhook.at,
+            source=webhook.source,
+            source_id=webhook.source_id,
+        )
         events.append(changed_event(survivor, record, change, view))
     if webhook.word.endswith(".restore"):
         events.append(replace(events[0], key=f"{name}:restore{mark}", at=webhook.at))

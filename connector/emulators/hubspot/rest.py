@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from connector.emulators.hubspot.directory import (
 KINDS: Final = {"contacts": "contact", "deals": "deal"}
 MODIFIED: Final = {"contact": "lastmodifieddate", "deal": "hs_lastmodifieddate"}
 TOKEN_LIFE: Final = timedelta(seconds=1800)
+RECORD_ID: Final = "hs_object_id"
+OPERATORS: Final = {"GTE": operator.ge, "EQ": operator.eq, "GT": operator.gt}
 INDEXED_AFTER: Final = timedelta(seconds=5)
 MOST: Final = 100
 VERSION: Final = "2026-09"
@@ -33,13 +36,17 @@ VERSION: Final = "2026-09"
 
 @dataclass(slots=True, kw_only=True)
 class HubSpotRest:
-    """What the app may call. `moved`: id of a merged record → the survivor's; `contacts_of`: deal → contacts."""
+    """What the app may call. `moved`: id of a merged record → the survivor's; `contacts_of`: deal → contacts.
+
+    `most_found`: how many records one search gives.
+    """
 
     shelf: Shelf
     gate: Gate
     now: Callable[[], datetime]
     app_id: int
     portal: int
+    most_found: int = 10_000
     refresh_token: str = ""
     client_secret: str = ""
     tokens: dict[str, datetime] = field(default_factory=dict)
@@ -132,20 +139,29 @@ class HubSpotRest:
         return batch(rows, missing(found))
 
     def search(self, kind: str) -> Response:
-        """By the time of the last change; what changed within the last seconds is not in the index yet."""
+        """By the time of the last change and the id, sorted by one of them, and no further than `most_found`.
+
+        What changed within the last seconds is not in the index yet.
+        """
         body = request.get_json()
-        wanted = body["filterGroups"][0]["filters"][0]
         name = MODIFIED[KINDS[kind]]
-        if wanted["propertyName"] != name or wanted["operator"] != "GTE" or body["limit"] > 2 * MOST:
-            return problem(400, "VALIDATION_ERROR", "There was a problem with the request.")
-        since = datetime.fromtimestamp(int(wanted["value"]) / 1000, UTC)
-        found = self.shelf.modified_since(KINDS[kind], since)
-        found = [record for record in found if record.modified <= self.now() - INDEXED_AFTER]
+        filters = {
+            (one["propertyName"], one["operator"]): int(one["value"]) for one in body["filterGroups"][0]["filters"]
+        }
+        (order,) = (one["propertyName"] for one in body["sorts"] if one["direction"] == "ASCENDING")
         start = int(body.get("after", 0))
+        is_known = filters.keys() <= {(name, "GTE"), (name, "EQ"), (RECORD_ID, "GT")} and order in {name, RECORD_ID}
+        if not is_known or body["limit"] > 2 * MOST or start + body["limit"] > self.most_found:
+            return problem(400, "VALIDATION_ERROR", "There was a problem with the request.")
+        found = [record for record in self.shelf.all(KINDS[kind]) if record.modified <= self.now() - INDEXED_AFTER]
+        values = {record.id: {name: _millis(record.modified), RECORD_ID: int(record.id)} for record in found}
+        for (field_name, compared), value in filters.items():
+            found = [record for record in found if OPERATORS[compared](values[record.id][field_name], value)]
+        found.sort(key=lambda record: values[record.id][order])
         page = found[start : start + body["limit"]]
         end = start + len(page)
         more = {"paging": {"next": {"after": str(end)}}} if end < len(found) else {}
-        return shown({"total": len(found), "results": [self._row(record, {name}, set()) for record in page]} | more)
+        return shown({"total": len(found), "results": [self._row(record, {order}, set()) for record in page]} | more)
 
     def associations(self) -> Response:
         """The contacts of deals; deals without any are left out."""
@@ -253,6 +269,10 @@ def problem(status: int, category: str, message: str) -> Response:
     """An error body."""
     body = {"status": "error", "message": message, "category": category, "correlationId": "5a1d0f64-22c1-4c7f"}
     return Response(orjson.dumps(body), status, content_type="application/json")
+
+
+def _millis(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 def stamp(at: datetime) -> str:

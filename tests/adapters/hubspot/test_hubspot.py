@@ -222,9 +222,11 @@ def test_a_workflow_without_a_word_only_reads_the_record_anew(account: Account) 
 
 
 @pytest.mark.parametrize("most", [100, 10_000])
-def test_reconciliation_goes_on_beyond_what_one_search_gives(account: Account, most: int) -> None:
+@pytest.mark.parametrize("apart", [0, 1, 100])
+def test_reconciliation_goes_on_beyond_what_one_search_gives(account: Account, most: int, apart: int) -> None:
+    account.crm.rest.most_found = most
     for number in range(230):
-        account.crm.add(f"{number}@x.example", at=NOW + timedelta(milliseconds=number))
+        account.crm.add(f"{number}@x.example", at=NOW + timedelta(milliseconds=number * apart // 100))
     account.clock.forward(minutes=5)
     source = replace(account.adapter._source(account.api), most_found=most)
     found = keys(list(source.changes(("contact", "deal"), NOW)))

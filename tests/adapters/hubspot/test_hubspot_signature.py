@@ -37,7 +37,10 @@ def test_the_signed_address_is_the_public_one_with_its_query(
     verify_request(_signed(query, PUBLIC_URL + called, version), PUBLIC_URL, (SECRET,), NOW)
 
 
-@pytest.mark.parametrize("query", ["event=form&x", "a=%7e%2fb&&=", "q=a+b%20c", "tag=%e3%83%91&tag=%C3"])
+@pytest.mark.parametrize(
+    "query",
+    ["a=1&b", "x[]=1", "a=%7E", "q=%c2%a9+%20", "event=form&x", "a=%7e%2fb&&=", "q=a+b%20c", "tag=%e3%83%91&tag=%C3"],
+)
 @pytest.mark.parametrize("version", ["v3", "v2"])
 def test_the_query_is_signed_as_it_was_sent_however_it_is_spelt(query: str, version: str) -> None:
     signed = _signed([("rewritten", "1")], f"{PUBLIC_URL}?{query}", version)
@@ -58,6 +61,19 @@ def test_without_the_public_address_only_version_1_can_be_checked() -> None:
     for version in ("v2", "v3"):
         with pytest.raises(BadSignature, match="webhook_url"):
             verify_request(_signed([], PUBLIC_URL, version), "", (SECRET,), NOW)
+
+
+def test_where_version_3_comes_with_version_1_the_public_address_says_which_is_checked() -> None:
+    old, new = _signed([], PUBLIC_URL, "v1"), _signed([], PUBLIC_URL, "v3")
+    both = replace(old, headers={**old.headers, **new.headers})
+    verify_request(both, "", (SECRET,), NOW)
+    with pytest.raises(BadSignature, match="does not match"):
+        verify_request(replace(both, body=both.body + b" "), "", (SECRET,), NOW)
+    with pytest.raises(BadSignature, match="does not match"):
+        verify_request(both, f"{PUBLIC_URL}/other", (SECRET,), NOW)
+    second = _signed([], PUBLIC_URL, "v2")
+    with pytest.raises(BadSignature, match="webhook_url"):
+        verify_request(replace(second, headers={**second.headers, **new.headers}), "", (SECRET,), NOW)
 
 
 def test_version_3_decides_where_it_is_there_whatever_the_older_headers_say() -> None:
