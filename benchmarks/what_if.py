@@ -23,16 +23,17 @@ from benchmarks import places, population
 from benchmarks.lines import MAPPING
 from benchmarks.result import Result, of_rounds, say
 from connector.core.engine import fold
-from connector.core.ruleset import KeyPage
+from connector.core.ruleset import KeyPage, Ruleset
 from connector.mapping import parse_mapping
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
+from connector.store import connections, remaps
 from connector.what_if.compare import what_if
 from connector.what_if.proposal import Proposal
 
 DRAFT: Final = MAPPING.replace("meeting: appointment_acquisition", "meeting: visited")
 """Two subjects of five have been at that stage."""
-WORKSPACE: Final = {"CONNECTOR_KEY_PAGES": '[{"match": "prefix", "url": "https://e.example/pricing"}]'}
+RULES: Final = 'key_pages: [{match: prefix, url: "https://e.example/pricing"}]'
 NO_REDIS: Final = "redis://127.0.0.1:1/0"
 PORTION: Final = 500
 STATUS: Final = Path("/proc/self/status")
@@ -65,7 +66,8 @@ def _mapping(_runtime: Runtime) -> Proposal:
 
 def _settings(runtime: Runtime) -> Proposal:
     pages = (KeyPage(match="prefix", url="https://e.example/jobs"),)
-    return Proposal(settings=replace(runtime.ruleset.settings, key_pages=pages))
+    present = runtime.ruleset
+    return Proposal(rules=Ruleset(present.template, replace(present.settings, key_pages=pages)))
 
 
 PROPOSALS: Final[Mapping[str, Callable[[Runtime], Proposal]]] = {"mapping": _mapping, "settings": _settings}
@@ -75,8 +77,10 @@ def _stored(stack: ExitStack, count: int, each: int) -> Mapping[str, str]:
     """A database with so many subjects: the environment in which it is found."""
     started = time.perf_counter()
     place = stack.enter_context(places.place("sqlite", NO_REDIS))
-    environ = {**place.environ, **WORKSPACE}
+    environ = place.environ
     runtime = _runtime(environ)
+    with runtime.database.write() as connection:
+        connections.publish(connection, remaps.RULES, RULES, author="", comment="", now=runtime.clock())
     population.store(runtime, runtime.connections.all()[places.NAME].rules, count, each)
     runtime.close()
     say(f"{count} subjects with {each} events each made in {time.perf_counter() - started:.0f} s")

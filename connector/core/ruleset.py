@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Final
@@ -46,8 +46,27 @@ class RuleSetting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityRules:
+    """What identifies nobody: the company's own placeholders, and what too many share.
+
+    `addresses` and `domains` of e-mails are in lower case, `numbers` are digits, perhaps with a + in front.
+    `shared_after`: beside so many different e-mails a phone still identifies, and on so many person records an e-mail.
+    """
+
+    addresses: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+    shared_after: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The workspace's settings that change a reading. `once_per_stay`: ids of list notices decided once per stay."""
+    """The workspace's settings that change a reading.
+
+    `once_per_stay`: ids of list notices decided once per stay. `in_progress`: what that status of ver.1.0 has become
+    (None: as the template says). `region`: the country (ISO 3166-1) of phone numbers without one, where the connection
+    names none. `date_order`: dmy, mdy or ymd, of dates in files that do not show it. None: not set.
+    """
 
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Tokyo"))
     session_gap_minutes: int = 30
@@ -58,6 +77,10 @@ class Settings:
     administrators: tuple[str, ...] = ()
     rules: Mapping[str, RuleSetting] = field(default_factory=dict)
     own_statuses: tuple[StatusInfo, ...] = ()
+    in_progress: str | None = None
+    identity: IdentityRules = field(default_factory=IdentityRules)
+    region: str | None = None
+    date_order: str | None = None
 
 
 _DEFAULT: Final = RuleSetting()
@@ -65,16 +88,24 @@ _PAGES_REMEMBERED: Final = 4096
 
 
 class Ruleset:
-    """Enabled rules by status, the windows they need, the ladder, the people to write to; `settings.zone` dates all."""
+    """Enabled rules by status, the windows they need, the ladder, the people to write to; `settings.zone` dates all.
 
-    def __init__(self, template: Template, settings: Settings) -> None:
+    `version`: of the document that was published, 0 while none was. `renamed`: what statuses of the template before
+    this one have become.
+    """
+
+    def __init__(self, template: Template, settings: Settings, version: int = 0) -> None:
         enabled = [rule for rule in template.rules if settings.rules.get(rule.id, _DEFAULT).is_enabled]
         self.template: Final = template
         self.settings: Final = settings
+        self.version: Final = version
         self.zone: Final = settings.zone
         self.gap: Final = timedelta(minutes=settings.session_gap_minutes)
+        self.renamed: Final = {
+            former: settings.in_progress or code for former, code in template.renamed_statuses.items()
+        }
         self.statuses: Final[dict[str, StatusInfo]] = {
-            info.code: info for info in (*template.statuses, *settings.own_statuses)
+            info.code: self._with_former_codes(info) for info in (*template.statuses, *settings.own_statuses)
         }
         self.ladder: Final = {info.code: info.rank for info in template.statuses if info.rank is not None}
         self.rules: Final = {rule.id: rule for rule in enabled}
@@ -85,6 +116,9 @@ class Ruleset:
         self.windows: Final = _windows(template)
         self._looks_at_pages = any(window.bits & KEY_PAGE for window, _ in self.windows)
         self._key_pages: dict[str, bool] = {}
+
+    def _with_former_codes(self, info: StatusInfo) -> StatusInfo:
+        return replace(info, former_codes=tuple(former for former, code in self.renamed.items() if code == info.code))
 
     def is_key_page(self, page: str) -> bool:
         """Whether one of the workspace's patterns matches; remembered for the pages seen lately."""

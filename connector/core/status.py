@@ -12,7 +12,8 @@ class StatusInfo:
     """One status: `rank` on the ladder (None: off it).
 
     `automatic`: rules move a subject that holds it. `listed`: shown in lists of statuses. `names`: language → name, of
-    a company's own status; the template's statuses have their names where the languages are.
+    a company's own status; the template's statuses have their names where the languages are. `former_codes`: statuses
+    of an older template that this one stands for.
     """
 
     code: str
@@ -20,6 +21,7 @@ class StatusInfo:
     automatic: bool = True
     listed: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
+    former_codes: tuple[str, ...] = ()
 
 
 STATUSES: Final = (

@@ -69,6 +69,9 @@ def _names(statuses: tuple[StatusInfo, ...], folder: Path) -> Iterator[tuple[str
     yield from ((info.code, info.code) for info in statuses)
     yield from ((_label(info, language, folder), info.code) for info in statuses for language in languages)
     yield from ((alias, info.code) for info in statuses for alias in aliases_of(info.code, folder))
+    former = [(code, info.code) for info in statuses for code in info.former_codes]
+    yield from former
+    yield from ((words_in(language, folder)[f"status.{of}"], code) for of, code in former for language in languages)
 
 
 def _label(info: StatusInfo, language: str, folder: Path) -> str:

@@ -30,6 +30,7 @@ CONSOLE: Final = "console"
 """The connection that events of people carry; nobody can add one of that name."""
 ROTATED: Final = "rotated:"
 """What adapters keep by such names outlives changes: see `Api`."""
+_TAKEN: Final = {CONSOLE: "what people change themselves", "rules": "the rules of the whole workspace"}
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MAPPINGS: Final = Path(__file__).parents[2] / "mappings"
 
@@ -130,8 +131,8 @@ def check_name(name: str) -> None:
             "a hyphen not first"
         )
         raise WrongSetting(message)
-    if name == CONSOLE:
-        message = f"{name!r} is the name under which people's own changes are kept; choose another"
+    if name in _TAKEN:
+        message = f"{name!r} is the name of {_TAKEN[name]}; choose another"
         raise WrongSetting(message)
 
 

@@ -33,7 +33,7 @@ def build_processor(parts: Runtime, batch_size: int = DELIVERIES) -> Processor:
     return Processor(
         database=parts.database,
         connections=parts.connections,
-        ruleset=parts.ruleset,
+        ruleset=parts.rules.get,
         api_for=parts.api_for,
         clock=parts.clock,
         lease=timedelta(seconds=parts.config.lease_seconds),
@@ -63,7 +63,7 @@ def build_pusher(parts: Runtime) -> Pusher:
     return Pusher(
         database=parts.database,
         connections=parts.connections,
-        ruleset=parts.ruleset,
+        ruleset=parts.rules.get,
         api_for=parts.api_for,
         clock=parts.clock,
         lease=timedelta(seconds=parts.config.lease_seconds),
@@ -78,7 +78,7 @@ def build_notifier(parts: Runtime) -> Notifier | None:
         return None
     return Notifier(
         database=parts.database,
-        ruleset=parts.ruleset,
+        ruleset=parts.rules.get,
         channel=channel,
         clock=parts.clock,
         lease=timedelta(seconds=parts.config.lease_seconds),
@@ -88,7 +88,7 @@ def build_notifier(parts: Runtime) -> Notifier | None:
 
 def sweep(parts: Runtime, day: int | None = None, has_time: Callable[[], bool] = lambda: True) -> Swept:
     """Run the daily rules up to a local day (ordinal; None: today)."""
-    return sweeping.sweep(parts.database, parts.connections, parts.ruleset, parts.clock, day=day, has_time=has_time)
+    return sweeping.sweep(parts.database, parts.connections, parts.rules.get, parts.clock, day=day, has_time=has_time)
 
 
 def remap(
@@ -103,7 +103,7 @@ def remap(
         name,
         database=parts.database,
         connections=parts.connections,
-        ruleset=parts.ruleset,
+        ruleset=parts.rules.get,
         clock=parts.clock,
         wakeups=parts.wakeups,
         has_time=has_time,

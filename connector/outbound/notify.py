@@ -74,7 +74,7 @@ class Notifier:
         self,
         *,
         database: Database,
-        ruleset: Ruleset,
+        ruleset: Callable[[], Ruleset],
         channel: Channel,
         clock: Callable[[], datetime],
         lease: timedelta,
@@ -86,7 +86,6 @@ class Notifier:
         self._clock = clock
         self._leases = Leases(database=database, renew=outbox.renew, clock=clock, length=lease)
         self._retry = retry
-        self._labels = labels_in("en", ruleset.statuses.values())
 
     def drain(self, has_time: Callable[[], bool]) -> int:
         """Send what is due until nothing is left, nothing gets through or the time is up; how many were sent."""
@@ -117,7 +116,7 @@ class Notifier:
 
     def _whole_digest(self, connection: Connection, group: NoticeGroup, now: datetime) -> NoticeGroup | None:
         """A digest with all its entries, once no more are to come; there is one per recipient, rule and day."""
-        entries = notices.digest(connection, group.key, day_start(group.day, self._ruleset.zone))
+        entries = notices.digest(connection, group.key, day_start(group.day, self._ruleset().zone))
         waiting = [entry for entry in entries if entry.outcome == outbox.WAITING]
         due = [entry.id for entry in waiting if entry.next_attempt_at <= now]
         if any(entry.outcome == outbox.DONE for entry in entries):
@@ -162,7 +161,8 @@ class Notifier:
 
     def _send(self, group: NoticeGroup, subjects: Mapping[str, SubjectSummary]) -> Sent:
         try:
-            return self._channel.send(compose(group, subjects, self._labels, self._clock()))
+            labels = labels_in("en", self._ruleset().statuses.values())
+            return self._channel.send(compose(group, subjects, labels, self._clock()))
         except Exception as error:  # whatever is wrong with one message must not hold up the others
             log.exception("a message cannot be written", notices=group.ids)
             return Sent(result=MessageResult.REFUSED, reason=f"{type(error).__name__}: {error}")

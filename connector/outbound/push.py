@@ -56,7 +56,7 @@ class Pusher:
         *,
         database: Database,
         connections: Connections,
-        ruleset: Ruleset,
+        ruleset: Callable[[], Ruleset],
         api_for: Callable[[Connected], Api],
         clock: Callable[[], datetime],
         lease: timedelta,
@@ -64,8 +64,7 @@ class Pusher:
     ) -> None:
         self._database = database
         self._connections = connections
-        self._zone = ruleset.zone
-        self._labels = labels_in("en", ruleset.statuses.values())
+        self._ruleset = ruleset
         self._api_for = api_for
         self._clock = clock
         self._leases = Leases(database=database, renew=outbox.renew, clock=clock, length=lease)
@@ -141,16 +140,17 @@ class Pusher:
     def _update(
         self, entry: ClaimedUpdate, record: RecordToPush, identities: Sequence[tuple[str, str]], connected: Connected
     ) -> Update | None:
+        ruleset = self._ruleset()
         seen = SeenRecord(object=record.object, pipeline=record.pipeline, stage=record.stage, is_gone=record.is_gone)
         shown = ShownSubject(
             status=record.status,
-            label=self._labels.get(record.status, record.status),
+            label=labels_in("en", ruleset.statuses.values()).get(record.status, record.status),
             since=record.since,
             owner=record.owner,
             profile=record.profile,
             identities=identities,
         )
-        wanted = wanted_update(connected.rules, seen, shown, self._zone)
+        wanted = wanted_update(connected.rules, seen, shown, ruleset.zone)
         if wanted is None or wanted.is_empty:
             return None
         return Update(

@@ -42,12 +42,26 @@ def run_batch(
 ) -> Changes:
     """Load, decide, save; what was changed. Nothing is written if it raises.
 
+    Subjects that were folded by a former version of the rules are first folded anew, which mails nobody.
+
     Two transactions that make the same subject at once end in an `IntegrityError` of one; one that finds a subject
     merged away since it was found raises `Overtaken`. `Database.attempt` does both again.
     """
-    placed = place(_load(connection, context, tuple(events), tuple(refolds)))
+    batch = _load(connection, context, tuple(events), tuple(refolds))
+    alive = [known for known in batch.subjects.values() if known.merged_into is None]
+    stale = [known.id for known in alive if known.rules < context.ruleset.version]
+    if not stale:
+        return _decide(connection, batch)
+    anew = tuple(Refold(subject=of, until=context.today, is_whole=True) for of in stale)
+    first = _decide(connection, _load(connection, replace(context, is_silent=True), (), anew))
+    changes = _decide(connection, _load(connection, context, tuple(events), tuple(refolds)))
+    return replace(changes, updates=(*first.updates, *changes.updates))
+
+
+def _decide(connection: Connection, batch: Batch) -> Changes:
+    placed = place(batch)
     changes = decide(placed, _histories(connection, placed))
-    _save(connection, changes, context.now)
+    _save(connection, changes, batch.context.now)
     return changes
 
 
@@ -157,6 +171,8 @@ def _subject_row(change: SubjectChange) -> Row:
         "since": change.since,
         "owner": change.owner,
         "due": change.due,
+        "last_run": change.state.last_run if change.state else None,
+        "rules": change.rules,
         "state": change.state.to_json() if change.state else None,
         "version": change.version,
         "merged_into": None,

@@ -66,7 +66,7 @@ class Processor:
         *,
         database: Database,
         connections: Connections,
-        ruleset: Ruleset,
+        ruleset: Callable[[], Ruleset],
         api_for: Callable[[Connected], Api],
         clock: Callable[[], datetime],
         lease: timedelta,
@@ -210,7 +210,7 @@ class Processor:
     def _apply(self, connection: Connection, parsed: Sequence[ParsedDelivery], tally: Tally, **options: bool) -> bool:
         """Run the events of deliveries through load, decide and save; whether something is to be sent."""
         context = Context(
-            ruleset=self._ruleset,
+            ruleset=self._ruleset(),
             now=self._clock(),
             mappings=self._connections.pushed_mappings(),
             echo_window=self._echo_window,

@@ -58,7 +58,7 @@ def remap(
     *,
     database: Database,
     connections: Connections,
-    ruleset: Ruleset,
+    ruleset: Callable[[], Ruleset],
     clock: Callable[[], datetime],
     wakeups: Wakeups,
     has_time: Callable[[], bool] = lambda: True,
@@ -70,7 +70,7 @@ def remap(
     """
     while has_time():
         connections.forget()  # with a mapping of a second ago the wrong one would be applied
-        context = Context(ruleset=ruleset, now=clock(), mappings=connections.pushed_mappings())
+        context = Context(ruleset=ruleset(), now=clock(), mappings=connections.pushed_mappings())
         connected = connections.all().get(name)
         if connected is None:
             break

@@ -33,7 +33,7 @@ class Swept:
 def sweep(
     database: Database,
     connections: Connections,
-    ruleset: Ruleset,
+    ruleset: Callable[[], Ruleset],
     clock: Callable[[], datetime],
     *,
     day: int | None = None,
@@ -46,7 +46,7 @@ def sweep(
     count, has_updates = 0, False
     failed: set[str] = set()
     while has_time():
-        context = Context(ruleset=ruleset, now=clock(), mappings=connections.pushed_mappings())
+        context = Context(ruleset=ruleset(), now=clock(), mappings=connections.pushed_mappings())
         until = context.today if day is None else day
         with database.read() as connection:
             ids = [one for one in subjects.due(connection, until, BATCH + len(failed)) if one not in failed]

@@ -20,6 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.errors import OperatorError, WrongSetting
+from connector.operations.rules import first_version
 from connector.processes.output import Lines, Output
 from connector.processes.redis_server import NoRedis, RedisServer, embedded_server
 from connector.processes.supervisor import Part, Supervisor
@@ -156,6 +157,7 @@ def _addresses(config: Config, redis_url: str) -> dict[str, str]:
 def _migrate(config: Config) -> None:
     try:
         migrate(config.database_url)
+        first_version(config)
     except (SQLAlchemyError, CommandError, OSError) as error:
         message = f"the database {mask(config.database_url)} cannot be brought up to date: {mask(str(error))}"
         raise NoDatabase(message) from error

@@ -55,7 +55,7 @@ class Connections:
         database: Database,
         adapters: Mapping[str, type[Any]],
         vault: Vault,
-        statuses: tuple[StatusInfo, ...],
+        statuses: Callable[[], tuple[StatusInfo, ...]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -107,6 +107,7 @@ class Connections:
     def _load(self) -> None:
         forgotten = self._forgotten
         try:
+            statuses = self._statuses()
             with self._database.read() as connection:
                 rows = queries.listed(connection)
                 published = queries.published(connection)
@@ -121,20 +122,22 @@ class Connections:
         marks: dict[str, tuple[Any, ...]] = {}
         for row in rows:
             name, mapping = row.name, published.get(row.name)
-            mark = (row.adapter, row.sealed, row.settings, row.is_paused, mapping and mapping.version)
+            mark = (row.adapter, row.sealed, row.settings, row.is_paused, mapping and mapping.version, statuses)
             marks[name] = mark
             if self._marks.get(name) == mark and name in self._loaded:
                 loaded[name] = self._loaded[name]
                 continue
             try:
-                loaded[name] = self._build(row, mapping)
+                loaded[name] = self._build(row, mapping, statuses)
             except (ConnectorError, KeyError, TypeError, ValueError) as error:
                 broken[name] = f"the connection {name!r} cannot be used: {type(error).__name__}: {str(error)[:300]}"
                 log.error("a connection cannot be used", connection=name, error=type(error).__name__)  # noqa: TRY400
         self._loaded, self._broken, self._marks = loaded, broken, marks
         self._until = self._monotonic() + FRESH_SECONDS if forgotten == self._forgotten else 0.0
 
-    def _build(self, row: ConnectionRow, mapping: PublishedMapping | None) -> Connected:
+    def _build(
+        self, row: ConnectionRow, mapping: PublishedMapping | None, statuses: tuple[StatusInfo, ...]
+    ) -> Connected:
         secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row.sealed)).items()}
         settings = {name: tuple(value) if isinstance(value, list) else value for name, value in row.settings.items()}
         source = f"{row.name}, version {mapping.version}" if mapping else ""
@@ -142,9 +145,7 @@ class Connections:
             name=row.name,
             adapter=self.adapters[row.adapter](**settings, **secrets),
             is_paused=row.is_paused,
-            rules=parse_mapping(mapping.source, source, self._statuses)
-            if mapping
-            else MappingRules(adapter=row.adapter),
+            rules=parse_mapping(mapping.source, source, statuses) if mapping else MappingRules(adapter=row.adapter),
             version=mapping.version if mapping else None,
             secrets=tuple(value for values in secrets.values() for value in values),
         )

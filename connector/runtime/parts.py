@@ -13,11 +13,11 @@ from redis import Redis
 from adapters import ADAPTERS
 from connector import __version__
 from connector.core.engine import Ruleset
-from connector.core.rules import TEMPLATES
+from connector.core.status import StatusInfo
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.http import HttpApi
 from connector.runtime.redis import connect
-from connector.runtime.rule_settings import read_settings
+from connector.runtime.rules import RulesInForce
 from connector.runtime.settings import Config
 from connector.runtime.throttle import CircuitBreaker, RateLimiter
 from connector.runtime.vault import ConnectionSecrets, Vault, open_vault
@@ -57,15 +57,23 @@ class Runtime:
         return open_vault(self.config.secret_keys, self.config.data_dir)
 
     @cached_property
+    def rules(self) -> RulesInForce:
+        """The rules document in force."""
+        return RulesInForce(self.database)
+
+    @property
     def ruleset(self) -> Ruleset:
-        """The template with the workspace's settings."""
-        template = TEMPLATES[self.config.template]
-        return Ruleset(template, read_settings(self.config.workspace, template, mail_default=False))
+        """The rules as they are now: what works for long asks each time."""
+        return self.rules.get()
+
+    def statuses(self) -> tuple[StatusInfo, ...]:
+        """The workspace's statuses as they are now."""
+        return tuple(self.ruleset.statuses.values())
 
     @cached_property
     def connections(self) -> Connections:
         """The connections with their adapters and mappings."""
-        return Connections(self.database, ADAPTERS, self.vault, tuple(self.ruleset.statuses.values()))
+        return Connections(self.database, ADAPTERS, self.vault, self.statuses)
 
     @cached_property
     def wakeups(self) -> Wakeups:

@@ -12,42 +12,51 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import Schema, ValidationError, fields
+from phonenumbers import SUPPORTED_REGIONS
 
 from connector.core.errors import WrongSetting
 from connector.core.mapping import IGNORE
-from connector.core.rules import Notice, Template
-from connector.core.ruleset import MATCHES, KeyPage, RuleSetting, Settings
+from connector.core.rules import TEMPLATES, Notice, Template
+from connector.core.ruleset import MATCHES, IdentityRules, KeyPage, RuleSetting, Settings
 from connector.core.status import StatusInfo
 from connector.i18n import LANGUAGES
-from connector.i18n.statuses import DEFAULT
+from connector.i18n.statuses import DEFAULT, StatusFinder
 
 REPEATS: Final = ("daily", "once_per_stay")
 LONGEST_GAP: Final = 1_440
+DATE_ORDERS: Final = ("dmy", "mdy", "ymd")
+MOST_SHARED: Final = 100
 LONGEST_LABEL: Final = 63
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
-_NOT_A_KEY: Final = "not a key here"
+_DOMAIN: Final = re.compile(r"[^@\s.]+(\.[^@\s.]+)+")
+_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ().-]*")
+NOT_A_KEY: Final = "not a key here"
 
 
 class WrongRuleSettings(WrongSetting):
-    """One or more settings are wrong; `mistakes` has a sentence each: the key, what was found, what is allowed."""
+    """One or more settings are wrong; `mistakes` has a sentence each: the key, what was found, what is allowed.
 
-    def __init__(self, mistakes: tuple[str, ...]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+    `found`: the sentences with the path of the key that each is about.
+    """
+
+    def __init__(self, found: tuple[tuple[tuple[str, ...], str], ...]) -> None:
+        self.found = found
+        self.mistakes = tuple(sentence for _, sentence in found)
+        super().__init__("\n".join(self.mistakes))
 
 
 def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: bool) -> Settings:
-    """Settings out of a mapping with the keys `timezone`, `session_gap_minutes`, `key_pages`, `mail_enabled`,
-    `notice_repeat`, `fallback_to_administrators`, `administrators`, `rules` and `own_statuses`, all optional.
+    """Settings out of a mapping with the keys of `mappings/rules.yaml`, all optional; `template` is only checked.
 
     `notice_repeat` is one word for every list notice, or {rule id: word}. `mail_default`: whether mail is on where
     `mail_enabled` is not given. Raises `WrongRuleSettings` with every mistake.
-    """  # noqa: D205 - the keys are the summary
+    """
     try:
         read: dict[str, Any] = _schema(template).load(raw)
     except ValidationError as error:
-        raise WrongRuleSettings(tuple(sorted(_mistakes(error.messages, raw, ())))) from error
+        found = sorted(_mistakes(error.messages, raw, ()), key=lambda one: one[1])
+        raise WrongRuleSettings(tuple(found)) from error
     repeat = read.get("notice_repeat", REPEATS[0])
     repeats = dict.fromkeys(_list_notices(template), repeat) if isinstance(repeat, str) else repeat
     return Settings(
@@ -62,7 +71,32 @@ def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: b
             rule: RuleSetting(is_enabled=row.get("enabled", True), has_notify=row.get("notify", True))
             for rule, row in read.get("rules", {}).items()
         },
-        own_statuses=tuple(_own_status(row) for row in read.get("own_statuses", ())),
+        own_statuses=(own := tuple(_own_status(row) for row in read.get("own_statuses", ()))),
+        in_progress=_code_of(read.get("in_progress"), template, own),
+        identity=_identity_rules(read.get("placeholders", {}), read.get("shared_after")),
+        region=read.get("region"),
+        date_order=read.get("date_order"),
+    )
+
+
+def _code_of(word: str | None, template: Template, own: tuple[StatusInfo, ...]) -> str | None:
+    if word is None:
+        return None
+    statuses = (*template.statuses, *own)
+    code = StatusFinder(statuses).code_of(word)
+    if code is None:
+        allowed = f"one of {', '.join(info.code for info in statuses)}"
+        raise WrongRuleSettings(((("in_progress",), _sentence(allowed, word, ("in_progress",))),))
+    return code
+
+
+def _identity_rules(placeholders: Mapping[str, list[Any]], shared_after: int | None) -> IdentityRules:
+    words = {key: frozenset(str(word).lower() for word in found) for key, found in placeholders.items()}
+    return IdentityRules(
+        addresses=words.get("addresses", frozenset()),
+        domains=words.get("domains", frozenset()),
+        numbers=frozenset(re.sub(r"[^0-9+]", "", number) for number in words.get("numbers", ())),
+        shared_after=IdentityRules().shared_after if shared_after is None else shared_after,
     )
 
 
@@ -101,7 +135,7 @@ class _Keys(Schema):
     def __init__(self, **rest: Any) -> None:
         super().__init__(**rest)
         keys = ", ".join(self.fields)
-        self.error_messages |= {"unknown": f"{_NOT_A_KEY}; allowed: {keys}", "type": f"a mapping with {keys}"}
+        self.error_messages |= {"unknown": f"{NOT_A_KEY}; allowed: {keys}", "type": f"a mapping with {keys}"}
 
 
 class _OwnStatuses(fields.List[Any]):
@@ -152,7 +186,7 @@ def _schema(template: Template) -> Schema:
     )
     page = _Keys.from_dict(
         {
-            "match": _Value(_is_one_of(MATCHES), f"one of {', '.join(MATCHES)}", required=True),
+            "match": _one_of(MATCHES, required=True),
             "url": _Value(
                 lambda value: isinstance(value, str) and value != "", "text that is not empty", required=True
             ),
@@ -160,8 +194,9 @@ def _schema(template: Template) -> Schema:
     )
     return _Keys.from_dict(
         {
+            "template": _one_of(tuple(TEMPLATES)),
             "timezone": _Value(_is_zone, "a name of the IANA time zone database, such as Asia/Tokyo"),
-            "session_gap_minutes": _Value(_is_gap, f"a whole number from 1 to {LONGEST_GAP}"),
+            "session_gap_minutes": _Value(_is_whole(1, LONGEST_GAP), f"a whole number from 1 to {LONGEST_GAP}"),
             "key_pages": _list(
                 fields.Nested(page, error_messages={"null": "a mapping"}), "a list of mappings with match and url"
             ),
@@ -171,8 +206,28 @@ def _schema(template: Template) -> Schema:
             "administrators": _list(_Value(is_email, "an e-mail address"), "a list of e-mail addresses"),
             "rules": _by_rule(rules, row),
             "own_statuses": _OwnStatuses(template),
+            "in_progress": _Value(lambda value: isinstance(value, str) and value != "", "a status"),
+            "placeholders": fields.Nested(_placeholders(), error_messages={"null": "a mapping"}),
+            "shared_after": _Value(_is_whole(1, MOST_SHARED), f"a whole number from 1 to {MOST_SHARED}"),
+            "region": _Value(
+                _is_one_of(tuple(SUPPORTED_REGIONS)), "two capital letters of a country, such as JP, VN or US"
+            ),
+            "date_order": _one_of(DATE_ORDERS),
         }
     )()
+
+
+def _placeholders() -> type[Schema]:
+    return _Keys.from_dict(
+        {
+            "addresses": _list(_Value(is_email, "an e-mail address"), "a list of e-mail addresses"),
+            "domains": _list(_Value(_is_shaped(_DOMAIN), "a domain, such as example.com"), "a list of domains"),
+            "numbers": _list(
+                _Value(lambda value: _is_shaped(_NUMBER)(str(value)), "a phone number, in quotes"),
+                "a list of phone numbers",
+            ),
+        }
+    )
 
 
 def _list_notices(template: Template) -> tuple[str, ...]:
@@ -197,7 +252,7 @@ def _list(inner: fields.Field[Any], allowed: str) -> fields.Field[Any]:
 
 def _by_rule(rules: tuple[str, ...], values: fields.Field[Any]) -> fields.Field[Any]:
     allowed = "a mapping from rule ids"
-    key = _Value(_is_one_of(rules), f"{_NOT_A_KEY}; allowed: {', '.join(rules)}")
+    key = _Value(_is_one_of(rules), f"{NOT_A_KEY}; allowed: {', '.join(rules)}")
     return fields.Dict(keys=key, values=values, error_messages={"invalid": allowed, "null": allowed})
 
 
@@ -205,8 +260,16 @@ def _is_one_of(words: tuple[str, ...]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and value in words
 
 
-def _is_gap(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LONGEST_GAP
+def _one_of(words: tuple[str, ...], *, required: bool = False) -> _Value:
+    return _Value(_is_one_of(words), f"one of {', '.join(words)}", required=required)
+
+
+def _is_shaped(shape: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and shape.fullmatch(value) is not None
+
+
+def _is_whole(low: int, high: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _is_zone(value: Any) -> bool:
@@ -218,10 +281,10 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _mistakes(messages: Any, found: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """One sentence for each of marshmallow's messages, which are nested like the mapping."""
+def _mistakes(messages: Any, found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """One sentence, and its path, for each of marshmallow's messages, which are nested like the mapping."""
     if not isinstance(messages, Mapping):
-        yield _sentence(messages[0], found, path)
+        yield path, _sentence(messages[0], found, path)
         return
     for key, inner in messages.items():
         if key in {"_schema", "key", "value"}:
@@ -238,7 +301,7 @@ def _part(found: Any, key: Any) -> Any:
 
 def _sentence(allowed: str, found: Any, path: tuple[str, ...]) -> str:
     name = ".".join(path) or "settings"
-    if allowed.startswith(_NOT_A_KEY):
+    if allowed.startswith(NOT_A_KEY):
         close = difflib.get_close_matches(path[-1], allowed.partition("allowed: ")[2].split(", "), n=1)
         return f"{name}: {allowed}{_hint(close)}"
     if found is _MISSING:

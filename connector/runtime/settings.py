@@ -14,9 +14,16 @@ from marshmallow import ValidationError
 from sqlalchemy.engine import URL
 
 from connector.core.errors import WrongSetting
-from connector.core.rules import TEMPLATES
-from connector.runtime.rule_settings import WrongRuleSettings, read_settings
-from connector.runtime.settings_table import BY_ENV, BY_KEY, SMTP, TABLE, WORKSPACE, Setting
+from connector.runtime.settings_table import (
+    BY_ENV,
+    BY_KEY,
+    FORMER_BY_ENV,
+    FORMER_BY_KEY,
+    SMTP,
+    TABLE,
+    WORKSPACE,
+    Setting,
+)
 
 FILE: Final = "connector.toml"
 _PREFIX: Final = "CONNECTOR_"
@@ -38,12 +45,21 @@ class Smtp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormerSetting:
+    """A setting that is none any more: its `key` in the rules document, its value, and where it stands."""
+
+    key: str
+    value: Any
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, checked. Units are in the names, or in docs/settings.md, which the same table makes.
 
     `data_dir` is absolute. `database_url` carries the driver. `redis_url` None: the embedded server. `public_url` None:
-    host and port are all that is known. No `secret_keys`: the key file. `workspace`: only what was given, in the words
-    of the template's page. `smtp` None: no mail.
+    host and port are all that is known. No `secret_keys`: the key file. `former`: what only the first start reads, to
+    make the first version of the rules of it. `smtp` None: no mail.
     """
 
     data_dir: Path
@@ -71,8 +87,7 @@ class Config:
     secret_keys: tuple[str, ...] = field(repr=False)
     log_format: str
     log_level: str
-    template: str
-    workspace: Mapping[str, Any]
+    former: tuple[FormerSetting, ...]
     smtp: Smtp | None
 
     @property
@@ -111,17 +126,11 @@ def read_config(environ: Mapping[str, str], directory: Path) -> Config:
     values = {setting.key: _value(setting, given.get(setting.key), mistakes) for setting in TABLE}
     values["data_dir"] = data_dir
     values["database_url"] = values["database_url"] or _sqlite(data_dir)
-    workspace = {
-        key.partition(".")[2]: values[key]
-        for key in given
-        if key.startswith(f"{WORKSPACE}.") and values[key] is not None
-    }
-    mistakes += _of_the_workspace(workspace, values["template"], given)
     mistakes += _contradictions(values, given)
     if mistakes:
         count = "1 wrong setting" if len(mistakes) == 1 else f"{len(mistakes)} wrong settings"
         raise WrongSetting("\n  ".join([f"{count}:", *mistakes]))
-    return _config(values, workspace)
+    return _config(values, tuple(_former(given)))
 
 
 def _sqlite(data_dir: Path) -> str:
@@ -144,15 +153,12 @@ def _value(setting: Setting, given: Given | None, mistakes: list[str]) -> Any:
         return setting.default
 
 
-def _of_the_workspace(workspace: Mapping[str, Any], template: str, given: Mapping[str, Given]) -> Iterator[str]:
-    try:
-        read_settings(workspace, TEMPLATES[template], mail_default=False)
-    except WrongRuleSettings as error:
-        for sentence in error.mistakes:
-            path, _, text = sentence.partition(": ")
-            name, dot, rest = path.partition(".")
-            place = given[f"{WORKSPACE}.{name}"]
-            yield f"{place.name}{dot}{rest} ({place.where}): {text}"
+def _former(given: Mapping[str, Given]) -> Iterator[FormerSetting]:
+    for key, setting in FORMER_BY_KEY.items():
+        if key in given:
+            one = given[key]
+            value = setting.field.deserialize(one.value) if isinstance(one.value, str) else one.value
+            yield FormerSetting(key=key.rpartition(".")[2], value=value, place=f"{one.name} ({one.where})")
 
 
 def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
@@ -165,13 +171,13 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> It
         yield f"smtp.user: missing beside {given['smtp.password'].name}; allowed: {BY_KEY['smtp.user'].allowed}"
 
 
-def _config(values: dict[str, Any], workspace: Mapping[str, Any]) -> Config:
+def _config(values: dict[str, Any], former: tuple[FormerSetting, ...]) -> Config:
     lanes = values.pop("lanes") or (1 if values["database_url"].startswith("sqlite:") else 4)
     smtp = {key.partition(".")[2]: values[key] for key in BY_KEY if key.startswith(f"{SMTP}.")}
     plain = {key: value for key, value in values.items() if "." not in key}
     return Config(
         **{**plain, "lanes": lanes, "secret_keys": tuple(values["secret_keys"])},
-        workspace=workspace,
+        former=former,
         smtp=Smtp(**smtp) if smtp["host"] else None,
     )
 
@@ -188,7 +194,7 @@ class Given:
 def from_environment(environ: Mapping[str, str], mistakes: list[str]) -> Iterator[tuple[str, Given]]:
     """The settings among the variables, by key; a variable of the connector that is none is a mistake."""
     for name, value in sorted(environ.items()):
-        setting = BY_ENV.get(name)
+        setting = BY_ENV.get(name) or FORMER_BY_ENV.get(name)
         if setting and value:
             yield setting.key, Given(value=value, name=name, where="environment")
         elif setting is None and name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
@@ -205,7 +211,7 @@ def from_file(path: Path, mistakes: list[str]) -> Iterator[tuple[str, Given]]:
         mistakes.append(f"{path}: cannot be read: {error}; allowed: a TOML file in UTF-8")
         return
     for key, value in _flat(content):
-        if key in BY_KEY:
+        if key in BY_KEY or key in FORMER_BY_KEY:
             yield key, Given(value=value, name=key, where=str(path))
         elif key in _SECTIONS:
             mistakes.append(f"{key} ({path}): found {reprlib.repr(value)}; allowed: a section [{key}]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +12,6 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-
-from connector.core.rules import TEMPLATES
-from connector.core.ruleset import MATCHES
-from connector.i18n import LANGUAGES
-from connector.runtime.rule_settings import LONGEST_GAP, REPEATS
 
 _POSTGRESQL: Final = {"postgres", "postgresql", "postgresql+psycopg"}
 _WHOLE: Final = re.compile(r"-?[0-9]{1,12}")
@@ -150,11 +145,6 @@ def _text(key: str, description: str, **rest: Any) -> Setting:
     return _setting(key, fields.String(validate=validate.Length(1, 1000)), "text", description, **rest)
 
 
-def _workspace(name: str, allowed: str, description: str, shown: str) -> Setting:
-    """A setting that `rule_settings` checks."""
-    return _setting(f"{WORKSPACE}.{name}", JsonOrText(), allowed, description, shown=shown)
-
-
 TABLE: Final[tuple[Setting, ...]] = (
     _setting(
         "data_dir",
@@ -239,7 +229,7 @@ TABLE: Final[tuple[Setting, ...]] = (
         30,
         0,
         100,
-        "Publishing a mapping that would move a larger share of all subjects must be confirmed.",
+        "Publishing a mapping or rules that would move a larger share of all subjects must be confirmed.",
         unit="%",
     ),
     _setting(
@@ -255,56 +245,6 @@ TABLE: Final[tuple[Setting, ...]] = (
     _choice(
         "log_level", "info", ("debug", "info", "warning", "error"), "The least important entries that are written."
     ),
-    _choice("template", "basic-2.0", tuple(TEMPLATES), "The ABM template of the workspace."),
-    _workspace(
-        "timezone",
-        "a name of the IANA time zone database, such as Asia/Tokyo",
-        "Where the workspace's days begin and end.",
-        "Asia/Tokyo",
-    ),
-    _workspace(
-        "session_gap_minutes",
-        f"a whole number from 1 to {LONGEST_GAP:,}",
-        "Gap that ends a session of a visitor whose tracker names none.",
-        "30 minutes",
-    ),
-    _workspace(
-        "key_pages",
-        f"a list of {{match: {' | '.join(MATCHES)}, url: text}} (in the environment: as JSON)",
-        "Patterns of the key pages' URLs.",
-        "none",
-    ),
-    _workspace("mail_enabled", "true or false", "Whether notices are mailed at all.", "false"),
-    _workspace(
-        "notice_repeat",
-        f"{' or '.join(REPEATS)}, or one of them for each rule id (in the environment: as JSON)",
-        "How often a list notice repeats while its rule holds.",
-        REPEATS[0],
-    ),
-    _workspace(
-        "fallback_to_administrators",
-        "true or false",
-        "Whether administrators get the notices of subjects without an owner.",
-        "false",
-    ),
-    _setting(
-        "workspace.administrators",
-        Items(fields.Raw()),
-        "e-mail addresses (in the environment: separated by commas)",
-        "Who gets the administrators' notices.",
-    ),
-    _workspace(
-        "rules",
-        "{enabled: true or false, notify: true or false} for rule ids (in the environment: as JSON)",
-        "Rules that are switched off, or that decide without a notice.",
-        "none",
-    ),
-    _workspace(
-        "own_statuses",
-        f"a list of {{code, {', '.join(LANGUAGES)}}}, of which code and en are needed (in the environment: as JSON)",
-        "Statuses of the company, after the template's: for mappings and people; they have neither rank nor rules.",
-        "none",
-    ),
     _text("smtp.host", "Mail server; without it notices are recorded and not mailed."),
     _whole("smtp.port", 587, 1, 65_535, "Port of the mail server."),
     _choice("smtp.security", "starttls", ("starttls", "tls", "none"), "Encryption of the way to the mail server."),
@@ -312,5 +252,25 @@ TABLE: Final[tuple[Setting, ...]] = (
     _text("smtp.password", "Password of that account.", is_secret=True),
     _setting("smtp.sender", fields.Email(), "an e-mail address", "Sender of the notices."),
 )
+_AS_JSON: Final = JsonOrText()
+_RULE_SETTINGS: Final[Mapping[str, fields.Field[Any]]] = {
+    "template": fields.Raw(),
+    "timezone": _AS_JSON,
+    "session_gap_minutes": _AS_JSON,
+    "key_pages": _AS_JSON,
+    "mail_enabled": _AS_JSON,
+    "notice_repeat": _AS_JSON,
+    "fallback_to_administrators": _AS_JSON,
+    "administrators": Items(fields.Raw()),
+    "rules": _AS_JSON,
+    "own_statuses": _AS_JSON,
+}
+FORMER: Final[tuple[Setting, ...]] = tuple(
+    _setting(name if name == "template" else f"{WORKSPACE}.{name}", field, "", "")
+    for name, field in _RULE_SETTINGS.items()
+)
+"""What was set here before the rules were a published document, which the first start makes of it."""
+FORMER_BY_KEY: Final = {setting.key: setting for setting in FORMER}
+FORMER_BY_ENV: Final = {setting.env: setting for setting in FORMER}
 BY_KEY: Final = {setting.key: setting for setting in TABLE}
 BY_ENV: Final = {setting.env: setting for setting in TABLE}

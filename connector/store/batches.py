@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from connector.core.decide.batch import (
     History,
@@ -40,7 +40,18 @@ from connector.store.tables import (
     subjects,
 )
 
-_SUBJECT_COLUMNS: Final = ("kind", "status", "since", "owner", "due", "state", "version", "merged_into")
+_SUBJECT_COLUMNS: Final = (
+    "kind",
+    "status",
+    "since",
+    "owner",
+    "due",
+    "last_run",
+    "rules",
+    "state",
+    "version",
+    "merged_into",
+)
 _RECORD_COLUMNS: Final = ("subject", "stage", "pipeline", "stage_at", "is_gone", "gone_at")
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 
@@ -67,7 +78,7 @@ def subjects_by_identity(connection: Connection, keys: Collection[IdentityKey]) 
 
 def lock_subjects(connection: Connection, ids: Collection[str]) -> dict[str, KnownSubject]:
     """Subjects by id, locked for this transaction in the order of their ids."""
-    names = ("id", "version", "created_at", "due", "merged_into", "state")
+    names = ("id", "version", "created_at", "since", "due", "rules", "merged_into", "state")
     columns = [subjects.c[name] for name in names]
     query = select(*columns).where(among(connection, [subjects.c.id], ids)).order_by(subjects.c.id).with_for_update()
     return {
@@ -75,11 +86,13 @@ def lock_subjects(connection: Connection, ids: Collection[str]) -> dict[str, Kno
             id=subject,
             version=version,
             created_at=created_at,
+            since=since,
             due=due,
+            rules=rules,
             merged_into=merged_into,
             state=None if state is None else State.from_json(state),
         )
-        for subject, version, created_at, due, merged_into, state in connection.execute(query).all()
+        for subject, version, created_at, since, due, rules, merged_into, state in connection.execute(query).all()
     }
 
 
@@ -179,7 +192,7 @@ def last_facts(connection: Connection, ids: Collection[str], since: datetime) ->
 
 
 def histories(connection: Connection, ids: Collection[str]) -> dict[str, History]:
-    """Per subject its events that count, in order of time, and its decisions that stand: two statements."""
+    """Per subject its events that count, in order of time, and its decisions that stand: three statements."""
     stored: dict[str, list[StoredSteps]] = {subject: [] for subject in ids}
     columns = (events.c.subject, events.c.steps, events.c.delivery, events.c.mapping_version)
     counts = events.c.outcome.in_(sorted(COUNTED))
@@ -192,7 +205,14 @@ def histories(connection: Connection, ids: Collection[str]) -> dict[str, History
     stands = select(decisions).where(of_subjects, decisions.c.revised_at.is_(None))
     for row in fetch(connection, stands.order_by(decisions.c.at, decisions.c.place)):
         standing[row["subject"]].append(_standing(row))
-    return {subject: History(events=tuple(stored[subject]), decisions=tuple(standing[subject])) for subject in ids}
+    first = select(events.c.subject, func.min(events.c.at)).where(among(connection, [events.c.subject], ids))
+    first_at = {subject: at for subject, at in connection.execute(first.group_by(events.c.subject)).all()}  # noqa: C416
+    return {
+        subject: History(
+            events=tuple(stored[subject]), decisions=tuple(standing[subject]), first_at=first_at.get(subject)
+        )
+        for subject in ids
+    }
 
 
 def _standing(row: Row) -> StandingDecision:

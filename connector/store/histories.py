@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, false, func, null, or_, select
 
@@ -19,11 +19,15 @@ Stored: TypeAlias = Row[str, str, str, str | None, str]
 
 
 class Standing(NamedTuple):
-    """A subject as it stands; `state` is its JSON, None where nothing has happened to it yet."""
+    """A subject as it stands, its status since `since`; `state` is its JSON, None where nothing of it counts yet."""
 
     id: str
     due: int | None
     state: str | None
+    since: datetime
+
+
+_STANDING: Final = (subjects.c.id, subjects.c.due, cast(subjects.c.state, Text), subjects.c.since)
 
 
 def count(connection: Connection, due: int | None = None) -> int:
@@ -35,7 +39,7 @@ def count(connection: Connection, due: int | None = None) -> int:
 def page(connection: Connection, after: str, limit: int) -> list[Standing]:
     """Subjects by id, after an id."""
     query = (
-        select(subjects.c.id, subjects.c.due, cast(subjects.c.state, Text))
+        select(*_STANDING)
         .where(subjects.c.id > after, subjects.c.merged_into.is_(None))
         .order_by(subjects.c.id)
         .limit(limit)
@@ -48,7 +52,7 @@ def due_page(connection: Connection, until: int, after: tuple[int, str], limit: 
     day, subject = after
     is_after = or_(subjects.c.due > day, and_(subjects.c.due == day, subjects.c.id > subject))
     query = (
-        select(subjects.c.id, subjects.c.due, cast(subjects.c.state, Text))
+        select(*_STANDING)
         .where(subjects.c.due >= day, subjects.c.due <= until, is_after, subjects.c.merged_into.is_(None))
         .order_by(subjects.c.due, subjects.c.id)
         .limit(limit)
@@ -81,6 +85,12 @@ def _is_anew(names: Collection[str], since: datetime | None) -> ColumnElement[bo
         return false()
     is_theirs = and_(events.c.connection.in_(sorted(names)), events.c.kind != DELETED)
     return is_theirs if since is None else and_(is_theirs, events.c.at >= since)
+
+
+def first_at(connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
+    """When the first event of each subject was, whatever became of it (aware UTC)."""
+    query = select(events.c.subject, func.min(events.c.at)).where(among(connection, [events.c.subject], ids))
+    return {subject: at for subject, at in connection.execute(query.group_by(events.c.subject)).all()}  # noqa: C416 - rows
 
 
 def asked_notices(connection: Connection, keys: Collection[str]) -> set[str]:

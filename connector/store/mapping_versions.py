@@ -1,4 +1,4 @@
-"""Queries on mapping versions: drafts and published ones, numbered together per connection, kept for ever."""
+"""Queries on versions of mappings, and of the rules document: drafts and published ones, all kept for ever."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from connector.store import remaps
 from connector.store.database import new_id
+from connector.store.remaps import RULES
 from connector.store.rows import fetch
 from connector.store.tables import connections, mapping_versions
 
@@ -88,7 +89,13 @@ def put_in_force(
 
 
 def lock(connection: Connection, name: str) -> None:
-    """Nobody else numbers or publishes versions of the connection until this transaction ends."""
+    """Nobody else numbers or publishes versions of the connection until this transaction ends.
+
+    Of the rules that is so from their first version on.
+    """
+    if name == RULES:
+        first = (mapping_versions.c.connection == name, mapping_versions.c.version == 1)
+        connection.execute(select(mapping_versions.c.id).where(*first).with_for_update())
     connection.execute(select(connections.c.id).where(connections.c.name == name).with_for_update())
 
 
@@ -113,6 +120,14 @@ def in_force(connection: Connection, name: str) -> MappingVersion | None:
         .limit(1)
     )
     return next((MappingVersion(**row) for row in fetch(connection, query)), None)
+
+
+def number_in_force(connection: Connection, name: str) -> int:
+    """The number of the version in force; 0: nothing was published."""
+    query = select(func.max(mapping_versions.c.version)).where(
+        mapping_versions.c.connection == name, mapping_versions.c.state == PUBLISHED
+    )
+    return connection.execute(query).scalar() or 0
 
 
 def newer(connection: Connection, name: str, version: int) -> list[MappingVersion]:

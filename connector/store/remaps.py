@@ -13,8 +13,10 @@ from connector.core.event import Outcome
 from connector.store.database import new_id
 from connector.store.rows import Row, among, fetch
 from connector.store.subjects import EventRow
-from connector.store.tables import deliveries, events, remaps
+from connector.store.tables import deliveries, events, remaps, subjects
 
+RULES: Final = "*"
+"""In place of a connection's name: the rules document, which is for all of them; its run folds every subject anew."""
 TRANSLATED: Final = (Outcome.APPLIED, Outcome.STALE, Outcome.HELD, Outcome.IGNORED)
 """Outcomes of events that a mapping decides about; an echo stays one."""
 DELETED: Final = "deleted"
@@ -56,7 +58,8 @@ def begin(connection: Connection, name: str, version: int, *, since: datetime | 
     ).scalars()
     starts = [since, *left]
     start = None if None in starts else min(filter(None, starts))
-    is_any = connection.execute(select(exists().where(events.c.connection == name))).scalar_one()
+    stored = subjects.c.id.is_not(None) if name == RULES else events.c.connection == name
+    is_any = connection.execute(select(exists().where(stored))).scalar_one()
     row = {"connection": name, "version": version, "since": start, "after": "", "started_at": now}
     row |= {"finished_at": None if is_any else now}
     connection.execute(insert(remaps).values(**row, **dict.fromkeys(("subjects", "changed", "released", "held"), 0)))

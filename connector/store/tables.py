@@ -170,6 +170,8 @@ subjects = Table(
     Column("since", Instant, nullable=False),
     Column("owner", String(255)),
     Column("due", Integer),
+    Column("last_run", Integer),
+    Column("rules", Integer, nullable=False, default=0, server_default="0"),
     _json("state"),
     _json("base"),
     Column("version", Integer, nullable=False),
@@ -182,6 +184,8 @@ Index(
     sqlite_where=text("due IS NOT NULL"),
     postgresql_where=text("due IS NOT NULL"),
 )
+Index("ix_subjects_last_run", subjects.c.last_run)
+Index("ix_subjects_rules", subjects.c.rules, subjects.c.id)
 Index("ix_subjects_status", subjects.c.status, subjects.c.id)
 Index(
     "ix_subjects_merged_into",

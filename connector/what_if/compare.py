@@ -9,21 +9,18 @@
 # - as it stands: the stored state, with today's daily rules run on it where they are still due;
 # - as it would be: a fold of all its stored events from the first one on, under the proposed rules. Events of a
 #   connection with a proposed mapping are translated anew from what the system said; all others keep their steps.
-#   Statuses that the proposed template does not have are renamed in the steps.
 #
 # This equals what publishing does because that translates the same events by the same mapping and folds the subjects
 # anew from the same steps, and because the fold is the same whatever order the events came in. Held events that can be
 # translated now are released, applied ones that cannot be any more are held: both are counted on the way.
 #
-# It is made in two passes, since most subjects do not change. `_suspects` reads a page of subjects with their events,
-# and picks those that may differ: with a mapping alone, those of whom an event gets other steps; else those whose fold
-# shows something else, or asks for mail today. `_explained` then folds each of these a second time, its present steps
-# under the present rules, and tells the two lists of decisions apart: what is only in one of them is the reason. Where
-# that second fold gives what the proposal gives, the difference is not the proposal's: settings were changed since the
-# subject was folded last. Such subjects are counted as drifted.
+# A subject differs where its fold under the proposal ends otherwise than its fold under what is in force now, or
+# decides otherwise on the way: what is only in one of the two lists of decisions is the reason. With a mapping alone
+# only those subjects are folded of whom an event gets other steps. Where both folds are the same and the stored state
+# is another, the difference is not the proposal's: published rules are still being applied. These count as drifted.
 #
 # Mails are the notices of today that only the new decisions ask for and that are not in the outbox yet; notices of days
-# that are over are never sent. A new template sends none. Pushes are what `wanted_update` wants of each record of a
+# that are over are never sent. New rules send none at all. Pushes are what `wanted_update` wants of each record of a
 # subject whose status, since or owner changes; a stage that the system had not when it was asked last is named.
 #
 # Each page is one transaction that sees one moment. `after` and `counts` are all that there is to know between pages,
@@ -59,9 +56,9 @@ from connector.runtime.parts import Runtime
 from connector.store import connections, histories, subjects
 from connector.store.histories import Standing, Stored
 from connector.store.subjects import RecordRow
-from connector.what_if.proposal import Proposal, renamed_statuses
+from connector.what_if.proposal import Proposal
 from connector.what_if.report import Cancelled, Counts, Difference, Push, WhatIf, decisions_apart, shown, shows
-from connector.what_if.retranslate import BothHistories, Retranslation
+from connector.what_if.retranslate import Retranslation
 
 PAGE: Final = 500
 STAGE_WORDS: Final = frozenset({"stage", EMPTIED_STAGE})
@@ -81,7 +78,7 @@ def what_if(
     """What would be other than now, had the proposal been in force; `each` is given every subject that differs.
 
     `since`: events before that local date keep what was made of them. `progress` gets how many subjects are done, and
-    of how many, after each `page` of them. Raises `Cancelled`, and `WrongSetting` for a template that one cannot go to.
+    of how many, after each `page` of them. Raises `Cancelled`.
     """
     comparison = Comparison(runtime, proposal, since=since, page=page, each=each)
     while comparison.advance():
@@ -116,18 +113,16 @@ class Comparison:
         self._page: Final = page
         self._each: Final = each
         self._translated: Final = frozenset(proposal.mappings)
-        self._is_mapping_alone: Final = proposal.settings is None and proposal.template is None
-        self._is_silent: Final = proposal.template is not None
+        self._is_mapping_alone: Final = proposal.rules is None
+        self._is_silent: Final = proposal.rules is not None
         self._now: Final = now or runtime.clock()
         self._present: Final = runtime.ruleset
-        names = renamed_statuses(self._present.template, proposal)
-        self._retranslation: Final = Retranslation(proposal.mappings, names, self.counts)
-        self._proposed: Final = Ruleset(
-            proposal.template or self._present.template, proposal.settings or self._present.settings
-        )
+        self._retranslation: Final = Retranslation(proposal.mappings, self.counts)
+        self._proposed: Final = proposal.rules or self._present
         self._since: Final = day_start(since.toordinal(), self._present.zone) if since else None
         self._pushes: Final = _Pushes(runtime.connections.all(), proposal.mappings, self._proposed.zone)
         self._labels: Final = labels_in("en", self._proposed.statuses.values())
+        self._today: Final = local_day(self._now, self._present.zone)
         self._day: Final = local_day(self._now, self._proposed.zone)
         self._midnight: Final = day_start(self._day, self._proposed.zone)
         with runtime.database.read() as connection:
@@ -153,15 +148,15 @@ class Comparison:
         last = page[-1].id
         stored = histories.events_between(connection, self.after, last, anew=self._translated, since=self._since)
         events = {subject: list(rows) for subject, rows in groupby(stored, itemgetter(0))}
-        for difference in self._explained(connection, list(self._suspects(page, events))):
+        for difference in self._explained(connection, list(self._differing(page, events))):
             self.counts.update(difference.counted())
             self._each(difference)
         self.counts["subjects",] += len(page)
         self.after = last
         return True
 
-    def _suspects(self, page: Sequence[Standing], events: Mapping[str, Sequence[Stored]]) -> Iterator[_Suspect]:
-        """The subjects that a fold under the proposal shows otherwise, or for which it asks for mail today."""
+    def _differing(self, page: Sequence[Standing], events: Mapping[str, Sequence[Stored]]) -> Iterator[_Differing]:
+        """The subjects that a fold under the proposal shows otherwise, or decides otherwise on the way."""
         retranslation = self._retranslation
         histories_of = retranslation.if_different if self._is_mapping_alone else retranslation.whole
         for standing in page:
@@ -169,60 +164,58 @@ class Comparison:
             both = histories_of(rows) if rows else None
             if both is None:
                 continue
-            raw = self._as_it_stands(standing)
-            until = max(self._day, raw["last_run"]) if raw else self._day
-            folded = _fold(both.proposed, self._proposed, until)
-            is_same = shows(raw, folded.state) if raw and folded else not raw and not folded
-            if self._is_mapping_alone or not is_same or self._asks_for_mail(folded):
-                yield _Suspect(id=standing.id, histories=both, raw=raw, folded=folded, until=until, is_same=is_same)
+            folded = _fold(both.proposed, self._proposed, self._day)
+            present = _fold(both.present, self._present, self._today)
+            undone, made = decisions_apart(_decisions(present), _decisions(folded))
+            if undone or made or not _is_shown(present.state.to_json() if present else None, folded):
+                yield _Differing(
+                    standing=standing, raw=self._as_it_stands(standing), folded=folded, undone=undone, made=made
+                )
+            elif not _is_shown(self._as_it_stands(standing), folded):
+                self.counts["drifted",] += 1
 
     def _as_it_stands(self, standing: Standing) -> dict[str, Any] | None:
         """The JSON of the state as it stands after today's daily rules."""
         if standing.state is None:
             return None
         raw: dict[str, Any] = orjson.loads(standing.state)
-        today = local_day(self._now, self._present.zone)
-        if standing.due is None or standing.due > today:
+        if standing.due is None or standing.due > self._today:
             return raw
-        return fold(State.from_json(raw), (), self._present, today).state.to_json()
-
-    def _asks_for_mail(self, folded: Folded | None) -> bool:
-        return folded is not None and any(decision.notify for decision in self._of_today(folded.decisions))
+        return fold(State.from_json(raw), (), self._present, self._today).state.to_json()
 
     def _of_today(self, decisions: Sequence[Decision]) -> Iterator[Decision]:
         """Newest first."""
         return takewhile(lambda decision: decision.at >= self._midnight, reversed(decisions))
 
-    def _explained(self, connection: Connection, suspects: Sequence[_Suspect]) -> Iterator[Difference]:
-        """Those that differ because of the proposal, and why."""
-        ids = [suspect.id for suspect in suspects]
+    def _explained(self, connection: Connection, found: Sequence[_Differing]) -> Iterator[Difference]:
+        """What is other of each, with what that asks for."""
+        ids = [one.standing.id for one in found]
         if not ids:
             return
         identities = subjects.identities_of(connection, ids)
         records = subjects.records_of(connection, ids)
-        for suspect in suspects:
-            present = _fold(suspect.histories.present, self._present, suspect.until)
-            undone, made = decisions_apart(_decisions(present), _decisions(suspect.folded))
-            after = shown(suspect.folded.state if suspect.folded else None)
-            if not undone and not made and shown(present.state if present else None) == after:
-                self.counts["drifted",] += not suspect.is_same
-                continue
-            before = {name: suspect.raw[name] for name in after} if suspect.raw else shown(None)
-            names = identities[suspect.id]
+        emptied = [one.standing.id for one in found if one.folded is None]
+        first_at = histories.first_at(connection, emptied) if emptied else {}
+        for one in found:
+            subject = one.standing.id
+            since = one.folded.state.since if one.folded else first_at[subject]
+            after = shown(one.folded.state if one.folded else None, since)
+            before = {name: one.raw[name] for name in after} if one.raw else shown(None, one.standing.since)
+            names = identities[subject]
             yield Difference(
-                subject=suspect.id,
+                subject=subject,
                 names=names,
                 before=before,
                 after=after,
-                undone=undone,
-                made=made,
-                mails=() if self._is_silent else self._mails(connection, suspect.id, undone, made),
-                pushes=self._pushes_of(suspect, names, records[suspect.id], before, after),
+                undone=one.undone,
+                made=one.made,
+                mails=() if self._is_silent else self._mails(connection, subject, one.undone, one.made),
+                pushes=self._pushes_of(since, names, records[subject], before, after),
             )
 
     def _pushes_of(
         self,
-        suspect: _Suspect,
+        since: datetime,
         identities: Sequence[tuple[str, str]],
         records: Sequence[RecordRow],
         before: Mapping[str, Any],
@@ -234,7 +227,7 @@ class Comparison:
         subject = ShownSubject(
             status=after["status"],
             label=self._labels.get(after["status"], after["status"]),
-            since=suspect.folded.state.since if suspect.folded else self._now,
+            since=since,
             owner=after["owner"],
             profile=after["profile"],
             identities=identities,
@@ -257,15 +250,17 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Suspect:
-    """A subject whose fold under the proposal (None: nothing is left of its events) seems to differ from its `raw`."""
+class _Differing:
+    """A subject that differs: its state after today's daily rules (JSON), and its fold under the proposal.
 
-    id: str
-    histories: BothHistories
+    `raw` or `folded` None: nothing that counts has happened to it, or would have.
+    """
+
+    standing: Standing
     raw: Mapping[str, Any] | None
     folded: Folded | None
-    until: int
-    is_same: bool
+    undone: Sequence[Decision]
+    made: Sequence[Decision]
 
 
 class _Pushes:
@@ -330,6 +325,11 @@ def _fold(steps: list[Step], ruleset: Ruleset, until: int) -> Folded | None:
     if all(step.at < following.at for step, following in pairwise(steps)):
         return fold(None, steps, ruleset, until)
     return fold_all(steps, ruleset, until)
+
+
+def _is_shown(raw: Mapping[str, Any] | None, folded: Folded | None) -> bool:
+    """Whether a stored state (its JSON) shows what a fold gives."""
+    return shows(raw, folded.state) if raw and folded else not raw and not folded
 
 
 def _decisions(folded: Folded | None) -> tuple[Decision, ...]:

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.mapping import MappingRules
-from connector.core.rules import BASIC_1, BASIC_2, TEMPLATES, Template
-from connector.core.ruleset import Settings
+from connector.core.rules import BASIC_2, TEMPLATES, Template
+from connector.core.ruleset import Ruleset
 from connector.core.status import StatusInfo
 from connector.i18n.statuses import find_status
 from connector.mapping import parse_mapping_for
+from connector.mapping.source import read
 from connector.runtime.parts import Runtime
 from connector.runtime.rule_settings import read_settings
-
-UPGRADES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
-    (BASIC_1.name, BASIC_2.name): {"in_progress": "pending"},
-}
-"""From which template one can go to which, and what its statuses become that are not in the other."""
+from connector.runtime.rules import parse_rules, plain
+from connector.store import mapping_versions as versions
+from connector.store.remaps import RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfRequest:
     """What a what-if is asked about, as plain texts that can wait in a queue.
 
-    `mappings`: sources by connection. `settings`: keys of the rule settings with other values than now. `template`: a
-    template's name; `in_progress`: what that status of ver.1.0 becomes. `since`: YYYY-MM-DD.
+    `mappings`: sources by connection. `rules`: the source of a whole rules document; without it `settings` are keys of
+    the one in force with other values than now, `template` is a template's name, and `in_progress` what that status of
+    ver.1.0 becomes. `since`: YYYY-MM-DD.
     """
 
     mappings: Mapping[str, str] = field(default_factory=dict)
+    rules: str | None = None
     settings: Mapping[str, Any] | None = None
     template: str | None = None
     in_progress: str | None = None
@@ -49,56 +50,73 @@ class WhatIfRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What would be other than now: mappings by connection, rule settings, a template.
-
-    `renamed`: what statuses become that the template does not have, where not as `UPGRADES` says.
-    """
+    """What would be other than now: mappings by connection, the rules (None: as they are)."""
 
     mappings: Mapping[str, MappingRules] = field(default_factory=dict)
-    settings: Settings | None = None
-    template: Template | None = None
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    rules: Ruleset | None = None
 
 
 def read_proposal(runtime: Runtime, request: WhatIfRequest) -> Proposal:
-    """The proposal that a request stands for. Raises `BadMapping`, `NotFound`, `UnknownStatus` and `WrongSetting`."""
-    if not request.mappings and request.settings is None and request.template is None:
+    """The proposal that a request stands for.
+
+    Raises `BadMapping`, `BadRules`, `NotFound`, `UnknownStatus` and `WrongSetting`.
+    """
+    changes = (request.settings, request.template, request.in_progress)
+    if not request.mappings and request.rules is None and changes == (None, None, None):
         message = "a what-if needs something that would be other than now: a mapping, settings, or a template"
         raise WrongSetting(message)
+    rules = None
+    if request.rules is not None:
+        rules = parse_rules(request.rules, "rules")
+    elif changes != (None, None, None):
+        rules = _changed_rules(runtime, request)
     present = runtime.ruleset
-    template = _template(request.template) if request.template is not None else present.template
-    settings = _settings(runtime, request.settings, template) if request.settings is not None else present.settings
-    statuses = (*template.statuses, *settings.own_statuses)
-    renamed = {"in_progress": find_status(request.in_progress, statuses)} if request.in_progress is not None else {}
+    if rules is not None:
+        check_upgrade(present.template, rules.template)
+    statuses = tuple((rules or present).statuses.values())
     return Proposal(
         mappings={name: _mapping(runtime, name, source, statuses) for name, source in request.mappings.items()},
-        settings=None if request.settings is None else settings,
-        template=None if request.template is None else template,
-        renamed=renamed,
+        rules=rules,
     )
 
 
-def renamed_statuses(present: Template, proposal: Proposal) -> Mapping[str, str]:
-    """What statuses become under the proposed template. Raises `WrongSetting` where one cannot go there."""
-    to = proposal.template
-    if to is None or to.name == present.name:
-        return proposal.renamed
-    known = UPGRADES.get((present.name, to.name))
-    if known is None:
-        ways = ", ".join(f"from {before} to {after}" for before, after in UPGRADES)
+def check_upgrade(present: Template, to: Template) -> None:
+    """Raises `WrongSetting` where one cannot go from a template to another."""
+    if present.name not in {to.name, to.follows}:
+        ways = ", ".join(f"from {one.follows} to {one.name}" for one in TEMPLATES.values() if one.follows)
         message = f"a workspace cannot go from {present.name} to {to.name}; allowed: {ways}"
         raise WrongSetting(message)
-    return {**known, **proposal.renamed}
 
 
-def with_renamed_statuses(raw: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """A stored step (its JSON) that leads to the statuses that those it named have become."""
-    if raw.get("to") in names:
-        return {**raw, "to": names[raw["to"]]}
-    if "counting" in raw:
-        *counter, statuses, of = raw["counting"]
-        return {**raw, "counting": [*counter, [names.get(status, status) for status in statuses], of]}
-    return raw
+def _changed_rules(runtime: Runtime, request: WhatIfRequest) -> Ruleset:
+    """The rules in force with other values for some keys."""
+    with runtime.database.read() as connection:
+        found = versions.in_force(connection, RULES)
+    raw: Any = plain(read(found.source)[0]) if found else {}
+    if isinstance(request.settings, Mapping):
+        raw |= request.settings
+    elif request.settings is not None:
+        raw = request.settings
+    template = TEMPLATES.get(raw.get("template", BASIC_2.name), BASIC_2) if isinstance(raw, Mapping) else BASIC_2
+    if request.template is not None:
+        template = _template(request.template)
+        raw = {**_without_other_rules(raw, template), "template": template.name}
+    settings = read_settings(raw, template, mail_default=False)
+    if request.in_progress is not None:
+        code = find_status(request.in_progress, (*template.statuses, *settings.own_statuses))
+        settings = replace(settings, in_progress=code)
+    return Ruleset(template, settings)
+
+
+def _without_other_rules(raw: Mapping[str, Any], template: Template) -> dict[str, Any]:
+    """Settings without those about rules that a template does not have."""
+    known = {rule.id for rule in template.rules}
+    return {
+        key: {rule: one for rule, one in value.items() if rule in known}
+        if key in {"rules", "notice_repeat"} and isinstance(value, Mapping)
+        else value
+        for key, value in raw.items()
+    }
 
 
 def _template(name: str) -> Template:
@@ -106,12 +124,6 @@ def _template(name: str) -> Template:
         message = f"{name!r} is no template; allowed: {', '.join(TEMPLATES)}"
         raise WrongSetting(message)
     return TEMPLATES[name]
-
-
-def _settings(runtime: Runtime, changed: Mapping[str, Any], template: Template) -> Settings:
-    """The workspace's settings with other values for some keys."""
-    raw = {**runtime.config.workspace, **changed} if isinstance(changed, Mapping) else changed
-    return read_settings(raw, template, mail_default=False)
 
 
 def _mapping(runtime: Runtime, name: str, source: str, statuses: tuple[StatusInfo, ...]) -> MappingRules:

@@ -23,14 +23,15 @@ class Cancelled(OperatorError):
     reason = "cancelled"
 
 
-def shown(state: State | None) -> dict[str, Any]:
-    """What people see of a state, as JSON values; None: of a subject to which nothing has happened."""
+def shown(state: State | None, since: datetime) -> dict[str, Any]:
+    """What people see of a state, as JSON values; None: of a subject of which nothing counts, since its first event."""
     if state is None:
-        return {"kind": UNKNOWN, "status": "not_set", "since": None, "owner": None, "tags": [], "profile": {}}
+        at = since.isoformat()
+        return {"kind": UNKNOWN, "status": "not_set", "since": at, "owner": None, "tags": [], "profile": {}}
     return {
         "kind": state.kind,
         "status": state.status,
-        "since": state.since.isoformat(),
+        "since": since.isoformat(),
         "owner": state.owner,
         "tags": sorted(state.tags),
         "profile": dict(state.profile),
@@ -114,7 +115,7 @@ class WhatIf:
     """What would be other than now, over all subjects.
 
     `moved`: how many would go from which status to which. `drifted`: subjects that a fold of their events would change
-    whatever is published, because settings were changed since. `mails`, `pushes`: what would be asked for at once.
+    whatever is published, because rules are being applied. `mails`, `pushes`: what would be asked for at once.
     `released` and `newly_held` count events; `untaken` updates that a system cannot take. The `…_by` tell them apart:
     mails by rule, pushes by connection, held by (connection, reason), untaken by (connection, object, reason).
     """

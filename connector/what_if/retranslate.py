@@ -13,7 +13,6 @@ from connector.core.event import COUNTED, Outcome, Step
 from connector.core.mapping import MappingRules, translate
 from connector.store.event_json import read_event, read_step, says
 from connector.store.histories import Stored
-from connector.what_if.proposal import with_renamed_statuses
 from connector.what_if.report import Counts
 
 _Translation: TypeAlias = tuple[Sequence[Step], Sequence[dict[str, Any]] | None] | None
@@ -29,14 +28,10 @@ class BothHistories:
 
 
 class Retranslation:
-    """Translates anew what the proposal is about; counts the events that would be released or held.
+    """Translates anew what the proposal is about; counts the events that would be released or held in `counts`."""
 
-    `names`: what statuses have become. `counts` is added to.
-    """
-
-    def __init__(self, rules: Mapping[str, MappingRules], names: Mapping[str, str], counts: Counts) -> None:
+    def __init__(self, rules: Mapping[str, MappingRules], counts: Counts) -> None:
         self._rules: Final = rules
-        self._names: Final = names
         self._counts: Final = counts
 
     def if_different(self, rows: Sequence[Stored]) -> BothHistories | None:
@@ -66,10 +61,9 @@ class Retranslation:
         histories = BothHistories()
         for (_, _, outcome, _, raw_steps), translation in zip(rows, translations, strict=True):
             if translation is None:
-                raw_all = orjson.loads(raw_steps)
-                renamed = [{**with_renamed_statuses(raw, self._names)} for raw in raw_all] if self._names else None
-                histories.present += (before := [read_step(raw) for raw in raw_all])
-                histories.proposed += before if renamed is None else map(read_step, renamed)
+                same = [read_step(raw) for raw in orjson.loads(raw_steps)]
+                histories.present += same
+                histories.proposed += same
             else:
                 steps, changed = translation
                 histories.present += steps if changed is None else map(read_step, changed if outcome in COUNTED else ())

@@ -137,7 +137,8 @@ def raw_settings(content: bytes) -> Any:
         raw = YAML(typ="safe", pure=True).load(content)
     except (YAMLError, *_BAD_VALUES) as error:
         detail = " ".join(str(error).split())[:300]
-        raise WrongRuleSettings((f"settings: cannot be read ({detail}); allowed: a YAML file in UTF-8",)) from error
+        text = f"settings: cannot be read ({detail}); allowed: a YAML file in UTF-8"
+        raise WrongRuleSettings((((), text),)) from error
     return {} if raw is None else raw
 
 

@@ -10,7 +10,10 @@ import pytest
 from redis import Redis
 
 from connector.cli.what_if import progress_bar
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from tests.cli.conftest import Cli, Terminal, ago, opened
+from tests.conftest import put_in_force
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
 DRAFT = MAPPING.replace("meeting: appointment_acquisition", "meeting: visited, strange: ignore").replace(
@@ -89,7 +92,9 @@ def test_only_the_first_differences_are_shown_to_people(filled: Cli) -> None:
 
 def test_settings_are_those_of_now_but_for_those_that_are_given(filled: Cli) -> None:
     Path("settings.yaml").write_text("rules: {any.appointment: {enabled: false}}\n")
-    assert "0 of 4 subjects would move (0.0%); 0 differ." in filled("what-if", "--settings", "settings.yaml").stdout
+    text = filled("what-if", "--settings", "settings.yaml").stdout
+    assert "0 of 4 subjects would move (0.0%); 1 differ." in text
+    assert "appointment_acquisition → appointment_acquisition (nothing, in place of any.appointment of 2" in text
     Path("settings.yaml").write_text("")
     assert filled.lines("what-if", "--settings", "settings.yaml", "--template", "basic-2.0")[-1]["differing"] == 0
 
@@ -129,8 +134,9 @@ def test_the_forecast_is_a_table_for_people_and_lines_for_programs(filled: Cli) 
     *each, sums = filled.lines("forecast", "--days", "30")
     assert {one["rule"] for one in each} == {"appointment_prospect.remind"}
     assert (sums["subjects"], sums["mails"]) == (1, 0)
-    moved = filled(
-        "forecast", "--days", "30", CONNECTOR_MAIL_ENABLED="true", CONNECTOR_ADMINISTRATORS="boss@example.jp"
-    )
+    runtime = Runtime(read_config(filled.environ, filled.folder))
+    put_in_force(runtime, mail_enabled=True, administrators=["boss@example.jp"])
+    runtime.close()
+    moved = filled("forecast", "--days", "30")
     assert "boss@example.jp  1" in moved.stdout
     assert "1 subjects, 2 mails up to" in moved.stdout

@@ -11,6 +11,7 @@ from connector.core.mapping import MappingRules, translate
 from connector.mapping import check_mapping, parse_mapping
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
+SHIPPED = sorted(path for path in MAPPINGS.glob("*.yaml") if path.name != "rules.yaml")
 
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -67,8 +67,7 @@ class SlowDatabase(Database):
 
 def test_what_is_forgotten_while_the_connections_are_being_read_is_read_again(runtime: Runtime) -> None:
     database = SlowDatabase(runtime.config.database_url, lambda: add_connection(runtime))
-    statuses = tuple(runtime.ruleset.statuses.values())
-    runtime.__dict__["connections"] = found = Connections(database, ADAPTERS, runtime.vault, statuses)
+    runtime.__dict__["connections"] = found = Connections(database, ADAPTERS, runtime.vault, runtime.statuses)
     assert found.get("shop") is None
     assert found.get("shop") is not None
     database.close()

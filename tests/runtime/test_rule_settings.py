@@ -177,8 +177,8 @@ def test_a_rule_of_the_other_template_is_unknown() -> None:
 
 def test_an_unknown_key_is_named_with_the_nearest_one() -> None:
     keys = (
-        "timezone, session_gap_minutes, key_pages, mail_enabled, notice_repeat, fallback_to_administrators, "
-        "administrators, rules, own_statuses"
+        "template, timezone, session_gap_minutes, key_pages, mail_enabled, notice_repeat, fallback_to_administrators, "
+        "administrators, rules, own_statuses, in_progress, placeholders, shared_after, region, date_order"
     )
     assert _mistakes({"time_zone": "Asia/Tokyo", 5: 5}) == [
         f"5: not a key here; allowed: {keys}",

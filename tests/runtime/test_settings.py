@@ -48,23 +48,6 @@ WRONG_IN_ENVIRONMENT = [
         "CONNECTOR_LOG_FORMAT (environment): found 'jsno'; allowed: one of text, json; did you mean json?",
     ),
     (
-        {"CONNECTOR_TIMEZONE": "Asia/Tokio"},
-        (
-            "CONNECTOR_TIMEZONE (environment): found 'Asia/Tokio'; "
-            "allowed: a name of the IANA time zone database, such as Asia/Tokyo; did you mean Asia/Tokyo?"
-        ),
-    ),
-    (
-        {"CONNECTOR_ADMINISTRATORS": "a@example.com,b"},
-        "CONNECTOR_ADMINISTRATORS.1 (environment): found 'b'; allowed: an e-mail address",
-    ),
-    (
-        {"CONNECTOR_MAIL_ENABLED": "perhaps"},
-        "CONNECTOR_MAIL_ENABLED (environment): found 'perhaps'; allowed: true or false",
-    ),
-    ({"CONNECTOR_RULES": "{"}, "CONNECTOR_RULES (environment): found '{'; allowed: a mapping from rule ids"),
-    ({"CONNECTOR_RULES": "null"}, "CONNECTOR_RULES (environment): found 'null'; allowed: a mapping from rule ids"),
-    (
         {"CONNECTOR_SECRET_KEYS": ","},
         (
             "CONNECTOR_SECRET_KEYS (environment): found a value of 1 characters; "
@@ -100,7 +83,7 @@ WRONG_IN_ENVIRONMENT = [
 ]
 WRONG_IN_FILE = [
     ("prot = 1", "prot (FILE): not a setting; did you mean port?"),
-    ('timezone = "UTC"', "timezone (FILE): not a setting; did you mean workspace.timezone?"),
+    ('timezone = "UTC"', "timezone (FILE): not a setting; docs/settings.md lists them"),
     ("port = true", f"port (FILE): found True; allowed: {WHOLE} 1 to 65,535"),
     ("port = 80.5", f"port (FILE): found 80.5; allowed: {WHOLE} 1 to 65,535"),
     ("workspace = 1", "workspace (FILE): found 1; allowed: a section [workspace]"),
@@ -110,18 +93,6 @@ WRONG_IN_FILE = [
     ),
     ('host = ""', "host (FILE): found ''; allowed: text"),
     ("data_dir = 3", "data_dir (FILE): found 3; allowed: the path of a folder"),
-    (
-        '[workspace]\nkey_pages = [{match = "prefx", url = "u"}]',
-        "workspace.key_pages.0.match (FILE): found 'prefx'; allowed: one of exact, prefix, contains, glob",
-    ),
-    (
-        '[workspace.rules]\n"explicit.wran" = {notify = false}',
-        "workspace.rules.explicit.wran (FILE): not a key here; allowed: ",
-    ),
-    (
-        "[workspace]\nadministrators = 3",
-        "workspace.administrators (FILE): found 3; allowed: e-mail addresses (in the environment: separated by commas)",
-    ),
     ("port = ", "FILE: cannot be read: Invalid value (at end of document); allowed: a TOML file in UTF-8"),
 ]
 
@@ -137,7 +108,7 @@ def test_without_anything_every_setting_has_its_default(tmp_path: Path) -> None:
     assert config.data_dir == tmp_path / "data"
     assert config.database_url == f"sqlite:///{tmp_path}/data/connector.sqlite"
     assert config.metrics_dir == tmp_path / "data" / "metrics"
-    assert (config.redis_url, config.smtp, config.secret_keys, config.workspace) == (None, None, (), {})
+    assert (config.redis_url, config.smtp, config.secret_keys, config.former) == (None, None, (), ())
     assert (config.host, config.port, config.lanes, config.is_sqlite) == ("127.0.0.1", 8080, 1, True)
 
 
@@ -203,23 +174,31 @@ def test_webhooks_go_to_the_public_address_where_one_is_set(tmp_path: Path) -> N
         assert config.webhook_url("shop") == "https://example.com/crm/webhooks/shop"
 
 
-def test_the_workspace_holds_what_was_given_under_the_templates_names(tmp_path: Path) -> None:
-    lines = ("[workspace]", 'key_pages = [{match = "glob", url = "*/p"}]', 'rules."latent.warm".enabled = false')
-    (tmp_path / "connector.toml").write_text("\n".join(lines), "utf-8")
+def test_what_belongs_to_the_rules_is_kept_for_the_first_start(tmp_path: Path) -> None:
+    lines = ('template = "basic-1.0"', "[workspace]", 'key_pages = [{match = "glob", url = "*/p"}]')
+    file = tmp_path / "connector.toml"
+    file.write_text("\n".join([*lines, 'rules."latent.warm".enabled = false']), "utf-8")
     environ = {
         "CONNECTOR_ADMINISTRATORS": "a@example.com, b@example.com",
         "CONNECTOR_MAIL_ENABLED": "true",
         "CONNECTOR_SESSION_GAP_MINUTES": "45",
+        "CONNECTOR_TIMEZONE": "Asia/Hanoi",
         "CONNECTOR_NOTICE_REPEAT": '{"pending.remind": "once_per_stay"}',
     }
-    assert read_config(environ, tmp_path).workspace == {
+    former = read_config(environ, tmp_path).former
+    assert {one.key: one.value for one in former} == {
+        "template": "basic-1.0",
         "key_pages": [{"match": "glob", "url": "*/p"}],
         "rules": {"latent.warm": {"enabled": False}},
         "administrators": ["a@example.com", "b@example.com"],
         "mail_enabled": True,
         "session_gap_minutes": 45,
+        "timezone": "Asia/Hanoi",
         "notice_repeat": {"pending.remind": "once_per_stay"},
     }
+    places = {one.key: one.place for one in former}
+    assert places["timezone"] == "CONNECTOR_TIMEZONE (environment)"
+    assert places["rules"] == f"workspace.rules ({file})"
 
 
 def test_mail_is_set_up_in_its_own_section(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from connector.store.event_json import (
     step_from_json,
     step_to_json,
 )
-from connector.what_if.proposal import with_renamed_statuses
 
 WORDS = st.text(max_size=3)
 MAYBE = st.none() | WORDS
@@ -84,15 +83,3 @@ def test_a_step_is_known_by_its_json(step: Step, other: Step) -> None:
     assert says(raw, other) == (step == other)
     assert not says(raw, replace(step, page=f"{step.page}x"))
     assert not says(raw, replace(step, at=datetime(1, 1, 1, tzinfo=UTC), id=f"{step.id}x"))
-
-
-def test_a_step_leads_to_what_its_statuses_have_become() -> None:
-    names = {"in_progress": "pending"}
-    counting = Counting(counter="c", thing="t", statuses=("order", "in_progress"), counted="o")
-    step = Step(id="1", at=datetime(2026, 1, 1, tzinfo=UTC), kind=Kind.JUMP, to="in_progress")
-    jump, counted, other = (
-        step_from_json(with_renamed_statuses(_stored(step_to_json(one)), names))
-        for one in (step, replace(step, to=None, counting=counting), replace(step, to="order"))
-    )
-    assert (jump.to, other.to) == ("pending", "order")
-    assert counted.counting == replace(counting, statuses=("order", "pending"))

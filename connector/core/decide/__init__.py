@@ -24,6 +24,7 @@ Nothing here reads a clock, a database or chance: time, knowledge and new ids co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from connector.core.decide.batch import (
@@ -41,7 +42,6 @@ from connector.core.decide.batch import (
 from connector.core.decide.decisions import compare, notices_of
 from connector.core.decide.placing import Placed, Touched, place
 from connector.core.engine import Folded, due_day, fold, fold_all
-from connector.core.ruleset import Ruleset
 from connector.core.state import LEAD, UNKNOWN, State
 from connector.core.updates import follows_subject
 
@@ -63,7 +63,7 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
             stored = [histories.get(of, _NO_HISTORY) for of in (subject.id, *subject.losers)]
             touched = subject.with_history(stored)
             standing = [decision for history in stored for decision in history.decisions]
-        folded = _folded(touched, context.ruleset)
+        folded = _folded(touched, context)
         state = folded.state if folded else None
         if folded is not None or prior is not None:
             compared = compare(touched.id, folded.decisions if folded else (), touched.sources, standing, context)
@@ -73,7 +73,7 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
                 new_leads.append(touched)
             if touched.is_shown_anew or _shown(prior) != _shown(state):
                 shown_anew.append(touched)
-        if state != prior or touched.known is None:
+        if state != prior or _is_stored_otherwise(touched, state, context):
             subjects.append(_subject(touched, state, context))
     added = list(_new_records(placed, new_leads)) if context.has_new_leads else []
     return Changes(
@@ -91,15 +91,35 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
     )
 
 
-def _folded(touched: Touched, ruleset: Ruleset) -> Folded | None:
-    """The fold onwards, or again from the whole history; None: nothing has happened to the subject."""
+def _folded(touched: Touched, context: Context) -> Folded | None:
+    """The fold onwards, or again from the whole history; None: nothing has happened to the subject.
+
+    A whole fold runs the daily rules of no date after today, although a clock that was wrong may have done so before.
+    """
+    ruleset = context.ruleset
     if not touched.is_whole:
         if touched.prior is None and not touched.steps:
             return None
         ordered = sorted(touched.steps, key=lambda step: step.order)
         return fold(touched.prior, ordered, ruleset, touched.until)
     runs = [run for run in (touched.prior.last_run if touched.prior else None, touched.until) if run is not None]
-    return fold_all(touched.steps, ruleset, max(runs, default=None)) if touched.steps else None
+    until = min(max(runs), context.today) if runs else None
+    return fold_all(touched.steps, ruleset, until) if touched.steps else None
+
+
+def _is_stored_otherwise(touched: Touched, state: State | None, context: Context) -> bool:
+    """Whether the row of a subject is to be written although its state is the same."""
+    known = touched.known
+    if known is None or known.rules != context.ruleset.version:
+        return True
+    return state is None and _since(touched, context) != known.since
+
+
+def _since(touched: Touched, context: Context) -> datetime:
+    """Since when a subject of which nothing counts has been as it is: since its first event."""
+    known = touched.known
+    times = [touched.first_at, known.since if known and known.state is None else None]
+    return min((at for at in times if at is not None), default=context.now)
 
 
 def _shown(state: State | None) -> tuple[object, ...]:
@@ -109,19 +129,19 @@ def _shown(state: State | None) -> tuple[object, ...]:
 
 def _subject(touched: Touched, state: State | None, context: Context) -> SubjectChange:
     """The subject as it is to be stored. Without a state (a mapping may leave nothing of it) it stands as at first."""
-    known, first = touched.known, touched.first_event
+    known = touched.known
     created_at = known.created_at if known else context.now
-    since = first.event.at if known is None and first is not None else created_at
     version = (known.version if known else 0) + (state is not None or known is not None)
     return SubjectChange(
         id=touched.id,
         version=version,
         created_at=created_at,
-        since=state.since if state else since,
+        since=state.since if state else _since(touched, context),
         status=state.status if state else NOT_SET,
         kind=state.kind if state else UNKNOWN,
         owner=state.owner if state else None,
         due=due_day(state, context.ruleset) if state else None,
+        rules=context.ruleset.version,
         state=state,
     )
 

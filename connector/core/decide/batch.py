@@ -95,12 +95,18 @@ class KnownEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSubject:
-    """A subject as it is stored. `state`: None while no event of it counts; `merged_into`: whom it turned out to be."""
+    """A subject as it is stored. `rules`: the version of the rules that it was folded by.
+
+    `state`: None while no event of it counts; `since` is then the time of its first event. `merged_into`: whom it
+    turned out to be.
+    """
 
     id: str
     version: int
     created_at: datetime
+    since: datetime | None = None
     due: int | None = None
+    rules: int = 0
     merged_into: str | None = None
     state: State | None = None
 
@@ -159,11 +165,13 @@ class StandingDecision:
 class History:
     """What is stored of a subject that is folded again: its events that count in order of time, and its decisions.
 
-    `names`: the identities of a subject that is merged into another.
+    `first_at`: the time of the first of all events, also of those that do not count. `names`: the identities of a
+    subject that is merged into another.
     """
 
     events: tuple[StoredSteps, ...] = ()
     decisions: tuple[StandingDecision, ...] = ()
+    first_at: datetime | None = None
     names: tuple[IdentityKey, ...] = ()
 
 
@@ -239,7 +247,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectChange:
-    """A subject as it is to be stored. `state` is None while no event of it counts."""
+    """A subject as it is to be stored, folded by a version of the rules. `state`: None while no event of it counts."""
 
     id: str
     version: int
@@ -249,6 +257,7 @@ class SubjectChange:
     kind: str
     owner: str | None = None
     due: int | None = None
+    rules: int = 0
     state: State | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from connector.core.decide.batch import (
@@ -32,7 +33,7 @@ class Touched:
 
     `known`: as it is stored, None for a new one. `is_whole`: it is folded again from its stored events. `until`: the
     local day up to which the daily rules run. `is_shown_anew`: it has records that were not told how it stands.
-    `was_lead`: it, or a subject merged into it, was a lead before.
+    `was_lead`: it, or a subject merged into it, was a lead before. `first_at`: of the events that are known here.
     """
 
     id: str
@@ -44,7 +45,7 @@ class Touched:
     is_shown_anew: bool = False
     was_lead: bool = False
     delivery: str | None = None
-    first_event: TranslatedEvent | None = None
+    first_at: datetime | None = None
     losers: tuple[str, ...] = ()
 
     @property
@@ -54,15 +55,15 @@ class Touched:
 
     def add(self, event: TranslatedEvent, steps: Sequence[Step]) -> None:
         """An event of the batch, with the steps that count."""
-        if self.first_event is None or event.event.at < self.first_event.event.at:
-            self.first_event = event
+        self.first_at = _first(self.first_at, event.event.at)
         self.delivery = event.delivery or self.delivery
         self.steps += steps
         self.note_sources(steps, event.delivery, event.version)
 
     def with_history(self, histories: Sequence[History]) -> Touched:
         """The same with the stored events of it and of those that are merged into it."""
-        whole = replace(self, steps=list(self.steps), sources=dict(self.sources))
+        first_at = _first(self.first_at, *(history.first_at for history in histories))
+        whole = replace(self, steps=list(self.steps), sources=dict(self.sources), first_at=first_at)
         stored = [event for history in histories for event in history.events]
         for event in stored:
             whole.steps += event.steps
@@ -93,6 +94,10 @@ class Placed:
         """Subjects that are folded again, and those that are merged into them."""
         whole = [subject for subject in self.touched.values() if subject.is_whole and subject.known is not None]
         return frozenset(of for subject in whole for of in (subject.id, *subject.losers))
+
+
+def _first(*times: datetime | None) -> datetime | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 def place(batch: Batch) -> Placed:

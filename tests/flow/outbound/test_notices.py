@@ -14,7 +14,7 @@ from connector.operations.flow import build_notifier, sweep
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store.migrate import migrate
-from tests.conftest import Clock, wait_for
+from tests.conftest import Clock, put_in_force, wait_for
 from tests.flow.conftest import KEY_PAGE, WORKSPACE
 from tests.flow.product import running
 from tests.flow.senders import Sender, add_connection, drain, signed
@@ -34,8 +34,9 @@ def inbox() -> Iterator[SmtpServer]:
 @pytest.fixture
 def mailing(database_url: str, redis_url: str, tmp_path: Path, clock: Clock, inbox: SmtpServer) -> Iterator[Runtime]:
     environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
-    found = Runtime(read_config(environ | WORKSPACE | inbox.environ, tmp_path), clock)
+    found = Runtime(read_config(environ | inbox.environ, tmp_path), clock)
     found.redis.flushall()
+    put_in_force(found, **WORKSPACE)
     add_connection(found)
     yield found
     found.close()
@@ -110,14 +111,14 @@ def test_nothing_is_asked_for_while_mail_is_off(runtime: Runtime) -> None:
 
 
 def test_the_running_product_mails_what_comes_in(tmp_path: Path, inbox: SmtpServer) -> None:
-    environ = {**WORKSPACE, **inbox.environ}
     (tmp_path / "data").mkdir()
     url = f"sqlite:///{tmp_path / 'data' / 'connector.sqlite'}"
     migrate(url)
-    runtime = Runtime(read_config({"CONNECTOR_DATA_DIR": str(tmp_path / "data"), **environ}, tmp_path))
+    runtime = Runtime(read_config({"CONNECTOR_DATA_DIR": str(tmp_path / "data"), **inbox.environ}, tmp_path))
+    put_in_force(runtime, **WORKSPACE)
     add_connection(runtime)
     runtime.close()
-    with running(tmp_path, environ) as product:
+    with running(tmp_path, inbox.environ) as product:
         now = datetime.now(UTC)
         body = json.dumps({"events": lines(now)}).encode()
         headers = signed(body, "msg_1", now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from connector.operations import subjects as operations
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from tests.conftest import Clock
+from tests.conftest import Clock, put_in_force
 from tests.flow.senders import Sender, add_connection, drain
 
 OWN = [{"code": "loyal_customer", "en": "Loyal customer", "ja": "ロイヤル顧客"}]
@@ -34,10 +33,10 @@ def workspace(database_url: str, redis_url: str, tmp_path: Path, clock: Clock) -
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "CONNECTOR_DATA_DIR": str(tmp_path / "data"),
-        "CONNECTOR_OWN_STATUSES": json.dumps(OWN),
     }
     found = Runtime(read_config(environ, tmp_path), clock)
     found.redis.flushall()
+    put_in_force(found, own_statuses=OWN)
     yield found
     found.close()
 

@@ -19,7 +19,7 @@ from connector.operations.subjects import set_status
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import batches, connections, deliveries, subjects
-from tests.conftest import NOW, Clock, wait_for
+from tests.conftest import NOW, Clock, put_in_force, wait_for
 from tests.flow.conftest import WORKSPACE
 from tests.flow.pipeline.test_order import CONNECTIONS, as_told, draw_lines, marked, send, simulated
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
@@ -48,7 +48,8 @@ def _work(runtime: Runtime, start: threading.Barrier, stop: threading.Event, see
 def runtimes(postgres_url: str, redis_url: str, tmp_path: Path, clock: Clock) -> Iterator[list[Runtime]]:
     """Two processes' worth of the product over one PostgreSQL."""
     environ = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
-    found = [Runtime(read_config(environ | WORKSPACE, tmp_path), clock) for _ in range(2)]
+    found = [Runtime(read_config(environ, tmp_path), clock) for _ in range(2)]
+    put_in_force(found[0], **WORKSPACE)
     yield found
     for runtime in found:
         runtime.close()

@@ -93,13 +93,12 @@ def test_publishing_does_what_the_what_if_foresaw_of_random_events(selling: Runt
 def _shown(runtime: Runtime) -> dict[str, Any]:
     with runtime.database.read() as connection:
         rows = subjects.listed(connection)
-    return {row.id: _essence(row.state or {}) for row in rows}
+    return {row.id: _essence({**(row.state or {}), "since": row.since.isoformat()}) for row in rows}
 
 
 def _essence(raw: Any) -> dict[str, Any]:
     nothing: dict[str, Any] = {"kind": "unknown", "status": "not_set", "owner": None, "tags": [], "profile": {}}
-    since = {"since": raw.get("since") if raw else None}
-    return {key: (raw or {}).get(key, value) for key, value in nothing.items()} | since
+    return {key: raw.get(key, value) for key, value in nothing.items()} | {"since": raw["since"]}
 
 
 def _count(runtime: Runtime, kind: str) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 from benchmarks import places, population
 from connector.core.errors import ConnectorError, NotFound, UnknownStatus, WrongSetting
 from connector.core.rules import BASIC_1, BASIC_2
-from connector.core.ruleset import KeyPage
+from connector.core.ruleset import KeyPage, Ruleset
 from connector.mapping import parse_mapping
 from connector.operations.flow import sweep
 from connector.operations.publishing import publish
@@ -31,7 +31,7 @@ from connector.store.tables import subjects as subject_table
 from connector.what_if.compare import what_if
 from connector.what_if.proposal import Proposal, WhatIfRequest, read_proposal
 from connector.what_if.report import Cancelled, Difference, WhatIf
-from tests.conftest import NOW, Clock
+from tests.conftest import NOW, Clock, put_in_force
 from tests.flow.conftest import KEY_PAGE
 from tests.flow.pipeline.test_order import CONNECTIONS, draw_lines, marked
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
@@ -132,7 +132,7 @@ def _is_empty(selling: Runtime, seed: int) -> None:
     _happen(selling, random.Random(seed))
     rules = selling.connections.all()["shop"].rules
     present = Proposal(mappings=dict.fromkeys(CONNECTIONS, rules))
-    same = Proposal(settings=selling.ruleset.settings, template=BASIC_2, mappings={"desk": rules})
+    same = Proposal(rules=selling.ruleset, mappings={"desk": rules})
     for proposal in (present, same):
         result, found = _run(selling, proposal)
         assert found == {}
@@ -301,7 +301,7 @@ def test_other_key_pages_move_whom_they_would_have_moved(selling: Runtime) -> No
     drain(selling)
     assert subject_of(selling, "email", "a@example.jp").status == "explicit"
     elsewhere = replace(selling.ruleset.settings, key_pages=(KeyPage(match="exact", url="https://e.example/jobs"),))
-    found, _ = _run(selling, Proposal(settings=elsewhere))
+    found, _ = _run(selling, Proposal(rules=Ruleset(BASIC_2, elsewhere)))
     assert found.moved == {("explicit", "quasi_explicit"): 1}
 
 
@@ -310,7 +310,7 @@ def test_what_is_due_today_is_no_difference(selling: Runtime, clock: Clock) -> N
     Sender(selling).send(_line(1, "2026-01-05", stage="won"), _line(2, "2026-01-06", stage="bad"))
     drain(selling)
     clock.forward(days=400)
-    found, _ = _run(selling, Proposal(settings=selling.ruleset.settings))
+    found, _ = _run(selling, Proposal(rules=selling.ruleset))
     assert found == WhatIf(subjects=1)
 
 
@@ -319,7 +319,7 @@ def test_what_older_settings_left_behind_is_counted_apart(three: Runtime) -> Non
         row = subject_of(three, "email", "p0@example.jp")
         state = {**(row.state or {}), "tags": ["by-older-settings"]}
         connection.execute(update(subject_table).where(subject_table.c.id == row.id).values(state=state))
-    found, _ = _run(three, Proposal(settings=three.ruleset.settings))
+    found, _ = _run(three, Proposal(rules=three.ruleset))
     assert found == WhatIf(subjects=3, drifted=1)
 
 
@@ -347,8 +347,8 @@ triggers: [{id: call, on: call, jump_to: [order, in_progress]}]
 def old(database_url: str, redis_url: str, tmp_path: Path, clock: Clock) -> Any:
     """A workspace on ver.1.0 that mails, with a lead in progress and one who acts."""
     environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
-    environ |= {"CONNECTOR_TEMPLATE": BASIC_1.name, "CONNECTOR_MAIL_ENABLED": "true"}
     found = Runtime(read_config(environ, tmp_path), clock)
+    put_in_force(found, template=BASIC_1.name, mail_enabled=True)
     add_connection(found, mapping=OLD)
     lines = [_line(1, "2026-03-02", stage="working"), _line(2, "2026-03-03", type="owner", owner="kim@example.jp")]
     for number, day in enumerate(("2026-03-30", "2026-04-01")):
@@ -405,7 +405,8 @@ def test_what_cannot_be_proposed_is_refused(
 
 def test_other_settings_leave_the_rest_as_it_is(three: Runtime) -> None:
     found = read_proposal(three, WhatIfRequest(settings={"session_gap_minutes": 5}, since="2026-03-01"))
-    assert found.settings == replace(three.ruleset.settings, session_gap_minutes=5)
+    assert found.rules is not None
+    assert found.rules.settings == replace(three.ruleset.settings, session_gap_minutes=5)
     request = WhatIfRequest(since="2026-03-01")
     assert WhatIfRequest(**json.loads(json.dumps(request.to_json()))).since_date == date(2026, 3, 1)
 

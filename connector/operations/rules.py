@@ -1,0 +1,60 @@
+"""The rules document: the one that comes along, and what an installation had set elsewhere before there was one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from ruamel.yaml import YAML
+
+from connector.runtime.parts import Runtime
+from connector.runtime.rules import parse_rules
+from connector.runtime.settings import Config, FormerSetting
+from connector.store import connections as queries
+from connector.store import histories
+from connector.store import mapping_versions as versions
+from connector.store.remaps import RULES
+
+SHIPPED: Final = Path(__file__).parents[2] / "mappings" / "rules.yaml"
+_AUTHOR: Final = "connector"
+log: Final = structlog.get_logger(__name__)
+
+
+def first_version(config: Config) -> None:
+    """Publish the first version of the rules, once: what is set elsewhere is in it, all else is as in a new workspace.
+
+    Raises `BadRules` for what is set and not allowed.
+    """
+    runtime = Runtime(config)
+    now = runtime.clock()
+    try:
+        with runtime.database.write() as connection:
+            if versions.in_force(connection, RULES) is not None:
+                return
+            taken = config.former
+            if not histories.count(connection):
+                taken = tuple(one for one in taken if one.key != "template")
+            source = with_settings(SHIPPED.read_text("utf-8"), taken)
+            parse_rules(source, "rules")
+            places = [one.place for one in taken]
+            comment = f"taken over: {', '.join(places)}" if places else "as a workspace begins"
+            queries.publish(connection, RULES, source, author=_AUTHOR, comment=comment, now=now)
+        if places:
+            log.warning("the rules are a published document from now on, made of the settings that were", of=places)
+    finally:
+        runtime.close()
+
+
+def with_settings(source: str, settings: Iterable[FormerSetting]) -> str:
+    """A document with other values for some keys; its comments stay."""
+    yaml = YAML(typ="rt")
+    yaml.width = 4096
+    tree = yaml.load(source)
+    for one in settings:
+        tree[one.key] = one.value
+    stream = io.StringIO()
+    yaml.dump(tree, stream)
+    return stream.getvalue()
