@@ -15,7 +15,7 @@ from adapters.jira.client import Site
 from adapters.jira.connect import inspect
 from adapters.jira.push import push
 from adapters.jira.read import Source
-from adapters.jira.records import ASSIGNEE, OBJECT, STATUS, Change, Issue, Shape
+from adapters.jira.records import ASSIGNEE, OBJECT, STATUS, Change, Issue, Shape, account_of
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import (
     RATE_SETTING,
@@ -33,7 +33,7 @@ from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import check_settings, is_safe_address, pairs
 from connector.adapter_kit.signatures import check_hmac
-from connector.core.errors import BadPayload, UnknownEvent
+from connector.core.errors import BadPayload, CrmError, UnknownEvent
 from connector.core.event import Event, RecordRef
 
 CREATED: Final = "jira:issue_created"
@@ -112,9 +112,15 @@ class Jira:
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The e-mails of assignees, which webhooks leave out."""
+        """The e-mails of assignees, which webhooks leave out, and who we are, where they name who made a change."""
+        if not self.takes_updates:
+            return {}
         accounts = {account for delivery in deliveries for account in _assignees(delivery)}
-        return self._source(api).owners(accounts) if accounts and self.takes_updates else {}
+        fetched = dict(self._source(api).owners(accounts)) if accounts else {}
+        if any(_actor(delivery) for delivery in deliveries):
+            with suppress(CrmError):  # the deliveries say all else themselves
+                fetched["me"] = self._source(api).me() or ""
+        return fetched
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """The identity and profile of the issue, its status and assignee as they were set or changed, or its end."""
@@ -128,7 +134,7 @@ class Jira:
         at = body["timestamp"].milliseconds()
         if word == DELETED:
             return [deleted_event(RecordRef(object=OBJECT, id=_number(body)), at)]
-        issue = Issue(part=body["issue"], shape=self._shape(), owners=fetched)
+        issue = Issue(part=body["issue"], shape=self._shape(), owners=fetched, me=fetched.get("me"))
         if self.projects and issue.part["fields"]["project"]["key"].text(100) not in self.projects:
             return []
         if word == CREATED:
@@ -136,7 +142,8 @@ class Jira:
         log = body["changelog"]
         if not log.exists:
             return [issue.identify(), issue.profile()]
-        change = Change(id=log["id"].identifier(), at=at, items=log["items"].items())
+        by = account_of(body["user"])
+        change = Change(id=log["id"].identifier(), at=at, items=log["items"].items(), by=by)
         return [issue.identify(), *issue.changed(change), issue.profile()]
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:
@@ -191,6 +198,14 @@ def _key(body: Part, number: str, delivery: Delivery) -> str:
 def _number(body: Part) -> str:
     """The id of the issue. Raises `BadPayload`."""
     return body["issue"]["id"].identifier(30)
+
+
+def _actor(delivery: Delivery) -> str | None:
+    """Who created or changed an issue."""
+    with suppress(BadPayload):
+        body = read_json(delivery.body)
+        return account_of(body["user"]) if body["webhookEvent"].value in {CREATED, UPDATED} else None
+    return None
 
 
 def _assignees(delivery: Delivery) -> Iterator[str]:

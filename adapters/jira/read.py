@@ -14,7 +14,7 @@ from adapters.jira.records import OBJECT, Issue, Shape, changes_in
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import readable, records_by_id
+from connector.adapter_kit.records import readable, records_by_id, remembered
 from connector.core.event import Event
 
 PAGE: Final = 100
@@ -37,13 +37,14 @@ class Source:
 
     def changes(self, since: datetime) -> Iterator[Event]:
         """The events of the issues updated since (aware UTC), in pages; deleted ones leave no trace there."""
+        me = self.me()
         body: dict[str, Any] = {"jql": self._jql(since), "fields": ["*all"], "expand": "changelog", "maxResults": PAGE}
         while True:
             reply = self.site.send("POST", "/rest/api/3/search/jql", json=body)
             rows = reply["issues"]
             owners = self.owners(account for row in rows for account in _accounts(row))
             for row in rows:
-                yield from readable(self._events, row, owners, since)
+                yield from readable(self._events, row, owners, since, me)
             if not (token := reply.get("nextPageToken")):
                 return
             body["nextPageToken"] = token
@@ -61,6 +62,11 @@ class Source:
         prefix = "e-mail of "
         seen = {name.removeprefix(prefix): email for name, email in memo.items() if name.startswith(prefix) and email}
         return {f"user:{account}": email for account, email in (seen | _turned(self.known)).items()}
+
+    def me(self) -> str | None:
+        """The account id of the user whose token we have."""
+        account: str | None = self._myself().get("accountId")
+        return account
 
     def account_of(self, email: str) -> str | None:
         """The account id of the active user with that e-mail; who is the only one found may hide it."""
@@ -88,7 +94,7 @@ class Source:
 
     def _jql(self, since: datetime) -> str:
         """JQL reads times in the zone of the user who asks, to the minute."""
-        zone = self.site.get("/rest/api/3/myself").get("timeZone") or "UTC"
+        zone = self._myself().get("timeZone") or "UTC"
         try:
             moment = max(since, _EARLIEST).astimezone(ZoneInfo(zone))
         except (ZoneInfoNotFoundError, ValueError):
@@ -98,12 +104,18 @@ class Source:
         among = f"project in ({listed}) AND " if listed else ""
         return f'{among}updated >= "{moment:%Y-%m-%d %H:%M}" ORDER BY updated ASC'
 
+    def _myself(self) -> Mapping[str, Any]:
+        """The user whose token we have; remembered for some minutes."""
+        return remembered(self.site.api, "myself", lambda: self.site.get("/rest/api/3/myself"))
+
     def _many(self, ids: list[str]) -> dict[str, Any]:
         body = {"issueIdsOrKeys": ids, "fields": ["*all"]}
         return {row["id"]: row for row in self.site.send("POST", "/rest/api/3/issue/bulkfetch", json=body)["issues"]}
 
-    def _events(self, row: Mapping[str, Any], owners: Mapping[str, str], since: datetime) -> Iterator[Event]:
-        issue = Issue(part=Part(row), shape=self.shape, owners=owners)
+    def _events(
+        self, row: Mapping[str, Any], owners: Mapping[str, str], since: datetime, me: str | None
+    ) -> Iterator[Event]:
+        issue = Issue(part=Part(row), shape=self.shape, owners=owners, me=me)
         log = issue.part["changelog"]
         changes = changes_in(log)
         is_whole = (log["total"].maybe(Part.integer) or 0) <= len(changes)

@@ -36,11 +36,17 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change of an issue: `id` of the changelog, `at` aware UTC, its items."""
+    """One change of an issue: `id` of the changelog, `at` aware UTC, its items, and the account that made it."""
 
     id: str
     at: datetime
     items: Sequence[Part]
+    by: str | None = None
+
+    @property
+    def sequence(self) -> int | None:
+        """Its number among all changes of the site: a later one has a higher one."""
+        return int(self.id) if self.id.isdecimal() else None
 
     def item(self, field: str) -> Part | None:
         """The item about a field; of several the last."""
@@ -50,11 +56,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """An issue as a webhook or the API shows it. `owners`: `user:<account id>` → e-mail."""
+    """An issue as a webhook or the API shows it. `owners`: `user:<account id>` → e-mail; `me`: our own account id."""
 
     part: Part
     shape: Shape
     owners: Mapping[str, Any]
+    me: str | None = None
 
     @property
     def name(self) -> str:
@@ -65,37 +72,38 @@ class Issue:
         """That the issue is there."""
         return self._event()(key=f"{self.name}:identify", at=self.time("created"), kind=Kind.IDENTIFY)
 
-    def staged(self, stage: str | None, change: str, at: datetime) -> list[Event]:
+    def staged(self, stage: str | None, change: Change) -> list[Event]:
         """That it entered a stage by a change."""
-        key = f"{self.name}:stage@{change}"
-        return [self._event()(key=key, at=at, kind=Kind.STAGE, stage=stage)] if stage else []
+        event = self._event(change)
+        return [event(key=f"{self.name}:stage@{change.id}", kind=Kind.STAGE, stage=stage)] if stage else []
 
-    def owned(self, owner: str | None, change: str, at: datetime) -> Event:
+    def owned(self, owner: str | None, change: Change) -> Event:
         """That somebody, or nobody, is in charge by a change."""
         email = self.owners.get(f"user:{owner}")
-        key = f"{self.name}:owner@{change}"
-        return self._event()(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=email)
+        event = self._event(change)
+        return event(key=f"{self.name}:owner@{change.id}", kind=Kind.OWNER, owner=owner, owner_email=email)
 
     def profile(self) -> Event:
-        """What its fields say."""
+        """What its fields say, empty ones too."""
         at, fields = self.time("updated"), self.part["fields"].object()
-        data = {name: value for name, value in fields.items() if value is not None and name not in _UNREAD}
+        data = {name: value for name, value in fields.items() if name not in _UNREAD}
         data |= {name: self.part[name].value for name in ("id", "key")}
         mark = int((at - _EPOCH) / timedelta(milliseconds=1))
         return self._event()(key=f"{self.name}:profile@{mark}", at=at, kind=Kind.PROFILE, data=data)
 
     def creation(self, status: str | None, owner: str | None) -> list[Event]:
         """What it was created with."""
-        at = self.time("created")
-        return [*self.staged(status, CREATED, at), self.owned(owner, CREATED, at)]
+        by = account_of(self.part["fields"]["creator"])
+        made = Change(id=CREATED, at=self.time("created"), items=(), by=by)
+        return [*self.staged(status, made), self.owned(owner, made)]
 
     def changed(self, change: Change) -> list[Event]:
         """What a change did to status and assignee."""
         events: list[Event] = []
         if item := change.item(STATUS):
-            events += self.staged(_side(item, "to", self.shape), change.id, change.at)
+            events += self.staged(_side(item, "to", self.shape), change)
         if item := change.item(ASSIGNEE):
-            events.append(self.owned(_id(item["to"]), change.id, change.at))
+            events.append(self.owned(_id(item["to"]), change))
         return events
 
     def history(self, changes: Sequence[Change], since: datetime, *, whole: bool) -> Iterator[Event]:
@@ -130,9 +138,13 @@ class Issue:
         """`created` or `updated`."""
         return self.part["fields"][name].instant()
 
-    def _event(self) -> partial[Event]:
+    def _event(self, change: Change | None = None) -> partial[Event]:
         record = RecordRef(object=OBJECT, id=self.part["id"].identifier())
-        return partial(Event, record=record, is_lead=True, identities=self._identities())
+        event = partial(Event, record=record, is_lead=True, identities=self._identities())
+        if change is None:
+            return event
+        is_ours = change.by == self.me if change.by and self.me else None
+        return partial(event, at=change.at, sequence=change.sequence, is_ours=is_ours)
 
     def _identities(self) -> tuple[Identity, ...]:
         fields = self.part["fields"].object()
@@ -146,15 +158,25 @@ class Issue:
 def changes_in(changelog: Part) -> list[Change]:
     """The changes of an issue in their order, as the API gives them, newest first. Raises `BadPayload`."""
     found = [
-        Change(id=row["id"].identifier(), at=row["created"].instant(), items=row["items"].items())
+        Change(
+            id=row["id"].identifier(),
+            at=row["created"].instant(),
+            items=row["items"].items(),
+            by=account_of(row["author"]),
+        )
         for row in changelog["histories"].items()
     ]
-    return sorted(found, key=lambda change: (change.at, int(change.id) if change.id.isdecimal() else 0))
+    return sorted(found, key=lambda change: (change.at, change.sequence or 0))
 
 
 def _side(item: Part, side: str, shape: Shape) -> str | None:
     """The status before or after a change."""
     return item[side if shape.by_id else f"{side}String"].maybe(Part.identifier)
+
+
+def account_of(user: Part) -> str | None:
+    """The account id of a user; None: there is none, or the user was an application or is gone."""
+    return user["accountId"].maybe(Part.identifier) if isinstance(user.value, dict) else None
 
 
 def _id(part: Part) -> str | None:

@@ -100,7 +100,8 @@ class JiraCrm(CrmEmulator):
         self, email: str, *, stage: str | None = None, owner: str | None = None, at: datetime | None = None, **more: Any
     ) -> str:
         """A person makes an issue."""
-        return super().add(email, stage=_status(stage or self.STAGES[0]), owner=owner, at=at, summary=email, **more)
+        values = {"summary": email, "creator": owner or next(iter(self.OWNERS)), **more}
+        return super().add(email, stage=_status(stage or self.STAGES[0]), owner=owner, at=at, **values)
 
     def move(self, record_id: str, stage: str, *, by: str = "", at: datetime | None = None) -> None:
         """A person moves the issue; the board of this project lets people move it anywhere."""

@@ -74,6 +74,7 @@ def issue(record: Record) -> dict[str, Any]:
         "project": {"id": "10010", "key": PROJECT},
         "status": status,
         "assignee": user(given.get("assignee"), is_open=False),
+        "creator": user(given.get("creator"), is_open=False),
         "created": time_text(record.created),
         "updated": time_text(record.modified),
     }
@@ -98,7 +99,12 @@ def items(change: Change) -> list[dict[str, Any]]:
 def changelog(changes: Sequence[Change]) -> dict[str, Any]:
     """The changes of an issue, the newest first."""
     histories = [
-        {"id": history_id(change), "created": time_text(change.at), "items": items(change)}
+        {
+            "id": history_id(change),
+            "author": user(change.by or next(one for one in USERS if one != BOT), is_open=False),
+            "created": time_text(change.at),
+            "items": items(change),
+        }
         for change in changes
         if change.kind == "update"
     ]

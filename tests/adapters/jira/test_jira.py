@@ -15,7 +15,7 @@ from connector.adapter_kit.contract import Delivery, Pushed, PushOutcome, Update
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from tests.adapters.builders import update_of
-from tests.adapters.jira.fake import MORI, SATO, SHY, URL, FakeJira, busy, issue, jira, refusal
+from tests.adapters.jira.fake import BOT, MORI, SATO, SHY, URL, FakeJira, busy, issue, jira, refusal
 from tests.adapters.support import FakeApi, answer
 
 NOW = datetime(2026, 3, 4, 5, 26, 8, tzinfo=UTC)
@@ -93,6 +93,62 @@ def test_owners_e_mails_are_looked_up_once_and_hidden_ones_are_unknown() -> None
     assert Jira().fetch([created], api) == {}
     owner = next(e for e in jira().parse(created, jira().fetch([created], api)) if isinstance(e, Event) and e.owner)
     assert (owner.key, owner.owner_email) == ("issue:10482:owner@created", "k.sato@example.com")
+
+
+@pytest.mark.parametrize(
+    ("user", "is_ours"),
+    [({"accountId": BOT}, True), ({"accountId": SATO}, False), ({}, None), (None, None), ("x", None)],
+)
+def test_the_actor_of_a_change_is_we_or_somebody_else(user: Any, *, is_ours: bool | None) -> None:
+    api = FakeJira(on={"/myself": lambda _body: {"accountId": BOT}})
+    changed = _webhook("jira:issue_updated", MOVED, _item("assignee", None, SATO), user=user)
+    created = _webhook("jira:issue_created", user=user, shown=issue(creator=user))
+    fetched = jira().fetch([changed, created], api)
+    for delivery in (changed, created):
+        events = [one for one in jira().parse(delivery, fetched) if isinstance(one, Event)]
+        by = [one.is_ours for one in events if one.kind in {Kind.STAGE, Kind.OWNER}]
+        assert by == [is_ours, is_ours]
+    gone = _delivery({"webhookEvent": "jira:issue_deleted", "issue": {"id": "1"}, "user": user})
+    assert jira().fetch([gone], FakeJira()) == {}
+
+
+@pytest.mark.parametrize("error", [refusal(403), busy(None)])
+def test_while_jira_does_not_say_who_we_are_nobody_knows_and_deliveries_are_read(error: Any) -> None:
+    api = FakeJira(on={"/myself": lambda _body: error})
+    delivery = _webhook("jira:issue_updated", MOVED, user={"accountId": BOT})
+    events = [one for one in jira().parse(delivery, jira().fetch([delivery], api)) if isinstance(one, Event)]
+    assert [one.is_ours for one in events] == [None, None, None]
+
+
+def test_by_reading_the_changelog_says_who_made_each_change() -> None:
+    by_us = {**_history(20931, 2, MOVED), "author": {"accountId": BOT}}
+    by_sato = {**_history(20932, 3, _item("assignee", MORI, SATO)), "author": {"accountId": SATO}}
+    logged = _logged(by_sato, by_us, creator={"accountId": MORI})
+    api = FakeJira(on={"/jql": lambda _body: {"issues": [logged]}, "/myself": lambda _body: {"accountId": BOT}})
+    events = jira().changes(datetime(2026, 3, 1, tzinfo=UTC), api)
+    assert {one.key: (one.is_ours, one.sequence) for one in events if one.kind in {Kind.STAGE, Kind.OWNER}} == {
+        "issue:10482:stage@20931": (True, 20931),
+        "issue:10482:owner@20932": (False, 20932),
+        "issue:10482:stage@created": (False, None),
+        "issue:10482:owner@created": (False, None),
+    }
+
+
+def test_a_field_that_was_emptied_is_told_as_empty() -> None:
+    profile = jira().parse(_webhook("jira:issue_updated"), {})[-1]
+    assert isinstance(profile, Event)
+    assert profile.data["customfield_10050"] is None
+
+
+def test_changes_of_one_moment_are_told_apart_and_numbered() -> None:
+    back = _item("status", "3", "1", fromString="In Progress", toString="To Do")
+    found = []
+    for number, item in (("99", MOVED), ("100", back), ("101", MOVED)):
+        delivery = _webhook("jira:issue_updated", changelog={"id": number, "items": [item]})
+        found += [one for one in jira().parse(delivery, {}) if isinstance(one, Event) and one.kind is Kind.STAGE]
+    assert [(one.key, one.sequence) for one in found] == [
+        (f"issue:10482:stage@{number}", number) for number in (99, 100, 101)
+    ]
 
 
 def test_identities_are_custom_fields_that_are_e_mails_or_those_of_the_settings() -> None:
