@@ -58,6 +58,7 @@ class Bitrix24:
         "assignedById": "owner",
     }
     EVENTS: ClassVar[frozenset[str]] = frozenset({*EVENTS, *IGNORED, *TRIGGERS})
+    PERSONS: ClassVar[frozenset[str]] = frozenset({"contact"})
 
     webhook_url: tuple[str, ...] = field(default=(), repr=False)
     application_tokens: tuple[str, ...] = field(default=(), repr=False)

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_WEBHOOK_PATH: Final = re.compile(r"/rest/[0-9]+/[^/]+/?")
+_WEBHOOK_PATH: Final = re.compile(r"/rest/([0-9]+)/[^/]+/?")
 
 
 def is_webhook(url: str) -> bool:
@@ -17,6 +17,15 @@ def is_webhook(url: str) -> bool:
     except ValueError:
         return False
     return _is_safe(parts) and bool(_WEBHOOK_PATH.fullmatch(parts.path))
+
+
+def user_in(url: str) -> str | None:
+    """The id of the employee whose incoming webhook it is; None: it is no webhook's address.
+
+    https://apidocs.bitrix24.com/settings/how-to-call-rest-api/general-principles.html
+    """
+    match = _WEBHOOK_PATH.fullmatch(urlsplit(url).path)
+    return match[1] if match else None
 
 
 def is_portal(url: str) -> bool:

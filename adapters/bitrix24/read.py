@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from adapters.bitrix24.address import user_in
 from adapters.bitrix24.client import PAGE, Command, Portal
 from adapters.bitrix24.records import (
+    US,
     Item,
     bare_stage,
     contacts_of,
+    entered,
     events_of,
     identities_of,
+    is_moved_by_us,
     old_name,
     owner_of,
     pipeline_of,
@@ -29,9 +33,9 @@ from adapters.bitrix24.webhook import read_event
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import deleted_event, ids_by_object, readable
-from connector.adapter_kit.rest import RecordGone, chunks
-from connector.core.errors import BadPayload, CrmError
+from connector.adapter_kit.records import deleted_event, ids_by_object, readable, remembered
+from connector.adapter_kit.rest import RecordGone, as_object, chunks
+from connector.core.errors import BadPayload, CrmError, CrmRefused
 from connector.core.event import Event, RecordRef
 
 TRIGGER: Final = "TRIGGER"
@@ -89,7 +93,7 @@ class Source:
         return max(1, self.portal.size - len(objects) if self.is_listing else self.portal.size // 2)
 
     def related(self, items: Sequence[Item]) -> dict[str, Any]:
-        """The contacts and owners of items by name, as far as they can be read, in one request."""
+        """The contacts and owners of items by name, as far as they can be read, in one request; and who we are."""
         memo = self.portal.api.memo
         contacts = self._commands(
             [f"contact:{id_}" for item in items for id_ in contacts_of(item)[: self.most_contacts]]
@@ -103,7 +107,18 @@ class Source:
             for row in () if isinstance(rows, CrmError) else rows:
                 if f"user:{row.get('ID')}" == name:
                     memo[name] = {key: row[key] for key in _USER if key in row}
-        return _by_name(contacts, results[: len(contacts)]) | {name: memo.get(name) for name in owners}
+        known = {name: memo.get(name) for name in owners} | {US: self._us() if items else None}
+        return _by_name(contacts, results[: len(contacts)]) | known
+
+    def _us(self) -> str | None:
+        """The id of the employee whose webhook or application calls: in the webhook's address, or by `profile`."""
+        return user_in(self.portal.url) or remembered(self.portal.api, US, self._profile)
+
+    def _profile(self) -> str | None:
+        try:
+            return str(as_object(self.portal.call("profile", {})["result"]).get("ID") or "") or None
+        except CrmRefused:
+            return None
 
     def changes(self, objects: Sequence[str], since: datetime) -> Iterator[Event]:
         """The stages entered and the records changed since (aware UTC), in pages of 50."""
@@ -163,9 +178,9 @@ class Source:
         }
         for rows in self.portal.pages("crm.stagehistory.list", parameters, "ID"):
             # A stage that was left within its second (by a robot) would have no place in time: the last one counts.
-            entered = {(str(row["OWNER_ID"]), str(row["CREATED_TIME"])): row for row in rows}
-            fetched = self.records(f"{record_object}:{owner}" for owner, _ in entered)
-            for (owner, moved), row in entered.items():
+            last = {(str(row["OWNER_ID"]), str(row["CREATED_TIME"])): row for row in rows}
+            fetched = self.records(f"{record_object}:{owner}" for owner, _ in last)
+            for (owner, moved), row in last.items():
                 record, at = RecordRef(object=record_object, id=owner), Part(moved).instant()
                 item = fetched[record.name]
                 if item is None:
@@ -178,8 +193,10 @@ class Source:
     ) -> Event:
         contacts = {id_: fetched.get(f"contact:{id_}") or {} for id_ in contacts_of(item)[: self.most_contacts]}
         found = identities_of(record, item, contacts)
-        stage = row.get("STAGE_ID") or row["STATUS_ID"]
-        return stage_event(record, str(stage), row.get("CATEGORY_ID"), at=at, identities=found)
+        stage = str(row.get("STAGE_ID") or row["STATUS_ID"])
+        is_last = (item.get("stageId"), entered(item)) == (stage, at)
+        moved = stage_event(record, stage, row.get("CATEGORY_ID"), at=at, identities=found)
+        return replace(moved, is_ours=is_moved_by_us(item, fetched) if is_last else None)
 
     def _changed(self, record_object: str, since: datetime) -> Iterator[Event]:
         parameters = {

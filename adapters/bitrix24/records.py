@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import moment, readable_identities
+from connector.adapter_kit.records import digest, exact, readable_identities
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 TYPES: Final[Mapping[str, int]] = {"lead": 1, "deal": 2, "contact": 3, "smart_invoice": 31}
@@ -29,6 +30,8 @@ OLD_NAMES: Final[Mapping[str, str]] = {
 LEAD_NAMES: Final[Mapping[str, str]] = {"stageId": "STATUS_ID", "stageSemanticId": "STATUS_SEMANTIC_ID"}
 NEW_NAMES: Final[Mapping[str, str]] = {old: new for new, old in (*OLD_NAMES.items(), *LEAD_NAMES.items())}
 MULTI_FIELDS: Final = ("EMAIL", "PHONE")
+US: Final = "us"
+"""What the id of the employee whose webhook or application calls is known under."""
 
 _PREFIX: Final = re.compile(r"(?:C[0-9]+|DT[0-9]+_[0-9]+):")
 _DIRECTORY: Final = re.compile(r"(STATUS)|(DEAL|SMART_INVOICE|DYNAMIC_[0-9]+)_STAGE(?:_([0-9]+))?")
@@ -128,35 +131,46 @@ def identities_of(record: RecordRef, item: Item, contacts: Mapping[str, Item]) -
 
 
 def data_of(record: RecordRef, item: Item, contacts: Sequence[Item]) -> dict[str, Any]:
-    """What mappings read: each value by its new and its old name; what a deal lacks comes from its contacts."""
+    """What mappings read: each value by its new and its old name; what a deal lacks comes from its contacts.
+
+    What is empty in a new record was never filled; e-mails and phones are empty only where the portal shows that.
+    """
+    is_new = item.get("createdTime") == item.get("updatedTime")
     data: dict[str, Any] = {}
     for name, value in item.items():
-        if value is not None and name not in _UNREAD:
+        if name not in _UNREAD and not (is_new and value in (None, [])):
             data |= {name: value, old_name(record.object, name): value}
     for kind in MULTI_FIELDS:
-        data[kind] = multis(item, kind) or [row for contact in contacts for row in multis(contact, kind)]
-    data["CONTACTS"] = [
-        {old_name("contact", name): value for name, value in contact.items() if isinstance(value, str | int)}
-        for contact in contacts
-    ]
-    return {name: value for name, value in data.items() if value != []}
+        found = multis(item, kind) or [row for contact in contacts for row in multis(contact, kind)]
+        data.pop(kind, None)
+        if found or (not is_new and any("fm" in source for source in (item, *contacts))):
+            data[kind] = found
+    if contacts:
+        data["CONTACTS"] = [
+            {old_name("contact", name): value for name, value in contact.items() if isinstance(value, str | int)}
+            for contact in contacts
+        ]
+    return data
 
 
 def events_of(record: RecordRef, item: Item, fetched: Mapping[str, Any], most_contacts: int | None) -> list[Event]:
-    """The events that an item stands for as it is now. Raises `BadPayload` when it has no readable time."""
+    """The events that an item stands for as it is now. Raises `BadPayload` when it has no readable time.
+
+    `fetched`: contacts and users by name, and under `us` our own user's id.
+    """
     known = {number: fetched.get(f"contact:{number}") or {} for number in contacts_of(item)[:most_contacts]}
     identities = identities_of(record, item, known)
     event = partial(Event, record=record, is_lead=True, identities=identities)
     name, created, updated = record.name, _time(item, "createdTime"), _time(item, "updatedTime")
     events = [event(key=f"{name}:identify", at=created, kind=Kind.IDENTIFY)]
     if stage := item.get("stageId"):
-        moved = _time(item, "movedTime")
-        events.append(stage_event(record, str(stage), item.get("categoryId"), at=moved, identities=identities))
+        moved = stage_event(record, str(stage), item.get("categoryId"), at=entered(item), identities=identities)
+        events.append(replace(moved, is_ours=is_moved_by_us(item, fetched)))
     owner = owner_of(item)
     email = (fetched.get(f"user:{owner}") or {}).get("EMAIL")
     events.append(
         event(
-            key=f"{name}:owner:{owner or 'nobody'}@{moment(updated)}",
+            key=f"{name}:owner:{owner or 'nobody'}@{exact(updated)}",
             at=updated,
             kind=Kind.OWNER,
             owner=owner,
@@ -164,8 +178,20 @@ def events_of(record: RecordRef, item: Item, fetched: Mapping[str, Any], most_co
         )
     )
     data = data_of(record, item, [contact for contact in known.values() if contact])
-    events.append(event(key=f"{name}:profile@{moment(updated)}", at=updated, kind=Kind.PROFILE, data=data))
+    key = f"{name}:profile@{exact(updated)}:{digest(data)}"
+    events.append(event(key=key, at=updated, kind=Kind.PROFILE, data=data))
     return events
+
+
+def entered(item: Item) -> datetime:
+    """When the item entered its stage; aware UTC. Raises `BadPayload`."""
+    return _time(item, "movedTime")
+
+
+def is_moved_by_us(item: Item, fetched: Mapping[str, Any]) -> bool | None:
+    """Whether our own user moved the item into its stage; None: the portal does not say who did, or who we are."""
+    mover, us = item.get("movedBy"), fetched.get(US)
+    return str(mover) == us if mover and us else None
 
 
 def stage_event(
@@ -173,7 +199,7 @@ def stage_event(
 ) -> Event:
     """The event of a record that entered a stage; the same for an item and for a row of its stage history."""
     return Event(
-        key=f"{record.name}:stage:{stage}@{moment(at)}",
+        key=f"{record.name}:stage:{stage}@{exact(at)}",
         at=at,
         kind=Kind.STAGE,
         record=record,

@@ -126,11 +126,11 @@ class Bitrix24Crm:
 
     def move(self, record_id: str, stage: str, *, at: datetime | None = None) -> None:
         """A person drags the lead to another stage."""
-        self.portal.move(Entity.LEAD, int(record_id), stage, by=1, at=at)
+        self.portal.move(Entity.LEAD, int(record_id), stage, by=self._seller, at=at)
 
     def assign(self, record_id: str, owner: str, *, at: datetime | None = None) -> None:
         """A person hands the lead to a colleague."""
-        self.portal.assign(Entity.LEAD, int(record_id), int(owner), by=1, at=at)
+        self.portal.assign(Entity.LEAD, int(record_id), int(owner), by=self._seller, at=at)
 
     def delete(self, record_id: str) -> None:
         """A person deletes the lead."""
@@ -154,6 +154,11 @@ class Bitrix24Crm:
         with self.portal.lock:
             saved = sum(write.origin == "rest" for write in self.portal.writes)
         return {**self.tally.snapshot(), "portal.rest_writes": saved}
+
+    @property
+    def _seller(self) -> int:
+        """Who does what nobody is named for; not the employee of the webhook."""
+        return int(next(iter(self.OWNERS)))
 
     def _announce(self, event: str, entity: Entity, record_id: int) -> None:
         self.sender.announce(event, entity, record_id)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS
-from connector.adapter_kit.records import exact
+from connector.adapter_kit.records import digest, exact
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 from connector.core.mapping import translate
@@ -57,14 +57,55 @@ def test_a_lead_is_its_identity_stage_owner_and_profile(portal: FakePortal) -> N
         ),
     ]
     profile = events[3]
-    assert replace(profile, data={}) == Event(
-        key="lead:1907:profile@2026-03-26T08:16:02Z", at=moved, kind=Kind.PROFILE, **common
-    )
+    key = f"lead:1907:profile@2026-03-26T08:16:02Z:{digest(profile.data)}"
+    assert replace(profile, data={}) == Event(key=key, at=moved, kind=Kind.PROFILE, **common)
     assert profile.data["COMPANY_TITLE"] == profile.data["companyTitle"] == "Halden & Sons"
     assert profile.data["STATUS_ID"] == profile.data["stageId"] == "IN_PROCESS"
     assert profile.data["EMAIL"][0]["VALUE"] == " Ingrid.Halden@Example.com "
     assert profile.data["ASSIGNED_BY_ID"] == 11
-    assert not {"searchContent", "UF_CRM_ABM_STATUS", "CONTACTS"} & set(profile.data)
+    assert not {"searchContent", "CONTACTS"} & set(profile.data)
+
+
+def test_two_changes_of_one_second_are_two_and_the_same_reading_is_one(portal: FakePortal) -> None:
+    def keys(**values: Any) -> list[str]:
+        portal.items["lead:1907"] |= values
+        return [one.key for one in read(BITRIX, event("ONCRMLEADUPDATE"), portal)]
+
+    first, second, third = keys(companyTitle="One"), keys(companyTitle="Two"), keys(assignedById=14)
+    assert first[:3] == second[:3]
+    assert len({first[3], second[3], third[3]}) == 3
+    assert second[2] != third[2]
+    assert keys() == third
+
+
+@pytest.mark.parametrize(("mover", "is_ours"), [(1, True), ("1", True), (11, False), (None, None)])
+def test_who_moved_a_record_into_its_stage_is_told_and_we_are_the_employee_of_the_webhook(
+    portal: FakePortal, mover: Any, *, is_ours: bool | None
+) -> None:
+    portal.items["lead:1907"] |= {"movedBy": mover, "updatedBy": 14}
+    events = read(BITRIX, event("ONCRMLEADUPDATE"), portal)
+    assert [one.is_ours for one in events] == [None, is_ours, None, None]
+
+
+def test_what_is_emptied_is_shown_empty_but_for_what_was_never_filled_in_a_new_record(portal: FakePortal) -> None:
+    item = portal.items["lead:1907"]
+    item |= {"companyTitle": "", "comments": None, "fm": [], "observers": []}
+    data = read(BITRIX, event("ONCRMLEADUPDATE"), portal)[3].data
+    assert [data[name] for name in ("COMPANY_TITLE", "COMMENTS", "EMAIL", "PHONE", "OBSERVERS")] == [
+        "",
+        None,
+        [],
+        [],
+        [],
+    ]
+    item["createdTime"] = item["updatedTime"]
+    data = read(BITRIX, event("ONCRMLEADUPDATE"), portal)[3].data
+    assert not {"COMMENTS", "EMAIL", "PHONE", "OBSERVERS"} & set(data)
+
+
+def test_e_mails_that_the_portal_does_not_show_are_not_taken_for_emptied(portal: FakePortal) -> None:
+    del portal.items["contact:642"], portal.items["contact:655"]
+    assert "EMAIL" not in read(BITRIX, event("ONCRMDEALUPDATE", 4821), portal)[3].data
 
 
 def test_a_deal_is_found_by_its_lead_and_its_contacts(portal: FakePortal) -> None:

@@ -12,9 +12,10 @@ from adapters.bitrix24 import Bitrix24
 from adapters.bitrix24.connect import events_for
 from connector.adapter_kit.contract import Delivery, InspectionResult, PushOutcome
 from connector.core.errors import BadSignature, CrmRefused, CrmUnavailable
+from connector.core.event import Kind
 from connector.emulators.bitrix24.application import Row
 from connector.emulators.bitrix24.fields import Entity
-from tests.adapters.bitrix24.fake import update
+from tests.adapters.bitrix24.fake import FakePortal, event, update
 from tests.adapters.bitrix24.harness import Harness, Process
 from tests.adapters.support import FakeApi, answer
 
@@ -54,6 +55,32 @@ def test_an_expired_token_is_renewed_once_and_by_one_process(harness: Harness) -
         harness.forward(hours=1)
     names(harness, first)
     assert renewals(harness) == 4
+
+
+def test_an_application_asks_once_which_employee_it_is(harness: Harness) -> None:
+    ours, theirs = (harness.portal.add(Entity.LEAD, {"title": "x"}, by=by) for by in (1, 11))
+    api = harness.process()
+
+    def movers(adapter: Bitrix24) -> list[bool | None]:
+        stages = [one for one in adapter.changes(harness.now, api) if one.kind is Kind.STAGE]
+        return [one.is_ours for one in stages if one.record and one.record.id in {str(ours), str(theirs)}]
+
+    assert movers(harness.adapter) == [True, False, True, False]
+    assert movers(harness.by_webhook) == [True, False, True, False]
+    movers(harness.adapter)
+    assert api.calls.count("POST /rest/profile") == 1
+    api.memo["us"] = None
+    assert movers(harness.adapter) == [None] * 4
+
+
+def test_an_application_that_may_not_ask_who_it_is_works_all_the_same() -> None:
+    portal = FakePortal()
+    portal.add("lead:7", stageId="NEW", movedBy=1)
+    portal.errors["profile"] = ("insufficient_scope", "no")
+    portal.memo["access_token"] = "t"
+    adapter = Bitrix24(client_id="c", client_secret=("s",), refresh_token=("r",), portal_url="https://a.bitrix24.com")
+    fetched = adapter.fetch([event("ONCRMLEADUPDATE", 7)], portal)
+    assert (fetched["lead:7"]["movedBy"], fetched["us"]) == (1, None)
 
 
 def test_two_processes_that_renew_at_once_both_go_on(harness: Harness) -> None:

@@ -30,7 +30,7 @@ from tests.adapters.bitrix24.fake import (
 def test_records_are_fetched_once_each_in_few_requests(portal: FakePortal) -> None:
     deliveries = [event("ONCRMLEADADD"), event("ONCRMLEADUPDATE"), robot(), event("ONCRMDEALUPDATE", 4821)]
     fetched = BITRIX.fetch(deliveries, portal)
-    assert list(fetched) == ["lead:1907", "deal:4821", "contact:642", "contact:655", "user:11", "user:14"]
+    assert list(fetched) == ["lead:1907", "deal:4821", "contact:642", "contact:655", "user:11", "user:14", "us"]
     assert portal.sizes == [2, 3]
     assert fetched["user:14"] == MAREK
     BITRIX.fetch(deliveries, portal)
