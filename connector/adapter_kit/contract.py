@@ -279,7 +279,11 @@ class Adapter(Protocol):
         ...
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """What parsing these deliveries needs from the system, in its batch calls; `{}` where bodies say it all."""
+        """What parsing these deliveries needs from the system, in its batch calls; `{}` where bodies say it all.
+
+        A record that is read stands under its name (`lead:1907`): what events say of it is then known to be as it was
+        when it was read.
+        """
         ...
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:

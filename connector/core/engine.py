@@ -57,7 +57,7 @@ def fold(state: State | None, steps: Iterable[Step], ruleset: Ruleset, until: in
 def fold_all(steps: Iterable[Step], ruleset: Ruleset, until: int | None = None) -> Folded:
     """Fold a whole history given in any order, repetitions included.
 
-    Different steps that share time, kind and id are put in a fixed order by what they say.
+    Different steps that share their place are put in a fixed order by what they say.
     """
     by_place = sorted(steps, key=attrgetter("order"))
     ordered = [step for _, same in groupby(by_place, attrgetter("order")) for step in _in_fixed_order(list(same))]

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from connector.core.order import Order, order_of
+
 
 class Action(StrEnum):
     """A target action; `MAIL_OPEN` is none and never counts."""
@@ -60,12 +62,15 @@ TIE_ORDER: Final = {
     Kind.TAG: 0,
     Kind.OWNER: 0,
     Kind.PROFILE: 0,
+    Kind.RECORD: 0,
     Kind.JUMP: 1,
+    Kind.STAGE: 1,
     Kind.TRIGGER: 2,
     Kind.ACTION: 3,
     Kind.RUN: 4,
+    Kind.DELETED: 5,
 }
-"""Steps of the same instant are folded in this order, then by id as text."""
+"""Which of the same instant comes first (`order` has what follows); a stage has the place of the jump it becomes."""
 
 
 class Conflict(StrEnum):
@@ -132,7 +137,9 @@ class Event:
     action in their words; `owner` their owner id or e-mail (None: nobody). `owner_email` is the e-mail of that owner
     where the adapter knows it. `data` is what the mapping's expressions read. `is_seen`: the record was seen in this
     stage at `at`, and the system does not say when it entered it: that moves nobody where the record was known to be
-    in it.
+    in it. `sequence`: the source's own number of the change (a revision, a finer clock), from 0. `read_at` (aware UTC):
+    when the source itself was read and showed this; processing fills it in where it knows. `is_ours`: whether the
+    system says that our own account made the change; None: it does not say.
     """
 
     key: str
@@ -155,6 +162,17 @@ class Event:
     read_at: datetime | None = None
     is_ours: bool | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def order(self) -> Order:
+        """The place of the event among those of its subject."""
+        return order_of(self.at, TIE_ORDER[self.kind], self.key, self.sequence, self.read_at)
+
+    @property
+    def stage_order(self) -> Order:
+        """The place of the stage that it says: that of the step which `translate` makes of it."""
+        step = f"{self.key}#{Kind.STAGE.value}" if self.kind is Kind.RECORD else self.key
+        return order_of(self.at, TIE_ORDER[Kind.STAGE], step, self.sequence, self.read_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +198,7 @@ class Counting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of the fold. `at` is aware UTC; `id` breaks ties of time as text and names the step in explanations.
+    """One step of the fold. `at` is aware UTC; `id` names the step in explanations; the rest of `order`: as of `Event`.
 
     `is_lead` counts on a subject's first step only. For jumps and triggers: `to` is a status code, `counting` stands in
     its place where the status depends on a count, `by` is `person` or `crm`, `is_forward_only` refuses moves down the
@@ -207,11 +225,13 @@ class Step:
     rule: str | None = None
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     counting: Counting | None = None
+    sequence: int | None = None
+    read_at: datetime | None = None
 
     @property
-    def order(self) -> tuple[datetime, int, str]:
+    def order(self) -> Order:
         """The place of the step in its subject's fold."""
-        return (self.at, TIE_ORDER[self.kind], self.id)
+        return order_of(self.at, TIE_ORDER[self.kind], self.id, self.sequence, self.read_at)
 
 
 class Outcome(StrEnum):

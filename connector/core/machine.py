@@ -22,8 +22,9 @@ from connector.core.terms import remember
 # has happened. `SubjectMachine` is the state while it moves, `State` the same at rest; `engine.fold` drives it.
 #
 # Order. Steps are applied in the order of `Step.order`: the time of the event in its own system, then the kind of step
-# (`TIE_ORDER`: who somebody is, before what a CRM or a person sets, before what they did), then the id as text. When a
-# step arrived plays no part. Steps that agree in all three and still differ are put in a fixed order by what they say.
+# (`TIE_ORDER`: who somebody is, before what a CRM or a person sets, before what they did), then what else tells which
+# was later (`core/order.py`). When a step arrived plays no part. Steps that agree in all of it and still differ are put
+# in a fixed order by what they say.
 #
 # Days. The daily rules of a local date run at its start, before all steps of that date: before a step is applied, every
 # date after the last one run up to the step's own has its turn. A daily rule is made of spans of days, so that the
@@ -68,7 +69,7 @@ class SubjectMachine:
     visit: tuple[datetime, datetime] | None = field(init=False)
     counters: dict[str, tuple[str, ...]] = field(init=False)
     claims: dict[str, Claims] = field(init=False)
-    position: tuple[datetime, int, str] = field(init=False)
+    last_step: Step | None = field(init=False, default=None)
     last_run: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ class SubjectMachine:
         self.last_action, self.tags, self.owner = state.last_action, set(state.tags), state.owner
         self.since_day = local_day(state.since, zone)
         self.acted_day = local_day(state.acted, zone)
-        self.profile, self.visit, self.position = dict(state.profile), state.visit, state.position
+        self.profile, self.visit = dict(state.profile), state.visit
         self.seen = {window: list(entries) for window, entries in state.seen.items()}
         self.noticed, self.noticed_on = set(state.noticed), dict(state.noticed_on)
         self.counters, self.claims = dict(state.counters), dict(state.claims)
@@ -91,7 +92,7 @@ class SubjectMachine:
             since=self.since,
             created=self.state.created,
             last_run=self.last_run,
-            position=self.position,
+            position=self.last_step.order if self.last_step else self.state.position,
             last_action=self.last_action,
             tags=frozenset(self.tags),
             owner=self.owner,
@@ -107,7 +108,7 @@ class SubjectMachine:
     def apply(self, step: Step, day: int) -> None:
         """Apply a step on its local day; the daily rules up to that day have run."""
         self.today = day
-        self.position = step.order
+        self.last_step = step
         _APPLY[step.kind](self, step)
 
     def holds(self, rule: Rule) -> bool:

@@ -243,7 +243,15 @@ def _unmapped(what: str, name: str, rules: MappingRules) -> tuple[Step, ...]:
 
 def _step(event: Event, kind: Kind, name: str | None = None, **values: Any) -> Step:
     step_id = event.key if name is None else f"{event.key}#{name}"
-    return Step(id=step_id, at=event.at, kind=kind, is_lead=event.is_lead, **values)
+    return Step(
+        id=step_id,
+        at=event.at,
+        kind=kind,
+        is_lead=event.is_lead,
+        sequence=event.sequence,
+        read_at=event.read_at,
+        **values,
+    )
 
 
 _TRANSLATE: Final = {

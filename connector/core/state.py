@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from connector.core.event import Conflict
+from connector.core.order import Order, order_from_json, order_to_json
 
 LEAD: Final = "lead"
 UNKNOWN: Final = "unknown"
@@ -57,7 +58,7 @@ class State:
     since: datetime
     created: datetime
     last_run: int
-    position: tuple[datetime, int, str]
+    position: Order
     last_action: datetime | None = None
     tags: frozenset[str] = frozenset()
     owner: str | None = None
@@ -86,7 +87,7 @@ class State:
             "since": self.since.isoformat(),
             "created": self.created.isoformat(),
             "last_run": self.last_run,
-            "head": [self.position[0].isoformat(), self.position[1], self.position[2]],
+            "head": order_to_json(self.position),
             "last_action": self.last_action.isoformat() if self.last_action else None,
             "tags": sorted(self.tags),
             "owner": self.owner,
@@ -108,7 +109,7 @@ class State:
             since=_instant(raw["since"]),
             created=_instant(raw["created"]),
             last_run=raw["last_run"],
-            position=(_instant(raw["head"][0]), raw["head"][1], raw["head"][2]),
+            position=order_from_json(raw["head"]),
             last_action=_instant(raw["last_action"]) if raw["last_action"] else None,
             tags=frozenset(raw["tags"]),
             owner=raw["owner"],

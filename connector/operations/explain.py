@@ -12,6 +12,7 @@ from connector.core.calendar import local_day
 from connector.core.errors import WrongSetting
 from connector.core.event import Kind
 from connector.core.explain import NearestRule, Route, external_routes, why_not
+from connector.core.order import order_of
 from connector.core.rules import ANY, Rule
 from connector.core.ruleset import Ruleset
 from connector.core.state import State
@@ -142,7 +143,8 @@ def _state(row: SubjectRow, today: int) -> State:
     if row.state:
         return State.from_json(row.state)
     since = row.since
-    return State(kind=row.kind, status="not_set", since=since, created=since, last_run=today, position=(since, 0, ""))
+    position = order_of(since, 0, "")
+    return State(kind=row.kind, status="not_set", since=since, created=since, last_run=today, position=position)
 
 
 def _passed_over(skipped: Sequence[str], ruleset: Ruleset, sentences: WhyNotSentences) -> dict[str, Any] | None:

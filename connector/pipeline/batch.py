@@ -28,6 +28,7 @@ from connector.core.decide.batch import (
 )
 from connector.core.decide.records import may_be_echo
 from connector.core.event import Kind
+from connector.core.order import Order, order_to_json
 from connector.store import batches, outbox
 from connector.store.database import Overtaken, new_id
 from connector.store.event_json import event_to_json, step_to_json
@@ -125,8 +126,8 @@ def _sent(
 
 def _last_facts(
     connection: Connection, events: Sequence[TranslatedEvent], records: Mapping[RecordKey, KnownRecord]
-) -> dict[RecordKey, datetime]:
-    """When something else was said last of the records that events say are deleted."""
+) -> dict[RecordKey, list[Order]]:
+    """What else was said since of the records that events say are deleted."""
     ends = [event for event in events if event.event.kind is Kind.DELETED and event.record in records]
     subjects = {records[event.record].subject for event in ends if event.record is not None}
     return batches.last_facts(connection, subjects, min(event.event.at for event in ends)) if ends else {}
@@ -202,9 +203,11 @@ def _record_row(record: KnownRecord, record_id: str) -> Row:
         "subject": record.subject,
         "stage": record.stage,
         "pipeline": record.pipeline,
-        "stage_at": record.stage_at,
+        "stage_at": record.stage_order and record.stage_order[0],
+        "stage_order": record.stage_order and order_to_json(record.stage_order),
         "is_gone": record.is_gone,
-        "gone_at": record.gone_at,
+        "gone_at": record.gone_order and record.gone_order[0],
+        "gone_order": record.gone_order and order_to_json(record.gone_order),
     }
 
 

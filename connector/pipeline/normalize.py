@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import orjson
@@ -40,7 +40,7 @@ def normalized(parsed: Iterable[ParsedDelivery], tally: Tally) -> list[Translate
                 if delivery.id is None:
                     log.warning("what the system told cannot be read", connection=delivery.name, error=str(mistake))
             elif delivery.connected is not None:
-                events.append(_normalized(part, delivery.connected, delivery.id, delivery.as_of))
+                events.append(_normalized(part, delivery, delivery.connected))
     return events
 
 
@@ -59,18 +59,21 @@ def _mistake(event: Event) -> BadPayload | None:
     return BadPayload(reason) if reason else None
 
 
-def _normalized(event: Event, connected: Connected, delivery: str | None, as_of: datetime) -> TranslatedEvent:
+def _normalized(event: Event, delivery: ParsedDelivery, connected: Connected) -> TranslatedEvent:
     """The event with its connection's name, not in the future, and with what the mapping makes of it.
 
-    `as_of` (aware UTC): when what it says was read.
+    What was read of its record at the source knows when; what a webhook itself says does not (see `core/order.py`).
     """
+    as_of = delivery.as_of
     identities = tuple(
         Identity(kind=identity.kind, value=f"{connected.name}:{identity.value}")
         if identity.is_local or identity.kind in _LOCAL
         else identity
         for identity in event.identities
     )
-    event = replace(event, key=f"{connected.name}:{event.key}", identities=identities)
+    is_read = event.record is not None and event.record.name in delivery.read
+    read_at = event.read_at or (as_of if is_read else None)
+    event = replace(event, key=f"{connected.name}:{event.key}", identities=identities, read_at=read_at)
     if event.at > as_of + AHEAD:
         event = replace(event, at=as_of, data={**event.data, "future_at": event.at.isoformat()})
     steps: tuple[Step, ...] = ()
@@ -85,7 +88,7 @@ def _normalized(event: Event, connected: Connected, delivery: str | None, as_of:
         steps=steps,
         unmapped=unmapped,
         version=connected.version,
-        delivery=delivery,
+        delivery=delivery.id,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,8 @@ class ParsedDelivery:
     """A delivery as its adapter read it: `parts`, or the `error` that stopped it.
 
     `claimed` None: events that no delivery brought. `as_of` (aware UTC): when what it says was read: its receipt, or
-    the reading of its records in their system, which may be long after it.
+    the reading of its records in their system, which may be long after it. `read`: the records that were read there, by
+    name.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ParsedDelivery:
     connected: Connected | None = None
     parts: Sequence[Event | BadPayload] = ()
     error: Exception | None = None
+    read: Container[str] = ()
 
     @property
     def id(self) -> str | None:
@@ -96,7 +98,9 @@ def _parse(
     except Exception as error:  # noqa: BLE001 - also an adapter's bug: the delivery is set aside, the rest goes on
         return _failed(connected.name, claimed, error, connected)
     as_of = fetched_at or claimed.received_at
-    return ParsedDelivery(name=connected.name, as_of=as_of, claimed=claimed, connected=connected, parts=parts)
+    return ParsedDelivery(
+        name=connected.name, as_of=as_of, claimed=claimed, connected=connected, parts=parts, read=fetched
+    )
 
 
 def _failed(

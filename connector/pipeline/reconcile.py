@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -104,7 +104,7 @@ class Reconciler:
         counts: Counter[str] = Counter()
         has_updates = False
         changes = connected.adapter.changes(start, Patient(self._api_for(connected), self._sleep))
-        for batch, unreadable in batches(connected.name, changes, self._batch_size):
+        for batch, unreadable in batches(connected.name, changes, self._clock, self._batch_size):
             more, is_changed = self._apply_events(connected, batch)
             counts.update(more)
             counts.update({UNREADABLE: unreadable} if unreadable else {})
@@ -167,9 +167,15 @@ def _found(counts: Counter[str]) -> int:
     return sum(count for outcome, count in counts.items() if outcome not in KNOWN)
 
 
-def batches(name: str, told: Iterator[Event | BadPayload], size: int = BATCH) -> Iterator[tuple[list[Event], int]]:
-    """The events in lists of at most `size`, and how much beside them cannot be read, of which the log tells."""
-    while batch := list(islice(told, size)):
+def batches(
+    name: str, told: Iterator[Event | BadPayload], clock: Callable[[], datetime], size: int = BATCH
+) -> Iterator[tuple[list[Event], int]]:
+    """The events in lists of at most `size`, and how much beside them cannot be read, of which the log tells.
+
+    Each event has the time at which it was read, that of the `clock` where the adapter does not know it.
+    """
+    read = (replace(one, read_at=one.read_at or clock()) if isinstance(one, Event) else one for one in told)
+    while batch := list(islice(read, size)):
         events = [one for one in batch if isinstance(one, Event)]
         for one in batch:
             if isinstance(one, BadPayload):

@@ -21,11 +21,12 @@ from connector.core.engine import Ruleset
 from connector.core.errors import Unmapped
 from connector.core.event import COUNTED, Kind, Outcome, delivery_outcome
 from connector.core.mapping import MappingRules, translate
+from connector.core.order import Order
 from connector.pipeline.batch import run_batch
 from connector.pipeline.normalize import held_reason, tally_json
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.wakeups import Wakeups
-from connector.store import batches, deliveries, remaps, subjects
+from connector.store import batches, deliveries, remaps
 from connector.store.database import Database
 from connector.store.deliveries import DeliveryResult
 from connector.store.event_json import event_from_json, step_to_json
@@ -141,7 +142,7 @@ def _write(connection: Connection, page: _Page, connected: Connected, context: C
     rows = remaps.events_of(connection, run, page.changed)
     anew = [(row, _translated(row, connected.rules)) for row in rows]
     changed = _dated(connection, [(row, made) for row, made in anew if _is_other(row, made)])
-    subjects.set_steps(
+    remaps.set_steps(
         connection,
         [
             {"of": row.id, "outcome": outcome.value, "reason": reason, "steps": steps, "version": run.version}
@@ -174,11 +175,15 @@ def _dated(connection: Connection, changed: Sequence[_Change]) -> list[_Change]:
     """Stages that count from now on are stale where their record has a newer one."""
     new = {row.id: key for row, made in changed if made[0] is Outcome.APPLIED and (key := _new_stage(row))}
     records = batches.records_by_key(connection, set(new.values())) if new else {}
-    newest = {of: record.stage_at for of, key in new.items() if (record := records.get(key)) is not None}
+    newest = {of: record.stage_order for of, key in new.items() if (record := records.get(key)) is not None}
     return [
-        (row, (Outcome.STALE, *made[1:]) if (stage_at := newest.get(row.id)) and row.at < stage_at else made)
+        (row, (Outcome.STALE, *made[1:]) if (order := newest.get(row.id)) and _stage_order(row) < order else made)
         for row, made in changed
     ]
+
+
+def _stage_order(row: EventRow) -> Order:
+    return event_from_json(row.event).stage_order
 
 
 def _new_stage(row: EventRow) -> RecordKey | None:

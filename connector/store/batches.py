@@ -23,10 +23,11 @@ from connector.core.decide.batch import (
     StandingDecision,
     StoredSteps,
 )
-from connector.core.decide.decisions import stored_says
-from connector.core.event import COUNTED, Kind, Outcome
+from connector.core.decide.decisions import place_order, stored_says
+from connector.core.event import COUNTED, TIE_ORDER, Kind, Outcome
+from connector.core.order import Order, order_from_json, order_of
 from connector.core.state import State
-from connector.store.event_json import step_from_json
+from connector.store.event_json import event_from_json, step_from_json
 from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
 from connector.store.tables import (
     apart,
@@ -52,7 +53,7 @@ _SUBJECT_COLUMNS: Final = (
     "version",
     "merged_into",
 )
-_RECORD_COLUMNS: Final = ("subject", "stage", "pipeline", "stage_at", "is_gone", "gone_at")
+_RECORD_COLUMNS: Final = ("subject", "stage", "pipeline", "stage_at", "stage_order", "is_gone", "gone_at", "gone_order")
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 
 
@@ -121,8 +122,10 @@ _RECORD: Final = (
     records.c.stage,
     records.c.pipeline,
     records.c.stage_at,
+    records.c.stage_order,
     records.c.is_gone,
     records.c.gone_at,
+    records.c.gone_order,
 )
 
 
@@ -143,23 +146,28 @@ def _records(
     connection: Connection, query: Any, known: Mapping[RecordKey, KnownRecord] = MappingProxyType({})
 ) -> dict[RecordKey, KnownRecord]:
     found = dict(known)
-    for of, name, kind, external, subject, stage, pipeline, stage_at, is_gone, gone_at in connection.execute(
-        query
-    ).all():
-        key = RecordKey(name, kind, external)
+    for row in connection.execute(query):
+        key = RecordKey(row.connection, row.object, row.external_id)
         if key in known:
             continue
         found[key] = KnownRecord(
-            id=of,
+            id=row.id,
             key=key,
-            subject=subject,
-            stage=stage,
-            pipeline=pipeline,
-            stage_at=stage_at,
-            is_gone=is_gone,
-            gone_at=gone_at,
+            subject=row.subject,
+            stage=row.stage,
+            pipeline=row.pipeline,
+            stage_order=_order(row.stage_order, row.stage_at, Kind.STAGE),
+            is_gone=row.is_gone,
+            gone_order=_order(row.gone_order, row.gone_at, Kind.DELETED),
         )
     return found
+
+
+def _order(raw: Sequence[Any] | None, at: datetime | None, kind: Kind) -> Order | None:
+    """The place that is stored, or the first of its instant where the time alone is."""
+    if raw is not None:
+        return order_from_json(raw)
+    return None if at is None else order_of(at, TIE_ORDER[kind], "")
 
 
 def sent_values(
@@ -177,17 +185,15 @@ def sent_values(
     return {record: tuple(entries) for record, entries in found.items()}
 
 
-def last_facts(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, datetime]:
-    """The time of the newest event of each record of these subjects, after an instant, that is no deletion."""
-    columns = (events.c.connection, events.c.event, events.c.at)
-    query = select(*columns).where(
-        among(connection, [events.c.subject], ids), events.c.at > since, events.c.kind != Kind.DELETED.value
+def last_facts(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, list[Order]]:
+    """The places of the events of each record of these subjects, from an instant on, that are no deletions."""
+    query = select(events.c.connection, events.c.event).where(
+        among(connection, [events.c.subject], ids), events.c.at >= since, events.c.kind != Kind.DELETED.value
     )
-    found: dict[RecordKey, datetime] = {}
-    for name, event, at in connection.execute(query).all():
-        if record := event.get("record"):
-            key = RecordKey(name, record[0], record[1])
-            found[key] = max(at, found.get(key, at))
+    found: dict[RecordKey, list[Order]] = {}
+    for name, raw in connection.execute(query).all():
+        if record := raw.get("record"):
+            found.setdefault(RecordKey(name, record[0], record[1]), []).append(event_from_json(raw).order)
     return found
 
 
@@ -202,8 +208,8 @@ def histories(connection: Connection, ids: Collection[str]) -> dict[str, History
         stored[subject].append(StoredSteps(steps=made, delivery=delivery, version=version))
     standing: dict[str, list[StandingDecision]] = {subject: [] for subject in ids}
     of_subjects = among(connection, [decisions.c.subject], ids)
-    stands = select(decisions).where(of_subjects, decisions.c.revised_at.is_(None))
-    for row in fetch(connection, stands.order_by(decisions.c.at, decisions.c.place)):
+    stands = fetch(connection, select(decisions).where(of_subjects, decisions.c.revised_at.is_(None)))
+    for row in sorted(stands, key=lambda row: (row["at"], place_order(row["place"]))):
         standing[row["subject"]].append(_standing(row))
     first = select(events.c.subject, func.min(events.c.at)).where(among(connection, [events.c.subject], ids))
     first_at = {subject: at for subject, at in connection.execute(first.group_by(events.c.subject)).all()}  # noqa: C416

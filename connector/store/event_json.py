@@ -20,6 +20,7 @@ from connector.core.event import (
     RecordRef,
     Step,
 )
+from connector.core.order import Order, order_of
 
 
 def _instant(value: datetime) -> str:
@@ -102,7 +103,9 @@ def event_from_json(raw: Mapping[str, Any]) -> Event:
 def step_from_json(raw: Mapping[str, Any]) -> Step:
     """The step that `step_to_json` wrote."""
     values = dict(raw)
-    values["at"] = datetime.fromisoformat(values["at"])
+    for name in ("at", "read_at"):
+        if name in values:
+            values[name] = datetime.fromisoformat(values[name])
     values["kind"] = Kind(values["kind"])
     if "conflict" in values:
         values["conflict"] = Conflict(values["conflict"])
@@ -123,7 +126,7 @@ _RARE: Final = frozenset({"fields", "counting", "conflict"})
 _PLAIN: Final = {
     one.name: None if one.default is MISSING else one.default
     for one in fields(Step)
-    if one.name not in {"at", "fields", "counting"}
+    if one.name not in {"at", "read_at", "fields", "counting"}
 }
 _NAMES: Final = tuple(_PLAIN)
 _DEFAULTS: Final = tuple(_PLAIN.values())
@@ -138,6 +141,8 @@ class _Read:
 
     def __init__(self, raw: dict[str, Any]) -> None:
         raw["at"] = datetime.fromisoformat(raw["at"])
+        if "read_at" in raw:
+            raw["read_at"] = datetime.fromisoformat(raw["read_at"])
         raw["kind"] = _KINDS[raw["kind"]]
         self.__dict__ = raw
 
@@ -155,9 +160,9 @@ class _Event(_Read):
 
 class _Step(_Read):
     @property
-    def order(self) -> tuple[datetime, int, str]:
+    def order(self) -> Order:
         raw = self.__dict__
-        return (raw["at"], TIE_ORDER[raw["kind"]], raw["id"])
+        return order_of(raw["at"], TIE_ORDER[raw["kind"]], raw["id"], raw.get("sequence"), raw.get("read_at"))
 
 
 def _defaults(kind: type[Event | Step]) -> Mapping[str, Any]:
@@ -189,4 +194,9 @@ def says(raw: Mapping[str, Any], step: Step) -> bool:
     """Whether what `step_to_json` gave once is what it would give for this step."""
     if step.fields or step.counting is not None or "fields" in raw or "counting" in raw:
         return step_to_json(step) == raw
-    return raw["at"] == step.at.isoformat() and _values(step) == tuple(map(raw.get, _NAMES, _DEFAULTS))
+    read_at = step.read_at and step.read_at.isoformat()
+    return (
+        raw["at"] == step.at.isoformat()
+        and raw.get("read_at") == read_at
+        and _values(step) == tuple(map(raw.get, _NAMES, _DEFAULTS))
+    )

@@ -232,7 +232,11 @@ def note_shown(connection: Connection, rows: Sequence[Row]) -> None:
 
 def note_gone(connection: Connection, ids: Collection[str], now: datetime) -> None:
     """Note that records do not exist any more; `now` aware UTC."""
-    connection.execute(update(records).where(among(connection, [records.c.id], ids)).values(is_gone=True, gone_at=now))
+    connection.execute(
+        update(records)
+        .where(among(connection, [records.c.id], ids))
+        .values(is_gone=True, gone_at=now, gone_order=null())
+    )
 
 
 def listed(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, or_, select, true, update
 
 from connector.core.event import Outcome
 from connector.store.database import new_id
@@ -152,3 +152,11 @@ def _of(run: RemapRun, *, by_connection: bool = True) -> list[ColumnElement[bool
     name: ColumnElement[str] = events.c.connection if by_connection else events.c.connection.concat("")
     since = [] if run.since is None else [events.c.at >= run.since]
     return [name == run.connection, *since]
+
+
+def set_steps(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Overwrite what a mapping made of events. Rows: `of` (id), outcome, reason, steps, version."""
+    columns = {"outcome": "outcome", "reason": "reason", "steps": "steps", "mapping_version": "version"}
+    values: dict[str, Any] = {column: bindparam(name) for column, name in columns.items()}
+    if rows:
+        connection.execute(update(events).where(events.c.id == bindparam("of")).values(values), rows)

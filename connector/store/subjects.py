@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, tuple_, update
 
+from connector.core.decide.decisions import place_order
 from connector.core.event import COUNTED, IdentityKind, Outcome
 from connector.store.deliveries import HeldGroup
+from connector.store.event_json import event_from_json
 from connector.store.rows import Row, among, columns_of, fetch
 from connector.store.tables import apart, decisions, events, identities, merges, records, subjects
 
@@ -147,9 +149,15 @@ def decided(connection: Connection, ids: Collection[str]) -> dict[str, list[Deci
     """Per subject its decisions that stand (not revised), in order."""
     found: dict[str, list[DecisionRow]] = {subject: [] for subject in ids}
     query = select(*_DECISION).where(among(connection, [decisions.c.subject], ids), decisions.c.revised_at.is_(None))
-    for row in fetch(connection, query.order_by(decisions.c.at, decisions.c.place)):
-        found[row["subject"]].append(DecisionRow(**row))
+    for row in _decided(connection, query):
+        found[row.subject].append(row)
     return found
+
+
+def _decided(connection: Connection, query: Select[Any]) -> list[DecisionRow]:
+    """Decisions in the order in which they were made."""
+    found = [DecisionRow(**row) for row in fetch(connection, query)]
+    return sorted(found, key=lambda row: (row.at, place_order(row.place)))
 
 
 def records_of(connection: Connection, ids: Collection[str]) -> dict[str, list[RecordRow]]:
@@ -215,14 +223,19 @@ def listed(
 
 def decisions_of(connection: Connection, subject: str) -> list[DecisionRow]:
     """All decisions of a subject, revised ones included, in order."""
-    query = select(*_DECISION).where(decisions.c.subject == subject).order_by(decisions.c.at, decisions.c.place)
-    return [DecisionRow(**row) for row in fetch(connection, query)]
+    return _decided(connection, select(*_DECISION).where(decisions.c.subject == subject))
 
 
 def events_of(connection: Connection, subject: str, limit: int = 200) -> list[EventRow]:
     """The newest events of a subject, newest first."""
     query = select(*_EVENT).where(events.c.subject == subject).order_by(events.c.at.desc()).limit(limit)
-    return [EventRow(**row) for row in fetch(connection, query)]
+    return _in_order(connection, query)[::-1]
+
+
+def _in_order(connection: Connection, query: Select[Any]) -> list[EventRow]:
+    """Events in the order of the fold."""
+    found = [EventRow(**row) for row in fetch(connection, query)]
+    return sorted(found, key=lambda row: event_from_json(row.event).order)
 
 
 def held(connection: Connection) -> list[HeldGroup]:
@@ -238,39 +251,21 @@ def held(connection: Connection) -> list[HeldGroup]:
     return [HeldGroup(**row) for row in fetch(connection, query)]
 
 
-def set_steps(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
-    """Overwrite what a mapping made of events. Rows: `of` (id), outcome, reason, steps, version."""
-    listed_rows = list(rows)
-    if listed_rows:
-        connection.execute(
-            update(events)
-            .where(events.c.id == bindparam("of"))
-            .values(
-                outcome=bindparam("outcome"),
-                reason=bindparam("reason"),
-                steps=bindparam("steps"),
-                mapping_version=bindparam("version"),
-            ),
-            listed_rows,
-        )
-
-
 def held_of(connection: Connection, subject: str) -> list[EventRow]:
     """The held events of a subject, oldest first."""
     query = select(*_EVENT).where(events.c.subject == subject, events.c.outcome == Outcome.HELD)
-    return [EventRow(**row) for row in fetch(connection, query.order_by(events.c.at))]
+    return _in_order(connection, query)
 
 
 def events_from(connection: Connection, delivery: str) -> list[EventRow]:
     """The events that came out of a delivery, in order of time."""
-    query = select(*_EVENT).where(events.c.delivery == delivery).order_by(events.c.at, events.c.id)
-    return [EventRow(**row) for row in fetch(connection, query)]
+    return _in_order(connection, select(*_EVENT).where(events.c.delivery == delivery))
 
 
 def decisions_from(connection: Connection, delivery: str, ids: Collection[str]) -> list[DecisionRow]:
     """The decisions that a delivery led to on these subjects, in order."""
     query = select(*_DECISION).where(among(connection, [decisions.c.subject], ids), decisions.c.delivery == delivery)
-    return [DecisionRow(**row) for row in fetch(connection, query.order_by(decisions.c.at, decisions.c.place))]
+    return _decided(connection, query)
 
 
 def get(connection: Connection, subject: str) -> SubjectRow:

@@ -239,11 +239,16 @@ records = Table(
     Column("stage", String(255)),
     Column("pipeline", String(63)),
     Column("stage_at", Instant),
+    _json("stage_order"),
     Column("is_gone", Boolean, nullable=False, default=False),
     Column("gone_at", Instant),
+    _json("gone_order"),
     UniqueConstraint("connection", "object", "external_id"),
 )
-"""`gone_at`: when it was last said to be deleted; a later fact about it says that it is back."""
+"""`gone_at`: when it was last said to be deleted; a later fact about it says that it is back.
+
+`stage_order` and `gone_order`: the places of its newest stage and deletion (`core/order.py`), where an event said so.
+"""
 
 echoes = Table(
     "echoes",

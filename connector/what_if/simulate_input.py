@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -70,6 +72,9 @@ class _Reader:
         if not isinstance(raw, dict):
             self._note(number, None, raw, "one JSON object")
             return
+        if isinstance(raw.get("sequence"), float):  # also a whole number beyond 64 bits
+            with suppress(ValueError):
+                raw = json.loads(line)
         before = len(self.mistakes)
         values = self._values(number, raw)
         if len(self.mistakes) == before:
@@ -128,6 +133,7 @@ def _step(number: int, values: Mapping[str, Any]) -> Step:
         tag=values.get("add", values.get("remove")),
         is_removed="remove" in values,
         owner=values.get("owner"),
+        sequence=values.get("sequence"),
     )
 
 
@@ -169,6 +175,7 @@ def keys_by_type(template: Template) -> dict[str, Mapping[str, Key]]:
         "at": Key(read=_instant, allowed=f"date and time with offset in ISO 8601, from {FIRST_YEAR} to {LAST_YEAR}"),
         "subject": Key(read=_text, allowed="text"),
         "type": _choice(*special),
+        "sequence": Key(read=_sequence, allowed="a whole number from 0", is_required=False),
         "id": text,
         "kind": _choice(LEAD, UNKNOWN, is_required=False),
     }
@@ -200,6 +207,10 @@ def _instant(value: Any) -> Any:
     except OverflowError as error:
         raise ValueError(value) from error
     return _expected(at, given.tzinfo is not None and FIRST_YEAR <= at.year <= LAST_YEAR)
+
+
+def _sequence(value: Any) -> Any:
+    return _expected(value, type(value) is int and value >= 0)
 
 
 def _text(value: Any) -> Any:

@@ -27,6 +27,11 @@ KEY_PAGES = (
 )
 DAYS = (0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 24, 25, 26, 29, 30, 31, 59, 60, 61, 79, 80, 81, 82, 89, 90, 91, 180, 182)
 MINUTES = (0, 1, 29, 30, 31, 180, 239, 240, 299, 300, 301, 599, 600, 840, 899, 900, 901, 1095, 1110, 1439)
+ODD_IDS = (
+    *("", "7", "007", "07", "9", "10", "99", "100", "a", "a9", "a10", "a09", "a9b", "a9!", "a ", "a:", "a\x00"),
+    *("\u0663", "9\u0663", "é1"),
+)
+"""No two of them the same, and their order as text another than their natural order."""
 TAGS = ("reactive", "reactive", "reactive", "vip")
 OWNERS = (None, "mori@e.example", "anna@e.example")
 START = datetime(2026, 2, 20, tzinfo=UTC)
@@ -37,6 +42,9 @@ def draw_lines(chance: random.Random, template: str, subject: str = "s") -> list
     statuses = [info.code for info in TEMPLATES[template].statuses]
     draw_deed = chance.choice((_draw_deed, _draw_eager_deed))
     at, lines = START, []
+    ids = (
+        chance.sample(ODD_IDS, len(ODD_IDS)) if chance.random() < 0.5 else [f"{number + 1:06d}" for number in range(20)]
+    )
     for number in range(chance.randint(1, 20)):
         if chance.random() < 0.5:
             at += timedelta(minutes=chance.choice((0, 1, 5, 29, 30, 31)))
@@ -44,7 +52,9 @@ def draw_lines(chance: random.Random, template: str, subject: str = "s") -> list
             at = at.replace(hour=0, minute=0, second=0, microsecond=0)
             at += timedelta(days=chance.choice(DAYS), minutes=chance.choice(MINUTES))
             at -= timedelta(microseconds=chance.choice((0, 0, 1)))
-        line: dict[str, Any] = {"at": at.isoformat(), "subject": subject, "id": f"{number + 1:06d}"}
+        line: dict[str, Any] = {"at": at.isoformat(), "subject": subject, "id": ids[number]}
+        if chance.random() < 0.2:
+            line["sequence"] = chance.choice((0, 1, 2, 10))
         if chance.random() < 0.2:
             line["kind"] = chance.choice(("lead", "unknown"))
         lines.append(line | draw_deed(chance, statuses))
@@ -122,6 +132,7 @@ def steps_of(lines: Iterable[Mapping[str, Any]]) -> list[Step]:
             tag=line.get("add") or line.get("remove"),
             is_removed="remove" in line,
             owner=line.get("owner"),
+            sequence=line.get("sequence"),
         )
         for line in lines
     ]

@@ -6,6 +6,8 @@ import copy
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cmp_to_key
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,6 +65,35 @@ def simulate(
     return decisions + ends
 
 
+def compare(one: Line, other: Line) -> int:
+    """Which of two lines comes first: -1 for the first, 1 for the second."""
+    first, second = ((instant(line["at"]), TIE[line["type"]], line.get("sequence", -1)) for line in (one, other))
+    if first != second:
+        return -1 if first < second else 1
+    return naturally(one["id"], other["id"])
+
+
+def naturally(one: str, other: str) -> int:
+    """The same for two ids, character by character."""
+    left, right = one, other
+    while left and right:
+        numbers = ["".join(takewhile(lambda character: character in "0123456789", text)) for text in (left, right)]
+        if all(numbers):
+            first, second = map(int, numbers)
+            if first != second:
+                return -1 if first < second else 1
+            left, right = left[len(numbers[0]) :], right[len(numbers[1]) :]
+        elif any(numbers):
+            return -1 if numbers[0] else 1
+        elif left[0] != right[0]:
+            return -1 if left[0] < right[0] else 1
+        else:
+            left, right = left[1:], right[1:]
+    if left or right:
+        return 1 if left else -1
+    return (one > other) - (one < other)
+
+
 class Subject:
     """One subject with all that ever happened to it."""
 
@@ -71,7 +102,7 @@ class Subject:
         for line in lines:
             if line not in unique:
                 unique.append(line)
-        self.future = sorted(unique, key=lambda line: (instant(line["at"]), TIE[line["type"]], line["id"]))
+        self.future = sorted(unique, key=cmp_to_key(compare))
         first = self.future[0]
         self.name = name
         self.settings = settings

@@ -37,6 +37,9 @@ EVENTS = st.builds(
     is_removed=st.booleans(),
     page=SOME,
     session=SOME,
+    sequence=st.none() | st.integers(0, 2**60),
+    read_at=st.none() | INSTANTS,
+    is_ours=st.none() | st.booleans(),
     data=st.dictionaries(TEXTS, VALUES, max_size=3),
 )
 COUNTINGS = st.builds(
@@ -63,6 +66,8 @@ STEPS = st.builds(
     owner=SOME,
     conflict=st.sampled_from(Conflict),
     fields=FIELDS,
+    sequence=st.none() | st.integers(0, 2**60),
+    read_at=st.none() | INSTANTS,
 )
 
 

@@ -24,6 +24,7 @@ from connector.store.event_json import (
 WORDS = st.text(max_size=3)
 MAYBE = st.none() | WORDS
 TIMES = st.datetimes(timezones=st.just(UTC))
+SEQUENCES = st.none() | st.integers(0, 3)
 EVENTS = st.builds(
     Event,
     key=WORDS,
@@ -31,6 +32,8 @@ EVENTS = st.builds(
     kind=st.sampled_from(Kind),
     identities=st.lists(st.builds(Identity, value=WORDS), max_size=2).map(tuple),
     record=st.none() | st.builds(RecordRef, object=WORDS, id=WORDS),
+    sequence=SEQUENCES,
+    read_at=st.none() | TIMES,
     data=st.dictionaries(WORDS, st.integers() | WORDS, max_size=2),
     **{one.name: MAYBE for one in fields(Event) if one.type == "str | None"},
     **{one.name: st.booleans() for one in fields(Event) if one.type == "bool"},
@@ -47,6 +50,8 @@ STEPS = st.builds(
     conflict=st.sampled_from(Conflict),
     fields=FIELDS,
     counting=st.none() | COUNTING,
+    sequence=SEQUENCES,
+    read_at=st.none() | TIMES,
     **{one.name: MAYBE for one in fields(Step) if one.type == "str | None"},
     **{one.name: st.booleans() for one in fields(Step) if one.type == "bool"},
 )
@@ -82,4 +87,5 @@ def test_a_step_is_known_by_its_json(step: Step, other: Step) -> None:
     assert says(raw, step)
     assert says(raw, other) == (step == other)
     assert not says(raw, replace(step, page=f"{step.page}x"))
+    assert not says(raw, replace(step, read_at=datetime(1, 1, 1, tzinfo=UTC), id=f"{step.id}x"))
     assert not says(raw, replace(step, at=datetime(1, 1, 1, tzinfo=UTC), id=f"{step.id}x"))

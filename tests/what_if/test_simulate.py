@@ -131,7 +131,7 @@ def test_kind_counts_on_the_earliest_line_alone() -> None:
     assert _rows(_run(f"{later}\n{VISIT}", "--json"))[-1]["kind"] == "unknown"
 
 
-def test_ties_go_by_type_and_then_by_id_as_text() -> None:
+def test_ties_go_by_type_and_then_by_id_in_natural_order() -> None:
     lines = [
         _line(type="action", action="login", id="0"),
         _line(type="trigger", to="visited", trigger="t", id="1"),
@@ -141,10 +141,31 @@ def test_ties_go_by_type_and_then_by_id_as_text() -> None:
     ]
     rows = _rows(_run("\n".join(lines), "--json"))
     assert [(row["rule"], row["to"]) for row in rows[:-1]] == [
-        ("jump", "explicit"),
         ("jump", "latent"),
+        ("jump", "explicit"),
         ("trigger:t", "visited"),
     ]
+
+
+def test_ties_go_by_sequence_before_id_and_what_has_none_comes_first() -> None:
+    huge = 2**64
+    lines = [
+        _line(type="jump", to="visited", by="crm", id="1", sequence=huge + 1),
+        _line(type="jump", to="latent", by="crm", id="9"),
+        _line(type="jump", to="project", by="crm", id="0", sequence=huge + 2),
+        _line(type="jump", to="explicit", by="crm", id="8", sequence=0),
+        _line(type="jump", to="explicit", by="crm", id="8", sequence=0),
+    ]
+    rows = _rows(_run("\n".join(lines), "--json"))
+    assert [row["to"] for row in rows[:-1]] == ["latent", "explicit", "visited", "project"]
+
+
+@pytest.mark.parametrize(("lead", "kind"), [("9", "lead"), ("10", "unknown")])
+def test_the_kind_of_a_subject_is_that_of_its_first_line_in_this_order(lead: str, kind: str) -> None:
+    lines = [
+        _line(type="action", action="login", id=of, **({"kind": "lead"} if of == lead else {})) for of in ("10", "9")
+    ]
+    assert _rows(_run("\n".join(lines), "--json"))[-1]["kind"] == kind
 
 
 def test_a_repeated_key_counts_as_json_has_it_and_null_is_as_absent_for_what_is_optional() -> None:
@@ -224,18 +245,24 @@ def test_the_command_prints_what_the_oracle_says_of_several_subjects_in_any_orde
             _line(type="identify", kind="Lead"),
             ("line 1: kind: found 'Lead'; allowed: one of lead, unknown; did you mean lead?"),
         ),
-        (_line(type="identify", page="x"), "line 1: found the key 'page'; allowed: at, subject, type, id, kind"),
+        (
+            _line(type="identify", page="x"),
+            "line 1: found the key 'page'; allowed: at, subject, type, sequence, id, kind",
+        ),
         (
             _line(type="action", action="login", sesion="x"),
             (
                 "line 1: found the key 'sesion'; allowed: "
-                "at, subject, type, id, kind, action, page, session; did you mean session?"
+                "at, subject, type, sequence, id, kind, action, page, session; did you mean session?"
             ),
         ),
         (
             _line(type="action", action="login", page={"a": [[[1]]]}),
             ("line 1: page: found {'a': [[...]]}; allowed: text"),
         ),
+        (_line(type="identify", sequence=-1), "line 1: sequence: found -1; allowed: a whole number from 0"),
+        (_line(type="identify", sequence=1.0), "line 1: sequence: found 1.0; allowed: a whole number from 0"),
+        (_line(type="identify", sequence=True), "line 1: sequence: found true; allowed: a whole number from 0"),
         (_line(type="action", action="login", session=True), "line 1: session: found true; allowed: text"),
         (_line(type="jump", to="latent"), "line 1: by: missing; allowed: one of person, crm"),
         (_line(type="jump", to="latent", by="robot"), "line 1: by: found 'robot'; allowed: one of person, crm"),

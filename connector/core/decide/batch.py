@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -11,6 +11,7 @@ from connector.core.calendar import local_day
 from connector.core.decision import Decision
 from connector.core.event import Event, IdentityKind, Outcome, Step
 from connector.core.mapping import MappingRules
+from connector.core.order import Order
 from connector.core.ruleset import Ruleset
 from connector.core.state import State
 
@@ -113,16 +114,16 @@ class KnownSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRecord:
-    """A record as it is stored: the newest stage known of it and since when, and whether it was deleted, and when."""
+    """A record as it is stored: the newest stage known of it and the place of that, and of its newest deletion."""
 
     id: str | None
     key: RecordKey
     subject: str
     stage: str | None = None
     pipeline: str | None = None
-    stage_at: datetime | None = None
+    stage_order: Order | None = None
     is_gone: bool = False
-    gone_at: datetime | None = None
+    gone_order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +206,8 @@ class Batch:
     `known_events`: by connection and key. `identities`: whom each identity that the events name finds. `subjects`:
     those found and those of `refolds`. `records`: those that the events are about and all of
     the subjects, by key. `sent`: the echo ledger by record id, oldest first. `last_facts`: of records that the events
-    say are deleted, the time of the newest stored event that says otherwise. `apart`: pairs of subjects that are not to
-    be joined. `new_ids` gives ids for new subjects; later ones sort after earlier ones.
+    say are deleted, the places of the stored events from then on that say otherwise. `apart`: pairs of subjects that
+    are not to be joined. `new_ids` gives ids for new subjects; later ones sort after earlier ones.
     """
 
     context: Context
@@ -218,7 +219,7 @@ class Batch:
     subjects: Mapping[str, KnownSubject] = field(default_factory=dict)
     records: Mapping[RecordKey, KnownRecord] = field(default_factory=dict)
     sent: Mapping[str, tuple[SentValue, ...]] = field(default_factory=dict)
-    last_facts: Mapping[RecordKey, datetime] = field(default_factory=dict)
+    last_facts: Mapping[RecordKey, Sequence[Order]] = field(default_factory=dict)
     apart: frozenset[frozenset[str]] = frozenset()
 
 

@@ -12,24 +12,25 @@ from typing import Any, Final, NamedTuple
 from connector.core.calendar import local_day
 from connector.core.decide.batch import Context, NewDecision, Notice, StandingDecision
 from connector.core.decision import Decision
+from connector.core.order import Order, order_from_json, order_to_json
 
 ASKED: Final = "asked"
 PAST: Final = "past"
 IMPORTED: Final = "imported"
 """How the notices of a decision stand: in the outbox, or recorded and not sent: of a past date, or of an import."""
+_SAME_TIME: Final = "2000-01-01T00:00:00+00:00"
+_DAILY: Final = -1
+"""Daily rules come before the steps of their instant."""
 NOTICE_AGE: Final = timedelta(hours=24)
 """A sequential notice older than this when it is decided is not mailed any more."""
 
 
 class Source(NamedTuple):
-    """Where a step comes from: its delivery and mapping version, and its place among the steps of the same instant."""
+    """Where a step comes from: its delivery and mapping version, and its place in the fold."""
 
     delivery: str | None
     version: int | None
-    order: int
-
-
-_NOWHERE: Final = Source(None, None, 0)
+    order: Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,23 @@ def stored_says(row: Mapping[str, Any]) -> str:
     return _comparable(**{name: row[name] for name in names})
 
 
+def place_order(place: str) -> tuple[Order, str]:
+    """What the decisions of one instant are sorted by: the daily rules, then steps in the order of the fold.
+
+    `place`: as of `NewDecision`: `<kind>|<step>|<number>`, or `<kind>;<sequence>;<reading>|…` where one is known.
+    """
+    head, _, rest = place.partition("|")
+    step, _, number = rest.rpartition("|")
+    kind, sequence, read_at = (*head.split(";"), "", "")[:3]
+    tie = _DAILY if kind == "-" else int(kind)
+    return order_from_json([_SAME_TIME, tie, step, int(sequence) if sequence else None, read_at]), number
+
+
+def _place(order: Order) -> str:
+    _, kind, step, *known = order_to_json(order)
+    return f"{';'.join('' if one is None else str(one) for one in (kind, *known))}|{step}"
+
+
 def _comparable(*, at: datetime, **values: Any) -> str:
     return json.dumps([at.timestamp(), values], sort_keys=True, ensure_ascii=False)
 
@@ -128,13 +146,13 @@ def _placed(
     for decision in decisions:
         number = count[decision.at, decision.step]
         count[decision.at, decision.step] += 1
-        source = sources.get(decision.step or "", _NOWHERE)
+        source = sources[decision.step] if decision.step is not None else None
         yield NewDecision(
             subject=subject,
             decision=decision,
-            place=f"{source.order}|{decision.step}|{number:03}" if decision.step else f"-|{number:03}",
-            delivery=source.delivery,
-            version=source.version,
+            place=f"{_place(source.order) if source else '-'}|{number:03}",
+            delivery=source.delivery if source else None,
+            version=source.version if source else None,
             mail=_mail(decision, context, is_again=is_again) if decision.notify else None,
         )
 

@@ -75,7 +75,7 @@ class Touched:
     def note_sources(self, steps: Sequence[Step], delivery: str | None, version: int | None) -> None:
         """Remember where steps come from."""
         for step in steps:
-            self.sources[step.id] = Source(delivery, version, step.order[1])
+            self.sources[step.id] = Source(delivery, version, step.order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

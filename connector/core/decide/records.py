@@ -15,21 +15,29 @@ A stage that was only seen (`Event.is_seen`: the system does not say since when)
 if it is the same: that moves nobody.
 
 Events of one record take their turn in the order in which they arrived; each is judged by what was known before it, and
-then becomes known. The newest stage wins by event time, and of two at one instant always the same one.
+then becomes known. Which stage is the newest says the order of the fold (`Event.stage_order`), so that the record
+agrees with the status that the fold ends with.
+
+A record is gone when nothing is known of it from after its newest deletion. Within the instant of the deletion that is
+what has a higher sequence, or else what was read later: from the record itself, later than the deletion or, of a
+deletion that was not read but told, than the second to which it is dated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from connector.core.decide.batch import Batch, KnownRecord, RecordKey, SentValue, TranslatedEvent
 from connector.core.event import Event, Kind
+from connector.core.order import NO_SEQUENCE, NOT_READ, READ, SEQUENCE, Order
 
 EARLY: Final = timedelta(minutes=2)
 """How far their clock may be behind ours when they date the change that we made."""
+_DATED_TO: Final = timedelta(seconds=1)
+"""How exactly systems date what they tell of."""
 _STAGED: Final = frozenset({Kind.STAGE, Kind.RECORD})
 _ECHOED: Final = frozenset({Kind.STAGE, Kind.OWNER})
 
@@ -47,7 +55,7 @@ class Records:
         self._window: Final = batch.context.echo_window
         self._sent: Final = batch.sent
         self._now: dict[RecordKey, KnownRecord] = dict(batch.records)
-        self._last_facts: dict[RecordKey, datetime] = dict(batch.last_facts)
+        self._facts: Final = {key: list(facts) for key, facts in batch.last_facts.items()}
         self._matched: dict[str, str] = {}
         self.linked: Final[set[RecordKey]] = set()
         """Records that are new, or back after they were deleted: they were not told how their subject stands."""
@@ -75,9 +83,9 @@ class Records:
     def is_stale(self, event: TranslatedEvent) -> bool:
         """Whether a stage is older than the newest one that is known of its record."""
         record = self._now.get(event.record) if event.record is not None else None
-        if record is None or record.stage_at is None or event.event.kind is not Kind.STAGE:
+        if record is None or record.stage_order is None or event.event.kind is not Kind.STAGE:
             return False
-        return event.event.at < record.stage_at
+        return event.event.stage_order < record.stage_order
 
     def note(self, event: TranslatedEvent, subject: str) -> None:
         """Know what the event says of its record, whose subject is `subject`."""
@@ -90,16 +98,16 @@ class Records:
             self.linked.add(key)
         changes: dict[str, Any] = {} if record.subject == subject else {"subject": subject}
         if fact.kind is Kind.DELETED:
-            gone_at = max(fact.at, record.gone_at or fact.at)
-            last = self._last_facts.get(key)
-            changes |= {"gone_at": gone_at, "is_gone": last is None or last <= gone_at}
+            end = max(fact.order, record.gone_order or fact.order)
+            is_gone = not any(is_back(known, end) for known in self._facts.get(key, ()))
+            changes |= {"gone_order": end, "is_gone": is_gone}
         else:
-            self._last_facts[key] = max(fact.at, self._last_facts.get(key, fact.at))
-            if record.is_gone and record.gone_at is not None and fact.at > record.gone_at:
+            self._facts.setdefault(key, []).append(fact.order)
+            if record.is_gone and record.gone_order is not None and is_back(fact.order, record.gone_order):
                 changes["is_gone"] = False
                 self.linked.add(key)
         if fact.kind in _STAGED and fact.stage is not None and _is_newer(fact, record):
-            changes |= {"stage": fact.stage, "pipeline": fact.pipeline, "stage_at": fact.at}
+            changes |= {"stage": fact.stage, "pipeline": fact.pipeline, "stage_order": fact.stage_order}
         self._now[key] = replace(record, **changes) if changes else record
 
     def changed(self) -> tuple[KnownRecord, ...]:
@@ -117,17 +125,26 @@ class Records:
 
 def _is_changed_back(event: Event, entry: SentValue, record: KnownRecord) -> bool:
     """Whether the record had another stage between what we sent and this event; an emptied one is none."""
-    if event.kind is not Kind.STAGE or record.stage_at is None or not record.stage:
+    if event.kind is not Kind.STAGE or record.stage_order is None or not record.stage:
         return False
-    return record.stage.casefold() != entry.value and entry.at < record.stage_at < event.at
+    return record.stage.casefold() != entry.value and entry.at < record.stage_order[0] < event.at
 
 
 def _is_known(event: Event, record: KnownRecord) -> bool:
     """Whether the newest stage known of the record is the one that it was seen in, then or before."""
     is_same = (record.stage, record.pipeline or "") == (event.stage, event.pipeline or "")
-    return is_same and (record.stage_at is None or record.stage_at <= event.at)
+    return is_same and (record.stage_order is None or record.stage_order <= event.stage_order)
 
 
 def _is_newer(event: Event, record: KnownRecord) -> bool:
-    """Whether a stage is newer than the record's; of two at the same instant always the same one wins."""
-    return record.stage_at is None or (event.at, event.stage or "") >= (record.stage_at, record.stage or "")
+    """Whether a stage is newer than the record's."""
+    return record.stage_order is None or event.stage_order >= record.stage_order
+
+
+def is_back(fact: Order, end: Order) -> bool:
+    """Whether something that is known of a record is from after its deletion."""
+    if fact[0] != end[0]:
+        return fact[0] > end[0]
+    if min(fact[SEQUENCE], end[SEQUENCE]) > NO_SEQUENCE:
+        return fact[SEQUENCE] > end[SEQUENCE]
+    return fact[READ] > (end[READ] if end[READ] != NOT_READ else end[0] + _DATED_TO)

@@ -71,7 +71,7 @@ def backfill(
     progress = Progress(count=run["count"], tally=run["tally"], reached=run["reached"], is_resumed=is_resumed)
     try:
         changes = one.adapter.changes(start, Patient(runtime.api_for(one), time.sleep))
-        for events, unreadable in batches(one.name, changes, batch):
+        for events, unreadable in batches(one.name, changes, runtime.clock, batch):
             counts, is_asked = build_processor(runtime).apply_events(one, events, is_silent=True, has_new_leads=False)
             if is_asked:
                 runtime.wakeups.enqueue_senders()

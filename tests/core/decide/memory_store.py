@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from connector.core.decide import decide, place
@@ -29,6 +28,7 @@ from connector.core.decide.batch import (
 )
 from connector.core.decide.decisions import says
 from connector.core.event import COUNTED, Kind
+from connector.core.order import Order
 
 
 @dataclass(slots=True)
@@ -85,12 +85,12 @@ class MemoryStore:
     def _known(event: NewEvent) -> KnownEvent:
         return KnownEvent(outcome=event.outcome, reason=event.reason, delivery=event.event.delivery)
 
-    def _last_facts(self) -> dict[RecordKey, datetime]:
-        found: dict[RecordKey, datetime] = {}
+    def _last_facts(self) -> dict[RecordKey, list[Order]]:
+        found: dict[RecordKey, list[Order]] = {}
         for stored in self.events.values():
             key, event = stored.event.record, stored.event.event
             if key is not None and event.kind is not Kind.DELETED:
-                found[key] = max(event.at, found.get(key, event.at))
+                found.setdefault(key, []).append(event.order)
         return found
 
     def history(self, subject: str) -> History:
@@ -171,7 +171,7 @@ class MemoryStore:
         return {
             "identities": sorted(key for key, of in self.identities.items() if of == subject.id),
             "records": sorted(
-                (record.key, record.stage, record.pipeline, record.stage_at, record.is_gone)
+                (record.key, record.stage, record.pipeline, record.stage_order, record.is_gone)
                 for record in self.records.values()
                 if record.subject == subject.id
             ),
