@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from datetime import time as daytime
 from pathlib import Path
-from typing import BinaryIO, Literal, TextIO
+from typing import Any, BinaryIO, Literal, TextIO
 
 import click
 
@@ -16,13 +16,16 @@ from connector.cli.session import opened
 from connector.cli.terminal import actor, json_option, print_json, printable
 from connector.core.errors import WrongSetting
 from connector.core.event import Outcome
+from connector.mapping.schema import COLUMNS
 from connector.operations.connection_settings import refuse
 from connector.operations.imports.backfill import Progress, backfill
-from connector.operations.imports.csv_file import ENCODINGS, WHATS
-from connector.operations.imports.csv_import import REFUSED, CsvOptions, import_csv
+from connector.operations.imports.columns import Columns
+from connector.operations.imports.csv_file import ENCODINGS
+from connector.operations.imports.csv_import import ImportResult, import_csv
+from connector.operations.imports.csv_rows import REFUSED, CsvOptions
 from connector.runtime.parts import Runtime
 
-_OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "is_new", "columns")
+_OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "is_new", "columns", "date_format")
 
 
 @click.command("import")
@@ -38,9 +41,10 @@ _OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "is_new", "columns"
     "--column",
     "columns",
     multiple=True,
-    metavar="WHAT=NAME",
-    help=f"Which column has the {', '.join(WHATS)}, where that cannot be seen; repeatable.",
+    metavar="WHAT=HEADING",
+    help=f"Which column has the {', '.join(COLUMNS)} or a profile field, where that cannot be seen; repeatable.",
 )
+@click.option("--date-format", default="", metavar="FORMAT", help="Of the dates: DD/MM/YYYY, MM/DD/YYYY or YYYY/MM/DD.")
 @json_option
 @click.pass_context
 def import_(  # noqa: PLR0917 - as click gives them
@@ -53,21 +57,28 @@ def import_(  # noqa: PLR0917 - as click gives them
     encoding: str,
     stage: str,
     columns: tuple[str, ...],
+    date_format: str,
     *,
     is_new: bool,
     is_json: bool,
 ) -> None:
     """Take everything that the system knows, or the rows of a CSV file. Nobody is mailed; an import can be repeated.
 
-    Exit code 1 when it was broken off or rows were refused.
+    Exit code 1 when it was broken off or rows were refused, 2 when nothing could be taken.
     """
     _check(context, since, path)
     meter = Meter(sys.stderr)
     with opened() as runtime:
         try:
             if path is not None:
-                named = _columns(columns)
-                options = CsvOptions(object=object_, encoding=encoding, stage=stage, is_new=is_new, columns=named)
+                options = CsvOptions(
+                    object=object_,
+                    encoding=encoding,
+                    stage=stage,
+                    is_new=is_new,
+                    columns=_columns(columns),
+                    date_format=date_format,
+                )
                 refused = _csv(runtime, name, path, options, errors=errors, meter=meter, is_json=is_json)
                 context.exit(1 if refused else 0)
             start = datetime.combine(since.date(), daytime(), UTC) if since else None
@@ -99,27 +110,60 @@ def _csv(
         message = "--errors names the file that is imported; name another one"
         raise WrongSetting(message)
     open_errors = None if errors is None else lambda: _opened(errors, "wb", "written")
+    announce = (lambda _: None) if is_json else _show_columns
     with _opened(path, "rb", "read") as stream:
-        done = import_csv(runtime, name, stream, path.name, options, actor=actor(), errors=open_errors, report=meter)
+        done = import_csv(
+            runtime,
+            name,
+            stream,
+            path.name,
+            options,
+            actor=actor(),
+            errors=open_errors,
+            announce=announce,
+            report=meter,
+        )
     meter.end()
-    refused = done.progress.tally.get(REFUSED, 0)
     if is_json:
-        rows = [{"row": row, "reason": reason} for row, reason in done.refused]
-        print_json({"connection": name, **asdict(done.progress), "refused": rows, "columns": dict(done.columns)})
-        return bool(refused)
-    places = ", ".join(f"{what} = {column}" for what, column in done.columns.items())
-    click.echo(printable(f"Columns: {places}. The others are what the mapping's fields read; --column says more."))
-    click.echo(f"{name}: {_summary(done.progress, 'rows') or 'the file has no rows'}")
-    for row, reason in done.refused:
+        print_json({"connection": name, **_json(done)})
+    else:
+        click.echo(f"{name}: {_summary(done.progress, 'rows') or 'the file has no rows'}")
+        _say(done, name, errors)
+    return bool(done.progress.tally.get(REFUSED))
+
+
+def _show_columns(columns: Columns) -> None:
+    """What is read from which column, and what from none, before anything is stored."""
+    click.echo(printable(f"Columns: {', '.join(f'{what} = {names}' for what, names in columns.by_name().items())}."))
+    if columns.unread:
+        text = f"Not read: {', '.join(columns.unread)}. --column WHAT=HEADING or the mapping's fields read more."
+        click.echo(printable(text))
+
+
+def _json(done: ImportResult) -> dict[str, Any]:
+    left_out = [{"row": row, "reason": reason} for row, reason in done.left_out.first]
+    return {
+        **asdict(done.progress),
+        "refused": [{"row": row, "reason": reason} for row, reason in done.refused],
+        "left_out": {"count": done.left_out.count, "first": left_out},
+        "columns": done.columns.by_name(),
+        "unread": list(done.columns.unread),
+    }
+
+
+def _say(done: ImportResult, name: str, errors: Path | None) -> None:
+    """What is to be done about rows, on standard error."""
+    for row, reason in (*done.left_out.first, *done.refused):
         click.echo(printable(f"row {row}: {reason}"), err=True)
-    if refused:
+    if more := done.left_out.count - len(done.left_out.first):
+        click.echo(f"{more:,} more values were left out.", err=True)
+    if refused := done.progress.tally.get(REFUSED, 0):
         more = refused - len(done.refused)
         rest = f"{more} more were refused. " if more else ""
         where = f"All of them are in {errors}." if errors else "--errors FILE writes them all into a file."
         click.echo(f"{rest}{where} Put them right there, and import that file.", err=True)
     if done.progress.tally.get(Outcome.HELD):
         click.echo(f"What is held waits for the mapping: `connector mapping held {name}`.", err=True)
-    return bool(refused)
 
 
 def _opened(path: Path, mode: Literal["rb", "wb"], what: str) -> BinaryIO:
@@ -162,17 +206,14 @@ def _summary(done: Progress, what: str) -> str:
     return ", ".join(parts) if done.count else ""
 
 
-def _columns(given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    refuse(
-        [
-            f"--column {what}{equals}{name}: allowed: WHAT=NAME, WHAT one of {', '.join(WHATS)}"
-            for what, equals, name in pairs
-            if what not in WHATS or not name
-        ],
-        "of the import",
-    )
-    return {what: name for what, _, name in pairs}
+def _columns(given: tuple[str, ...]) -> dict[str, list[str]]:
+    """What → headings; none where it is said that no column has it."""
+    wrong = [text for text in given if "=" not in text]
+    refuse([f"--column {text}: allowed: WHAT=HEADING" for text in wrong], "of the import")
+    found: dict[str, list[str]] = {}
+    for what, _, heading in (text.partition("=") for text in given):
+        found.setdefault(what, []).extend([heading] if heading else [])
+    return found
 
 
 def _check(context: click.Context, since: datetime | None, path: Path | None) -> None:

@@ -84,7 +84,8 @@ class PushRule:
 class MappingRules:
     """One version of a connection's mapping. `stages`: object → pipeline (`""` where it has none) → stage → status.
 
-    `region`: the country (ISO 3166-1) of phone numbers that are written without their country.
+    `region`: the country (ISO 3166-1) of phone numbers that are written without their country. `columns`: what a file
+    of people says → its headings, any of which a file may have; `date_format` of its dates, such as `DD/MM/YYYY`.
     """
 
     adapter: str
@@ -97,6 +98,8 @@ class MappingRules:
     fields: tuple[FieldRule, ...] = ()
     owner: OwnerRule | None = None
     push: Mapping[str, PushRule] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    date_format: str | None = None
 
     def status_of(self, record_object: str, pipeline: str | None, stage: str) -> Goal | None:
         """The status (or `ignore`, or statuses by count) that a stage stands for; None when it is unmapped."""

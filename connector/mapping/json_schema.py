@@ -16,7 +16,17 @@ from marshmallow.fields import Field
 from connector.core.mapping import IGNORE
 from connector.core.status import STATUSES
 from connector.mapping.schema import mapping_section
-from connector.mapping.table_fields import MOST_COUNTED, Goals, Section, SeriesOf, Short, Stages, StatusWord, TableOf
+from connector.mapping.table_fields import (
+    MOST_COUNTED,
+    Goals,
+    Headings,
+    Section,
+    SeriesOf,
+    Short,
+    Stages,
+    StatusWord,
+    TableOf,
+)
 from connector.mapping.value_fields import Choice, Compiled, Country, Flag, Plain, Reading, Shaped, Text
 
 Json = dict[str, Any]
@@ -84,6 +94,11 @@ def _goals(field: Goals) -> Json:
     return {"anyOf": [_schema_of(field.one), counted]}
 
 
+def _headings(field: Headings) -> Json:
+    heading = _schema_of(field.heading)
+    return {"anyOf": [heading, {"type": "array", "items": heading}]}
+
+
 def _status(field: StatusWord) -> Json:
     words = [word for word in field.allowed if word != IGNORE]
     return {"anyOf": [{"enum": [*words, *([IGNORE] if field.may_ignore else [])]}, {"type": "string"}]}
@@ -104,6 +119,7 @@ _WRITE: Final[Mapping[type[Any], Callable[[Any], Json]]] = {
     Short: _short,
     Stages: _stages,
     Goals: _goals,
+    Headings: _headings,
     StatusWord: _status,
     Choice: _choice,
     Flag: lambda _: {"type": "boolean"},

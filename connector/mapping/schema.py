@@ -15,15 +15,27 @@ from connector.core.status import StatusInfo
 from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES
 from connector.mapping import expressions
 from connector.mapping.field_types import FieldType, Typed
-from connector.mapping.source import Found, Table
-from connector.mapping.table_fields import Goals, Section, SeriesOf, Short, Stages, StatusWord, TableOf
-from connector.mapping.value_fields import Choice, Compiled, Country, Flag, Plain, Shaped, Speller, Text
+from connector.mapping.source import Found, Table, shown
+from connector.mapping.table_fields import Goals, Headings, Section, SeriesOf, Short, Stages, StatusWord, TableOf
+from connector.mapping.value_fields import Choice, Compiled, Country, DateFormat, Flag, Plain, Shaped, Speller, Text
 
 E = TypeVar("E", bound=StrEnum)
 _TARGETS: Final = {action.value: action.value for action in Action} | {IGNORE: IGNORE}
 _EMAIL: Final = r"[^@\s]{1,64}@[^@\s]{1,190}"
 _FIELD: Final = r"(custom\.)?[a-z][a-z0-9_]{0,62}"
 _MOST_FIELDS: Final = 500
+_COLUMNS: Final = {
+    "id": ("the record's id", "番号"),
+    "at": ("the row's time", "更新日"),
+    "made": ("when the record was made", "登録日"),
+    "stage": ("its stage, in their words", "状況"),
+    "pipeline": ("the stage's pipeline", "パイプライン"),
+    "email": ("e-mail addresses", "[会社メール, 個人メール]"),
+    "phone": ("phone numbers", "[携帯, 電話]"),
+    "owner": ("the person in charge", "担当"),
+}
+COLUMNS: Final = tuple(_COLUMNS)
+"""What a file of people says of a record, each in a column; e-mails and phones in any number of them."""
 
 
 def _about(meaning: str, example: str, *, needed: bool = False) -> dict[str, Any]:
@@ -100,8 +112,9 @@ def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | 
             load_default=dict,
             metadata=_about("object → what its records should show of our state", "{lead: {owner: ASSIGNED_BY_ID}}"),
         ),
+        "columns": _columns_section(speller),
     }
-    return Section(fields, speller)
+    return Section(fields, speller, check=_check_columns)
 
 
 def _trigger_section(speller: Speller) -> Section:
@@ -226,6 +239,46 @@ def _push_section(speller: Speller) -> Section:
     )
 
 
+def _columns_section(speller: Speller) -> Section:
+    columns: dict[str, Field[Any]] = {
+        what: Headings(load_default=(), metadata=_about(f"{meaning}: the column's heading, or several", example))
+        for what, (meaning, example) in _COLUMNS.items()
+    }
+    fields = TableOf(
+        Shaped(_FIELD, "name of a field, such as company or custom.budget"),
+        Headings(),
+        most=_MOST_FIELDS,
+        load_default=dict,
+        metadata=_about("one of the profile fields in `fields` → the heading of its column", "{company: 会社名}"),
+    )
+    form = DateFormat(load_default=None, metadata=_about("how its dates are written", "DD/MM/YYYY"))
+    return Section(
+        {**columns, "fields": fields, "date_format": form},
+        speller,
+        load_default=dict,
+        metadata=_about(
+            "how files of people are read (`connector import --csv`), where their headings do not say it; of several "
+            "headings those count that a file has",
+            "{id: 番号, phone: [携帯, 電話]}",
+        ),
+    )
+
+
+def _check_columns(mapping: Table) -> None:
+    """Columns are read by fields that there are."""
+    sections = {str(key): value for key, value in mapping.items()}
+    columns, fields = sections.get("columns"), sections.get("fields")
+    named = {str(key): value for key, value in columns.items()}.get("fields") if isinstance(columns, Table) else None
+    known = {str(name) for name in fields} if isinstance(fields, Table) else set()
+    found = [
+        Found(name.line, name.column, f"{shown(name)} is not in the mapping's `fields`, which say how it is read")
+        for name in (named if isinstance(named, Table) else ())
+        if name not in known
+    ]
+    if found:
+        raise ValidationError(found)
+
+
 def _conflict(speller: Speller) -> Choice[Conflict]:
     return _one_of(
         Conflict,
@@ -257,7 +310,15 @@ def rules_of(loaded: Mapping[str, Any]) -> MappingRules:
         ),
         owner=None if loaded["owner"] is None else _owner_rule(loaded["owner"]),
         push={name: PushRule(**entry) for name, entry in loaded["push"].items()},
+        columns=_headings(loaded["columns"]),
+        date_format=loaded["columns"].get("date_format"),
     )
+
+
+def _headings(columns: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What → headings, of profile fields too."""
+    whats: dict[str, tuple[str, ...]] = {what: columns[what] for what in COLUMNS if columns.get(what)}
+    return {**whats, **columns.get("fields", {})}
 
 
 def _trigger_rule(entry: Mapping[str, Any]) -> TriggerRule:

@@ -171,6 +171,21 @@ class Goals(Reading[Goal]):
         return tuple(code for code in read if code is not None)
 
 
+class Headings(Reading[tuple[str, ...]]):
+    """The heading of a column, or a list of headings."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.heading = Text()
+
+    def read(self, value: Value) -> tuple[str, ...]:
+        """The headings in order."""
+        gathering = Gathering()
+        read = [gathering.read(self.heading, part) for part in (value if isinstance(value, Series) else (value,))]
+        gathering.end()
+        return tuple(heading for heading in read if heading is not None)
+
+
 class Stages(Reading[dict[str, dict[str, Goal]]]):
     """One object's stages, or its pipelines with their stages."""
 

@@ -14,6 +14,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from connector.core.status import StatusInfo
 from connector.i18n.statuses import StatusFinder
+from connector.mapping.date_order import PATTERNS, order_of
 from connector.mapping.expressions import BadExpression
 from connector.mapping.source import DECIMAL, INTEGER, Found, Series, Table, Value, Word, shown, surprise
 
@@ -114,6 +115,17 @@ class Country(Text):
         if text not in SUPPORTED_REGIONS:
             hint = f"; did you mean {text.upper()}?" if text.upper() in SUPPORTED_REGIONS else ""
             refuse(value, f"{shown(text)} is no country{hint}; two letters are expected, such as JP, VN or US")
+        return text
+
+
+class DateFormat(Text):
+    """How dates are written, as people say it: `DD/MM/YYYY`."""
+
+    def read(self, value: Value) -> str:
+        """The format as it is written."""
+        text = super().read(value)
+        if order_of(text) is None:
+            refuse(value, f"{shown(text)} is no format of dates; allowed: {', '.join(PATTERNS.values())}")
         return text
 
 

@@ -11,6 +11,7 @@ from connector.core.event import Conflict
 from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, TriggerRule
 from connector.mapping.expressions import Expression
 from connector.mapping.field_types import FieldType, Typed
+from connector.mapping.schema import COLUMNS
 from connector.mapping.source import Word, surprise
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -42,6 +43,7 @@ def write_mapping(rules: MappingRules) -> str:
         "fields": {rule.name: _field(rule) for rule in rules.fields},
         "owner": None if rules.owner is None else _owner(rules.owner),
         "push": {name: _push(rule) for name, rule in rules.push.items()},
+        "columns": _columns(rules),
     }
     lines = [line for key, value in content.items() if value for line in _entry(key, value, "")]
     return "\n".join(lines) + "\n"
@@ -70,6 +72,14 @@ def _owner(rule: OwnerRule) -> dict[str, Any]:
     source = {} if rule.source is None else {"from": rule.source}
     match = {"match": "email"} if rule.table is None else {"match": "table", "table": rule.table}
     return {**source, **match, "conflict": rule.conflict.value, "unknown": rule.unknown.value}
+
+
+def _columns(rules: MappingRules) -> dict[str, Any]:
+    written = {what: names[0] if len(names) == 1 else names for what, names in rules.columns.items()}
+    whats = {what: names for what, names in written.items() if what in COLUMNS}
+    fields = {name: names for name, names in written.items() if name not in COLUMNS}
+    values = {**whats, "fields": fields, "date_format": rules.date_format}
+    return {key: value for key, value in values.items() if value}
 
 
 def _push(rule: PushRule) -> dict[str, Any]:

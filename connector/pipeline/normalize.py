@@ -99,15 +99,20 @@ def held_reason(error: Unmapped) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Counts the events of each delivery (None: of none) by outcome, and keeps what went wrong in each."""
+    """Counts the events of each delivery (None: of none) by outcome, and keeps what went wrong in each.
+
+    `outcomes`: of all events, in their order.
+    """
 
     counts: dict[str | None, Counter[Outcome]] = field(default_factory=lambda: defaultdict(Counter))
     errors: dict[str | None, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def add(self, *outcomes: EventOutcome) -> None:
         """Count events."""
         for event in outcomes:
             self.counts[event.delivery][event.outcome] += 1
+            self.outcomes.append(event.outcome)
             if event.reason is not None:
                 self.errors[event.delivery][event.reason] = None
 

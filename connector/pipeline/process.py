@@ -128,7 +128,20 @@ class Processor:
         is_silent: bool = False,
         has_new_leads: bool = True,
     ) -> tuple[Counter[str], bool]:
-        """Apply events that no webhook brought; how many by outcome, and whether something is to be sent.
+        """Apply events that no webhook brought, as `outcomes_of`; how many by outcome, is something to be sent."""
+        options = {"is_silent": is_silent, "has_new_leads": has_new_leads}
+        outcomes, has_updates = self.outcomes_of(connected, events, **options)
+        return Counter(map(str, outcomes)), has_updates
+
+    def outcomes_of(
+        self,
+        connected: Connected,
+        events: Sequence[Event],
+        *,
+        is_silent: bool = False,
+        has_new_leads: bool = True,
+    ) -> tuple[list[Outcome], bool]:
+        """Apply events that no webhook brought; the outcome of each, and whether something is to be sent.
 
         An event that cannot be written stops no other: it counts as dead, and the log says why. `is_silent`: nobody is
         mailed for what they lead to. `has_new_leads`: those who become leads by them are new ones (see `Context`).
@@ -136,10 +149,10 @@ class Processor:
         options = {"is_silent": is_silent, "has_new_leads": has_new_leads}
         source = ParsedDelivery(name=connected.name, as_of=self._clock(), connected=connected, parts=events)
 
-        def work(connection: Connection) -> tuple[Counter[str], bool]:
+        def work(connection: Connection) -> tuple[list[Outcome], bool]:
             tally = Tally()
             has_updates = self._apply(connection, [source], tally, **options)
-            return Counter({str(outcome): count for outcome, count in tally.counts[None].items()}), has_updates
+            return tally.outcomes, has_updates
 
         try:
             with _collector_at_rest():
@@ -150,10 +163,10 @@ class Processor:
             if len(events) > 1:
                 middle = len(events) // 2
                 halves = (events[:middle], events[middle:])
-                first, second = (self.apply_events(connected, half, **options) for half in halves)
+                first, second = (self.outcomes_of(connected, half, **options) for half in halves)
                 return first[0] + second[0], first[1] or second[1]
             log.exception("event failed", connection=connected.name, key=events[0].key)
-            return Counter({Outcome.DEAD.value: 1}), False
+            return [Outcome.DEAD], False
 
     def _claim(self, lane: int, without: Collection[str]) -> list[_Claim]:
         now = self._clock()

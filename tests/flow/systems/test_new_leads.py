@@ -12,7 +12,8 @@ from connector.emulators.engine.faults import Faults
 from connector.emulators.youyi.crm import YouyiPool
 from connector.operations.connections import connected
 from connector.operations.flow import build_pusher
-from connector.operations.imports.csv_import import CsvOptions, import_csv
+from connector.operations.imports.csv_import import import_csv
+from connector.operations.imports.csv_rows import CsvOptions
 from connector.operations.outbox import retry
 from connector.runtime.parts import Runtime
 from connector.store import connections, outbox, subjects
@@ -105,11 +106,11 @@ def test_an_import_brings_no_new_leads_but_for_a_file_that_is_said_to(
     runtime: Runtime, pool: YouyiPool, clock: Clock
 ) -> None:
     del pool
-    options = CsvOptions(columns={"email": "email"})
+    options = CsvOptions(columns={"email": ["email"]})
     import_csv(runtime, "shop", io.BytesIO(b"id,email\n1,sato@example.jp\n"), "leads.csv", options, actor="test")
     _lead(runtime, clock, "1")
     assert _push(runtime, clock) == []
-    options = CsvOptions(columns={"email": "email"}, is_new=True)
+    options = CsvOptions(columns={"email": ["email"]}, is_new=True)
     import_csv(runtime, "shop", io.BytesIO(b"id,email\n2,other@example.jp\n"), "leads.csv", options, actor="test")
     assert _push(runtime, clock) == [("done", None)]
 

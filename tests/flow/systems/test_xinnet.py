@@ -11,7 +11,8 @@ import pytest
 from adapters.xinnet.records import APPS, FIELDS
 from connector.emulators.engine.faults import Faults
 from connector.emulators.xinnet.crm import XinnetLeads
-from connector.operations.imports.csv_import import CsvOptions, import_csv
+from connector.operations.imports.csv_import import import_csv
+from connector.operations.imports.csv_rows import CsvOptions
 from connector.operations.subjects import set_status, show
 from connector.runtime.parts import Runtime
 from tests.conftest import Clock

@@ -1,0 +1,1 @@
+"""Tests of what people do with the connector, where it needs no database."""
