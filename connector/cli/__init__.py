@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "adapter": ("connector.cli.new_adapter:adapter", "Lay out the files of a new adapter."),
     "subject": ("connector.cli.subject:subject", "List and explain subjects; set status, owner, tags."),
     "outbox": ("connector.cli.delivery:outbox", "What waits to be sent; try again what was given up."),
+    "forget": ("connector.cli.upkeep:forget", "Let go what was kept long enough."),
     "sweep": ("connector.cli.upkeep:sweep", "Run the daily rules now."),
     "reconcile": ("connector.cli.upkeep:reconcile", "Ask the systems what webhooks missed."),
     "import": ("connector.cli.imports:import_", "Take everything there is, or the rows of a CSV file, silently."),

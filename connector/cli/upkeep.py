@@ -53,6 +53,24 @@ def doctor(context: click.Context, *, is_json: bool) -> None:
 
 
 @click.command()
+@json_option
+def forget(*, is_json: bool) -> None:
+    """Let go what was kept long enough: bodies of deliveries, the quarantine, what old events hold of people.
+
+    The workers do so every night.
+    """
+    with opened() as runtime:
+        done = operations.forget(runtime)
+    if is_json:
+        print_json({"bodies": done.bodies, "quarantined": done.quarantined, "events": done.events})
+        return
+    click.echo(
+        f"{done.bodies} bodies of deliveries and {done.quarantined} quarantined deliveries were dropped; "
+        f"{done.events} old events keep what their subjects' history needs."
+    )
+
+
+@click.command()
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Local date; without it: today.")
 @json_option
 def sweep(as_of: datetime | None, *, is_json: bool) -> None:

@@ -150,6 +150,7 @@ def _print_what_if(found: WhatIf) -> None:
             ("pushes now", _with_parts(found.pushes, found.pushes_by.items())),
             ("events released", str(found.released)),
             ("events newly held", _with_parts(found.newly_held, _joined(found.held_by.items()))),
+            ("events too old", f"{found.unreadable} keep what was made of them" if found.unreadable else ""),
             ("not to be taken", _with_parts(found.untaken, _joined(found.untaken_by.items()))),
             ("changed anyway", str(found.drifted) if found.drifted else ""),
         ]

@@ -16,10 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from connector.core.errors import ConnectorError
 from connector.intake.group_commit import error_text
 from connector.operations.catalogs import stored_drift
+from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
 from connector.store import deliveries, notices, outbox, quarantine, subjects
 from connector.store.migrate import head, present
+from connector.store.persons import compaction
 
 LATE: Final = timedelta(minutes=2)
 
@@ -41,8 +43,13 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]
         findings.append(_connections(runtime))
     findings += _dispatch(runtime)
     if is_standing:
-        findings += [_backlog(runtime), _mail(runtime), *([_drift(runtime), _account(runtime)] if with_account else [])]
+        findings += [_backlog(runtime), _mail(runtime), *(_thorough(runtime) if with_account else [])]
     return findings
+
+
+def _thorough(runtime: Runtime) -> list[HealthCheck]:
+    """What reads whole tables."""
+    return [_drift(runtime), _account(runtime), _retention(runtime)]
 
 
 def _database(runtime: Runtime) -> HealthCheck:
@@ -120,6 +127,16 @@ def _account(runtime: Runtime) -> HealthCheck:
         detail = f"the account of {', '.join(wrong)} does not add up; run `connector account`"
         return HealthCheck(name="account", is_fine=False, detail=detail)
     return HealthCheck(name="account", is_fine=True)
+
+
+def _retention(runtime: Runtime) -> HealthCheck:
+    """Whether old events were compacted; the night before last is soon enough."""
+    days = runtime.config.event_days
+    border = border_of(runtime.ruleset, runtime.clock(), days + 2)
+    with runtime.database.read() as connection:
+        is_late = compaction.is_any_old(connection, border.at)
+    detail = f"events of more than {days} days ago are still kept whole; run `connector forget`" if is_late else ""
+    return HealthCheck(name="retention", is_fine=not is_late, detail=detail)
 
 
 def balance(runtime: Runtime) -> dict[str, dict[str, int]]:

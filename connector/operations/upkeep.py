@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,8 @@ from connector.core.errors import CrmError
 from connector.operations.connections import adapter_failure, chosen
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_reconciler, sweep
+from connector.pipeline.compact import compact_events
+from connector.runtime import metrics
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import deliveries, quarantine
@@ -28,6 +30,32 @@ class ReconciliationResult:
     connection: str
     events: dict[str, int]
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was kept long enough: bodies of deliveries, quarantined deliveries, and what old events had too much.
+
+    `after`: the subject after which events are left to be gone through, for want of time; None: all is done.
+    """
+
+    bodies: int
+    quarantined: int
+    events: int
+    after: str | None
+
+
+def forget(runtime: Runtime, *, after: str = "", has_time: Callable[[], bool] = lambda: True) -> Forgotten:
+    """Let go what was kept as long as the settings say; events of the subjects after an id."""
+    now, config, database = runtime.clock(), runtime.config, runtime.database
+    with database.write() as connection:
+        bodies = deliveries.forget_bodies(connection, now - timedelta(days=config.delivery_days))
+        quarantined = quarantine.forget(connection, now - timedelta(days=config.quarantine_days))
+    old = compact_events(database, runtime.ruleset, now=now, days=config.event_days, after=after, has_time=has_time)
+    database.flush_log()
+    metrics.count_compacted(old.events)
+    log.info("forgotten", bodies=bodies, quarantined=quarantined, events=old.events)
+    return Forgotten(bodies=bodies, quarantined=quarantined, events=old.events, after=old.after)
 
 
 def account(runtime: Runtime) -> list[dict[str, Any]]:

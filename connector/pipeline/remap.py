@@ -98,9 +98,12 @@ def waiting(database: Database, now: datetime) -> list[str]:
 
 
 def _translated(row: EventRow, rules: MappingRules) -> Translation:
-    """What a mapping makes of a stored event; one that counts keeps its outcome as long as it does."""
+    """What a mapping makes of a stored event; one that counts keeps its outcome as long as it does.
+
+    Of what was compacted nothing is left to be read: it keeps its steps.
+    """
     outcome = Outcome(row.outcome)
-    if outcome not in remaps.TRANSLATED or row.kind == Kind.DELETED:
+    if outcome not in remaps.TRANSLATED or row.kind == Kind.DELETED or row.compacted_at is not None:
         return outcome, row.reason, row.steps
     try:
         steps = translate(event_from_json(row.event), rules)

@@ -16,15 +16,15 @@ from typing import Final
 
 import structlog
 
-from connector.operations import catalogs, flow
+from connector.operations import catalogs, flow, upkeep
 from connector.operations.subscriptions import subscribe_all
 from connector.outbound.notify import Notifier
 from connector.outbound.push import Pusher
 from connector.pipeline import remap as remapping
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
-from connector.runtime.wakeups import DRAIN, NOTIFY, PUSH, RECONCILE, REMAP, WHAT_IF
-from connector.store import deliveries, notices, quarantine
+from connector.runtime.wakeups import DRAIN, FORGET, NOTIFY, PUSH, RECONCILE, REMAP, WHAT_IF
+from connector.store import deliveries, notices
 from connector.what_if import runs
 
 FORMER_MODULE: Final = "connector.jobs"
@@ -168,13 +168,15 @@ class Jobs:
             if is_ours:
                 subscribe_all(self._parts, self._timer(self._budget))
 
-    def forget(self) -> None:
-        """Drop bodies and quarantined deliveries whose time is over."""
-        now, config = self._parts.clock(), self._parts.config
-        with self._parts.database.write() as connection:
-            bodies = deliveries.forget_bodies(connection, now - timedelta(days=config.delivery_days))
-            quarantined = quarantine.forget(connection, now - timedelta(days=config.quarantine_days))
-        log.info("forgotten", bodies=bodies, quarantined=quarantined)
+    def forget(self, after: str = "") -> None:
+        """Let go what was kept long enough; of events those of the subjects after an id, the next job goes on there."""
+        self._wakeups.started(FORGET, after)
+        with self._wakeups.lock("forget") as is_ours:
+            if not is_ours:
+                return
+            done = upkeep.forget(self._parts, after=after, has_time=self._timer(self._budget))
+        if done.after is not None:
+            self._wakeups.enqueue(FORGET, done.after)
 
     def what_if(self, run: str) -> None:
         """Go on with a what-if for a while, then let other jobs have their turn."""
@@ -251,9 +253,9 @@ def subscribe() -> None:
     _installed[0].subscribe()
 
 
-def forget() -> None:
+def forget(after: str = "") -> None:
     """See `Jobs.forget`."""
-    _installed[0].forget()
+    _installed[0].forget(after)
 
 
 def what_if_job(run: str) -> None:

@@ -40,6 +40,7 @@ class _Instruments:
         self.pushing = self._histogram("push_seconds", "Seconds that a push took.", _SECONDS, "connection")
         self.mails = self._counter("mails", "Mails tried.", "outcome")
         self.sweeps = self._counter("sweeps", "Runs of the daily sweep.")
+        self.compacted = self._counter("compacted_events", "Old events that lost what no fold asks for.")
         self.swept = self._counter("swept_subjects", "Subjects that a sweep ran.")
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
@@ -119,6 +120,11 @@ def count_sweep(subjects: int) -> None:
     """A run of the daily sweep, and the subjects that it ran."""
     _counting.instruments.sweeps.inc()
     _counting.instruments.swept.inc(subjects)
+
+
+def count_compacted(events: int) -> None:
+    """Old events of which only what a fold asks for was kept."""
+    _counting.instruments.compacted.inc(events)
 
 
 def render(queues: Iterable[Queue] = ()) -> bytes:

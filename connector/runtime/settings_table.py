@@ -222,7 +222,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     _whole("quarantine_days", 7, 1, 365, "How long a quarantined delivery is kept.", unit="days"),
     _whole("delivery_days", 30, 7, 3_650, "How long the body of a processed delivery is kept.", unit="days"),
     _whole(
-        "event_days", 400, 190, 36_500, "How long single events are kept, for late events and what-if.", unit="days"
+        "event_days",
+        400,
+        190,
+        36_500,
+        "How long events are kept whole; of older ones stays what the history of their subject needs.",
+        unit="days",
     ),
     _whole(
         "publish_limit_percent",

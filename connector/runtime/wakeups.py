@@ -38,6 +38,7 @@ PUSH: Final = Job("push", "connector.processes.jobs.push")
 NOTIFY: Final = Job("notify", "connector.processes.jobs.notify")
 REMAP: Final = Job("maintenance", "connector.processes.jobs.remap")
 WHAT_IF: Final = Job("maintenance", "connector.processes.jobs.what_if_job")
+FORGET: Final = Job("maintenance", "connector.processes.jobs.forget", seconds=300)
 RECONCILE: Final = Job("maintenance", "connector.processes.jobs.reconcile", seconds=1800)
 """A system that was begun within the time may take longer than it."""
 

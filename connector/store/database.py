@@ -25,8 +25,12 @@ SQLITE_PRAGMAS: Final = (
     "PRAGMA cache_size=-32000",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA secure_delete=ON",
 )
-"""A checkpoint writes every page that changed into the file: every 16 MB rather than 4, most of them change again."""
+"""A checkpoint writes every page that changed into the file: every 16 MB rather than 4, most of them change again.
+
+What is deleted is overwritten: the file holds nothing of it any more.
+"""
 TRIES: Final = 5
 """How often work is done again when another transaction came between."""
 _ABORTED: Final = frozenset({"40001", "40P01"})
@@ -103,6 +107,17 @@ class Database:
                     raise
         with self.write() as connection:
             return work(connection)
+
+    def flush_log(self) -> None:
+        """Write all of SQLite's log into the file and empty it, so that nothing that was deleted is left in it.
+
+        While others read, what they read stays in the log until the next time.
+        """
+        if self.is_sqlite:
+            with self._lock, self._file_lock(), self._writer.connect() as connection:
+                raw = connection.connection.dbapi_connection
+                if raw is not None:
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -79,11 +79,23 @@ def events_between(
     return connection.execute(query).all()
 
 
+def count_compacted(
+    connection: Connection, after: str, last: str, *, names: Collection[str] | None, since: datetime | None
+) -> int:
+    """How many events of these connections (None: of all) were compacted, of the subjects after an id up to another."""
+    if names is not None and not names:
+        return 0
+    is_meant = [events.c.subject > after, events.c.subject <= last, events.c.compacted_at.is_not(None)]
+    is_meant += [] if names is None else [events.c.connection.in_(sorted(names))]
+    is_meant += [] if since is None else [events.c.at >= since]
+    return int(connection.execute(select(func.count()).where(*is_meant)).scalar_one())
+
+
 def _is_anew(names: Collection[str], since: datetime | None) -> ColumnElement[bool]:
-    """No mapping decides about an end: it keeps its steps."""
+    """No mapping decides about an end, nor about what was compacted: they keep their steps."""
     if not names:
         return false()
-    is_theirs = and_(events.c.connection.in_(sorted(names)), events.c.kind != DELETED)
+    is_theirs = and_(events.c.connection.in_(sorted(names)), events.c.kind != DELETED, events.c.compacted_at.is_(None))
     return is_theirs if since is None else and_(is_theirs, events.c.at >= since)
 
 

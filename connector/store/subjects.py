@@ -70,6 +70,7 @@ class EventRow:
     steps: list[dict[str, Any]]
     mapping_version: int | None
     delivery: str | None
+    compacted_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,7 +173,6 @@ subjects = Table(
     Column("last_run", Integer),
     Column("rules", Integer, nullable=False, default=0, server_default="0"),
     _json("state"),
-    _json("base"),
     Column("version", Integer, nullable=False),
     Column("merged_into", Id),
     Column("created_at", Instant, nullable=False),
@@ -279,9 +278,11 @@ events = Table(
     _json("steps", nullable=False),
     Column("mapping_version", Integer),
     Column("delivery", Id, index=True),
+    Column("compacted_at", Instant),
     UniqueConstraint("connection", "key"),
     Index("ix_events_subject", "subject", "at"),
 )
+"""`compacted_at`: when an old event lost what only its adapter's words had: no mapping reads it again."""
 Index(
     "ix_events_held",
     events.c.connection,

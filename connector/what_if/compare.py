@@ -120,6 +120,7 @@ class Comparison:
         self._retranslation: Final = Retranslation(proposal.mappings, self.counts)
         self._proposed: Final = proposal.rules or self._present
         self._since: Final = day_start(since.toordinal(), self._present.zone) if since else None
+        self._count_compacted: Final = proposal.counter_of_compacted(self._present.settings, self._since)
         self._pushes: Final = _Pushes(runtime.connections.all(), proposal.mappings, self._proposed.zone)
         self._labels: Final = labels_in("en", self._proposed.statuses.values())
         self._today: Final = local_day(self._now, self._present.zone)
@@ -151,6 +152,7 @@ class Comparison:
         for difference in self._explained(connection, list(self._differing(page, events))):
             self.counts.update(difference.counted())
             self._each(difference)
+        self.counts["unreadable",] += self._count_compacted(connection, self.after, last)
         self.counts["subjects",] += len(page)
         self.after = last
         return True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from typing import Any
+
+from sqlalchemy import Connection
 
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.mapping import MappingRules
 from connector.core.rules import BASIC_2, TEMPLATES, Template
-from connector.core.ruleset import Ruleset
+from connector.core.ruleset import Ruleset, Settings
 from connector.core.status import StatusInfo
 from connector.i18n.statuses import find_status
 from connector.mapping import parse_mapping_for
@@ -18,6 +21,7 @@ from connector.mapping.source import read
 from connector.runtime.parts import Runtime
 from connector.runtime.rule_settings import read_settings
 from connector.runtime.rules import parse_rules, plain
+from connector.store import histories
 from connector.store import mapping_versions as versions
 from connector.store.remaps import RULES
 
@@ -54,6 +58,15 @@ class Proposal:
 
     mappings: Mapping[str, MappingRules] = field(default_factory=dict)
     rules: Ruleset | None = None
+
+    def counter_of_compacted(self, present: Settings, since: datetime | None) -> Callable[[Connection, str, str], int]:
+        """Counts, of the subjects after an id up to another, the events that are too old for the proposal to read.
+
+        Those are events since `since` of the connections with another mapping; of all, for pages, with other key pages.
+        """
+        has_new_pages = self.rules is not None and self.rules.settings.key_pages != present.key_pages
+        names = None if has_new_pages else frozenset(self.mappings)
+        return partial(histories.count_compacted, names=names, since=since)
 
 
 def read_proposal(runtime: Runtime, request: WhatIfRequest) -> Proposal:

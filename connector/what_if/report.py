@@ -116,7 +116,8 @@ class WhatIf:
 
     `moved`: how many would go from which status to which. `drifted`: subjects that a fold of their events would change
     whatever is published, because rules are being applied. `mails`, `pushes`: what would be asked for at once.
-    `released` and `newly_held` count events; `untaken` updates that a system cannot take. The `…_by` tell them apart:
+    `released` and `newly_held` count events, `unreadable` those that are too old to be read anew: they keep what was
+    made of them. `untaken` counts updates that a system cannot take. The `…_by` tell them apart:
     mails by rule, pushes by connection, held by (connection, reason), untaken by (connection, object, reason).
     """
 
@@ -128,6 +129,7 @@ class WhatIf:
     pushes: int = 0
     released: int = 0
     newly_held: int = 0
+    unreadable: int = 0
     untaken: int = 0
     mails_by: Mapping[str, int] = field(default_factory=dict)
     pushes_by: Mapping[str, int] = field(default_factory=dict)
@@ -146,6 +148,7 @@ class WhatIf:
             mails=sum(tables["mails"].values()),
             pushes=sum(tables["pushes"].values()),
             released=counts["released",],
+            unreadable=counts["unreadable",],
             newly_held=sum(tables["held"].values()),
             untaken=sum(tables["untaken"].values()),
             mails_by={rule: count for (rule,), count in tables["mails"].items()},
@@ -176,6 +179,7 @@ class WhatIf:
             "mails": {"count": self.mails, "by_rule": dict(self.mails_by)},
             "pushes": {"count": self.pushes, "by_connection": dict(self.pushes_by)},
             "released": self.released,
+            "unreadable": self.unreadable,
             "newly_held": {"count": self.newly_held, "by": table_rows(self.held_by, ("connection", "reason"))},
             "untaken": {"count": self.untaken, "by": table_rows(self.untaken_by, ("connection", "object", "reason"))},
         }

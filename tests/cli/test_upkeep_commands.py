@@ -208,3 +208,11 @@ def test_values_are_shown_on_one_line_without_signs_for_the_terminal() -> None:
 def test_the_group_is_the_console_script() -> None:
     assert commands.name == "commands"
     assert Path(__file__).parents[2].joinpath("pyproject.toml").read_text().count("connector.cli:main") == 1
+
+
+def test_what_was_kept_long_enough_is_let_go_at_once(cli: Cli) -> None:
+    assert cli("forget").stdout == (
+        "0 bodies of deliveries and 0 quarantined deliveries were dropped; "
+        "0 old events keep what their subjects' history needs.\n"
+    )
+    assert cli.json("forget") == {"bodies": 0, "quarantined": 0, "events": 0}

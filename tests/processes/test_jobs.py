@@ -273,6 +273,14 @@ def test_a_reconciliation_whose_time_is_up_wakes_the_next_one(runtime: Runtime, 
     assert list(listed(runtime)) == []
 
 
+def test_a_forgetting_whose_time_is_up_wakes_the_next_one(runtime: Runtime, redis: Redis) -> None:
+    Jobs(runtime, budget=0.0).forget()
+    assert _waiting(redis) == ["forget('',)"]
+    _empty(redis)
+    Jobs(runtime).forget("")
+    assert _waiting(redis) == []
+
+
 def test_bodies_are_forgotten_when_their_time_is_over_but_not_those_still_needed(
     runtime: Runtime, jobs: Jobs, script: Script, clock: Clock
 ) -> None:
