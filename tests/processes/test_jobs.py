@@ -87,7 +87,8 @@ def test_a_lane_s_drain_processes_what_waits_and_wakes_the_push(
     assert _waiting(redis) == [f"drain({lane},)"]
     _empty(redis)
     jobs.drain(lane)
-    assert balance(runtime)["scripted"]["applied"] == 2
+    book = balance(runtime)["scripted"]
+    assert book["applied"] + book["stale"] == 2, "two of one instant may be processed in either order"
     assert _waiting(redis) == ["push()"]
     _empty(redis)
     jobs.push()
