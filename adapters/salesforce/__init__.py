@@ -59,6 +59,7 @@ class Salesforce:
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {"Status": "stage", "StageName": "stage", "OwnerId": "owner"}
     EVENTS: ClassVar[frozenset[str]] = EVENTS
+    PERSONS: ClassVar[frozenset[str]] = frozenset({"Contact"})
 
     url: str = ""
     client_id: str = ""

@@ -41,6 +41,10 @@ CHUNK: Final = 200
 """Values in one query, and records in one collection: the whole address may have 16,384 bytes."""
 _BARRED: Final = ("not valid for use with the REST API", "not attached to Agent")
 """Texts of INVALID_SESSION_ID that a new token does not mend; trying would go round in a circle (jsforce, 2026-06)."""
+USER: Final = "user"
+"""The name that the id of our user is kept under."""
+_IDENTITY: Final = re.compile(r"https://[^/]+/id/[A-Za-z0-9]{15,18}/(005[A-Za-z0-9]{15})")
+"""The address of a user's identity: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_using_openid.htm"""
 _VERSION: Final = re.compile(r"v?([0-9]{2,3})(?:\.0)?")
 
 
@@ -103,6 +107,11 @@ class Org:
             raise CrmRefused(str(error)) if isinstance(error, RecordGone) else error
         return answer
 
+    @property
+    def user(self) -> str | None:
+        """The id of the user that we are, as the answer with the access token names it; None: it is not known yet."""
+        return self.api.get_secret(USER)
+
     def query(self, soql: str, *, with_deleted: bool = False) -> Iterator[Row]:
         """The rows of a query, all pages. Raises `CrmError`."""
         answer = self.call("GET", "queryAll" if with_deleted else "query", params={"q": soql}).json()
@@ -133,6 +142,8 @@ class Org:
                 f"no access token ({words or answer.status}): check url, client_id, client_secret and the app's user"
             )
             raise CrmRefused(message)
+        if user := _IDENTITY.fullmatch(str(given.get("id"))):
+            self.api.set_secret(USER, user[1])
         return token
 
 

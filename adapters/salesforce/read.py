@@ -10,17 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from adapters.salesforce.client import CHUNK, Org, Row, among, select
-from adapters.salesforce.records import FIELDS, events_of, stages_of
+from adapters.salesforce.records import FIELDS, Given, Writer, events_of, stages_of
 from connector.adapter_kit.contract import Catalog, Person
 from connector.adapter_kit.records import moment, remembered
 from connector.adapter_kit.rest import chunks
 from connector.core.event import Event, RecordRef
 
-Dated: TypeAlias = tuple[str, str]
-"""A value, and the time it was given at as Salesforce writes it."""
 _OWNERS: Final = ("005", "00G")
 """How ids of users and queues begin."""
 _TRACKED: Final = {"Status": "Status", "OwnerId": "Owner", "Owner": "Owner"}
@@ -31,8 +29,8 @@ _TRACKED: Final = {"Status": "Status", "OwnerId": "Owner", "Owner": "Owner"}
 class Related:
     """By record id: `stages` oldest first, the newest owner, `contacts`, and the `leads` converted into the record."""
 
-    stages: Mapping[str, Sequence[Dated]] = field(default_factory=dict)
-    owners: Mapping[str, Dated] = field(default_factory=dict)
+    stages: Mapping[str, Sequence[Given]] = field(default_factory=dict)
+    owners: Mapping[str, Given] = field(default_factory=dict)
     contacts: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     leads: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
@@ -112,23 +110,28 @@ class Source:
 
     def _found(self, record_object: str, row: Row, related: Related, tracked: frozenset[str]) -> dict[str, Any]:
         record_id, is_tracked = row["Id"], "Status" in tracked
-        stages = stages_of(record_object, row, related.stages.get(record_id, ()), is_tracked=is_tracked)
+        writer = Writer(user=self.org.user)
+        stages = stages_of(record_object, row, related.stages.get(record_id, ()), writer, is_tracked=is_tracked)
+        owner, by = _owner(row, related.owners.get(record_id), writer, is_tracked="Owner" in tracked)
         return {
             "row": row,
             "stages": stages,
             "is_seen": not is_tracked,
-            "owner": _owner(row, related.owners.get(record_id), is_tracked="Owner" in tracked),
+            "owner": owner,
+            "owner_is_ours": by,
+            "is_ours": writer.may_be_ours(row.get("LastModifiedById")),
             "contacts": list(related.contacts.get(record_id, ())),
             "leads": list(related.leads.get(record_id, ())),
         }
 
 
-def _owner(row: Row, newest: Dated | None, *, is_tracked: bool) -> str:
-    """Since when the owner is the owner; without a history since the record's newest change."""
+def _owner(row: Row, newest: Given | None, writer: Writer, *, is_tracked: bool) -> tuple[str, bool | None]:
+    """Since when the owner is the owner, and whether by us; without a history since the record's newest change."""
     if newest is not None and newest[0] == row.get("OwnerId"):
-        return newest[1]
-    since: str = row["CreatedDate" if is_tracked and newest is None else "LastModifiedDate"]
-    return since
+        return newest[1], writer.is_ours(newest[2])
+    if is_tracked and newest is None:
+        return row["CreatedDate"], None
+    return row["LastModifiedDate"], writer.may_be_ours(row.get("LastModifiedById"))
 
 
 def _related_to(org: Org, record_object: str, ids: Sequence[str], *, all_contacts: bool, has_history: bool) -> Related:
@@ -144,25 +147,25 @@ def _related_to(org: Org, record_object: str, ids: Sequence[str], *, all_contact
 
 
 def _of_leads(org: Org, ids: Sequence[str]) -> Related:
-    fields = ("LeadId", "Field", "NewValue", "CreatedDate")
+    fields = ("LeadId", "Field", "NewValue", "CreatedDate", "CreatedById")
     where = f"{among('LeadId', ids)} AND {among('Field', ('Status', 'Owner'))}"
-    stages: dict[str, list[Dated]] = defaultdict(list)
-    owners: dict[str, Dated] = {}
+    stages: dict[str, list[Given]] = defaultdict(list)
+    owners: dict[str, Given] = {}
     for row in org.query(select(fields, "LeadHistory", where=where, order="CreatedDate, Id")):
-        value, at = str(row["NewValue"]), row["CreatedDate"]
+        value, at, by = str(row["NewValue"]), row["CreatedDate"], row.get("CreatedById")
         if row["Field"] == "Status":
-            stages[row["LeadId"]].append((value, at))
+            stages[row["LeadId"]].append((value, at, by))
         elif value.startswith(_OWNERS):  # each change stands there twice: by name and by id
-            owners[row["LeadId"]] = (value, at)
+            owners[row["LeadId"]] = (value, at, by)
     return Related(stages=stages, owners=owners)
 
 
-def _stages(org: Org, ids: Sequence[str]) -> dict[str, list[Dated]]:
+def _stages(org: Org, ids: Sequence[str]) -> dict[str, list[Given]]:
     """The history of opportunities, which Salesforce keeps by itself; it has rows for other changes, too."""
-    fields, where = ("OpportunityId", "StageName", "CreatedDate"), among("OpportunityId", ids)
-    stages: dict[str, list[Dated]] = defaultdict(list)
+    fields, where = ("OpportunityId", "StageName", "CreatedDate", "CreatedById"), among("OpportunityId", ids)
+    stages: dict[str, list[Given]] = defaultdict(list)
     for row in org.query(select(fields, "OpportunityHistory", where=where, order="CreatedDate, Id")):
-        stages[row["OpportunityId"]].append((row["StageName"], row["CreatedDate"]))
+        stages[row["OpportunityId"]].append((row["StageName"], row["CreatedDate"], row.get("CreatedById")))
     return stages
 
 

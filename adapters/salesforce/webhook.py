@@ -29,6 +29,12 @@ CHANGES: Final = frozenset(
 EVENTS: Final = frozenset({MESSAGE, CALLOUT, *CHANGES})
 
 _ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_ALL: Final = re.compile(r"[A-Za-z0-9]{3}\*")
+"""https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/cdc_event_fields_header.htm"""
+_RELAY: Final = re.compile(r"aws\.partner/salesforce\.com/([A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?)/")
+"""The source that Event Relay names to EventBridge, with the organization:
+https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_eventrelayfeedback.htm
+"""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _CHECK: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
@@ -64,12 +70,17 @@ def is_xml(delivery: Delivery) -> bool:
 
 
 def organization_of(delivery: Delivery) -> str | None:
-    """The organization that a delivery names, as 18 characters; change events name none. Raises `BadPayload`."""
+    """The organization that a delivery names, as 18 characters; change events name none, but their relay does.
+
+    Raises `BadPayload`.
+    """
     if is_xml(delivery):
         return _id(read_envelope(delivery.body)["OrganizationId"])
     body = read_json(delivery.body)
-    named = body["orgId"] if isinstance(body.value, dict) else Part(None)
-    return named.maybe(_id)
+    if not isinstance(body.value, dict):
+        return None
+    relay = _RELAY.match(source) if isinstance(source := body["source"].value, str) else None
+    return long_id(relay[1]) if relay else body["orgId"].maybe(_id)
 
 
 def read_messages(delivery: Delivery) -> Parts:
@@ -115,7 +126,8 @@ def _notification(part: Part) -> WebhookMessage:
 
 def _json_messages(part: Part) -> Parts:
     try:
-        for wrapped in (part, part["payload"], part["data"]["payload"] if part["data"].exists else Part(None)):
+        outer = [part, *(part[name] for name in ("data", "detail") if part[name].exists)]
+        for wrapped in (part, *(one["payload"] for one in outer)):
             if wrapped.exists and wrapped["ChangeEventHeader"].exists:
                 return _change(wrapped["ChangeEventHeader"])
         if part["recordId"].exists:
@@ -133,7 +145,7 @@ def _change(header: Part) -> Parts:
     at = header["commitTimestamp"].milliseconds()
     mark = f"{mark}:{header['entityName'].text(80)}"
     return [
-        _each(lambda one: WebhookMessage(word=word, mark=mark, record=_record(header["entityName"], one), at=at), one)
+        _each(lambda one: WebhookMessage(word=word, mark=mark, record=_changed(header["entityName"], one), at=at), one)
         for one in _some(header["recordIds"])
     ]
 
@@ -148,6 +160,11 @@ def _callout(part: Part) -> WebhookMessage:
     data = {**(part["record"].maybe(Part.object) or {}), "changes": part["changes"].maybe(Part.object) or {}}
     mark = part["eventId"].maybe(Part.identifier) or f"{record.object}:{record.id}:{action or ''}@{at}"
     return WebhookMessage(word=CALLOUT, mark=mark, record=record, at=at, action=action, data=data)
+
+
+def _changed(name: Part, record_id: Part) -> RecordRef | None:
+    """A record that changed; None: all of the object, as after a field got another type (`001*`)."""
+    return None if _ALL.fullmatch(str(record_id.value)) else _record(name, record_id)
 
 
 def _record(name: Part, record_id: Part) -> RecordRef:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -126,17 +126,6 @@ def digest(content: Any) -> str:
     `content` is JSON-like; the order of names makes no difference.
     """
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def one_a_second(stages: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Stages with the ISO times that they were entered at, oldest first: of one second only the last, none twice."""
-    found: list[list[str]] = []
-    for stage, at in stages:
-        if found and found[-1][1][:19] == at[:19]:
-            found.pop()
-        if not found or found[-1][0] != stage:
-            found.append([stage, at])
-    return found
 
 
 def deleted_event(record: RecordRef, at: datetime, *others: Identity) -> Event:

@@ -15,7 +15,6 @@ from connector.adapter_kit.records import (
     ids_by_object,
     instant_in,
     moment,
-    one_a_second,
     present,
     readable,
     readable_identities,
@@ -109,14 +108,6 @@ def test_a_record_that_is_gone_is_found_by_those_it_was_merged_with() -> None:
     event = deleted_event(record, AT, other, other)
     assert (event.key, event.kind, event.at) == ("deal:7:deleted@2026-03-04T05:06:07.000089Z", Kind.DELETED, AT)
     assert event.identities == (Identity(kind=IdentityKind.RECORD, value="deal:7"), other)
-
-
-def test_of_the_stages_of_one_second_the_last_counts_and_none_stands_twice() -> None:
-    stages = [("a", "2026-03-04T05:06:07.1Z"), ("b", "2026-03-04T05:06:07.9Z"), ("b", "2026-03-04T05:06:09Z")]
-    assert one_a_second([*stages, ("a", "2026-03-04T05:07:00Z")]) == [
-        ["b", "2026-03-04T05:06:07.9Z"],
-        ["a", "2026-03-04T05:07:00Z"],
-    ]
 
 
 def test_keys_hold_times_as_far_as_they_go_and_contents_whatever_their_order() -> None:

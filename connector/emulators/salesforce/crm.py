@@ -18,7 +18,7 @@ from connector.emulators.engine.emulator import CrmEmulator, clock
 from connector.emulators.engine.faults import Faults
 from connector.emulators.engine.shelf import Change
 from connector.emulators.salesforce.rest import CLIENT, Rest, error
-from connector.emulators.salesforce.state import LEAD_STATUSES, ORGANIZATION, USERS, Tables, make_id
+from connector.emulators.salesforce.state import LEAD_STATUSES, ORGANIZATION, PREFIXES, USERS, Tables, make_id
 
 TOKEN: Final = "q7h2m9x4v1c8z5k3n6b0"  # noqa: S105 - of an organization that is not real
 PAUSES: Final = (0.05, 0.1)
@@ -150,16 +150,38 @@ class SalesforceCrm(CrmEmulator):
         return body.encode(), {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
 
     def _change_event(self, change: Change, _attempt: int) -> Content:
+        return self._relayed(change.object, change.number, change.at, recordIds=[change.id], changeType="DELETE")
+
+    def change_field_type(self, kind: str) -> None:
+        """An administrator gives a custom field of an object another type: the change event names all its records."""
+        number = next(self._ids)
+        for url in self.handlers:
+            make = partial(self._field_type_changed, kind, number)
+            self.courier.send(Message(url=url, about=f"{kind}:*:{number}", make=make))
+
+    def _field_type_changed(self, kind: str, number: int, _attempt: int) -> Content:
+        return self._relayed(kind, number, self.now(), recordIds=[f"{PREFIXES[kind]}*"], changeType="UPDATE")
+
+    def _relayed(self, kind: str, number: int, at: datetime, **more: Any) -> Content:
+        """A change event in the envelope that Event Relay and EventBridge put around it."""
         header = {
-            "entityName": change.object,
-            "recordIds": [change.id],
-            "changeType": "DELETE",
-            "transactionKey": f"0005e7a1-3c64-9f1b-7d1f-{change.number:012d}",
+            "entityName": kind,
+            "transactionKey": f"0005e7a1-3c64-9f1b-7d1f-{number:012d}",
             "sequenceNumber": 1,
-            "commitTimestamp": int(change.at.astimezone(UTC).timestamp() * 1000),
+            "commitTimestamp": int(at.astimezone(UTC).timestamp() * 1000),
+            "commitUser": USERS[0].id,
+            **more,
         }
-        body = json.dumps({"ChangeEventHeader": header}).encode()
-        return body, {"Content-Type": "application/json", "X-Connector-Token": TOKEN}
+        envelope = {
+            "version": "0",
+            "id": f"5c42b99e-c214-4a9c-8fbd-{number:012d}",
+            "detail-type": f"{kind}ChangeEvent",
+            "source": f"aws.partner/salesforce.com/{ORGANIZATION}/0YL5g000000CabWGAS",
+            "time": at.astimezone(UTC).isoformat(timespec="seconds"),
+            "resources": [],
+            "detail": {"payload": {"ChangeEventHeader": header}},
+        }
+        return json.dumps(envelope).encode(), {"Content-Type": "application/json", "X-Connector-Token": TOKEN}
 
     def _acknowledged(self, status: int, body: bytes) -> None:
         is_taken = status == 200 and b"<Ack>true</Ack>" in body and b"http://soap.sforce.com/2005/09/outbound" in body  # noqa: PLR2004

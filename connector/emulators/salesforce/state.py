@@ -54,7 +54,7 @@ COLUMNS: Final[Mapping[str, frozenset[str]]] = {
     "Contact": frozenset((*_RECORD, *_PERSON, "AccountId", "Account.Name")),
     "Opportunity": frozenset((*_RECORD, *_DEAL)),
     "LeadHistory": frozenset({"Id", "LeadId", "Field", "OldValue", "NewValue", "CreatedDate", "CreatedById"}),
-    "OpportunityHistory": frozenset({"Id", "OpportunityId", "StageName", "CreatedDate"}),
+    "OpportunityHistory": frozenset({"Id", "OpportunityId", "StageName", "CreatedDate", "CreatedById"}),
     "OpportunityContactRole": frozenset(
         {
             *("Id", "OpportunityId", "ContactId", "IsPrimary", "CreatedDate"),
@@ -143,7 +143,8 @@ class Tables:
         for change in self._of("Lead"):
             if change.kind != "update" or not self.is_tracked:
                 continue
-            common = {"LeadId": change.id, "CreatedDate": written(change.at), "CreatedById": change.by}
+            by = change.by or USERS[0].id
+            common = {"LeadId": change.id, "CreatedDate": written(change.at), "CreatedById": by}
             for field, name in (("Status", "Status"), ("OwnerId", "Owner")):
                 if field in change.after:
                     old, new = change.before[field], change.after[field]
@@ -159,7 +160,7 @@ class Tables:
             if change.kind != "delete" and {"StageName", "Amount", "CloseDate"} & set(change.after):
                 stages[change.id] = change.after.get("StageName", stages.get(change.id))
                 row = {"OpportunityId": change.id, "StageName": stages[change.id], "CreatedDate": written(change.at)}
-                yield {**row, "Id": f"{change.number:08d}"}
+                yield {**row, "Id": f"{change.number:08d}", "CreatedById": change.by or USERS[0].id}
 
     def _contact_roles(self) -> Iterator[dict[str, Any]]:
         for deal, contacts in self.roles.items():

@@ -326,16 +326,6 @@ def test_the_primary_contact_or_all_contacts_find_the_subject_of_an_opportunity(
     assert emails("all") == ["ann@example.com", "bob@example.com"]
 
 
-def test_of_stages_in_the_same_second_the_last_counts(org: FakeOrg) -> None:
-    deal = org.crm.make("Opportunity", {"StageName": "Prospecting", "OwnerId": KEN.id})
-    for stage in ("Qualification", "Closed Won"):
-        org.crm.shelf.change("Opportunity", deal, {"StageName": stage})
-    org.clock.forward(hours=1)
-    org.crm.shelf.change("Opportunity", deal, {"Amount": 5})
-    events = list(connection().changes(NOW - timedelta(days=1), org))
-    assert [(event.stage, event.at) for event in events if event.kind is Kind.STAGE] == [("Closed Won", NOW)]
-
-
 def test_a_record_without_stage_has_none(org: FakeOrg) -> None:
     deal = org.crm.make("Opportunity", {"StageName": None, "OwnerId": None})
     events = read_events(org, callout(deal, "Opportunity"))
