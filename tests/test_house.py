@@ -26,6 +26,7 @@ MORE_ADAPTER_MODULES: Final[Mapping[str, str]] = {
     "bitrix24/address": "which addresses may be called with the secret in them, and where a renamed portal went",
     "bitrix24/oauth": "the tokens of an application, which rotate",
     "generic/paths": "the expressions that do by settings what other adapters do by code",
+    "generic/times": "the forms in which systems write times, which other adapters know of theirs",
     "salesforce/soap": "messages in XML, read without ever letting a document type in",
 }
 """What an adapter has besides, with the reason."""

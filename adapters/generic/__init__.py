@@ -18,6 +18,7 @@ from adapters.generic.paths import Item, Paths
 from adapters.generic.push import FIELDS, Target
 from adapters.generic.read import Changes
 from adapters.generic.settings import PATHS, SETTINGS
+from adapters.generic.times import Clock
 from adapters.generic.webhook import WORDS, Naming, Proof, events_of, first_name
 from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import Api, Delivery, InspectionResult, Pushed, Received, Reply, Setting, Update
@@ -35,6 +36,13 @@ class _Echoes:
         return {} if connection is None else {connection.stage_field: "stage", connection.owner_field: "owner"}
 
 
+class _Persons:
+    """Which kinds of record are people is a matter of the connection's settings too."""
+
+    def __get__(self, connection: Generic | None, _owner: type[Generic]) -> frozenset[str]:
+        return frozenset() if connection is None else frozenset(connection.person_objects)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generic:
     """A connection to a system that its settings describe."""
@@ -45,6 +53,7 @@ class Generic:
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "api_key", "password", "secret", "token"})
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = cast("Mapping[str, str]", _Echoes())
+    PERSONS: ClassVar[frozenset[str]] = cast("frozenset[str]", _Persons())
     EVENTS: ClassVar[frozenset[str]] = frozenset(WORDS)
 
     proof: str = "standard"
@@ -62,6 +71,7 @@ class Generic:
     events: str = ""
     id: str = "event_id"
     at: str = "at"
+    sequence: str = ""
     type: str = "type"
     object: str = "object"
     record: str = "record"
@@ -82,6 +92,9 @@ class Generic:
     default_object: str = "lead"
     types: tuple[str, ...] = ()
     ignored_types: tuple[str, ...] = ()
+    person_objects: tuple[str, ...] = ()
+    time_format: str = ""
+    zone: str = ""
     utc_offset: str = "+00:00"
     owner_ids: tuple[str, ...] = ()
     stage_field: str = "stage"
@@ -111,18 +124,19 @@ class Generic:
     def receive(self, delivery: Delivery) -> Received:
         """The key is made of the ids of the events.
 
-        The lane is the record or the person that the first event names. The answer is 202 with the number of events.
-        With settings that cannot be used the delivery is stored too, and held.
+        The lane is the record or the person that the first event names. The answer is 202 with the number of events,
+        and with what is wrong with those that have no id. With settings that cannot be used the delivery is stored too,
+        and held.
         """
         try:
             items = self._paths().items(delivery)
         except UnknownEvent:
             key = f"{hashlib.sha256(delivery.body).hexdigest()}@{delivery.received_at.isoformat()}"
             return Received(key=key, lane="", reply=_accepted(0))
-        ids = [item.id() for item in items]
+        ids, refused = _ids(items)
         is_short = len(ids) == 1 and len(ids[0]) <= _LONGEST_KEY and ids[0].isprintable()
         key = ids[0] if is_short else hashlib.sha256("\n".join(ids).encode("utf-8", "replace")).hexdigest()
-        return Received(key=key, lane=first_name(items, self._naming()), reply=_accepted(len(items)))
+        return Received(key=key, lane=first_name(items, self._naming()), reply=_accepted(len(items), refused))
 
     fetch = defaults.fetch
 
@@ -132,7 +146,7 @@ class Generic:
         naming = self._naming()
         return [event for item in self._paths().items(delivery) for event in _read(item, naming)]
 
-    def changes(self, since: datetime, api: Api) -> Iterator[Event]:
+    def changes(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
         """The records that `changes_url` lists, read as events; nothing where it is not set."""
         listing = Changes(
             url=self.changes_url,
@@ -179,7 +193,7 @@ class Generic:
         return Paths(
             paths={name: path for name, path in given.items() if path},
             body=self.body,
-            offset=self.utc_offset,
+            clock=Clock(zone=self.zone, offset=self.utc_offset, form=self.time_format),
             id_header=id_header,
         )
 
@@ -216,8 +230,22 @@ class Generic:
         return (*self.auth_value, *self.secret)
 
 
-def _accepted(count: int) -> Reply:
-    return Reply(status=202, body=orjson.dumps({"accepted": count}))
+def _ids(items: Sequence[Item]) -> tuple[list[str], list[str]]:
+    """The ids of the events that have one, and what is wrong with the others."""
+    ids, mistakes = [], []
+    for item in items:
+        try:
+            ids.append(item.id())
+        except BadPayload as error:
+            mistakes.append(error)
+    if not ids:
+        raise mistakes[0]
+    return ids, [str(mistake) for mistake in mistakes]
+
+
+def _accepted(count: int, refused: Sequence[str] = ()) -> Reply:
+    body = {"accepted": count - len(refused), **({"refused": refused} if refused else {})}
+    return Reply(status=202, body=orjson.dumps(body))
 
 
 def _read(item: Item, naming: Naming) -> Sequence[Event | BadPayload]:

@@ -5,41 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.visitor import TreeInterpreter
 
+from adapters.generic.times import Clock
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_form, read_json
 from connector.core.errors import BadPayload, UnknownEvent
 
 MOST_ITEMS: Final = 500
 BODIES: Final = ("json", "form")
-_MILLISECONDS: Final = 10**11
-"""A number of seconds beyond this is one of milliseconds: the year 5138."""
-_OFFSET: Final = re.compile(r"[+-][0-9]{2}:?[0-9]{2}")
-_LOCAL: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+_PLACES: Final = frozenset({"field", "subexpression", "index_expression"})
+_MAKERS: Final = frozenset({"function_expression", "multi_select_list"})
+"""Parts of an expression that are made of other parts, each of which is looked up in the event itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """`paths`: the name of a setting → its JMESPath, empty ones left out. `offset`: of times without one."""
+    """`paths`: the name of a setting → its JMESPath, empty ones left out."""
 
     paths: Mapping[str, str]
     body: str
-    offset: str
+    clock: Clock
     id_header: str
 
     def mistakes(self) -> list[str]:
         """What is wrong with the settings, a sentence each."""
         found = [] if self.body in BODIES else [f"the connection's setting `body` is {self.body!r}; json or form"]
-        if not _OFFSET.fullmatch(self.offset):
-            found.append(f"the connection's setting `utc_offset` is {self.offset!r}; it must be such as +09:00")
+        found += self.clock.mistakes()
         for name, path in self.paths.items():
             try:
                 jmespath.compile(path)
@@ -74,6 +74,9 @@ class Paths:
         try:
             return Part(jmespath.search(path, part.value), f"{part.path}.{path}")
         except JMESPathError as error:
+            if missing := list(dict.fromkeys(_missing(jmespath.compile(path).parsed, part.value))):
+                message = f"is missing; the connection's setting `{setting}` needs it"
+                raise BadPayload(message, f"{part.path}.{missing[0]}") from error
             message = f"the connection's setting `{setting}` cannot be applied: {error}"
             raise BadPayload(message, part.path) from error
 
@@ -101,16 +104,18 @@ class Item:
         return str(self.find(setting).value).casefold() in {"true", "1", "yes"}
 
     def instant(self, setting: str) -> datetime | None:
-        """A time: ISO 8601, or unix seconds or milliseconds; aware UTC."""
-        found = self.find(setting)
-        value = found.value
-        if isinstance(value, float) or type(value) is int or (isinstance(value, str) and value.isdecimal()):
-            return _unix(found)
-        if isinstance(value, str) and _DATE.fullmatch(value):
-            value = f"{value}T00:00:00"
-        if isinstance(value, str) and _LOCAL.fullmatch(value):
-            value = f"{value}{self.paths.offset}"
-        return Part(value, found.path).maybe(Part.instant)
+        """A time as aware UTC, in any form that `Clock` reads; None: there is none."""
+        return self.paths.clock.read(self.find(setting))
+
+    def is_emptied(self, setting: str) -> bool:
+        """Whether the event names the place of a setting and has nothing there; where it does not, it says nothing."""
+        path, value = self.paths.paths.get(setting, ""), self.part.value
+        if not _NAMES.fullmatch(path):
+            return False
+        *parents, last = path.split(".")
+        for name in parents:
+            value = value.get(name) if isinstance(value, dict) else None
+        return isinstance(value, dict) and last in value and value[last] in (None, "")
 
     def at(self) -> datetime:
         """When it happened; without a time, the receipt."""
@@ -124,10 +129,20 @@ class Item:
         return content if self.instant("at") else f"{content}@{self.received_at.isoformat()}"
 
 
-def _unix(part: Part) -> datetime:
-    number = float(part.value) if len(str(part.value)) <= 20 else -1.0  # noqa: PLR2004 - digits of any real time
-    seconds = number / 1000 if number >= _MILLISECONDS else number
-    if not 0 <= seconds < _MILLISECONDS:
-        part.refuse("a time in unix seconds or milliseconds")
-    instant = datetime.fromtimestamp(min(seconds, 7_000_000_000), UTC)
-    return Part(instant.isoformat(), part.path).instant()
+def _missing(node: Any, value: Any) -> Iterator[str]:
+    """The places in an expression, as `contact.changed`, at which a value has nothing."""
+    if node["type"] in _MAKERS:
+        for child in node["children"]:
+            yield from _missing(child, value)
+    elif node["type"] in _PLACES and (name := _name(node)) and TreeInterpreter().visit(node, value) is None:
+        yield name
+
+
+def _name(node: Any) -> str:
+    """A place as it is written; empty where it is more than names and numbers of elements."""
+    if node["type"] == "field":
+        return str(node["value"])
+    if node["type"] == "index":
+        return f"[{node['value']}]"
+    names = [_name(child) for child in node["children"]] if node["type"] in _PLACES else [""]
+    return ".".join(names).replace(".[", "[") if all(names) else ""

@@ -17,7 +17,6 @@ from connector.core.errors import BadPayload, CrmRefused, UnknownEvent
 from connector.core.event import Event
 
 MOST_PAGES: Final = 2_000
-_SHOWN: Final = 3
 
 
 def filled_since(url: str, since: datetime) -> str:
@@ -39,11 +38,10 @@ class Changes:
     naming: Naming
     secrets: Sequence[str]
 
-    def since(self, since: datetime, api: Api) -> Iterator[Event]:
-        """Everything changed since. Raises `CrmRefused` at the end, when some of it could not be read."""
+    def since(self, since: datetime, api: Api) -> Iterator[Event | BadPayload]:
+        """Everything changed since, with the mistake in the place of a record that cannot be read."""
         if not self.url:
             return
-        mistakes: list[str] = []
         url: str | None = filled_since(self.url, since)
         for _ in range(MOST_PAGES):
             if url is None:
@@ -51,27 +49,28 @@ class Changes:
             answer = api.call("GET", url, headers=dict(self.headers))
             refuse_unless_good(answer, self.secrets)
             page = Part(answer.json())
-            yield from self._read(page, since, mistakes)
+            yield from self._read(page, since)
             url = self._next(page, url)
-        if mistakes:
-            message = f"{len(mistakes)} records of `changes_url` cannot be read: {'; '.join(mistakes[:_SHOWN])}"
-            raise CrmRefused(message)
 
-    def _read(self, page: Part, since: datetime, mistakes: list[str]) -> Iterator[Event]:
-        try:
-            parts = self.paths.search("changes_items", page).items()
-        except BadPayload as error:
-            mistakes.append(str(error))
-            return
-        for part in parts:
+    def _read(self, page: Part, since: datetime) -> Iterator[Event | BadPayload]:
+        for part in self._parts(page):
             item = Item(paths=self.paths, part=part, received_at=since)
             try:
                 item.part.object()
                 if item.instant("at") is None:
                     item.find("at").refuse("a time: without one nothing tells old changes from new ones")
                 yield from events_of(item, self.naming)
-            except (BadPayload, UnknownEvent) as error:
-                mistakes.append(str(error))
+            except BadPayload as error:
+                yield error
+            except UnknownEvent as error:
+                yield BadPayload(str(error), part.path)
+
+    def _parts(self, page: Part) -> list[Part]:
+        try:
+            return self.paths.search("changes_items", page).items()
+        except BadPayload as error:
+            message = f"the list of `changes_items` cannot be read: {error}"
+            raise CrmRefused(message) from error
 
     def _next(self, page: Part, url: str) -> str | None:
         """The next page's address; it may be relative, and must be of the same host: the credentials go there."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from adapters.generic.paths import Item
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.placeholders import is_placeholder
+from connector.adapter_kit.records import readable_identities
 from connector.adapter_kit.signatures import (
     DIGESTS,
     ENCODINGS,
@@ -26,6 +29,7 @@ from connector.adapter_kit.signatures import (
     signed_content,
     verify_webhook,
 )
+from connector.adapter_kit.tracking import distinct, visitor
 from connector.core.errors import BadPayload, BadSignature, UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
@@ -138,7 +142,8 @@ _LONGEST_KEY: Final = 300
 _DAY: Final = 86_400
 _MOST_SECONDS: Final = 11
 """Digits; a timestamp of more counts milliseconds: as seconds that would be the year 5138."""
-_PEOPLE: Final = {IdentityKind.EMAIL: Part.email, IdentityKind.PHONE: Part.phone, IdentityKind.VISITOR: Part.identifier}
+_TYPED: Final = {IdentityKind.EMAIL: "an e-mail address", IdentityKind.PHONE: "a phone number"}
+"""What people type into fields → what it must be to identify somebody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +158,11 @@ class Naming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _About:
-    """Whom and what an event is about."""
+    """Whom and what an event is about. `left_out`: the values that identify nobody, and why."""
 
     record: RecordRef | None
     identities: tuple[Identity, ...]
+    left_out: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -179,16 +185,17 @@ def events_of(item: Item, naming: Naming) -> list[Event]:
         message = f"the type {word!r} is neither among the connection's `types` nor its `ignored_types`"
         raise UnknownEvent(message)
     about, id_, at = about_of(item, naming), item.id(), item.at()
-    common: dict[str, Any] = {"identities": about.identities, "record": about.record, "data": item.part.value}
-    common["is_lead"] = about.is_lead
+    data = item.part.value | ({"left_out": list(about.left_out)} if about.left_out else {})
+    common: dict[str, Any] = {"identities": about.identities, "record": about.record, "data": data}
+    common |= {"is_lead": about.is_lead, "sequence": item.find("sequence").maybe(Part.integer)}
     if item.says("deleted"):
-        return [Event(key=_key(about, "deleted"), at=at, kind=Kind.DELETED, **common)] if about.record else []
+        return [Event(key=_key(about, id_, "deleted"), at=at, kind=Kind.DELETED, **common)] if about.record else []
     known = "|".join(sorted(f"{identity.kind}:{identity.value}" for identity in about.identities))
     events = []
     if about.is_lead:
         digest = hashlib.sha256(known.encode()).hexdigest()[:16]
         events.append(Event(key=_key(about, "is", digest), at=at, kind=Kind.IDENTIFY, **common))
-    events += _stage(item, about, id_, common)
+    events += _stages(item, about, id_, common)
     if owner := _owner(item, naming):
         events.append(Event(key=_key(about, id_, "owner"), at=at, kind=Kind.OWNER, **owner, **common))
     if about.is_lead:
@@ -208,19 +215,35 @@ def _key(about: _About, *parts: str) -> str:
 
 def about_of(item: Item, naming: Naming) -> _About:
     """Whom an event is about. Raises `BadPayload` when it names nobody."""
+    record = _record(item, naming)
+    itself = [Identity(kind=IdentityKind.RECORD, value=record.name)] if record else []
+    typed, left_out = [], []
+    for kind, allowed in _TYPED.items():
+        given = item.find(kind)
+        found = list(readable_identities(kind, given.value if isinstance(given.value, list) else [given.value]))
+        typed += found
+        left_out += [] if found or not given.exists else [_mistake(given, allowed)]
+    identities = distinct(*itself, *typed, visitor(item.find("visitor")))
+    if not identities:
+        nobody = "names nobody: the connection's settings record, email, phone and visitor find nothing in it"
+        raise BadPayload("; ".join([nobody, *left_out]), item.part.path)
+    return _About(record=record, identities=identities, left_out=tuple(left_out))
+
+
+def _record(item: Item, naming: Naming) -> RecordRef | None:
+    """None: the event names none, or names it `undefined`."""
     record_object = item.word("object") or naming.default_object
     if ":" in record_object:
         item.find("object").refuse("a word without a colon")
-    record_id = item.word("record")
-    record = RecordRef(object=record_object, id=record_id) if record_id else None
-    identities = [Identity(kind=IdentityKind.RECORD, value=f"{record_object}:{record_id}")] if record_id else []
-    for kind, read in _PEOPLE.items():
-        if (value := item.find(kind).maybe(read)) is not None:
-            identities.append(Identity(kind=kind, value=value))
-    if not identities:
-        message = "names nobody: the connection's settings record, email, phone and visitor find nothing in it"
-        raise BadPayload(message, item.part.path)
-    return _About(record=record, identities=tuple(identities))
+    record = RecordRef(object=record_object, id=item.word("record") or "")
+    return None if is_placeholder(IdentityKind.RECORD, record.name) else record
+
+
+def _mistake(part: Part, allowed: str) -> str:
+    try:
+        part.refuse(allowed)
+    except BadPayload as error:
+        return str(error)
 
 
 def first_name(items: Sequence[Item], naming: Naming) -> str:
@@ -231,27 +254,29 @@ def first_name(items: Sequence[Item], naming: Naming) -> str:
         return ""
 
 
-def _stage(item: Item, about: _About, id_: str, common: Mapping[str, Any]) -> list[Event]:
-    """Dated by `stage_at`; where the system does not say when a stage was entered, it was only seen then."""
+def _stages(item: Item, about: _About, id_: str, common: Mapping[str, Any]) -> list[Event]:
+    """Dated by `stage_at`; where the system does not say when a stage was entered, it was only seen then.
+
+    It is both where the time is a whole second and the very one: within it the record may have come back to the stage.
+    """
     stage = item.word("stage")
     if stage is None or about.record is None:
         return []
-    pipeline, entered = item.word("pipeline"), item.instant("stage_at")
-    known = (f"{pipeline or ''}/{stage}@{entered.isoformat()}",) if entered else (id_, "stage")
-    at, is_seen = entered or item.at(), entered is None
-    return [
-        Event(
-            key=_key(about, *known), at=at, kind=Kind.STAGE, stage=stage, pipeline=pipeline, is_seen=is_seen, **common
-        )
-    ]
+    pipeline, entered, at = item.word("pipeline"), item.instant("stage_at"), item.at()
+    event = partial(Event, kind=Kind.STAGE, stage=stage, pipeline=pipeline, **common)
+    seen = event(key=_key(about, id_, "stage"), at=at, is_seen=True)
+    if entered is None:
+        return [seen]
+    dated = event(key=_key(about, f"{pipeline or ''}/{stage}@{entered.isoformat()}"), at=entered)
+    return [dated, replace(seen, read_at=at)] if entered == at.replace(microsecond=0) else [dated]
 
 
 def _owner(item: Item, naming: Naming) -> dict[str, Any] | None:
-    """None: nothing is said. An empty text is nobody; an id becomes an e-mail by the setting `owner_ids`."""
+    """None: nothing is said. Null and an empty text are nobody; an id becomes an e-mail by the setting `owner_ids`."""
     found = item.paths.search("owner", item.part)
+    if found.value == "" or item.is_emptied("owner"):
+        return {"owner": None, "owner_email": None}
     if not found.exists:
         return None
-    if found.value == "":
-        return {"owner": None, "owner_email": None}
     owner = found.identifier().strip()
     return {"owner": owner, "owner_email": naming.owners.get(owner, normalize_email(owner))}

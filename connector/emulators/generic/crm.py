@@ -91,7 +91,7 @@ class GenericCrm(CrmEmulator):
             "no": int(record.id),
             "rev": record.revision,
             "changed": record.modified.isoformat(),
-            "card": {"mail": fields.get("mail"), "tel": fields.get("tel")},
+            "card": {"mail": fields.get("mail"), "tel": fields.get("tel") or "n/a"},
             "phase": {"name": fields["phase"], "since": self._since(record).isoformat()},
             "agent": fields.get("agent") or "",
             "abm_status": fields.get("abm_status"),

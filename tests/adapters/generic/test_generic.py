@@ -13,12 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.generic import Generic
-from adapters.generic.read import MOST_PAGES
-from connector.adapter_kit.contract import Answer, Delivery, Pushed, PushOutcome, Update
-from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.adapter_kit.contract import Delivery, persons_of
+from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, RecordRef
 from tests.adapters.generic.signing import SIGNING
-from tests.adapters.support import FakeApi, answer
 
 RECEIVED = SIGNING.delivery.received_at
 WHSEC = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -94,7 +92,92 @@ def test_an_owner_is_an_e_mail_an_id_with_one_or_nobody() -> None:
     }
     found = [(event.owner, event.owner_email) for event in events.values()]
     assert found == [("17", "hana@example.com"), ("99", None), (None, None), ("Mio@Example.com", "mio@example.com")]
-    assert kinds({**LEAD, "owner": None}) == ["identify", "profile"]
+    assert kinds(LEAD) == kinds({**LEAD, "owner": None}, owner="owner || null") == ["identify", "profile"]
+
+
+@pytest.mark.parametrize(
+    ("content", "path"), [({"owner": None}, "owner"), ({"card": {"by": None}}, "card.by"), ({"owner": ""}, "owner")]
+)
+def test_an_owner_that_was_emptied_is_nobody_and_one_that_is_not_named_stays(
+    content: dict[str, Any], path: str
+) -> None:
+    emptied = one("owner", {**LEAD, **content}, owner=path)
+    assert (emptied.owner, emptied.owner_email) == (None, None)
+    silences: list[dict[str, Any]] = [{}, {"card": None}, {"card": {}}]
+    for silent in silences:
+        assert kinds({**LEAD, **silent}, owner="card.by") == ["identify", "profile"]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"email": "n/a"}, ["$.email: is 'n/a'; it must be an e-mail address"]),
+        (
+            {"email": "a@x.example; b@x.example"},
+            ["$.email: is 'a@x.example; b@x.example'; it must be an e-mail address"],
+        ),
+        ({"phone": "call me"}, ["$.phone: is 'call me'; it must be a phone number"]),
+        (
+            {"email": {"x": 1}, "phone": 7},
+            ["$.email: is an object; it must be an e-mail address", "$.phone: is 7; it must be a phone number"],
+        ),
+    ],
+)
+def test_a_value_that_identifies_nobody_is_left_out_and_said_and_the_rest_counts(
+    values: dict[str, Any], said: list[str]
+) -> None:
+    lead = {"event_id": "e1", "at": LEAD["at"], "record": 12, "stage": "new", **values}
+    assert kinds(lead) == ["identify", "stage", "profile"]
+    stage = one("stage", lead)
+    assert [identity.kind for identity in stage.identities] == ["record"]
+    assert stage.data["left_out"] == said
+    assert mistake({"event_id": "e1", **values}).endswith("; ".join(said))
+
+
+def test_several_addresses_of_a_list_are_one_person_s() -> None:
+    found = one("identify", {**LEAD, "email": ["a@example.com", "n/a", "b@example.com"]}).identities
+    assert [identity.value for identity in found] == ["lead:12", "a@example.com", "b@example.com"]
+
+
+def test_what_stands_for_nothing_names_nobody() -> None:
+    for nobody in ({"record": "undefined"}, {"visitor": "undefined"}, {"record": "null", "visitor": "0"}):
+        assert mistake({"at": LEAD["at"], **nobody}).startswith("$: names nobody")
+    assert kinds({**LEAD, "record": "undefined", "stage": "new"}) == ["identify", "profile"]
+
+
+def test_a_visitor_s_id_that_is_not_random_counts_in_its_connection_alone() -> None:
+    for value, is_local in (("12", True), ("8b1f3d5e-0c72-4a96-bb41-6d2e90f7a853", False)):
+        (who,) = one("action", {"event_id": "e1", "visitor": value, "action": "login"}).identities
+        assert (who.value, who.is_local) == (value, is_local)
+
+
+def test_which_records_are_people_is_a_setting() -> None:
+    assert persons_of(Generic()) == frozenset()
+    assert persons_of(Generic(person_objects=("contact", "person"))) == {"contact", "person"}
+    assert not Generic.PERSONS
+
+
+def test_changes_of_one_second_are_told_apart_and_what_is_told_again_is_not() -> None:
+    """A stage that is left and entered again within a second has the same time twice."""
+    told = [
+        {"event_id": f"e{number}", "at": "2026-03-04T05:26:07.5Z", "record": 12, "stage": stage, "rev": number}
+        | {"stage_at": "2026-03-04T05:26:07Z", "email": email}
+        for number, (stage, email) in enumerate([("A", "a@example.com"), ("B", ""), ("A", "a@example.com")])
+    ]
+    keys = [[event.key for event in read(Generic(), one) if isinstance(event, Event)] for one in told]
+    assert len({key for of_one in keys for key in of_one if "stage" in key}) == 3
+    assert len({key for of_one in keys for key in of_one if "profile" in key}) == 3
+    assert keys[0] == [event.key for event in read(Generic(), told[0]) if isinstance(event, Event)]
+    assert [one("profile", event, sequence="rev").sequence for event in told] == [0, 1, 2]
+    later = {**told[2], "at": "2026-03-04T05:27:00Z"}
+    assert [
+        event.is_seen for event in read(Generic(), later) if isinstance(event, Event) and event.kind == "stage"
+    ] == [False]
+
+
+def test_a_record_may_be_deleted_again_after_it_came_back() -> None:
+    keys = {one("deleted", {**LEAD, "event_id": f"e{number}", "deleted": True}).key for number in (1, 2, 2)}
+    assert len(keys) == 2
 
 
 @pytest.mark.parametrize(
@@ -107,6 +190,20 @@ def test_an_owner_is_an_e_mail_an_id_with_one_or_nobody() -> None:
         ("2026-03-04 14:26:07", "2026-03-04T05:26:07+00:00"),
         ("2026-03-04T05:26:07Z", "2026-03-04T05:26:07+00:00"),
         ("2026-03-04", "2026-03-03T15:00:00+00:00"),
+        ("2026-03-04 05:26:07 UTC", "2026-03-04T05:26:07+00:00"),
+        ("2026/03/04 14:26", "2026-03-04T05:26:00+00:00"),
+        ("2026/3/4", "2026-03-03T15:00:00+00:00"),
+        ("2026.03.04 14:26:07,1234567", "2026-03-04T05:26:07.123456+00:00"),
+        ("2026-03-04T00:26:07-05", "2026-03-04T05:26:07+00:00"),
+        ("20260304", "2026-03-03T15:00:00+00:00"),
+        ("20260304142607", "2026-03-04T05:26:07+00:00"),
+        ("20260304T052607Z", "2026-03-04T05:26:07+00:00"),
+        ("Wed, 04 Mar 2026 14:26:07 +0900", "2026-03-04T05:26:07+00:00"),
+        ("4 Mar 2026 05:26 GMT", "2026-03-04T05:26:00+00:00"),
+        ("/Date(1772601967123)/", "2026-03-04T05:26:07.123000+00:00"),
+        ("/Date(1772601967123+0900)/", "2026-03-04T05:26:07.123000+00:00"),
+        ("0000-00-00 00:00:00", RECEIVED.isoformat()),
+        ("0000-00-00", RECEIVED.isoformat()),
         (None, RECEIVED.isoformat()),
         ("", RECEIVED.isoformat()),
     ],
@@ -115,9 +212,41 @@ def test_times_are_read_in_the_forms_that_systems_write(written: Any, meant: str
     assert one("identify", {**LEAD, "at": written}, utc_offset="+09:00").at.isoformat() == meant
 
 
-@pytest.mark.parametrize("written", ["yesterday", -5, 10**15, "9" * 400, 1e300, True, [1], "2026-13-01"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("yesterday", -5, 10**15, "9" * 400, 1e300, True, [1], "2026-13-01", "04/03/2026 08:00", "20261399", "1" * 25),
+        *(
+            "Wed, 04 Mar 2026 14:26:07 JST",
+            "Wed, 44 Mar 2026 14:26:07 GMT",
+            "/Date(-1)/",
+            "2026-03-04 25:00",
+            "1900-01-01",
+        ),
+    ],
+)
 def test_a_time_that_is_none_is_refused_with_its_place(written: Any) -> None:
     assert mistake({**LEAD, "at": written}).startswith("$.at: ")
+
+
+def test_a_system_s_own_form_and_zone_of_times_are_settings() -> None:
+    settings: dict[str, Any] = {"time_format": "%d.%m.%Y %H:%M", "zone": "Europe/Berlin"}
+    for written, meant in (("04.03.2026 06:26", "05:26"), ("04.07.2026 07:26", "05:26")):
+        assert one("identify", {**LEAD, "at": written}, **settings).at.strftime("%H:%M") == meant
+    assert "in the form %d.%m.%Y %H:%M (the setting `time_format`)" in mistake({**LEAD, "at": "2026-03-04"}, **settings)
+    assert one("identify", {**LEAD, "at": 1772601967}, **settings).at.isoformat() == "2026-03-04T05:26:07+00:00"
+    assert "in the setting `time_format`" in mistake({**LEAD, "at": "yesterday"})
+
+
+@given(
+    written=st.text()
+    | st.from_regex(r"[0-9/.:TZ +-]{1,25}", fullmatch=True)
+    | st.integers()
+    | st.floats(allow_nan=False)
+)
+def test_any_time_is_read_or_refused(written: Any) -> None:
+    for found in read(Generic(zone="Asia/Tokyo"), {**LEAD, "at": written}):
+        assert isinstance(found, BadPayload) or found.at.tzinfo is UTC
 
 
 def test_without_an_id_the_content_tells_events_apart_and_without_a_time_the_receipt_too() -> None:
@@ -156,12 +285,38 @@ def test_a_form_is_read_as_a_body_of_json_is() -> None:
         ({"stage": "new"}, {}, "$: names nobody"),
         ({"record": 1, "object": "a:b"}, {}, "$.object: is 'a:b'; it must be a word without a colon"),
         (["text"], {}, "$[0]: is 'text'; it must be an object"),
-        ({"email": "a@"}, {}, "$.email: is 'a@'"),
-        ({"record": 1, "id": {}}, {"id": "abs(id)"}, "$: the connection's setting `id` cannot be applied"),
+        ({"record": 1, "owner": {}}, {"owner": "abs(owner)"}, "$: the connection's setting `owner` cannot be applied"),
     ],
 )
 def test_an_event_that_cannot_be_read_is_named_by_its_place(content: Any, settings: dict[str, str], path: str) -> None:
     assert mistake(content, **settings).startswith(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [
+        ("join('/', [to_string(id), updated_at])", "$.updated_at"),
+        ("join('/', [card.changed[0].at, updated_at])", "$.card.changed[0].at"),
+        ("join('/', [card.*.at, updated_at])", "$.updated_at"),
+    ],
+)
+def test_the_sender_is_told_which_field_an_id_needs(path: str, missing: str) -> None:
+    adapter, content = Generic(id=path), {"id": 12, "record": 12, "card": {}}
+    with pytest.raises(BadPayload, match="is missing; the connection's setting `id` needs it") as caught:
+        adapter.receive(deliver(content))
+    assert caught.value.path == missing
+    with pytest.raises(BadPayload, match="the connection's setting `id` cannot be applied"):
+        Generic(id="abs(record)").receive(deliver({"record": "x"}))
+
+
+def test_an_event_without_the_id_that_it_needs_holds_back_itself_alone() -> None:
+    adapter = Generic(id="join('/', [to_string(record), updated_at])")
+    good = {"record": 12, "updated_at": "2026-03-04T05:26:07Z"}
+    reply = json.loads(adapter.receive(deliver([{"record": 11}, good])).reply.body)
+    assert reply == {"accepted": 1, "refused": ["$[0].updated_at: is missing; the connection's setting `id` needs it"]}
+    bad, *events = adapter.parse(deliver([{"record": 11}, good]), {})
+    assert isinstance(bad, BadPayload)
+    assert len(events) == 2
 
 
 def test_a_body_without_events_is_refused() -> None:
@@ -174,7 +329,9 @@ def test_a_body_without_events_is_refused() -> None:
     assert json.loads(adapter.receive(deliver({"data": {"items": [LEAD]}})).reply.body) == {"accepted": 1}
 
 
-@pytest.mark.parametrize("wrong", [{"stage": "a["}, {"body": "xml"}, {"utc_offset": "JST"}])
+@pytest.mark.parametrize(
+    "wrong", [{"stage": "a["}, {"body": "xml"}, {"utc_offset": "JST"}, {"zone": "JST"}, {"time_format": "%Q"}]
+)
 def test_settings_that_cannot_be_used_hold_the_delivery_and_say_so(wrong: dict[str, Any]) -> None:
     adapter, delivery = Generic(**wrong), deliver(LEAD)
     with pytest.raises(UnknownEvent, match=f"the connection's setting `{next(iter(wrong))}`"):
@@ -205,199 +362,3 @@ def test_any_value_in_any_place_is_read_or_refused(value: Any) -> None:
         except BadPayload:
             continue
         assert all(isinstance(event, Event | BadPayload) for event in events)
-
-
-# --- writing
-
-URL = "https://crm.example/v1/{record.object}/{record.id}"
-SETTINGS: dict[str, Any] = {"url": URL, "auth_value": ("Bearer tok-5e6f7a8b",), "secret": ("key-1234",)}
-UPDATE = Update(
-    key="u1",
-    record=RecordRef(object="lead", id="a/1"),
-    status="visited",
-    label="Visited",
-    since=datetime(2026, 3, 4, tzinfo=UTC),
-    fields={"stage": "B", "abm": "Visited", "n": 3},
-    owner="hana@example.com",
-    owner_field="owner",
-)
-
-
-def push(api: FakeApi, update: Update = UPDATE, **settings: Any) -> Pushed:
-    (pushed,) = Generic(**{**SETTINGS, **settings}).push([update], api)
-    return pushed
-
-
-def sent(**settings: Any) -> Any:
-    api = FakeApi(answers=[answer(200)])
-    assert push(api, **settings).outcome is PushOutcome.DONE
-    return json.loads(api.calls[0]["data"])
-
-
-def test_an_update_is_one_request_with_the_mapping_s_fields() -> None:
-    api = FakeApi(answers=[answer(204)])
-    assert push(api, headers=("Accept: application/json",)) == Pushed(
-        key="u1", outcome=PushOutcome.DONE, reason="not read back"
-    )
-    (call,) = api.calls
-    assert (call["method"], call["url"]) == ("PATCH", "https://crm.example/v1/lead/a%2F1")
-    assert call["headers"] == {
-        "Content-Type": "application/json",
-        "Idempotency-Key": "u1",
-        "Accept": "application/json",
-        "Authorization": "Bearer tok-5e6f7a8b",
-    }
-    assert json.loads(call["data"]) == {"stage": "B", "abm": "Visited", "n": 3, "owner": "hana@example.com"}
-    assert Generic(**SETTINGS).takes_updates
-    assert not Generic().takes_updates
-
-
-def test_the_body_is_made_after_the_template() -> None:
-    template = {
-        "data": {"id": "{record.id}", "text": "{label} ({status}) by {owner}", "n": "{fields.n}", "x": "{fields.x}"},
-        "list": ["{fields.abm}", "{fields.x}", 5, True],
-    }
-    assert sent(template=json.dumps(template)) == {
-        "data": {"id": "a/1", "text": "Visited (visited) by hana@example.com", "n": 3},
-        "list": ["Visited", 5, True],
-    }
-    assert sent(template='"{fields.x}"') == {}
-
-
-def test_an_owner_is_written_by_the_id_that_the_connection_knows() -> None:
-    assert sent(owner_ids=("17=Hana@example.com",))["owner"] == "17"
-    api = FakeApi(answers=[answer(200)])
-    refused = push(api, owner_ids=("18=ken@example.com",))
-    assert (refused.outcome, refused.reason) == (
-        PushOutcome.REFUSED,
-        "owner: no entry of the setting `owner_ids` (ken@example.com) has the e-mail hana@example.com",
-    )
-    assert json.loads(api.calls[0]["data"]) == {"stage": "B", "abm": "Visited", "n": 3}
-    assert (
-        push(FakeApi(answers=[]), replace(UPDATE, fields={}), owner_ids=("18=k@e.jp",)).outcome is PushOutcome.REFUSED
-    )
-    assert "owner" not in json.loads(_only(replace(UPDATE, owner_field=None))["data"])
-
-
-def _only(update: Update) -> dict[str, Any]:
-    api = FakeApi(answers=[answer(200)])
-    push(api, update)
-    return api.calls[0]
-
-
-def test_an_update_is_done_when_every_field_is_shown() -> None:
-    shown = {"stage": "B", "abm": " Visited", "n": "3", "owner": "hana@example.com", "more": [1]}
-    body = json.dumps({"lead": shown}).encode()
-    api = FakeApi(answers=[answer(200), answer(200, body)])
-    assert push(api, read_url=URL, read="lead") == Pushed(key="u1", outcome=PushOutcome.DONE)
-    assert api.calls[1]["method"] == "GET"
-    assert api.calls[1]["headers"] == {"Authorization": "Bearer tok-5e6f7a8b"}
-
-
-def test_a_field_that_shows_another_value_refuses_the_update_and_is_named() -> None:
-    fields = {"stage": "B", "is_vip": True, "tags": ["a"], "empty": ""}
-    shown = {"stage": "Bearer tok-5e6f7a8b", "is_vip": "False", "tags": ["b"], "empty": None}
-    api = FakeApi(answers=[answer(200), answer(200, json.dumps(shown).encode())])
-    pushed = push(api, replace(UPDATE, fields=fields, owner=None), read_url=URL)
-    assert pushed.outcome is PushOutcome.REFUSED
-    assert pushed.reason == (
-        "stage shows '***' in place of 'B'; is_vip shows 'False' in place of True; tags shows ['b'] in place of ['a']"
-    )
-
-
-@pytest.mark.parametrize(
-    ("answers", "settings", "outcome", "reason"),
-    [
-        ([answer(404)], {}, PushOutcome.GONE, "answered 404"),
-        ([answer(409, b"busy")], {}, PushOutcome.LATER, "answered 409: busy"),
-        ([answer(422, b"no Bearer tok-5e6f7a8b")], {}, PushOutcome.REFUSED, "answered 422: no ***"),
-        ([answer(301)], {}, PushOutcome.REFUSED, "answered 301"),
-        ([CrmUnavailable("away", 7)], {}, PushOutcome.LATER, "away"),
-        ([answer(200), answer(410)], {"read_url": URL}, PushOutcome.GONE, "answered 410"),
-        ([answer(200), answer(200, b"<html>")], {"read_url": URL}, PushOutcome.LATER, "not JSON"),
-        ([answer(200), answer(200, b"[]")], {"read_url": URL}, PushOutcome.REFUSED, "finds no record"),
-        ([answer(200), answer(200, b"{}")], {"read_url": URL, "read": "a["}, PushOutcome.REFUSED, "`read` ('a[')"),
-        ([], {"template": "{"}, PushOutcome.REFUSED, "`template` is not JSON"),
-        ([], {"method": "GET"}, PushOutcome.REFUSED, "`method` is 'GET'"),
-        ([], {"url": ""}, PushOutcome.REFUSED, "set the connection's setting `url`"),
-    ],
-)
-def test_every_answer_has_its_outcome(
-    answers: list[Answer | Exception], settings: dict[str, Any], outcome: PushOutcome, reason: str
-) -> None:
-    pushed = push(FakeApi(answers=answers), **settings)
-    assert pushed.outcome is outcome
-    assert reason in (pushed.reason or "")
-
-
-def test_what_comes_back_of_an_update_is_a_setting() -> None:
-    assert Generic.ECHOES == {}
-    assert Generic(stage_field="phase", owner_field="agent").ECHOES == {"phase": "stage", "agent": "owner"}
-
-
-# --- what changed
-
-SINCE = datetime(2026, 3, 4, 5, 0, tzinfo=UTC)
-LISTED: dict[str, Any] = {**SETTINGS, "changes_items": "rows", "changes_next": "next"}
-
-
-def listed(*pages: Answer, **settings: Any) -> tuple[FakeApi, list[Event]]:
-    api = FakeApi(answers=list(pages))
-    url = "https://crm.example/v1?since={since}&ms={since.ms}&s={since.unix}"
-    return api, list(Generic(**{**LISTED, "changes_url": url, **settings}).changes(SINCE, api))
-
-
-def page(*rows: Any, following: str | None = None) -> Answer:
-    return answer(200, json.dumps({"rows": rows, "next": following}).encode())
-
-
-def test_changes_are_read_page_by_page_with_the_keys_of_webhooks() -> None:
-    api, events = listed(page(LEAD, following="/v1?from=2"), page({**LEAD, "event_id": "e2", "stage": "B"}))
-    assert [call["url"] for call in api.calls] == [
-        "https://crm.example/v1?since=2026-03-04T05%3A00%3A00%2B00%3A00&ms=1772600400000&s=1772600400",
-        "https://crm.example/v1?from=2",
-    ]
-    assert [event.key for event in events[:2]] == [
-        event.key for event in read(Generic(), LEAD) if isinstance(event, Event)
-    ]
-    assert [event.kind for event in events] == ["identify", "profile", "identify", "stage", "profile"]
-    assert listed(changes_url="")[1] == []
-
-
-def test_a_record_that_cannot_be_read_stops_no_other_and_is_told_at_the_end() -> None:
-    found: list[Event] = []
-    adapter = Generic(**{**LISTED, "changes_url": "https://crm.example/v1"})
-    api = FakeApi(answers=[page({"at": LEAD["at"]}, {"record": 1}, 7, LEAD)])
-    with pytest.raises(CrmRefused, match=r"3 records of `changes_url` cannot be read: \$\.rows\[0\]: names nobody"):
-        found.extend(adapter.changes(SINCE, api))
-    with pytest.raises(CrmRefused, match="1 records of `changes_url` cannot be read"):
-        listed(answer(200, b'{"rows": {}}'))
-
-
-def test_credentials_are_sent_to_no_other_host_and_pages_come_to_an_end() -> None:
-    with pytest.raises(CrmRefused, match="the next page that `changes_next` finds is on another host"):
-        listed(page(LEAD, following="https://evil.example/v1"))
-    with pytest.raises(CrmRefused, match="answered 403"):
-        listed(answer(403))
-
-
-def test_a_listing_that_never_ends_is_left() -> None:
-    assert len(listed(*[page(LEAD, following="/a")] * MOST_PAGES)[0].calls) == MOST_PAGES
-
-
-# --- a look at the connection
-
-
-def test_a_look_says_what_is_wrong_with_the_settings_and_whether_the_system_answers() -> None:
-    wrong = Generic(proof="none", stage="a[", template="{", url=URL)
-    assert [finding.is_good for finding in wrong.inspect("", FakeApi(answers=[]))] == [False, False, False]
-    good = Generic(**SETTINGS, changes_url="https://crm.example/v1")
-    looks = [good.inspect("", FakeApi(answers=[answer(status, b"hm")])) for status in (200, 401, 404)]
-    assert [(found[1].topic, found[1].is_good) for found in looks] == [
-        ("credentials", True),
-        ("credentials", False),
-        ("webhooks", False),
-    ]
-    assert "answered 401: hm" in looks[1][1].text
-    (settings, _) = Generic().inspect("", FakeApi(answers=[]))
-    assert settings.is_good
