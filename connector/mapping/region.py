@@ -1,8 +1,9 @@
-"""The country of phone numbers that are written without theirs: whether a mapping lacks it, and the text with it."""
+"""The country of phone numbers that are written without theirs: whether a mapping lacks it, and the mapping with it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from phonenumbers import SUPPORTED_REGIONS
@@ -32,3 +33,14 @@ def check_region(text: str) -> str:
 def with_region(text: str, region: str) -> str:
     """A mapping's text without a region, with `region` below the adapter."""
     return _ADAPTER.sub(rf"\1\nregion: {region}", text, count=1)
+
+
+def in_region(rules: MappingRules, region: str | None) -> MappingRules:
+    """A mapping whose phone numbers are of the workspace's `region`, unless it names one itself."""
+    if region is None or rules.region is not None:
+        return rules
+    fields = [
+        replace(field, read=replace(field.read, region=region)) if isinstance(field.read, Typed) else field
+        for field in rules.fields
+    ]
+    return replace(rules, region=region, fields=tuple(fields))

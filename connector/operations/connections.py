@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from adapters import ADAPTERS
 from connector.adapter_kit.contract import Adapter, is_browser_collector
 from connector.core.errors import NotFound, WrongSetting
-from connector.core.status import StatusInfo
+from connector.core.ruleset import Ruleset
 from connector.mapping import parse_mapping_for, read_text
 from connector.mapping.region import lacks_region, with_region
 from connector.operations.connection_settings import CheckedSettings, nearest
@@ -41,7 +41,8 @@ class LacksRegion(WrongSetting):
     def __init__(self, file: str) -> None:
         super().__init__(
             f"the mapping {file} reads phone numbers, and nothing says of which country they are when it is not "
-            "written; give --region with two letters (ISO 3166-1), such as --region VN, or write `region` into the file"
+            "written; give --region with two letters (ISO 3166-1), such as --region VN, or write `region` into the "
+            "file or, for all connections, into the rules of the workspace"
         )
 
 
@@ -159,7 +160,7 @@ def add(
     if mapping is None and (shipped := shipped_mapping(name, adapter.NAME)) is not None:
         mapping, file = read_text(shipped), shipped.name
     if mapping is not None:
-        mapping = _in_region(mapping, file, adapter.NAME, runtime.ruleset.statuses.values(), region)
+        mapping = _in_region(mapping, file, adapter.NAME, runtime.ruleset, region)
     row = {
         "id": new_id(now),
         "name": name,
@@ -185,8 +186,9 @@ def add(
     return show(runtime, name)
 
 
-def _in_region(text: str, file: str, adapter: str, statuses: Iterable[StatusInfo], region: str | None) -> str:
-    """The mapping's text, which says of which country phone numbers are where it reads any."""
+def _in_region(text: str, file: str, adapter: str, ruleset: Ruleset, region: str | None) -> str:
+    """The mapping's text; it or the workspace's rules say of which country phone numbers are, where it reads any."""
+    statuses = ruleset.statuses.values()
     rules = parse_mapping_for(adapter, text, file, statuses)
     if region is not None and rules.region is None:
         text = with_region(text, region)
@@ -194,7 +196,7 @@ def _in_region(text: str, file: str, adapter: str, statuses: Iterable[StatusInfo
     if region not in {None, rules.region}:
         message = f"the mapping {file} says region {rules.region}; leave --region out, or change the file"
         raise WrongSetting(message)
-    if lacks_region(rules):
+    if ruleset.settings.region is None and lacks_region(rules):
         raise LacksRegion(file)
     return text
 

@@ -15,8 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from connector.adapter_kit.contract import Adapter
 from connector.core.errors import ConnectorError, OperatorError
 from connector.core.mapping import MappingRules
+from connector.core.ruleset import Ruleset
 from connector.core.status import StatusInfo
 from connector.mapping import parse_mapping
+from connector.mapping.region import in_region
 from connector.runtime.vault import Vault
 from connector.store import connections as queries
 from connector.store.connections import ConnectionRow, PublishedMapping
@@ -55,13 +57,13 @@ class Connections:
         database: Database,
         adapters: Mapping[str, type[Any]],
         vault: Vault,
-        statuses: Callable[[], tuple[StatusInfo, ...]],
+        ruleset: Callable[[], Ruleset],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self.adapters = adapters
         self._vault = vault
-        self._statuses = statuses
+        self._ruleset = ruleset
         self._monotonic = monotonic
         self._loading = threading.Lock()
         self._loaded: dict[str, Connected] = {}
@@ -107,7 +109,7 @@ class Connections:
     def _load(self) -> None:
         forgotten = self._forgotten
         try:
-            statuses = self._statuses()
+            ruleset = self._ruleset()
             with self._database.read() as connection:
                 rows = queries.listed(connection)
                 published = queries.published(connection)
@@ -120,15 +122,16 @@ class Connections:
         loaded: dict[str, Connected] = {}
         broken: dict[str, str] = {}
         marks: dict[str, tuple[Any, ...]] = {}
+        read_by = (tuple(ruleset.statuses.values()), ruleset.settings.region)
         for row in rows:
             name, mapping = row.name, published.get(row.name)
-            mark = (row.adapter, row.sealed, row.settings, row.is_paused, mapping and mapping.version, statuses)
+            mark = (row.adapter, row.sealed, row.settings, row.is_paused, mapping and mapping.version, read_by)
             marks[name] = mark
             if self._marks.get(name) == mark and name in self._loaded:
                 loaded[name] = self._loaded[name]
                 continue
             try:
-                loaded[name] = self._build(row, mapping, statuses)
+                loaded[name] = self._build(row, mapping, *read_by)
             except (ConnectorError, KeyError, TypeError, ValueError) as error:
                 broken[name] = f"the connection {name!r} cannot be used: {type(error).__name__}: {str(error)[:300]}"
                 log.error("a connection cannot be used", connection=name, error=type(error).__name__)  # noqa: TRY400
@@ -136,7 +139,11 @@ class Connections:
         self._until = self._monotonic() + FRESH_SECONDS if forgotten == self._forgotten else 0.0
 
     def _build(
-        self, row: ConnectionRow, mapping: PublishedMapping | None, statuses: tuple[StatusInfo, ...]
+        self,
+        row: ConnectionRow,
+        mapping: PublishedMapping | None,
+        statuses: tuple[StatusInfo, ...],
+        region: str | None,
     ) -> Connected:
         secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row.sealed)).items()}
         settings = {name: tuple(value) if isinstance(value, list) else value for name, value in row.settings.items()}
@@ -145,7 +152,9 @@ class Connections:
             name=row.name,
             adapter=self.adapters[row.adapter](**settings, **secrets),
             is_paused=row.is_paused,
-            rules=parse_mapping(mapping.source, source, statuses) if mapping else MappingRules(adapter=row.adapter),
+            rules=in_region(parse_mapping(mapping.source, source, statuses), region)
+            if mapping
+            else MappingRules(adapter=row.adapter),
             version=mapping.version if mapping else None,
             secrets=tuple(value for values in secrets.values() for value in values),
         )

@@ -73,7 +73,7 @@ class Runtime:
     @cached_property
     def connections(self) -> Connections:
         """The connections with their adapters and mappings."""
-        return Connections(self.database, ADAPTERS, self.vault, self.statuses)
+        return Connections(self.database, ADAPTERS, self.vault, self.rules.get)
 
     @cached_property
     def wakeups(self) -> Wakeups:

@@ -17,6 +17,7 @@ from connector.core.ruleset import Ruleset, Settings
 from connector.core.status import StatusInfo
 from connector.i18n.statuses import find_status
 from connector.mapping import parse_mapping_for
+from connector.mapping.region import in_region
 from connector.mapping.source import read
 from connector.runtime.parts import Runtime
 from connector.runtime.rule_settings import read_settings
@@ -86,9 +87,12 @@ def read_proposal(runtime: Runtime, request: WhatIfRequest) -> Proposal:
     present = runtime.ruleset
     if rules is not None:
         check_upgrade(present.template, rules.template)
-    statuses = tuple((rules or present).statuses.values())
+    statuses, region = tuple((rules or present).statuses.values()), (rules or present).settings.region
     return Proposal(
-        mappings={name: _mapping(runtime, name, source, statuses) for name, source in request.mappings.items()},
+        mappings={
+            name: in_region(_mapping(runtime, name, source, statuses), region)
+            for name, source in request.mappings.items()
+        },
         rules=rules,
     )
 

@@ -19,6 +19,7 @@ from connector.operations.connections import check_name, shipped_mapping
 from connector.runtime.parts import Runtime
 from connector.store.tables import audit, connections
 from tests.cli.conftest import Cli
+from tests.conftest import put_in_force
 from tests.flow.senders import MAPPING, SECRET
 
 BARE = ("connection", "add", "shop", "--adapter", "standard", "--secret", "secret=@env:THE_SECRET")
@@ -106,6 +107,21 @@ def test_the_region_of_a_mapping_file_stays(cli: Cli) -> None:
     (cli.folder / "none.yaml").write_text("adapter: standard\n")
     cli(*BARE[:2], "other", *BARE[3:], "--mapping", "none.yaml")
     assert "region" not in cli("mapping", "export", "other").stdout
+
+
+def test_the_workspace_s_region_is_that_of_all_mappings_that_name_none(cli: Cli, server: Runtime) -> None:
+    put_in_force(server, region="VN")
+    cli(*BARE)
+    assert "region" not in cli("mapping", "export", "shop").stdout
+    connected = server.connections.look_again("shop")
+    assert connected is not None
+    assert connected.rules.region == "VN"
+    phone = next(field for field in connected.rules.fields if field.name == "phone")
+    assert phone.read({"phone": "0908 222 333"}) == "+84908222333"
+    cli(*BARE[:2], "other", *BARE[3:], "--region", "JP")
+    other = server.connections.look_again("other")
+    assert other is not None
+    assert other.rules.region == "JP"
 
 
 def test_on_a_terminal_the_region_is_asked_for(cli: Cli) -> None:

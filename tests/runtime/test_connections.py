@@ -67,7 +67,7 @@ class SlowDatabase(Database):
 
 def test_what_is_forgotten_while_the_connections_are_being_read_is_read_again(runtime: Runtime) -> None:
     database = SlowDatabase(runtime.config.database_url, lambda: add_connection(runtime))
-    runtime.__dict__["connections"] = found = Connections(database, ADAPTERS, runtime.vault, runtime.statuses)
+    runtime.__dict__["connections"] = found = Connections(database, ADAPTERS, runtime.vault, runtime.rules.get)
     assert found.get("shop") is None
     assert found.get("shop") is not None
     database.close()

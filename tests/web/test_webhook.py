@@ -218,7 +218,7 @@ class Greeting(Standard):
 @pytest.fixture
 def probing(runtime: Runtime) -> FlaskClient:
     runtime.__dict__["connections"] = Connections(
-        runtime.database, {"standard": Greeting}, runtime.vault, runtime.statuses
+        runtime.database, {"standard": Greeting}, runtime.vault, runtime.rules.get
     )
     add_connection(runtime, SHOP)
     return create_app(runtime.config, runtime).test_client()
