@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from adapters.amis.client import Crm
 from adapters.amis.push import push
 from adapters.amis.read import Source
-from adapters.amis.records import Shape
+from adapters.amis.records import CONTACTS, CUSTOMERS, Shape
 from adapters.amis.settings import ALL, FOUND_BY, SETTINGS, URL
 from adapters.amis.webhook import WebhookMessage, events_in, first_name, is_pair, key_of, keys_of, read_messages
 from connector.adapter_kit import defaults
@@ -72,6 +72,11 @@ class Amis:
     zone: str = "Asia/Ho_Chi_Minh"
     keys: tuple[str, ...] = ()
     rate: int = 0
+
+    @property
+    def PERSONS(self) -> frozenset[str]:  # noqa: N802 - as the contract calls it
+        """Contacts; where a company with all its contacts is one subject, the companies."""
+        return frozenset({CUSTOMERS if self.subjects == "company" else CONTACTS})
 
     @property
     def takes_updates(self) -> bool:

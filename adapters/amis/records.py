@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import deleted_event, instant_in, readable_identities
+from connector.adapter_kit.records import deleted_event, digest, instant_in, readable_identities
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
@@ -50,7 +50,10 @@ class Shape:
         return self._time(row, "modified_date", "created_date")
 
     def events(self, resource: str, row: Row) -> list[Event]:
-        """The events that a record stands for as it is now. Raises `BadPayload`."""
+        """The events that a record stands for as it is now. Raises `BadPayload`.
+
+        What is empty in a new record was never filled.
+        """
         record = RecordRef(object=resource, id=Part(row)["id"].identifier())
         at, name = self.changed(row), f"{resource}:{record.id}"
         if row.get("is_deleted") is True:
@@ -66,8 +69,8 @@ class Shape:
             owner = _text(row, "owner_name")
             key, email = f"{name}:owner:{owner or 'nobody'}@{moment}", self.owners.get((owner or "").casefold())
             found.append(event(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=email))
-        data = {key: value for key, value in row.items() if value is not None}
-        found.append(event(key=f"{name}:profile@{moment}", at=at, kind=Kind.PROFILE, data=data))
+        data = {key: value for key, value in row.items() if value not in (None, "") or at != created}
+        found.append(event(key=f"{name}:profile@{moment}:{digest(data)}", at=at, kind=Kind.PROFILE, data=data))
         return found
 
     def _stage(self, resource: str, row: Row) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from adapters.amis.records import CODES, CONTACTS, CUSTOMERS, MARKETING, ORDERS, Shape
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.records import digest
 from connector.core.errors import BadPayload, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 
@@ -123,18 +124,17 @@ def events_in(webhook: WebhookMessage, shape: Shape, keys: Keys, delivery: Deliv
     about = f"{identities[0].kind}:{identities[0].value}"
     record = RecordRef(object=MARKETING, id=about)
     common: dict[str, Any] = {"at": at, "is_lead": True, "identities": identities, "data": dict(webhook.data)}
+    mark = f"@{at.isoformat()}:{digest(webhook.data)}"
     stage = next((str(webhook.data[name]) for name in keys.stage if webhook.data.get(name)), None)
     name = f"{MARKETING}:{about}"
     found = []
     if webhook.verb not in RECORD_VERBS:
-        found.append(
-            Event(key=f"{name}:{webhook.word}@{at.isoformat()}", kind=Kind.ACTION, name=webhook.word, **common)
-        )
+        found.append(Event(key=f"{name}:{webhook.word}{mark}", kind=Kind.ACTION, name=webhook.word, **common))
     if stage:
         key = f"{name}:stage:{stage}@{at.isoformat()}"
         is_seen = webhook.verb != "stage_changed"
         found.append(Event(key=key, kind=Kind.STAGE, record=record, stage=stage, is_seen=is_seen, **common))
-    return [*found, Event(key=f"{name}:profile@{at.isoformat()}", kind=Kind.PROFILE, **common)]
+    return [*found, Event(key=f"{name}:profile{mark}", kind=Kind.PROFILE, **common)]
 
 
 def _entry(entry: Part, keys: Keys) -> list[WebhookMessage]:

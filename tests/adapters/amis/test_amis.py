@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from adapters.amis import Amis
 from adapters.amis.records import REVENUE, STAGES
-from connector.adapter_kit.contract import Adapter, Delivery, Reply
-from connector.adapter_kit.records import exact
+from connector.adapter_kit.contract import Adapter, Delivery, Reply, persons_of
+from connector.adapter_kit.records import digest, exact
 from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 from connector.core.mapping import translate
@@ -117,7 +117,7 @@ def test_a_contact_becomes_its_events(api: FakeAmis) -> None:
         "Contacts:17:identify",
         f"Contacts:17:stage:MQL@{MOMENT}",
         f"Contacts:17:owner:Trần Thị Lan@{MOMENT}",
-        f"Contacts:17:profile@{MOMENT}",
+        f"Contacts:17:profile@{MOMENT}:{digest(events[3].data)}",
     ]
     assert identities(events[0]) == [
         "record:Contacts:17",
@@ -126,6 +126,31 @@ def test_a_contact_becomes_its_events(api: FakeAmis) -> None:
         "phone:0912345678",
     ]
     assert (events[1].is_seen, events[2].owner_email) == (True, LAN)
+
+
+def test_two_changes_of_one_time_are_two(api: FakeAmis) -> None:
+    first = keys(read(notice("contact.updated", contact_id=17), api))
+    api.rows["Contacts:17"]["title"] = "Two"
+    second = keys(read(notice("contact.updated", contact_id=17), api))
+    assert first[:3] == second[:3]
+    assert first[3] != second[3]
+    clicked = {"email": "hoa@example.vn", "time": "2026-08-12T10:14:00+07:00"}
+    told = [AMIS.parse(notice("contact.email_clicked", **clicked, link=link), {}) for link in ("a", "b", "a")]
+    actions = [keys([one for one in events if isinstance(one, Event)])[0] for events in told]
+    assert (len(set(actions)), actions[0]) == (2, actions[2])
+
+
+def test_what_is_emptied_is_shown_empty_but_for_what_was_never_filled_in_a_new_record(api: FakeAmis) -> None:
+    api.rows["Contacts:17"] |= {"mobile": None, "title": ""}
+    data = read(notice("contact.updated", contact_id=17), api)[3].data
+    assert (data["mobile"], data["title"]) == (None, "")
+    api.rows["Contacts:17"]["modified_date"] = api.rows["Contacts:17"]["created_date"]
+    assert not {"mobile", "title"} & set(read(notice("contact.updated", contact_id=17), api)[3].data)
+
+
+def test_a_contact_is_a_person_and_where_companies_are_subjects_the_company_is() -> None:
+    assert persons_of(AMIS) == {"Contacts"}
+    assert persons_of(replace(AMIS, subjects="company")) == {"Customers"}
 
 
 def test_an_order_belongs_to_its_contact_and_without_one_to_its_customer(api: FakeAmis) -> None:
