@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from adapters.bownow.client import CALLS, Account, is_call, renamed
 from adapters.bownow.push import push
 from adapters.bownow.read import Source
-from adapters.bownow.records import KEYS, Shape, deleted_event
+from adapters.bownow.records import KEYS, LEAD, Shape, name_of
 from adapters.bownow.settings import SETTINGS, SID_KEYS, TAGS, URL
 from adapters.bownow.webhook import read_sids
 from connector.adapter_kit import defaults
@@ -29,10 +29,11 @@ from connector.adapter_kit.contract import (
     Setting,
     Update,
 )
+from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import check_settings, zone_of
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, CrmUnavailable
-from connector.core.event import Event
+from connector.core.event import Event, RecordRef
 
 FAR = "2199-01-01T00:00:00+00:00"
 """No lead was changed since: a search that gives one all the same does not read the key."""
@@ -51,6 +52,7 @@ class BowNow:
     RATE: ClassVar[tuple[int, int]] = (2, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {"status_id": "stage", "staff_ids": "owner"}
     EVENTS: ClassVar[frozenset[str]] = frozenset()
+    PERSONS: ClassVar[frozenset[str]] = frozenset({LEAD})
 
     tracking_id: str = ""
     api_key: tuple[str, ...] = field(default=(), repr=False)
@@ -92,9 +94,9 @@ class BowNow:
         )
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """The leads as they are now, by sid, each read once.
+        """The leads as they are now, each read once, by name (`lead:sid_1`; None: gone).
 
-        For messages without sids: the leads that changed lately.
+        For messages without sids: the leads that changed lately, under `changed` their names.
         """
         source = self._source(api)
         sids: dict[str, None] = {}
@@ -106,9 +108,10 @@ class BowNow:
                 continue  # `parse` says what is wrong
             sids |= dict.fromkeys(named)
             blind += [] if named else [self._since(delivery)]
-        changed = list(source.changed(min(blind))) if blind else []
-        leads = source.leads(sids) if sids else {}
-        return {"leads": leads, "changed": changed, "people": source.emails() if leads or changed else {}}
+        changed = {name_of(str(source.shape.sid(lead))): lead for lead in source.changed(min(blind))} if blind else {}
+        leads = {name_of(sid): lead for sid, lead in source.leads(sids).items()} if sids else {}
+        people = source.emails() if leads or changed else {}
+        return {**changed, **leads, "changed": list(changed), "people": people}
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:
         """The identity, status, owner, tags and profile that the leads show, or their end.
@@ -119,15 +122,18 @@ class BowNow:
         sids = read_sids(delivery, self.sid_keys)
         if not sids:
             since = self._since(delivery)
-            recent = [lead for lead in fetched.get("changed", ()) if shape.updated(lead) >= since]
+            changed = [fetched[name] for name in fetched.get("changed", ())]
+            recent = [lead for lead in changed if lead is not None and shape.updated(lead) >= since]
             return [event for lead in recent for event in _events(shape, lead, people)]
         found: list[Event | BadPayload] = []
         for sid in sids:
-            if sid not in fetched.get("leads", {}):
+            if name_of(sid) not in fetched:
                 message = f"the lead {sid} was not read"
                 raise CrmUnavailable(message)
-            lead = fetched["leads"][sid]
-            found += [deleted_event(sid, delivery.received_at)] if lead is None else _events(shape, lead, people)
+            if (lead := fetched[name_of(sid)]) is None:
+                found.append(deleted_event(RecordRef(object=LEAD, id=sid), delivery.received_at))
+            else:
+                found += _events(shape, lead, people)
         return found
 
     def changes(self, since: datetime, api: Api) -> Iterator[Event]:

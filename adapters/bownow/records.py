@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.payload import Part
-from connector.adapter_kit.records import instant_in, readable_identities
+from connector.adapter_kit.records import digest, instant_in, readable_identities
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
 LEAD: Final = "lead"
@@ -68,13 +68,17 @@ class Shape:
         key = f"{sid}:owner:{owner or 'nobody'}@{moment}"
         found.append(event(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=email))
         found += self._tag_events(lead, sid, at, event)
-        found.append(event(key=f"{sid}:profile@{moment}", at=at, kind=Kind.PROFILE, data=self.data(lead)))
+        data = self.data(lead, is_new=at == created)
+        found.append(event(key=f"{sid}:profile@{moment}:{digest(data)}", at=at, kind=Kind.PROFILE, data=data))
         return found
 
-    def data(self, lead: Lead) -> dict[str, Any]:
-        """What mappings read: the lead's values by BowNow's names, and by ours where those differ."""
+    def data(self, lead: Lead, *, is_new: bool) -> dict[str, Any]:
+        """What mappings read: the lead's values by BowNow's names, and by ours where those differ.
+
+        What is empty in a new lead was never filled.
+        """
         named = {name: lead[key] for name, key in self.keys.items() if key in lead}
-        return {name: value for name, value in {**named, **lead}.items() if value is not None}
+        return {name: value for name, value in {**named, **lead}.items() if value not in (None, "") or not is_new}
 
     def _tag_events(self, lead: Lead, sid: str, at: datetime, event: Any) -> list[Event]:
         """The tags of ours that the lead has. One that it lacks is not taken away: the rules here set tags too."""
@@ -84,7 +88,7 @@ class Shape:
         return [event(key=f"{sid}:tag:{name}@{moment}", at=at, kind=Kind.TAG, tag=name) for name in ours]
 
     def _identities(self, sid: str, lead: Lead) -> tuple[Identity, ...]:
-        found = [Identity(kind=IdentityKind.RECORD, value=f"{LEAD}:{sid}")]
+        found = [Identity(kind=IdentityKind.RECORD, value=name_of(sid))]
         for kind in (IdentityKind.EMAIL, IdentityKind.PHONE):
             found += readable_identities(kind, [lead.get(self.keys[kind])])
         return tuple(found)
@@ -97,11 +101,9 @@ class Shape:
         return instant_in(Part(written, f"$.{name}"), self.zone)
 
 
-def deleted_event(sid: str, at: datetime) -> Event:
-    """The event of a lead that is gone; `at` is when that was seen."""
-    identities = (Identity(kind=IdentityKind.RECORD, value=f"{LEAD}:{sid}"),)
-    record = RecordRef(object=LEAD, id=sid)
-    return Event(key=f"{sid}:deleted", at=at, kind=Kind.DELETED, record=record, is_lead=True, identities=identities)
+def name_of(sid: str) -> str:
+    """The record of a lead as one word."""
+    return f"{LEAD}:{sid}"
 
 
 def id_of(value: Any) -> str | None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from adapters.bownow import FAR, BowNow
 from adapters.bownow.client import renamed, rows_in
 from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, PushOutcome, Update
+from connector.adapter_kit.records import digest, exact
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
 from connector.core.event import Event, Kind
 from tests.adapters.bownow.fake import FakeBowNow, reply
@@ -100,7 +101,7 @@ def test_what_is_no_sid_is_told_with_its_path(body: Any) -> None:
     for method in (BOW.receive, lambda one: BOW.parse(one, {})):
         with pytest.raises(BadPayload):
             method(webhook(body))
-    assert BOW.fetch([webhook(body)], FakeBowNow()) == {"leads": {}, "changed": [], "people": {}}
+    assert BOW.fetch([webhook(body)], FakeBowNow()) == {"changed": [], "people": {}}
 
 
 @given(st.binary(max_size=200))
@@ -122,7 +123,7 @@ def test_a_lead_becomes_its_events_with_the_first_of_its_persons_in_charge(api: 
         f"sid_1:stage:2@{moment}",
         f"sid_1:owner:501@{moment}",
         f"sid_1:tag:reactive@{moment}",
-        f"sid_1:profile@{moment}",
+        f"sid_1:profile@{moment}:{digest(events[4].data)}",
     ]
     assert [f"{one.kind}:{one.value}" for one in events[0].identities] == [
         "record:lead:sid_1",
@@ -132,6 +133,24 @@ def test_a_lead_becomes_its_events_with_the_first_of_its_persons_in_charge(api: 
     assert (events[1].stage, events[1].is_seen) == ("2", True)
     assert (events[2].owner, events[2].owner_email) == ("501", "hana.mori@example.co.jp")
     assert events[4].data["status_id"] == 2
+
+
+def test_two_changes_of_one_second_are_two_and_what_is_read_stands_under_its_name(api: FakeBowNow) -> None:
+    first = keys(read(webhook({"sid": "sid_1"}), api))
+    api.leads["sid_1"]["company_name"] = "Two"
+    second = keys(read(webhook({"sid": "sid_1"}), api))
+    assert first[:-1] == second[:-1]
+    assert first[-1] != second[-1]
+    assert {"lead:sid_1", "lead:sid_9"} <= set(BOW.fetch([webhook({"sids": ["sid_1", "sid_9"]})], api))
+    assert "lead:sid_1" in BOW.fetch([webhook({"type": "lead_update"})], api)
+
+
+def test_what_is_emptied_is_shown_empty_but_for_what_was_never_filled_in_a_new_lead(api: FakeBowNow) -> None:
+    api.leads["sid_1"] |= {"company_name": None, "email": ""}
+    data = read(webhook({"sid": "sid_1"}), api)[-1].data
+    assert (data["company_name"], data["email"]) == (None, "")
+    api.leads["sid_1"]["updated_at"] = api.leads["sid_1"]["created_at"]
+    assert not {"company_name", "email"} & set(read(webhook({"sid": "sid_1"}), api)[-1].data)
 
 
 def test_a_lead_of_nobody_with_a_status_as_object(api: FakeBowNow) -> None:
@@ -158,7 +177,7 @@ def test_what_a_search_leaves_out_is_asked_for_by_itself_and_is_gone_only_when_t
     api.hidden = {"sid_1"}
     events = read(webhook({"sids": ["sid_1", "sid_9"]}), api)
     assert keys(events)[0] == "sid_1:identify"
-    assert (events[-1].key, events[-1].kind, events[-1].at) == ("sid_9:deleted", Kind.DELETED, NOW)
+    assert (events[-1].key, events[-1].kind, events[-1].at) == (f"lead:sid_9:deleted@{exact(NOW)}", Kind.DELETED, NOW)
     api.answers["GET /leads/sid_1"] = [reply({"errors": []}, 403), reply(api.leads["sid_1"])]
     with pytest.raises(CrmRefused, match=r"GET /leads/\{sid\}: answered 403"):
         BOW.fetch([webhook({"sid": "sid_1"})], api)
