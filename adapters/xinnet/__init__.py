@@ -113,10 +113,9 @@ class Xinnet:
         The answer is 200 with the number of leads.
         """
         leads = leads_in(delivery)
-        number = number_of(leads[0])
         return Received(
-            key=key_of(number, delivery.body),
-            lane=f"lead:{number}",
+            key=key_of(leads, delivery),
+            lane=f"lead:{number_of(leads[0])}",
             reply=Reply(status=200, body=orjson.dumps({"code": 0, "accepted": len(leads)})),
         )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import blake2b
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json_or_form
-from connector.adapter_kit.records import readable_identities
+from connector.adapter_kit.records import digest, exact, readable_identities
 from connector.core.errors import UnknownEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
@@ -19,13 +19,14 @@ STAGE: Final = "状态"
 SUBMITTED: Final = "提交时间"
 CUSTOMER: Final = "客户类型"
 MOBILE: Final = "手机"
+PHONE: Final = "电话"
 EMAIL: Final = "邮箱"
 FIELDS: Final = (
     NUMBER,
     "联系人",
     "昵称",
     MOBILE,
-    "电话",
+    PHONE,
     EMAIL,
     "传真",
     "微信",
@@ -57,6 +58,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "转为客户": "lead_converted",
 }
 UPDATED: Final = "lead_updated"
+_CREATED: Final = ("lead_created", "新线索")
 _MOST: Final = 200
 
 
@@ -95,19 +97,29 @@ def word_of(lead: Part) -> str:
     return word
 
 
-def key_of(number: str, body: bytes) -> str:
-    """What tells a delivery from others: the 单号 of its first lead, and a hash of all that it says."""
-    digest = blake2b(body, digest_size=12).hexdigest()
-    return f"{number[:100]}:{digest}"
+def key_of(leads: Sequence[Part], delivery: Delivery) -> str:
+    """What tells a delivery from others: the 单号 of its first lead, and a hash of all that it says.
+
+    Where it does not say when that was, also the time of receipt: a lead may come back to what it said before.
+    """
+    mark = blake2b(delivery.body, digest_size=12).hexdigest()
+    is_dated = all(_is_dated(lead) for lead in leads)
+    return f"{number_of(leads[0])[:100]}:{mark}" + ("" if is_dated else f":{delivery.received_at.isoformat()}")
+
+
+def _is_dated(lead: Part) -> bool:
+    """Whether it says when it happened, or is new, which it is once."""
+    return bool(lead["time"].value) or not lead["event"].exists or lead["event"].value in _CREATED
 
 
 def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Event]:
     """The events of a lead; its times are at an offset from UTC. Raises `BadPayload` and `UnknownEvent`."""
     number, word = number_of(lead), word_of(lead)
+    is_new = word == "lead_created"
     submitted = _time(lead[SUBMITTED], offset)
     happened = _time(lead["time"], offset)
-    at = happened or (submitted if word == "lead_created" else None) or received_at
-    data = _data(lead, is_whole=word == "lead_created")
+    at = happened or (submitted if is_new else None) or received_at
+    data = _data(lead, is_whole=is_new)
     common: dict[str, Any] = {
         "at": at,
         "identities": (Identity(kind=IdentityKind.RECORD, value=f"lead:{number}"), *_persons(lead)),
@@ -115,28 +127,33 @@ def events_of(lead: Part, received_at: datetime, offset: timedelta) -> list[Even
         "is_lead": True,
         "data": {**data, "event": word},
     }
-    mark = blake2b(repr(sorted(data.items())).encode("utf-8", "replace"), digest_size=8).hexdigest()
-    when = f"@{happened.isoformat()}" if happened else ""
-    events = [Event(key=f"{number}:profile:{mark}{when}", kind=Kind.PROFILE, **common)]
-    if word == "lead_created" and lead["app"].exists:
+    when = "" if is_new and not happened else f"@{exact(at)}"  # a lead is made once
+    events = [Event(key=f"{number}:profile:{digest(data)}{when}", kind=Kind.PROFILE, **common)]
+    if is_new and lead["app"].exists:
         app = lead["app"].text(60)
         events.append(Event(key=f"{number}:submitted", kind=Kind.ACTION, name=app, **common))
     if word in STAGES:
-        events.append(Event(key=f"{number}:{word}{when}", kind=Kind.STAGE, stage=STAGES[word], **common))
+        place = list(STAGES).index(word)  # of the same second the one further on: no lead goes back
+        stage = STAGES[word]
+        events.append(Event(key=f"{number}:{word}{when}", kind=Kind.STAGE, stage=stage, sequence=place, **common))
     return events
 
 
 def _persons(lead: Part) -> list[Identity]:
-    """By mobile and e-mail, as Xinnet tells customers apart. One that cannot be read is none: people type them."""
+    """By mobile and e-mail, as Xinnet tells customers apart, and by phone. One that cannot be read is none."""
     return [
         *readable_identities(IdentityKind.EMAIL, [lead[EMAIL]]),
-        *readable_identities(IdentityKind.PHONE, [lead[MOBILE]]),
+        *readable_identities(IdentityKind.PHONE, [lead[MOBILE], lead[PHONE]]),
     ]
 
 
 def _data(lead: Part, *, is_whole: bool) -> dict[str, Any]:
-    """The lead's fields, and whether its customer is an enterprise or an individual, where that can be seen."""
-    data = {name: value for name, value in lead.object().items() if name not in {"event", "time"} and value != ""}
+    """The lead's fields, and whether its customer is an enterprise or an individual, where that can be seen.
+
+    What is empty in a new lead (`is_whole`) was never filled.
+    """
+    given = {name: value for name, value in lead.object().items() if name not in {"event", "time"}}
+    data = {name: value for name, value in given.items() if value not in ("", None) or not is_whole}
     if data.get(COMPANY):
         return {**data, CUSTOMER: "enterprise"}
     return {**data, CUSTOMER: "individual"} if is_whole else data

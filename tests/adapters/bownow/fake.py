@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json as json_library
+from datetime import UTC, datetime
 from typing import Any
 
-from connector.adapter_kit.contract import Answer
+from adapters.bownow import BowNow
+from connector.adapter_kit.contract import Answer, Delivery, Update
+from connector.core.event import Event
+from tests.adapters.builders import update_of, whole
 from tests.adapters.support import Memory
 
 URL = "https://api.bownow.jp/v1"
+NOW = datetime(2026, 3, 26, 8, 16, 5, tzinfo=UTC)
+TOKEN = "b0wn0w-t0ken"
+BOW = BowNow(tracking_id="UTC-1", api_key=("k1",), webhook_token=(TOKEN,))
+HANA = {"id": 501, "name": "森 花", "email": " Hana.Mori@Example.co.jp "}
+KEN = {"id": "502", "email": None}
 
 
 class FakeBowNow(Memory):
@@ -71,3 +80,17 @@ class FakeBowNow(Memory):
 
 def reply(body: Any, status: int = 200) -> Answer:
     return Answer(status=status, headers={}, body=json_library.dumps(body).encode())
+
+
+def webhook(body: Any) -> Delivery:
+    content = body if isinstance(body, bytes) else json_library.dumps(body).encode()
+    headers = {"content-type": "application/json"}
+    return Delivery(method="POST", query=(("token", TOKEN),), headers=headers, body=content, received_at=NOW)
+
+
+def read(one: Delivery, api: FakeBowNow, adapter: BowNow = BOW) -> list[Event]:
+    return whole(adapter, one, api)
+
+
+def update(sid: str = "sid_1", owner: str | None = None, of: str = "lead", **fields: Any) -> Update:
+    return update_of(f"{of}:{sid}", fields, since=NOW, owner=owner, owner_field="staff_ids")

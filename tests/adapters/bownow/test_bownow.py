@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,43 +12,15 @@ from hypothesis import strategies as st
 
 from adapters.bownow import FAR, BowNow
 from adapters.bownow.client import renamed, rows_in
-from connector.adapter_kit.contract import Adapter, Answer, Delivery, Person, PushOutcome, Update
+from connector.adapter_kit.contract import Adapter, Person, PushOutcome
 from connector.adapter_kit.records import digest, exact
 from connector.core.errors import BadPayload, CrmRefused, CrmUnavailable
-from connector.core.event import Event, Kind
-from tests.adapters.bownow.fake import FakeBowNow, reply
-from tests.adapters.builders import keys, outcomes, update_of, whole
+from connector.core.event import Kind
+from tests.adapters.bownow.fake import BOW, HANA, KEN, NOW, FakeBowNow, read, reply, update, webhook
+from tests.adapters.builders import keys, outcomes
 
-NOW = datetime(2026, 3, 26, 8, 16, 5, tzinfo=UTC)
 SINCE = datetime(2026, 3, 26, tzinfo=UTC)
-TOKEN = "b0wn0w-t0ken"
-BOW = BowNow(tracking_id="UTC-1", api_key=("k1",), webhook_token=(TOKEN,))
-HANA = {"id": 501, "name": "森 花", "email": " Hana.Mori@Example.co.jp "}
-KEN = {"id": "502", "email": None}
 UNAVAILABLE = CrmUnavailable("POST api.bownow.jp: answered 429", None)
-
-
-def webhook(body: Any) -> Delivery:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"content-type": "application/json"}
-    return Delivery(method="POST", query=(("token", TOKEN),), headers=headers, body=content, received_at=NOW)
-
-
-@pytest.fixture
-def api() -> FakeBowNow:
-    fake = FakeBowNow()
-    fake.accounts = [HANA, KEN, {"name": "without id"}]
-    fake.add("sid_1", phone="03-1234-5678", staff_ids=[501, 502], tag_ids=[{"id": 3, "name": "リアクティブ"}])
-    fake.add("sid_2", email="", status_id={"id": 5, "name": "アポ見込み"}, staff_ids=None, tag_ids=None)
-    return fake
-
-
-def read(one: Delivery, api: FakeBowNow, adapter: BowNow = BOW) -> list[Event]:
-    return whole(adapter, one, api)
-
-
-def update(sid: str = "sid_1", owner: str | None = None, of: str = "lead", **fields: Any) -> Update:
-    return update_of(f"{of}:{sid}", fields, since=NOW, owner=owner, owner_field="staff_ids")
 
 
 def test_it_keeps_the_contract() -> None:
@@ -427,80 +398,3 @@ def test_what_cannot_be_read_back_is_tried_again(api: FakeBowNow, error: Any) ->
     ((outcome, reason),) = outcomes(BOW.push([update(status_id=4)], api))
     assert outcome is PushOutcome.LATER
     assert (reason or "").startswith("written, but not read back: ")
-
-
-# Tokens
-
-
-def test_tokens_are_issued_once_and_kept_for_every_process(api: FakeBowNow) -> None:
-    BOW.catalog(api)
-    assert api.keeps == {"access_token": "a1", "refresh_token": "r1", "client_token": "c1"}
-    other = FakeBowNow()
-    other.keeps = dict(api.keeps)
-    BOW.catalog(other)
-    assert "POST /auth/token" not in other.lines()
-    assert other.calls[0][2] == {"Tracking-ID": "UTC-1", "Client-Token": "c1", "Authorization": "Bearer a1"}
-
-
-def test_an_access_token_that_ran_out_is_renewed_by_the_refresh_token(api: FakeBowNow) -> None:
-    api.keeps = {"access_token": "a0", "refresh_token": "r0", "client_token": "c0"}
-    api.answers["POST /statuses/search"] = [reply({}, 401)]
-    api.answers["POST /auth/refresh"] = [reply({"access_token": "a2"})]
-    BOW.catalog(api)
-    assert api.calls[1] == (
-        "POST /auth/refresh",
-        {"refresh_token": "r0"},
-        {"Tracking-ID": "UTC-1", "Client-Token": "c0"},
-    )
-    assert api.keeps == {"access_token": "a2", "refresh_token": "r0", "client_token": "c0"}
-
-
-@pytest.mark.parametrize("answer", [reply({}, 404), reply([]), reply({"access_token": None})])
-def test_without_a_good_refresh_token_the_api_key_gives_new_tokens(api: FakeBowNow, answer: Answer) -> None:
-    api.keeps = {"access_token": "a0", "refresh_token": "r0", "client_token": "c0"}
-    api.answers["POST /statuses/search"] = [reply({}, 401)]
-    api.answers["POST /auth/refresh"] = [answer]
-    BOW.catalog(api)
-    assert api.keeps["access_token"] == "a1"
-
-
-def test_what_another_process_renewed_is_taken_and_not_renewed_again(api: FakeBowNow) -> None:
-    api.memo["tokens"] = ("a0", "c0")
-    api.keeps = {"access_token": "a5", "client_token": "c5"}
-    api.answers["POST /statuses/search"] = [reply({}, 401)]
-    BOW.catalog(api)
-    assert api.memo["tokens"] == ("a5", "c5")
-    assert not [line for line in api.lines() if "auth" in line]
-
-
-def test_without_any_refresh_token_the_api_key_is_used(api: FakeBowNow) -> None:
-    api.memo["tokens"] = ("a0", "c0")
-    api.answers["POST /statuses/search"] = [reply({}, 401)]
-    BOW.catalog(api)
-    assert api.lines()[1] == "POST /auth/token"
-
-
-def test_bad_credentials_are_said_without_the_secret(api: FakeBowNow) -> None:
-    two = replace(BOW, api_key=("k1-secret", "k0-secret"))
-    api.answers["POST /auth/token"] = [
-        reply({"message": "bad k1-secret"}, 401),
-        reply({"message": "bad k0-secret"}, 403),
-    ]
-    with pytest.raises(CrmRefused) as caught:
-        two.catalog(api)
-    assert str(caught.value) == (
-        'no token, POST /auth/token: answered 403: {"message": "bad ***"}; check tracking_id and api_key'
-    )
-    with pytest.raises(CrmRefused, match="no api_key is set; check tracking_id and api_key"):
-        replace(BOW, api_key=()).catalog(api)
-
-
-def test_a_fresh_token_that_is_refused_ends_it(api: FakeBowNow) -> None:
-    api.answers["POST /statuses/search"] = [reply({}, 401), reply({}, 401)]
-    with pytest.raises(CrmRefused, match=r"POST /statuses/search: answered 401: \{\}; check tracking_id and api_key"):
-        BOW.catalog(api)
-
-
-def test_an_update_that_the_credentials_no_longer_allow_is_refused(api: FakeBowNow) -> None:
-    api.answers["PATCH /leads/sid_1"] = [reply({}, 401), reply({}, 401)]
-    assert outcomes(BOW.push([update(status_id=4)], api))[0][0] is PushOutcome.REFUSED

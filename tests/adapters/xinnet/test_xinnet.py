@@ -115,6 +115,48 @@ def test_times_are_at_the_offset_that_is_set(offset: str, hours: float) -> None:
     assert first.at == datetime(2026, 3, 26, 16, tzinfo=UTC) - timedelta(hours=hours)
 
 
+def test_what_says_no_time_is_told_apart_by_its_receipt_and_a_new_lead_by_itself() -> None:
+    def both(**lead: Any) -> list[tuple[str, ...]]:
+        later = [
+            _delivery({"单号": "1", **lead}),
+            replace(_delivery({"单号": "1", **lead}), received_at=AT + timedelta(hours=1)),
+        ]
+        return [(OUT.receive(one).key, *(e.key for e in OUT.parse(one, {}) if isinstance(e, Event))) for one in later]
+
+    for once in ({}, {"event": "新线索"}, {"event": "lead_handled", "time": "2026-03-26 16:14:00"}):
+        first, second = both(**once)
+        assert first == second
+    first, second = both(event="lead_handled")
+    assert not set(first) & set(second)
+
+
+def test_two_changes_of_one_second_are_two_and_the_stage_further_on_is_the_newer() -> None:
+    def told(event: str, **lead: Any) -> list[Event]:
+        found = _events({"event": event, "time": "2026-03-26 16:14:00", "单号": "1", **lead})
+        return [one for one in found if isinstance(one, Event)]
+
+    assert told("lead_updated", 职务="One")[0].key != told("lead_updated", 职务="Two")[0].key
+    stages = [told(word)[-1] for word in ("lead_converted", "处理", "lead_replied")]
+    assert [(one.stage, one.sequence) for one in stages] == [("已转为客户", 3), ("已处理", 1), ("已回复", 2)]
+
+
+def test_what_is_emptied_is_shown_empty_but_for_what_was_never_filled_in_a_new_lead() -> None:
+    def shown(**lead: Any) -> dict[str, Any]:
+        first = _events({"单号": "1", "职务": "", "QQ": None, **lead})[0]
+        assert isinstance(first, Event)
+        return dict(first.data)
+
+    assert (shown(event="lead_updated")["职务"], shown(event="lead_updated")["QQ"]) == ("", None)
+    assert not {"职务", "QQ"} & set(shown())
+
+
+def test_e_mail_mobile_and_phone_find_the_lead_s_person() -> None:
+    first = _events({"单号": "1", "手机": "138 0013 8000", "电话": "010-6512 3456", "邮箱": "a@x.cn"})[0]
+    assert isinstance(first, Event)
+    found = [one.value for one in first.identities]
+    assert found == ["lead:1", "a@x.cn", "13800138000", "01065123456"]
+
+
 def test_words_and_times_that_are_not_known_are_told() -> None:
     with pytest.raises(UnknownEvent, match="lead_archived"):
         _events({"event": "lead_archived", "单号": "1"})
