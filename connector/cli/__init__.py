@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "migrate": ("connector.cli.processes:migrate", "Bring the database to the present tables."),
     "connection": ("connector.cli.connection:connection", "Add, show, change, pause, remove connections."),
     "mapping": ("connector.cli.mapping:mapping", "Check, publish and show mappings; what is held."),
+    "rules": ("connector.cli.rules:rules", "Check, publish and show the rules in force."),
     "what-if": ("connector.cli.what_if:what_if", "What a mapping, settings or a template would change."),
     "forecast": ("connector.cli.what_if:forecast", "Which subjects will move by time alone, and whom that tells."),
     "delivery": ("connector.cli.delivery:delivery", "List, show, replay deliveries; the quarantine."),

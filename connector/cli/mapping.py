@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final
 
 import click
 
 from adapters import ADAPTERS
+from connector.cli import documents
 from connector.cli.session import opened, statuses_or_default
-from connector.cli.terminal import actor, json_option, print_json, print_rows
-from connector.core.errors import WrongSetting
+from connector.cli.terminal import json_option, print_json, print_rows
 from connector.core.status import StatusInfo
 from connector.mapping import BadMapping, Mistake, load_mapping, read_text
-from connector.operations import catalogs, mappings, publishing
+from connector.operations import catalogs, mappings
 
 _connection: Final = click.argument("name", metavar="CONNECTION")
 _since: Final = click.option(
@@ -26,16 +25,6 @@ _since: Final = click.option(
     help="Events before that local date keep what was made of them.",
 )
 _confirm: Final = click.option("--confirm", is_flag=True, help="Publish however many subjects it moves.")
-_VERSIONS: Final = {
-    "version": "version",
-    "state": "shown",
-    "author": "author",
-    "saved": "created_at",
-    "published": "published_at",
-    "by": "published_by",
-    "based on": "based_on",
-    "comment": "comment",
-}
 
 
 @click.group()
@@ -92,23 +81,16 @@ def publish(
 
     Nothing is published when more subjects would move than the setting publish_limit_percent allows.
     """
-    if (file is None) is (draft is None):
-        message = "give a FILE or --draft VERSION, one of the two"
-        raise WrongSetting(message)
-    common: dict[str, Any] = {
-        "actor": actor(),
-        "since": _day(since),
-        "is_confirmed": confirm,
-        "progress": progress(sys.stderr, is_json=is_json),
-    }
-    with opened() as runtime:
-        if file is not None:
-            done = publishing.publish(
-                runtime, name, read_text(file), file=file.name, comment=comment, based_on=based_on, **common
-            )
-        else:
-            done = publishing.publish_draft(runtime, name, draft or 0, **common)
-    _print(name, done, is_json=is_json)
+    documents.publish(
+        name,
+        file,
+        draft=draft,
+        comment=comment,
+        based_on=based_on,
+        since=_day(since),
+        is_confirmed=confirm,
+        is_json=is_json,
+    )
 
 
 @mapping.command()
@@ -119,17 +101,7 @@ def publish(
 @json_option
 def rollback(name: str, version: int, *, since: datetime | None, confirm: bool, is_json: bool) -> None:
     """Publish an old version again, as a new one."""
-    with opened() as runtime:
-        done = publishing.rollback(
-            runtime,
-            name,
-            version,
-            actor=actor(),
-            since=_day(since),
-            is_confirmed=confirm,
-            progress=progress(sys.stderr, is_json=is_json),
-        )
-    _print(name, done, is_json=is_json)
+    documents.roll_back(name, version, since=_day(since), is_confirmed=confirm, is_json=is_json)
 
 
 @mapping.command()
@@ -142,18 +114,7 @@ def rollback(name: str, version: int, *, since: datetime | None, confirm: bool, 
 @json_option
 def draft(name: str, file: Path, *, comment: str, based_on: int | None, is_json: bool) -> None:
     """Save a file as a draft, beside those of others; nothing is in force by it."""
-    with opened() as runtime:
-        source, base = mappings.read_file(runtime, name, read_text(file), file.name)
-        base = base if based_on is None else based_on
-        saved = mappings.save_draft(runtime, name, source, actor=actor(), comment=comment, based_on=base)
-    if is_json:
-        print_json({"connection": name, **asdict(saved)})
-        return
-    click.echo(f"Draft {saved.version} of {name} is saved, based on version {saved.based_on or 'none'}.")
-    for one in saved.beside:
-        click.echo(f"Since then: {one}. From theirs to yours:")
-        for difference in one.differences:
-            click.echo(f"  {difference}")
+    documents.save_draft(name, file, comment=comment, based_on=based_on, is_json=is_json)
 
 
 @mapping.command()
@@ -161,10 +122,7 @@ def draft(name: str, file: Path, *, comment: str, based_on: int | None, is_json:
 @json_option
 def versions(name: str, *, is_json: bool) -> None:
     """Drafts and published versions, newest first."""
-    with opened() as runtime:
-        rows = list(mappings.listed(runtime, name))
-    shown = rows if is_json else [{**row, "shown": "in force" if row["is_in_force"] else row["state"]} for row in rows]
-    print_rows(shown, is_json=is_json, columns=_VERSIONS, empty="Nothing was saved yet.")
+    documents.print_versions(name, is_json=is_json)
 
 
 @mapping.command()
@@ -174,25 +132,7 @@ def versions(name: str, *, is_json: bool) -> None:
 @json_option
 def diff(name: str, file: Path | None, *, numbers: tuple[int, ...], is_json: bool) -> None:
     """What differs from the version in force: in a file, in a version, or in the newest draft."""
-    most = 1 if file else 2
-    if len(numbers) > most:
-        message = f"--version was given {len(numbers)} times; allowed: {most} at most{' beside a file' if file else ''}"
-        raise WrongSetting(message)
-    with opened() as runtime:
-        one = mappings.version_of(runtime, name, numbers[0] if numbers and (file or len(numbers) == most) else None)
-        if file is not None:
-            label, after = file.name, mappings.read_file(runtime, name, read_text(file), file.name)[0]
-        else:
-            other = mappings.version_of(runtime, name, numbers[-1]) if numbers else mappings.newest_draft(runtime, name)
-            label, after = f"version {other.version}", other.source
-        found = mappings.compared(runtime, one.source, after)
-    if is_json:
-        head = {"connection": name, "from": one.version, "to": label}
-        print_json({**head, "differences": [asdict(difference) for difference in found]})
-        return
-    click.echo(f"From version {one.version} to {label}:")
-    for line in found or ("nothing that counts",):
-        click.echo(f"  {line}")
+    documents.print_diff(name, file, numbers, is_json=is_json)
 
 
 @mapping.command()
@@ -201,13 +141,7 @@ def diff(name: str, file: Path | None, *, numbers: tuple[int, ...], is_json: boo
 @json_option
 def export(name: str, version: int | None, *, is_json: bool) -> None:
     """A version's file, to change and publish again; its first line says which version it is."""
-    with opened() as runtime:
-        found = mappings.version_of(runtime, name, version)
-        text = mappings.export(runtime, name, version)
-    if is_json:
-        print_json({"connection": name, "version": found.version, "source": found.source})
-    else:
-        click.echo(text, nl=not text.endswith("\n"))
+    documents.print_export(name, version, is_json=is_json)
 
 
 @mapping.command()
@@ -215,13 +149,7 @@ def export(name: str, version: int | None, *, is_json: bool) -> None:
 @json_option
 def show(name: str, *, is_json: bool) -> None:
     """The version in force, as it was published."""
-    with opened() as runtime:
-        found = mappings.show(runtime, name)
-    if is_json:
-        print_json(found)
-        return
-    click.echo(f"# {name}, version {found['version']}, by {found['author']} at {found['published_at']}")
-    click.echo(found["source"], nl=not found["source"].endswith("\n"))
+    documents.print_in_force(name, is_json=is_json)
 
 
 @mapping.command()
@@ -258,15 +186,6 @@ def drift(context: click.Context, name: str | None, *, stored: bool, is_json: bo
         context.exit(1)
 
 
-def progress(stream: TextIO, *, is_json: bool) -> publishing.Progress:
-    """Tells on a terminal how far a long run is, in one line; nothing where the stream is none."""
-    if is_json or not stream.isatty():
-        return lambda _what, _done, _all: None
-    return lambda what, done, total: click.echo(
-        f"\r{what}: {done} of {total} subjects" + ("\n" if done >= total else ""), stream, nl=False
-    )
-
-
 def _mistakes(file: Path, name: str | None, statuses: tuple[StatusInfo, ...]) -> tuple[Mistake, ...]:
     try:
         load_mapping(file, statuses, tuple(ADAPTERS))
@@ -280,29 +199,3 @@ def _mistakes(file: Path, name: str | None, statuses: tuple[StatusInfo, ...]) ->
 
 def _day(at: datetime | None) -> date | None:
     return at.date() if at else None
-
-
-def _print(name: str, done: publishing.PublishResult, *, is_json: bool) -> None:
-    found = done.what_if
-    if is_json:
-        print_json(
-            {
-                "connection": name,
-                **{key: getattr(done, key) for key in ("version", "events", "deliveries", "held", "subjects")},
-                "is_finished": done.is_finished,
-                "differences": [asdict(one) for one in done.differences],
-                "what_if": found.to_json(),
-            }
-        )
-        return
-    click.echo(f"Version {done.version} of {name} is in force.")
-    for one in done.differences:
-        click.echo(f"  {one}")
-    click.echo(f"Moved: {found.moving} of {found.subjects} subjects.")
-    for (before, after), count in sorted(found.moved.items()):
-        click.echo(f"  {before} → {after}: {count}")
-    click.echo(f"Released: {done.events} held events; {done.deliveries} held deliveries are read again.")
-    if done.held:
-        click.echo(f"Held now: {done.held} events.")
-    if not done.is_finished:
-        click.echo("The events that are stored are still being translated; the workers go on with it.")

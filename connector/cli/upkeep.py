@@ -79,7 +79,10 @@ def sweep(as_of: datetime | None, *, is_json: bool) -> None:
         today = date.fromordinal(local_day(runtime.clock(), runtime.ruleset.zone))
         day = as_of.date() if as_of else today
         if day > today:
-            click.echo(f"{day} is in the future: subjects are moved as if nothing happened until then.", err=True)
+            click.echo(
+                f"{day} is in the future: subjects move as if nothing happened until then; the next sweep undoes it.",
+                err=True,
+            )
         count = operations.run_sweep(runtime, day)
     if is_json:
         print_json({"as_of": day.isoformat(), "due": count})

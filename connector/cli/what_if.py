@@ -53,7 +53,6 @@ def what_if(
 
     With --json: a line for each subject that differs, with the decisions that make it so; last, the sums.
     """
-    shown: list[Difference] = []
     with opened() as runtime:
         request = WhatIfRequest(
             mappings=_drafts(runtime, name, draft),
@@ -62,18 +61,24 @@ def what_if(
             in_progress=in_progress,
             since=since.date().isoformat() if since else None,
         )
-        with progress_bar("What-if", sys.stderr) as progress:
-            found = compare.what_if(
-                runtime,
-                read_proposal(runtime, request),
-                since=request.since_date,
-                progress=progress,
-                each=_shown_or_printed(shown, is_json=is_json),
-            )
+        print_what_if(runtime, request, is_json=is_json)
+
+
+def print_what_if(runtime: Runtime, request: WhatIfRequest, *, is_json: bool) -> None:
+    """Print what would be other than now."""
+    shown: list[Difference] = []
+    with progress_bar("What-if", sys.stderr) as progress:
+        found = compare.what_if(
+            runtime,
+            read_proposal(runtime, request),
+            since=request.since_date,
+            progress=progress,
+            each=_shown_or_printed(shown, is_json=is_json),
+        )
     if is_json:
         print_json(found.to_json())
         return
-    _print_what_if(found)
+    _print_sums(found)
     _print_differences(shown, found.differing)
 
 
@@ -139,7 +144,7 @@ def progress_bar(label: str, stream: TextIO) -> Iterator[Callable[[int, int], No
         yield show
 
 
-def _print_what_if(found: WhatIf) -> None:
+def _print_sums(found: WhatIf) -> None:
     click.echo(f"{found.moving} of {found.subjects} subjects would move ({found.share:.1%}); {found.differing} differ.")
     rows = found.to_json()
     if rows["moved"]:

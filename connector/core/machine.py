@@ -150,9 +150,9 @@ class SubjectMachine:
     def apply_action(self, step: Step) -> None:
         """An action: remember it, then try the sequential rules of the status held, strongest first."""
         bits = self.ruleset.bits(step.action or "", step.page)
-        session = f"id {step.session}" if step.session else self._free_session(step.at)
-        if not bits:
+        if not bits:  # an opened mail: no target action, and no part of a session
             return
+        session = f"id {step.session}" if step.session else self._free_session(step.at)
         self.last_action, self.acted_day = step.at, self.today
         remember(self.seen, self.ruleset.windows, step=step, bits=bits, session=session, day=self.today)
         for rule in self.ruleset.sequential.get(self.status, ()):

@@ -1,4 +1,4 @@
-"""What is different between two mappings, in words: `deal / pipeline 0 / WON: project → order`."""
+"""What is different between two mappings, or two rules documents: `deal / pipeline 0 / WON: project → order`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ _DEFAULTS: Final[Mapping[tuple[str, ...], str]] = {
     ("fields", "*", "type"): "string",
     ("triggers", "*", "reopen"): "false",
     ("push", "*", "new_leads"): "false",
+    ("template",): "basic-2.0",
+    ("timezone",): "Asia/Tokyo",
+    ("session_gap_minutes",): "30",
+    ("mail_enabled",): "false",
+    ("fallback_to_administrators",): "false",
+    ("notice_repeat",): "daily",
+    ("shared_after",): "3",
+    ("rules", "*", "enabled"): "true",
+    ("rules", "*", "notify"): "true",
 }
 """What stands for nothing being written; `*`: any name."""
 _STATUS_AT: Final = frozenset({("triggers", "*", "jump_to"), ("push", "*", "status")})
@@ -111,7 +120,7 @@ def _read(path: tuple[str, ...], value: Any, code: Callable[[str], str]) -> Any:
         }
         return found or None
     if isinstance(value, list):
-        return [_read(path, inner, code) for inner in value]
+        return [_read(path, inner, code) for inner in value] or None
     is_status = path[0] == "stages" or pattern in _STATUS_AT
     word = code(str(value)) if is_status else str(value)
     return None if _DEFAULTS.get(pattern) == word else word

@@ -19,9 +19,11 @@ from connector.operations.catalogs import stored_drift
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
-from connector.store import deliveries, notices, outbox, quarantine, subjects
+from connector.runtime.rules import parse_rules
+from connector.store import deliveries, mapping_versions, notices, outbox, quarantine, subjects
 from connector.store.migrate import head, present
 from connector.store.persons import compaction
+from connector.store.remaps import RULES
 
 LATE: Final = timedelta(minutes=2)
 
@@ -40,7 +42,7 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]
     """All checks, the vital ones first; never raises for what it checks. The account reads every delivery's row."""
     findings = [_database(runtime)]
     if is_standing := findings[0].is_fine:
-        findings.append(_connections(runtime))
+        findings += [_rules(runtime), _connections(runtime)]
     findings += _dispatch(runtime)
     if is_standing:
         findings += [_backlog(runtime), _mail(runtime), *(_thorough(runtime) if with_account else [])]
@@ -62,6 +64,19 @@ def _database(runtime: Runtime) -> HealthCheck:
         detail = f"the database stands at {standing or 'nothing'}, wanted {head()}; run `connector migrate`"
         return HealthCheck(name="database", is_fine=False, is_vital=True, detail=detail)
     return HealthCheck(name="database", is_fine=True, is_vital=True)
+
+
+def _rules(runtime: Runtime) -> HealthCheck:
+    """Whether the published rules can be read, and whether anything is set where nobody reads it any more."""
+    try:
+        with runtime.database.read() as connection:
+            found = mapping_versions.in_force(connection, RULES)
+        parse_rules(found.source if found else "{}", f"rules, version {found.version if found else 0}")
+    except ConnectorError as error:
+        return HealthCheck(name="rules", is_fine=False, is_vital=True, detail=str(error)[:1000])
+    places = ", ".join(one.place for one in runtime.config.former)
+    detail = f"without effect, remove it: {places}; `connector rules` changes the rules in force" if places else ""
+    return HealthCheck(name="rules", is_fine=not places, detail=detail)
 
 
 def _connections(runtime: Runtime) -> HealthCheck:

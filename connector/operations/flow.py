@@ -11,6 +11,7 @@ from connector.core.decide.batch import Context
 from connector.intake.receive import Intake, Writer
 from connector.outbound.notify import Notifier, open_channel
 from connector.outbound.push import Pusher
+from connector.pipeline import refold as refolding
 from connector.pipeline import remap as remapping
 from connector.pipeline import sweep as sweeping
 from connector.pipeline.process import BATCH as DELIVERIES
@@ -19,7 +20,7 @@ from connector.pipeline.reconcile import BATCH, Reconciler
 from connector.pipeline.sweep import Swept
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import DELIVERY, MAIL, UPDATE
-from connector.store.remaps import RemapRun
+from connector.store.remaps import RULES, RemapRun
 
 
 def build_intake(parts: Runtime, committed: Callable[[set[int]], None] | None = None) -> Intake:
@@ -98,7 +99,20 @@ def remap(
     has_time: Callable[[], bool] = lambda: True,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> RemapRun | None:
-    """Go on translating a connection's stored events for the mapping in force; see `pipeline.remap`."""
+    """Go on translating a connection's stored events for the mapping in force; see `pipeline.remap`.
+
+    `RULES` in place of a connection's name: go on folding every subject anew; see `pipeline.refold`.
+    """
+    if name == RULES:
+        return refolding.refold(
+            database=parts.database,
+            connections=parts.connections,
+            rules=parts.rules,
+            clock=parts.clock,
+            wakeups=parts.wakeups,
+            has_time=has_time,
+            progress=progress,
+        )
     return remapping.remap(
         name,
         database=parts.database,

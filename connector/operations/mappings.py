@@ -1,4 +1,4 @@
-"""A connection's mapping: the version in force, drafts and old versions (kept for ever), and what is held for it."""
+"""A connection's mapping, or the rules document: the version in force, drafts and old versions, and what is held."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from connector.mapping.diff import Difference, differences
 from connector.mapping.source import read
 from connector.operations.connections import find
 from connector.runtime.parts import Runtime
+from connector.runtime.rules import parse_rules
 from connector.store import connections as audit
 from connector.store import deliveries, subjects
 from connector.store import mapping_versions as versions
 from connector.store.mapping_versions import MappingVersion, VersionHead
+from connector.store.remaps import RULES
+from connector.what_if.proposal import Proposal, check_upgrade
 
 _SHOWN: Final = ("connection", "version", "author", "comment", "published_at", "source")
 _BASE: Final = re.compile(r"# (?P<name>[a-z0-9-]{1,63}), version (?P<version>[0-9]{1,9})\b[^\n]*\n")
@@ -61,20 +64,43 @@ class Outdated(SalesOpsError):
 
     reason = "outdated"
 
-    def __init__(self, newer: OtherVersion, based_on: int | None) -> None:
+    def __init__(self, newer: OtherVersion, based_on: int | None, export: str) -> None:
         base = "no version" if based_on is None else f"version {based_on}"
         changed = "".join(f"\n  {one}" for one in newer.differences)
         super().__init__(
             f"{newer} is in force, and yours is based on {base}; nothing was published. Since then was changed:"
-            f"{changed}\nTake that over (`connector mapping export`), and publish with `--based-on {newer.version}`"
+            f"{changed}\nTake that over (`{export}`), and publish with `--based-on {newer.version}`"
         )
         self.newer = newer
         self.based_on = based_on
 
 
+def shown_name(name: str) -> str:
+    """What people call a document: a connection's name, or `rules`."""
+    return "rules" if name == RULES else name
+
+
+def command(name: str, verb: str) -> str:
+    """The command that does something with a document."""
+    return f"connector rules {verb}" if name == RULES else f"connector mapping {verb} {name}"
+
+
 def statuses(runtime: Runtime) -> tuple[StatusInfo, ...]:
     """The workspace's statuses."""
-    return tuple(runtime.ruleset.statuses.values())
+    return runtime.statuses()
+
+
+def proposal_of(runtime: Runtime, name: str, source: str, file: str | None = None) -> Proposal:
+    """What a document's text would put in force; `file`: its name in mistakes (None: that of the document).
+
+    Raises `BadMapping`, `BadRules`, `NotFound`, and `WrongSetting` for another adapter's, and for rules that one cannot
+    go to from those in force.
+    """
+    if name != RULES:
+        return Proposal(mappings={name: read_source(runtime, name, source, file)})
+    rules = parse_rules(source, file or shown_name(name))
+    check_upgrade(runtime.ruleset.template, rules.template)
+    return Proposal(rules=rules)
 
 
 def read_source(runtime: Runtime, name: str, source: str, file: str | None = None) -> MappingRules:
@@ -86,15 +112,15 @@ def read_source(runtime: Runtime, name: str, source: str, file: str | None = Non
 
 
 def read_file(runtime: Runtime, name: str, text: str, file: str | None = None) -> tuple[str, int | None]:
-    """A file's text for a connection without the line of `export`, and the version which that names (None: no line).
+    """A file's text without the line of `export`, and the version which that names (None: no line).
 
-    Raises what `read_source` does.
+    Raises what `proposal_of` does.
     """
-    read_source(runtime, name, text, file)
+    proposal_of(runtime, name, text, file)
     found = _BASE.match(text)
     if found is None:
         return text, None
-    return text[found.end() :], int(found["version"]) if found["name"] == name else None
+    return text[found.end() :], int(found["version"]) if found["name"] == shown_name(name) else None
 
 
 def save_draft(
@@ -102,9 +128,9 @@ def save_draft(
 ) -> SavedDraft:
     """Save a draft beside all others; `based_on` None: it was made of the version in force.
 
-    Raises `BadMapping`, `NotFound` and `WrongSetting`.
+    Raises what `proposal_of` does.
     """
-    read_source(runtime, name, source)
+    proposal_of(runtime, name, source)
     now = runtime.clock()
     with runtime.database.write() as connection:
         versions.lock(connection, name)
@@ -119,7 +145,8 @@ def save_draft(
         ]
         version = versions.add_version(connection, name, source, author=actor, comment=comment, now=now, based_on=base)
         detail = {"version": version, "based_on": base, "comment": comment}
-        audit.note(connection, now, actor=actor, action="mapping.draft", target=name, detail=detail)
+        target, action = shown_name(name), "rules.draft" if name == RULES else "mapping.draft"
+        audit.note(connection, now, actor=actor, action=action, target=target, detail=detail)
     beside = tuple(as_other_version(runtime, other, other.source, source) for other in others)
     return SavedDraft(version=version, based_on=base, beside=beside)
 
@@ -142,22 +169,24 @@ def compared(runtime: Runtime, before: str, after: str) -> tuple[Difference, ...
 
 def listed(runtime: Runtime, name: str) -> Iterator[dict[str, Any]]:
     """Drafts and published versions, newest first. Raises `NotFound`."""
-    find(runtime, name)
+    _check_exists(runtime, name)
     with runtime.database.read() as connection:
         rows = versions.listed(connection, name)
     newest = max((row.version for row in rows if not row.is_draft), default=None)
     for row in rows:
         publisher = row.published_by or (row.author if row.published_at else None)
-        yield {**asdict(row), "published_by": publisher, "is_in_force": row.version == newest}
+        head = {**asdict(row), "connection": shown_name(name)}
+        yield {**head, "published_by": publisher, "is_in_force": row.version == newest}
 
 
 def version_of(runtime: Runtime, name: str, version: int | None = None) -> MappingVersion:
     """A version with its source; None: the one in force. Raises `NotFound`."""
-    find(runtime, name)
+    _check_exists(runtime, name)
     with runtime.database.read() as connection:
         found = versions.in_force(connection, name) if version is None else versions.get(connection, name, version)
     if found is None and version is None:
-        message = f"no mapping was published for {name!r}; do so by `connector mapping publish {name} FILE`"
+        what = "no rules were published" if name == RULES else f"no mapping was published for {name!r}"
+        message = f"{what}; do so by `{command(name, 'publish')} FILE`"
         raise NotFound(message)
     if found is None:
         raise _missing(name, version)
@@ -167,14 +196,15 @@ def version_of(runtime: Runtime, name: str, version: int | None = None) -> Mappi
 def export(runtime: Runtime, name: str, version: int | None = None) -> str:
     """A version's file (None: the one in force), with a first line that says which it is. Raises `NotFound`."""
     found = version_of(runtime, name, version)
-    return f"# {name}, version {found.version}: leave this line, it tells when somebody is faster\n{found.source}"
+    head = f"# {shown_name(name)}, version {found.version}: leave this line, it tells when somebody is faster"
+    return f"{head}\n{found.source}"
 
 
 def newest_draft(runtime: Runtime, name: str) -> MappingVersion:
     """The newest draft with its source. Raises `NotFound`."""
     number = next((row["version"] for row in listed(runtime, name) if row["state"] == versions.DRAFT), None)
     if number is None:
-        message = f"{name!r} has no draft; give a file or two versions to compare"
+        message = f"{shown_name(name)!r} has no draft; give a file or two versions to compare"
         raise NotFound(message)
     return version_of(runtime, name, number)
 
@@ -182,7 +212,7 @@ def newest_draft(runtime: Runtime, name: str) -> MappingVersion:
 def show(runtime: Runtime, name: str) -> dict[str, Any]:
     """The version in force with its source. Raises `NotFound` when nothing was published."""
     found = version_of(runtime, name)
-    return {key: getattr(found, key) for key in _SHOWN}
+    return {key: getattr(found, key) for key in _SHOWN} | {"connection": shown_name(name)}
 
 
 def held(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:
@@ -195,10 +225,15 @@ def held(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:
             yield {"what": what, **{key: getattr(row, key) for key in ("connection", "reason", "count", "example")}}
 
 
+def _check_exists(runtime: Runtime, name: str) -> None:
+    if name != RULES:
+        find(runtime, name)
+
+
 def _tree(source: str) -> Mapping[str, Any]:
     return {str(key): value for key, value in read(source)[0].items()} if source else {}
 
 
 def _missing(name: str, version: int | None) -> NotFound:
-    message = f"{name!r} has no version {version}; `connector mapping versions {name}` lists them"
+    message = f"{shown_name(name)!r} has no version {version}; `{command(name, 'versions')}` lists them"
     return NotFound(message)

@@ -1,4 +1,4 @@
-"""Publishes mappings: asks what would be, puts the version in force in one transaction, translates what is stored."""
+"""Publishes mappings and rules: asks what would be, puts a version in force, brings what is stored under it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from connector.core.calendar import day_start
 from connector.core.errors import SalesOpsError
 from connector.mapping.diff import Difference
 from connector.operations.deliveries import wake
-from connector.operations.flow import remap
+from connector.operations.flow import remap, sweep
 from connector.operations.mappings import (
     Outdated,
     as_other_version,
+    command,
     compared,
+    proposal_of,
     read_file,
-    read_source,
+    shown_name,
     version_of,
 )
+from connector.operations.rules import check_mappings
 from connector.runtime.parts import Runtime
 from connector.runtime.wakeups import REMAP
 from connector.store import connections as queries
-from connector.store import deliveries, remaps
+from connector.store import deliveries, histories, remaps
 from connector.store import mapping_versions as versions
 from connector.store.mapping_versions import MappingVersion
-from connector.store.remaps import RemapRun
+from connector.store.remaps import RULES, RemapRun
 from connector.what_if.compare import what_if
-from connector.what_if.proposal import Proposal
 from connector.what_if.report import WhatIf
 
 
@@ -37,7 +39,7 @@ class Publication:
 
     `based_on`: the version that it was made of; publishing is refused when another is in force (None: not asked).
     `draft`: the draft that it is (None: a new version). `since`: events before that local date keep what was made of
-    them. `is_confirmed`: however many subjects it moves. `is_later`: stored events are translated by the workers.
+    them. `is_confirmed`: however many subjects it moves. `is_later`: the workers bring what is stored under it.
     """
 
     source: str
@@ -47,12 +49,12 @@ class Publication:
     since: date | None = None
     is_confirmed: bool = False
     is_later: bool = False
-    action: str = "mapping.publish"
+    action: str = "publish"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishResult:
-    """A mapping's new version, what differs from the one before, and what became of what is stored.
+    """The new version, what differs from the one before, and what became of what is stored.
 
     `events`: held ones that were released; `deliveries`: held ones that are read again; `held`: events that are held
     now and were not; `subjects`: those that were folded again. `is_finished`: False while that goes on.
@@ -99,11 +101,11 @@ def publish(
     is_confirmed: bool = False,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> PublishResult:
-    """Publish the text of a file as a connection's next version; `based_on` None: as its first line says.
+    """Publish the text of a file as the next version of a connection's mapping (`RULES`: of the rules).
 
-    `file`: the file's name in mistakes (None: that of the connection).
+    `based_on` None: as its first line says. `file`: the file's name in mistakes (None: that of the document).
 
-    Raises `BadMapping`, `NotFound`, `WrongSetting`, `Outdated` and `TooManyMoved`.
+    Raises what `put_in_force` does.
     """
     source, base = read_file(runtime, name, text, file)
     one = Publication(
@@ -158,7 +160,7 @@ def rollback(
         comment=f"version {version} again",
         since=since,
         is_confirmed=is_confirmed,
-        action="mapping.rollback",
+        action="rollback",
     )
     return put_in_force(runtime, name, one, actor=actor, progress=progress)
 
@@ -171,11 +173,17 @@ def put_in_force(
     actor: str,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> PublishResult:
-    """Ask what would be, publish in one transaction, and translate what is stored anew.
+    """Ask what would be, publish in one transaction, and bring what is stored under what was published.
 
-    Raises `BadMapping`, `NotFound`, `WrongSetting`, `Outdated` and `TooManyMoved`; none of them changes anything.
+    Before rules are published the daily rules of today are run under those that were in force, with their mails: what
+    folding anew gives for today mails nobody.
+
+    Raises `BadMapping`, `BadRules`, `NotFound`, `WrongSetting`, `Outdated` and `TooManyMoved`; none of them publishes.
     """
-    rules = read_source(runtime, name, one.source)
+    proposal = proposal_of(runtime, name, one.source)
+    if proposal.rules is not None:
+        check_mappings(runtime, proposal.rules)
+        sweep(runtime)
     with runtime.database.read() as connection:
         before = versions.in_force(connection, name)
         unread = [row.count for row in deliveries.held_unread(connection) if row.connection == name]
@@ -183,7 +191,7 @@ def put_in_force(
         _check_base(runtime, name, before, one.based_on)
     found = what_if(
         runtime,
-        Proposal(mappings={name: rules}),
+        proposal,
         since=one.since,
         progress=lambda done, total: progress("what-if", done, total),
     )
@@ -191,6 +199,7 @@ def put_in_force(
     if found.share * 100 > limit and not one.is_confirmed:
         raise TooManyMoved(found, limit)
     version = _write(runtime, name, one, before, actor)
+    runtime.rules.forget()
     runtime.connections.forget()
     run = _remap(runtime, name, one, progress)
     wake(runtime)
@@ -215,7 +224,7 @@ def _write(runtime: Runtime, name: str, one: Publication, before: MappingVersion
         versions.lock(connection, name)
         in_force = versions.in_force(connection, name)
         if in_force is not None and in_force.version != base:
-            raise _outdated(runtime, before, in_force)
+            raise _outdated(runtime, name, before, in_force)
         if one.draft is not None:
             version = one.draft
             versions.put_in_force(connection, name, version, publisher=actor, now=now, since=since)
@@ -232,18 +241,20 @@ def _write(runtime: Runtime, name: str, one: Publication, before: MappingVersion
             )
         detail = {"version": version, "before": base, "comment": one.comment, "is_confirmed": one.is_confirmed}
         detail |= {"since": one.since.isoformat()} if one.since else {}
-        queries.note(connection, now, actor=actor, action=one.action, target=name, detail=detail)
+        action = f"{'rules' if name == RULES else 'mapping'}.{one.action}"
+        queries.note(connection, now, actor=actor, action=action, target=shown_name(name), detail=detail)
     return version
 
 
 def _remap(runtime: Runtime, name: str, one: Publication, progress: Progress) -> RemapRun:
     with runtime.database.read() as connection:
         run = remaps.newest(connection, name)
-        total = remaps.count_subjects(connection, run) if run else 0
+        total = histories.count(connection) if name == RULES else remaps.count_subjects(connection, run) if run else 0
     if one.is_later:
         runtime.wakeups.enqueue(REMAP)
     else:
-        run = remap(runtime, name, progress=lambda done: progress("re-mapping", done, total))
+        label = "folding anew" if name == RULES else "re-mapping"
+        run = remap(runtime, name, progress=lambda done: progress(label, done, total))
     if run is None:
         message = "a published version has a run of its own"
         raise AssertionError(message)
@@ -255,11 +266,11 @@ def _check_base(runtime: Runtime, name: str, in_force: MappingVersion | None, ba
         return
     with runtime.database.read() as connection:
         base = versions.get(connection, name, based_on)
-    error = _outdated(runtime, base, in_force)
+    error = _outdated(runtime, name, base, in_force)
     if error.newer.differences or base is None:
         raise error
 
 
-def _outdated(runtime: Runtime, base: MappingVersion | None, in_force: MappingVersion) -> Outdated:
+def _outdated(runtime: Runtime, name: str, base: MappingVersion | None, in_force: MappingVersion) -> Outdated:
     newer = as_other_version(runtime, in_force, base.source if base else "", in_force.source)
-    return Outdated(newer, base.version if base else None)
+    return Outdated(newer, base.version if base else None, command(name, "export"))

@@ -10,6 +10,8 @@ from typing import Final
 import structlog
 from ruamel.yaml import YAML
 
+from connector.core.ruleset import Ruleset
+from connector.mapping import BadMapping, Mistake, check_mapping
 from connector.runtime.parts import Runtime
 from connector.runtime.rules import parse_rules
 from connector.runtime.settings import Config, FormerSetting
@@ -46,6 +48,18 @@ def first_version(config: Config) -> None:
             log.warning("the rules are a published document from now on, made of the settings that were", of=places)
     finally:
         runtime.close()
+
+
+def check_mappings(runtime: Runtime, rules: Ruleset) -> None:
+    """Raises `BadMapping` for each place where a mapping in force names a status that the rules do not have."""
+    with runtime.database.read() as connection:
+        published = queries.published(connection)
+    mistakes: list[Mistake] = []
+    for name, connected in runtime.connections.all().items():
+        if name in published and connected.version is not None:
+            mistakes += check_mapping(published[name].source, f"mapping of {name}", rules.statuses.values())
+    if mistakes:
+        raise BadMapping(tuple(mistakes))
 
 
 def with_settings(source: str, settings: Iterable[FormerSetting]) -> str:

@@ -53,10 +53,15 @@ def run_batch(
     stale = [known.id for known in alive if known.rules < context.ruleset.version]
     if not stale:
         return _decide(connection, batch)
-    anew = tuple(Refold(subject=of, until=context.today, is_whole=True) for of in stale)
-    first = _decide(connection, _load(connection, replace(context, is_silent=True), (), anew))
+    first = fold_anew(connection, context, stale)
     changes = _decide(connection, _load(connection, context, tuple(events), tuple(refolds)))
     return replace(changes, updates=(*first.updates, *changes.updates))
+
+
+def fold_anew(connection: Connection, context: Context, subjects: Sequence[str]) -> Changes:
+    """Bring subjects under the rules in force: fold them anew up to today, which mails nobody; what was changed."""
+    refolds = tuple(Refold(subject=of, until=context.today, is_whole=True) for of in subjects)
+    return _decide(connection, _load(connection, replace(context, is_silent=True), (), refolds))
 
 
 def _decide(connection: Connection, batch: Batch) -> Changes:

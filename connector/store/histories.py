@@ -60,6 +60,18 @@ def due_page(connection: Connection, until: int, after: tuple[int, str], limit: 
     return [Standing(*row) for row in connection.execute(query)]
 
 
+def run_ahead(connection: Connection, day: int, limit: int) -> list[str]:
+    """Ids of subjects whose daily rules ran on dates after a local day (ordinal)."""
+    query = select(subjects.c.id).where(subjects.c.last_run > day, subjects.c.merged_into.is_(None)).limit(limit)
+    return [str(found) for found in connection.execute(query).scalars()]
+
+
+def of_former_rules(connection: Connection, version: int, limit: int) -> list[str]:
+    """Ids of subjects that were folded by rules before a version."""
+    query = select(subjects.c.id).where(subjects.c.rules < version, subjects.c.merged_into.is_(None)).limit(limit)
+    return [str(found) for found in connection.execute(query).scalars()]
+
+
 def events_between(
     connection: Connection, after: str, last: str, *, anew: Collection[str], since: datetime | None
 ) -> Sequence[Stored]:

@@ -161,14 +161,14 @@ def keys_by_type(template: Template) -> dict[str, Mapping[str, Key]]:
     words = tuple(info.code for info in template.statuses)
     to = Key(read=_status_reader(template), allowed=f"one of {', '.join(words)}", words=words)
     text = Key(read=_text, allowed="text", is_required=False)
-    tag = Key(read=_word, allowed="text that is not empty", is_required=False)
+    word = Key(read=_word, allowed="text that is not empty", is_required=False)
     reopen = Key(read=_switch, allowed="true or false", is_required=False)
     special: dict[str, dict[str, Key]] = {
-        "action": {"action": _choice(*Action), "page": text, "session": text},
+        "action": {"action": _choice(*Action), "page": text, "session": word},
         "jump": {"to": to, "by": _choice("person", "crm")},
-        "trigger": {"to": to, "trigger": Key(read=_word, allowed=tag.allowed), "reopen": reopen},
+        "trigger": {"to": to, "trigger": Key(read=_word, allowed=word.allowed), "reopen": reopen},
         "identify": {},
-        "tag": {"add": tag, "remove": tag},
+        "tag": {"add": word, "remove": word},
         "owner": {"owner": Key(read=_owner, allowed="an e-mail address, or null")},
     }
     common = {

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.standard import Standard
 from connector.adapter_kit.contract import Api, Catalog
-from connector.cli.mapping import progress
+from connector.cli.documents import progress
 from connector.core.errors import CrmUnavailable
 from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli, Terminal, ago

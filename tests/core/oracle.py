@@ -208,7 +208,7 @@ class Subject:
         gap = timedelta(minutes=self.settings.get("session_gap_minutes", 30))
         number, previous = 0, None
         for line in self.past:
-            if line["type"] != "action":
+            if line["type"] != "action" or line["action"] == "mail_open":
                 continue
             if line.get("session"):
                 yield line, ("named", line["session"])

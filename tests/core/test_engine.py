@@ -157,7 +157,7 @@ def test_sessions_that_are_named_and_sessions_by_gap_never_meet() -> None:
     assert fold_all(steps, RULES).state.status == "appointment_prospect"
 
 
-def test_an_opened_mail_keeps_a_session_open_and_counts_as_nothing_else() -> None:
+def test_an_opened_mail_plays_no_part_in_sessions() -> None:
     steps = [
         _step(Kind.TAG, 0, tag="reactive"),
         _step(Kind.ACTION, 1, action="site_access", page=PRICING),
@@ -165,7 +165,8 @@ def test_an_opened_mail_keeps_a_session_open_and_counts_as_nothing_else() -> Non
         _step(Kind.ACTION, 51, action="site_access", page=PRICING),
     ]
     state = fold_all(steps, RULES).state
-    assert (state.status, len(state.seen["key_page_sessions"])) == ("latent", 1)
+    assert (state.status, len(state.seen["key_page_sessions"])) == ("appointment_prospect", 2)
+    assert fold_all([steps[2]], RULES).state.visit is None
 
 
 def test_a_template_without_key_pages_does_not_look_at_pages() -> None:

@@ -263,7 +263,14 @@ def test_the_command_prints_what_the_oracle_says_of_several_subjects_in_any_orde
         (_line(type="identify", sequence=-1), "line 1: sequence: found -1; allowed: a whole number from 0"),
         (_line(type="identify", sequence=1.0), "line 1: sequence: found 1.0; allowed: a whole number from 0"),
         (_line(type="identify", sequence=True), "line 1: sequence: found true; allowed: a whole number from 0"),
-        (_line(type="action", action="login", session=True), "line 1: session: found true; allowed: text"),
+        (
+            _line(type="action", action="login", session=True),
+            "line 1: session: found true; allowed: text that is not empty",
+        ),
+        (
+            _line(type="action", action="login", session=""),
+            "line 1: session: found ''; allowed: text that is not empty",
+        ),
         (_line(type="jump", to="latent"), "line 1: by: missing; allowed: one of person, crm"),
         (_line(type="jump", to="latent", by="robot"), "line 1: by: found 'robot'; allowed: one of person, crm"),
         (_line(type="trigger", to="latent", trigger=""), "line 1: trigger: found ''; allowed: text that is not empty"),
