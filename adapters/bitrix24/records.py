@@ -33,7 +33,7 @@ MULTI_FIELDS: Final = ("EMAIL", "PHONE")
 US: Final = "us"
 """What the id of the employee whose webhook or application calls is known under."""
 
-_PREFIX: Final = re.compile(r"(?:C[0-9]+|DT[0-9]+_[0-9]+):")
+_PREFIX: Final = re.compile(r"(?:C([0-9]+)|DT[0-9]+_([0-9]+)):")
 _DIRECTORY: Final = re.compile(r"(STATUS)|(DEAL|SMART_INVOICE|DYNAMIC_[0-9]+)_STAGE(?:_([0-9]+))?")
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=^ufCrm)(?=[0-9])")
 _UNREAD: Final = frozenset({"searchContent"})
@@ -61,6 +61,14 @@ def record_of(name: str) -> RecordRef:
 def bare_stage(stage: str) -> str:
     """The stage as mappings call it: without the `C5:` or `DT1044_12:` of its pipeline."""
     return _PREFIX.sub("", stage, count=1) if _PREFIX.match(stage) else stage
+
+
+def stage_in_file(record_object: str, stage: str, pipeline: str) -> tuple[str, str]:
+    """Stage and pipeline as events have them, of `STAGE_ID` and `CATEGORY_ID`; a prefix names the pipeline too."""
+    if record_object == "lead" or not stage:
+        return stage, ""
+    prefix = _PREFIX.match(stage)
+    return bare_stage(stage), prefix[1] or prefix[2] if prefix else pipeline or "0"
 
 
 def full_stage(record_object: str, category: int, stage: str) -> str:

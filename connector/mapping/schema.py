@@ -241,7 +241,10 @@ def _push_section(speller: Speller) -> Section:
 
 def _columns_section(speller: Speller) -> Section:
     columns: dict[str, Field[Any]] = {
-        what: Headings(load_default=(), metadata=_about(f"{meaning}: the column's heading, or several", example))
+        what: Headings(
+            load_default=None,
+            metadata=_about(f"{meaning}: the column's heading, or several; `[]`: no column has it", example),
+        )
         for what, (meaning, example) in _COLUMNS.items()
     }
     fields = TableOf(
@@ -317,7 +320,7 @@ def rules_of(loaded: Mapping[str, Any]) -> MappingRules:
 
 def _headings(columns: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """What → headings, of profile fields too."""
-    whats: dict[str, tuple[str, ...]] = {what: columns[what] for what in COLUMNS if columns.get(what)}
+    whats: dict[str, tuple[str, ...]] = {what: columns[what] for what in COLUMNS if columns.get(what) is not None}
     return {**whats, **columns.get("fields", {})}
 
 

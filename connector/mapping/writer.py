@@ -79,7 +79,7 @@ def _columns(rules: MappingRules) -> dict[str, Any]:
     whats = {what: names for what, names in written.items() if what in COLUMNS}
     fields = {name: names for name, names in written.items() if name not in COLUMNS}
     values = {**whats, "fields": fields, "date_format": rules.date_format}
-    return {key: value for key, value in values.items() if value}
+    return {key: value for key, value in values.items() if value not in (None, {})}
 
 
 def _push(rule: PushRule) -> dict[str, Any]:

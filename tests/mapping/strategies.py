@@ -51,6 +51,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 TEMPLATES = ANY_TEXT.map(lambda text: text.replace("{", "{{").replace("}", "}}"))
+HEADINGS = st.sampled_from(["番号", "Phone 2", "no"]) | st.lists(st.sampled_from(["A", "会社名"]), max_size=3)
 FILES = st.fixed_dictionaries(
     {"adapter": st.just("standard")},
     optional={
@@ -61,6 +62,13 @@ FILES = st.fixed_dictionaries(
         "triggers": st.lists(TRIGGER, max_size=3, unique_by=_id_of),
         "actions": st.dictionaries(WORDS, st.sampled_from(["login", "mail_open", "ignore"]), max_size=3),
         "fields": st.dictionaries(st.sampled_from(["company", "custom.x", "email"]), FIELD | EXPRESSIONS),
+        "columns": st.fixed_dictionaries(
+            {},
+            optional={
+                **dict.fromkeys(("id", "phone", "stage"), HEADINGS),
+                "date_format": st.sampled_from(["DD/MM/YYYY", "ymd"]),
+            },
+        ),
         "owner": st.fixed_dictionaries(
             {},
             optional={

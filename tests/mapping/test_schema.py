@@ -50,6 +50,8 @@ def test_every_key_of_a_file_arrives_in_the_rules() -> None:
         ("custom.budget", Conflict.NEWEST),
     ]
     assert rules.push["lead"].owner == "ASSIGNED_BY_ID"
+    assert rules.columns == {"id": ("番号",), "phone": ("携帯", "電話"), "company": ("会社名",)}
+    assert rules.date_format == "DD/MM/YYYY"
 
 
 def test_what_is_not_said_has_its_default() -> None:

@@ -71,6 +71,11 @@ push:
         - {"odd \\U0000000A": "\\"\\\\"}
     fields: {ABM: "{status.label}"}
     owner: ASSIGNED_BY_ID
+columns:
+  id: "番号"
+  phone: ["携帯", Phone]
+  fields: {company: "会社名"}
+  date_format: "DD/MM/YYYY"
 """
     assert write_mapping(parse_mapping(text, "m.yaml")) == text
 

@@ -45,6 +45,11 @@ push:
     status: {アポ見込み: {STATUS_ID: IN_PROCESS, FLAG: true, COUNT: 7, R: 1.5, T: "0123", L: [a, 1], O: {x: null}}}
     fields: {UF_CRM_ABM_STATUS: "{status.label} {{since}} {since.date}", UF_CRM_ABM_FIXED: abm}
     owner: ASSIGNED_BY_ID
+columns:
+  id: 番号
+  phone: [携帯, 電話]
+  fields: {company: 会社名}
+  date_format: DD/MM/YYYY
 """
 
 

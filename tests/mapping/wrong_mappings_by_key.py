@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from connector.mapping.schema import COLUMNS
 from tests.mapping.wrong_words import ACTIONS, BRACES, FUNCTIONS, KEYS, STATUS_CODES, TYPES, VIEWS
 
 BY_KEY: Final[dict[str, tuple[str, list[str]]]] = {
@@ -778,6 +779,37 @@ BY_KEY: Final[dict[str, tuple[str, list[str]]]] = {
     "an object pushed twice": (
         "adapter: a\npush:\n  lead: {}\n  lead: {}",
         ["4:3: 'lead' stands twice; it is in line 3 already"],
+    ),
+    "columns are a list": (
+        "adapter: a\ncolumns: [id]",
+        [f"2:10: found a list; allowed: a table of {', '.join((*COLUMNS, 'fields', 'date_format'))}"],
+    ),
+    "a column of nothing that there is": (
+        "adapter: a\ncolumns: {emial: メール}",
+        [(f"2:11: unknown key 'emial'; did you mean email? Allowed: {', '.join((*COLUMNS, 'fields', 'date_format'))}")],
+    ),
+    "a heading is a table": (
+        "adapter: a\ncolumns: {id: {a: b}}",
+        ["2:15: found `key: value` (a text with braces must be in quotes); a text is expected"],
+    ),
+    "headings that are no texts": (
+        "adapter: a\ncolumns: {phone: [電話, [], no]}",
+        [
+            "2:23: found a list; a text is expected",
+            "2:27: no without quotes is read as a yes or no by some programs; write 'no'",
+        ],
+    ),
+    "a column of a field that there is not": (
+        "adapter: a\nfields: {name: NAME}\ncolumns: {fields: {name: 氏名, company: 会社名}}",
+        ["3:30: 'company' is not in the mapping's `fields`, which say how it is read"],
+    ),
+    "columns of fields without fields": (
+        "adapter: a\ncolumns: {fields: {company: 会社名}}",
+        ["2:20: 'company' is not in the mapping's `fields`, which say how it is read"],
+    ),
+    "no format of dates": (
+        "adapter: a\ncolumns: {date_format: soon}",
+        ["2:24: 'soon' is no format of dates; allowed: YYYY/MM/DD, DD/MM/YYYY, MM/DD/YYYY"],
     ),
     "mistakes in every section": (
         (

@@ -41,10 +41,14 @@ class BadRow(ConnectorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Laid:
-    """Where cells stand in the data besides under their columns' names: the first of `places` that is not empty."""
+    """Where cells stand in the data besides under their columns' names: the first of `places` that is not empty.
+
+    `others`: what the same expression reads besides, and what is empty when all cells are.
+    """
 
     places: tuple[int, ...]
     path: Steps
+    others: tuple[Steps, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,8 @@ class Columns:
         for laid in self.laid:
             text = next((texts[place] for place in laid.places if texts[place]), "")
             if text or not read.isdisjoint(laid.places):
-                put(data, laid.path, text)
+                for path in (laid.path,) if text else (laid.path, *laid.others):
+                    put(data, path, text)
         return data
 
     def _iso(self, text: str) -> str:

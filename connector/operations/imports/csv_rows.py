@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
+from connector.adapter_kit import defaults
 from connector.adapter_kit.identities import normalize_email
 from connector.core.errors import CrmError
 from connector.core.event import Event, Identity, Kind, RecordRef, delivery_outcome
@@ -159,6 +160,9 @@ class Rows:
             raise BadRow(message)
         who = text or f"{identities[0].kind}:{identities[0].value}"
         owner = found.cell(cells, "owner")
+        written = found.cell(cells, "stage") or self._stage
+        stage_in_file = getattr(self._one.adapter, "stage_in_file", defaults.stage_in_file)
+        stage, pipeline = stage_in_file(self._object, written, found.cell(cells, "pipeline"))
         content = [self._stage, self._reading, *(f"{name}\x1e{value}" for name, value in data.items())]
         whole = hashlib.blake2b("\x1f".join(content).encode(), digest_size=12)
         row = _Row(
@@ -169,8 +173,8 @@ class Rows:
             made=found.time(cells, "made"),
             record=record,
             identities=identities,
-            stage=found.cell(cells, "stage") or self._stage,
-            pipeline=found.cell(cells, "pipeline"),
+            stage=stage,
+            pipeline=pipeline,
             owner=owner,
             data=data,
         )

@@ -99,8 +99,9 @@ class _Finder:
         self._names, self._one = names, one
         self._folded = [folded(name) for name in names]
         self._object = record_object
-        self._said = {what: self._existing(wanted) for what, wanted in one.rules.columns.items()}
-        self._said = {what: places for what, places in self._said.items() if places} | self._given(given)
+        known = {what: self._existing(wanted) for what, wanted in one.rules.columns.items()}
+        self._said = {what: places for what, places in known.items() if places or not one.rules.columns[what]}
+        self._said |= self._given(given)
         self.laid = [Laid(places=(place,), path=path) for place, name in enumerate(names) if (path := _path(name))]
         self.laid += [Laid(places=(place,), path=path) for place, path in self._wanted()]
 
@@ -128,10 +129,11 @@ class _Finder:
         if name not in self._said and self.read_by(rule):
             return []
         found = self._said.get(name) if name in self._said else places or self._usual(name)
-        path: Steps | None = _path(source.text) or (source.names[:1] or None)
-        if not found or path is None or not _is_changed(source, path):
+        path = source.steps or source.names[:1]
+        if not found or not path or not _is_changed(source, path):
             return []
-        return [Laid(places=found, path=path)]
+        others = () if source.steps else tuple((other,) for other in source.names[1:])
+        return [Laid(places=found, path=path, others=others)]
 
     def _given(self, given: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, ...]]:
         """The columns that a person named. Raises `WrongSetting` with all mistakes."""
@@ -186,10 +188,12 @@ class _Finder:
         """The names and paths that the mapping's fields read, and that a column has in other capitals only."""
         for rule in self._one.rules.fields:
             source = _typed(rule).source
-            path = _path(source.text)
-            for name, steps in ((source.text, path),) if path else ((name, (name,)) for name in source.names):
+            wanted: dict[str, Steps] = {name: (name,) for name in source.names}
+            if source.steps is not None and len(source.steps) > 1:
+                wanted = {source.text: source.steps}
+            for name, steps in wanted.items():
                 place = next(iter(self._existing([name])), None)
-                if place is not None and self._names[place] != name and steps is not None:
+                if place is not None and self._names[place] != name:
                     yield place, steps
 
     def _is_read(self, source: Expression, place: int) -> bool:

@@ -194,3 +194,15 @@ def test_a_catalogue_without_the_right_to_read_it_is_refused(portal: FakePortal)
     portal.errors = {"crm.item.fields": ("ACCESS_DENIED", "Access denied")}
     with pytest.raises(CrmRefused, match="lacks the right"):
         BITRIX.catalog(portal)
+
+
+def test_stages_of_files_are_those_of_events() -> None:
+    written = [
+        ("lead", "NEW", "", ("NEW", "")),
+        ("deal", "NEW", "", ("NEW", "0")),
+        ("deal", "NEW", "7", ("NEW", "7")),
+        ("deal", "C7:NEW", "", ("NEW", "7")),
+        ("dynamic_1044", "DT1044_12:NEW", "", ("NEW", "12")),
+        ("deal", "", "7", ("", "")),
+    ]
+    assert [BITRIX.stage_in_file(*words) for *words, _ in written] == [expected for *_, expected in written]
