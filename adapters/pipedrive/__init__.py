@@ -6,7 +6,7 @@ https://pipedrive.readme.io/docs/guide-for-webhooks-v2
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -129,7 +129,9 @@ class Pipedrive:
                 if webhook.survivor
                 else []
             )
-            return [deleted_event(ref, webhook.at, *merged_with)]
+            end = deleted_event(ref, webhook.at, *merged_with)
+            # What is told after it, if it is restored, is dated to the second.
+            return [replace(end, at=webhook.at.replace(microsecond=0), read_at=webhook.at)]
         record = webhook.data
         if record is None:
             if ref.name not in fetched:

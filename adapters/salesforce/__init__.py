@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -164,8 +164,9 @@ class Salesforce:
             return []
         name = record.name
         if webhook.word in DELETED:
-            # In whole seconds, as the record itself dates its end.
-            return [deleted_event(record, (webhook.at or delivery.received_at).replace(microsecond=0))]
+            # In whole seconds, as the record itself dates its end, and what follows when it is restored.
+            end = deleted_event(record, (webhook.at or delivery.received_at).replace(microsecond=0))
+            return [replace(end, read_at=webhook.at)]
         if name not in fetched:
             message = f"{name} was not read"
             raise CrmUnavailable(message)

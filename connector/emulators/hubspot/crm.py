@@ -101,13 +101,13 @@ class HubSpotCrm(CrmEmulator):
 
     def messages(self, change: Change, url: str) -> Iterable[Message]:
         """One request with all events of the change."""
-        kind = {"create": "creation", "delete": "deletion"}.get(change.kind)
+        kind = {"create": "creation", "delete": "deletion", "restore": "restore"}.get(change.kind)
         flag = {"creation": "CREATED", "deletion": "DELETED"}.get(kind or "")
         events = [self._event(change, f"{change.object}.{kind}", changeFlag=flag)] if kind else []
         events += [
             self._event(change, f"{change.object}.propertyChange", propertyName=name, propertyValue=value or "")
             for name, value in change.after.items()
-            if name in SUBSCRIBED and (value or change.kind == "update")
+            if name in SUBSCRIBED and change.kind != "restore" and (value or change.kind == "update")
         ]
         if events:
             yield self._message(url, f"{change.object}:{change.id}#{change.number}", events[::-1])

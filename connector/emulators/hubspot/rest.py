@@ -211,6 +211,7 @@ class HubSpotRest:
             for change in self.shelf.changes
             if (change.object, change.id) == (record.object, record.id)
             and name in change.after
+            and change.kind != "restore"
             and (change.after[name] or change.kind == "update")
         ]
         return rows[::-1]

@@ -141,7 +141,7 @@ class PipedriveCrm(CrmEmulator):
 
     def _common(self, change: Change) -> dict[str, Any]:
         return {
-            "action": {"create": "create", "update": "change"}.get(change.kind, "delete"),
+            "action": {"create": "create", "delete": "delete"}.get(change.kind, "change"),
             "entity": change.object,
             "entity_id": change.id,
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{change.number}")),
@@ -163,6 +163,8 @@ class PipedriveCrm(CrmEmulator):
     def _previous(self, change: Change) -> dict[str, Any] | None:
         if change.kind == "create":
             return None
+        if change.kind == "restore":
+            return {"status": "deleted"}
         custom = {name: _wrapped(value) for name, value in change.before.items() if name in CUSTOM}
         plain = {name: value for name, value in change.before.items() if name not in CUSTOM}
         return plain | ({"custom_fields": custom} if custom else {}) | {"update_time": stamp(change.at)}

@@ -27,6 +27,8 @@ _SENT: Final = {
     "Lead": ("Email", "Company", "IsConverted", "LastModifiedById", "LastModifiedDate", "OwnerId", "Status"),
     "Opportunity": ("AccountId", "IsClosed", "IsWon", "LastModifiedById", "LastModifiedDate", "OwnerId", "StageName"),
 }
+_RELAYED: Final = {"delete": "DELETE", "restore": "UNDELETE"}
+"""Kinds of changes for which there is no outbound message."""
 _ENVELOPE: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" \
 xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
@@ -124,9 +126,9 @@ class SalesforceCrm(CrmEmulator):
         return contact, opportunity
 
     def messages(self, change: Change, url: str) -> Iterable[Message]:
-        """An outbound message of leads and opportunities; of a deletion, for which there is none, a change event."""
+        """An outbound message of leads and opportunities; of their end and their return change events, by the relay."""
         about = f"{change.object}:{change.id}:{change.number}"
-        if change.kind == "delete":
+        if change.kind in _RELAYED:
             yield Message(url=url, about=about, make=partial(self._change_event, change))
         elif change.object in _SENT:
             address = f"{url}?{urlencode({'token': TOKEN})}"
@@ -150,7 +152,9 @@ class SalesforceCrm(CrmEmulator):
         return body.encode(), {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
 
     def _change_event(self, change: Change, _attempt: int) -> Content:
-        return self._relayed(change.object, change.number, change.at, recordIds=[change.id], changeType="DELETE")
+        return self._relayed(
+            change.object, change.number, change.at, recordIds=[change.id], changeType=_RELAYED[change.kind]
+        )
 
     def change_field_type(self, kind: str) -> None:
         """An administrator gives a custom field of an object another type: the change event names all its records."""

@@ -131,7 +131,7 @@ class Tables:
 
     def _deleted(self, table: str) -> Iterator[dict[str, Any]]:
         for change in self._shelf.changes:
-            if (change.object, change.kind) == (table, "delete"):
+            if (change.object, change.kind) == (table, "delete") and self._shelf.find(table, change.id) is None:
                 times = dict.fromkeys(("CreatedDate", "LastModifiedDate", "SystemModstamp"), written(change.at))
                 yield {**change.before, **times, "Id": change.id, "IsDeleted": True}
 
@@ -157,7 +157,7 @@ class Tables:
     def _deal_history(self) -> Iterator[dict[str, Any]]:
         stages: dict[str, str] = {}
         for change in self._of("Opportunity"):
-            if change.kind != "delete" and {"StageName", "Amount", "CloseDate"} & set(change.after):
+            if change.kind in {"create", "update"} and {"StageName", "Amount", "CloseDate"} & set(change.after):
                 stages[change.id] = change.after.get("StageName", stages.get(change.id))
                 row = {"OpportunityId": change.id, "StageName": stages[change.id], "CreatedDate": written(change.at)}
                 yield {**row, "Id": f"{change.number:08d}", "CreatedById": change.by or USERS[0].id}
