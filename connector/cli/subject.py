@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
@@ -12,6 +13,7 @@ from connector.cli.terminal import actor, json_option, print_json, print_pairs, 
 from connector.i18n import LANGUAGES, words_in
 from connector.operations import explain, merging
 from connector.operations import subjects as operations
+from connector.operations.persons import person
 
 _language: Final = click.option(
     "--lang",
@@ -188,6 +190,40 @@ def split(merge: str, *, is_json: bool) -> None:
     for one in (found["survivor"], found["loser"]):
         click.echo(printable(f"{one['id']}: {one['label']} since {one['since']}, {len(one['identities'])} identities"))
     click.echo("They are kept apart from now on; `connector subject merge` takes that back.")
+
+
+@subject.command()
+@click.argument("who")
+def export(who: str) -> None:
+    """Print all that is held of a person, as one JSON document: by table, and the webhooks that spoke of it."""
+    with opened() as runtime:
+        print_json(person.export(runtime, who))
+
+
+@subject.command()
+@click.argument("who")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@json_option
+def erase(who: str, *, is_sure: bool, is_json: bool) -> None:
+    """Erase all that is held of a person, for good. What stands in the external systems is not touched."""
+    with opened() as runtime:
+        found = operations.show(runtime, who)
+        if not is_sure:
+            names = ", ".join(one["value"] for one in found["identities"]) or found["id"]
+            click.confirm(printable(f"Erase {names}, for good?"), abort=True, err=True)
+        done = person.erase(runtime, found["id"], actor=actor())
+    if is_json:
+        print_json(asdict(done))
+        return
+    click.echo(f"Erased: {sum(done.rows.values())} rows of {done.subject}, what {done.deliveries} webhooks said,")
+    click.echo(f"{done.quarantined} in the quarantine; {done.audit} lines of the audit name nobody any more.")
+    if done.others:
+        click.echo(f"{done.others} of the webhooks told of others, too: they cannot be replayed any more.")
+    if done.unread:
+        click.echo(f"{done.unread} had not been read yet: `connector reconcile` fetches what else they told.")
+    if done.is_redis_away:
+        click.echo("Redis is away: what-ifs of the last 7 days may still name the person; run this again later.")
+    click.echo("The external systems are untouched: what they send of the person from now on is a new subject.")
 
 
 def _named(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

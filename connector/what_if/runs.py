@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq.utils import as_text
 
 from connector.core.errors import ConnectorError, NotFound, OperatorError
@@ -31,6 +31,7 @@ DONE: Final = "done"
 CANCELLED: Final = "cancelled"
 FAILED: Final = "failed"
 _GOES_ON: Final = frozenset({WAITING, RUNNING})
+_DIFFERENCES: Final = ":differences"
 _RUNS: Final = "connector:what-ifs"
 
 
@@ -100,6 +101,16 @@ def cancel(runtime: Runtime, run: str) -> bool:
         with _reached(runtime) as redis:
             redis.hset(_key(run), "cancelled_at", orjson.dumps(runtime.clock().isoformat()))
     return is_on
+
+
+def forget(runtime: Runtime, is_meant: Callable[[bytes], bool]) -> None:
+    """Forget the what-ifs of which a difference is meant, also where the server writes its log. Raises `NoRedis`."""
+    with _reached(runtime) as redis:
+        for key in list(redis.scan_iter(_rows_key("*"))):
+            if any(is_meant(as_text(row).encode()) for row in redis.lrange(key, 0, -1)):
+                redis.delete(key, as_text(key).removesuffix(_DIFFERENCES))
+        with suppress(ResponseError):  # one that keeps no log, or is writing it anew
+            redis.bgrewriteaof()
 
 
 def advance(runtime: Runtime, run: str, has_time: Callable[[], bool], *, page: int = PAGE) -> bool:
@@ -180,7 +191,7 @@ def _key(run: str) -> str:
 
 
 def _rows_key(run: str) -> str:
-    return f"connector:what-if:{run}:differences"
+    return f"{_key(run)}{_DIFFERENCES}"
 
 
 def _packed(values: dict[str, Any]) -> dict[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -206,3 +207,40 @@ def test_a_merge_or_split_that_cannot_be_is_explained(cli: Cli, server: Runtime)
     assert "there is no merge 'x'" in cli("subject", "split", "x", code=2).stderr
     assert "are one subject already" in cli("subject", "merge", "ann@b.example", "shop:lead:ann", code=2).stderr
     assert "there is no subject 'nobody'" in cli("subject", "merges", "nobody", code=2).stderr
+
+
+def test_all_of_somebody_is_printed_as_one_document(filled: Cli) -> None:
+    found = json.loads(filled("subject", "export", LEAD["email"]).stdout)
+    assert {one["value"] for one in found["identities"]} >= {LEAD["email"], LEAD["visitor"]}
+    assert len(found["events"]) == len(LINES)
+    assert LEAD["email"] in found["deliveries"][0]["body"]
+
+
+def test_whoever_is_to_be_erased_is_named_first_and_gone_afterwards(filled: Cli) -> None:
+    words = ("subject", "erase", LEAD["email"])
+    assert "aiko@example.jp" in filled(*words, code=1, stdin="n\n").stderr
+    said = filled(*words, stdin="y\n").stdout.splitlines()
+    assert "rows of" in said[0]
+    assert said[-1].startswith("The external systems are untouched")
+    assert "there is no subject" in filled.error(*words, "--yes")
+
+
+def test_an_erasure_says_what_it_cost_others(cli: Cli) -> None:
+    server = opened(cli)
+    add_connection(server)
+    sender = Sender(server)
+    sender.send(LINES[0], {**LINES[0], "id": "o1", "subject": {"email": "other@example.jp"}})
+    drain(server)
+    sender.send(LINES[1])
+    server.close()
+    said = cli("subject", "erase", LEAD["email"], "--yes", REDIS_URL="redis://127.0.0.1:9").stdout
+    assert "1 of the webhooks told of others, too: they cannot be replayed any more." in said
+    assert "1 had not been read yet: `connector reconcile` fetches what else they told." in said
+    assert "Redis is away" in said
+    assert cli.json("subject", "show", "other@example.jp")["status"] == "latent"
+    assert cli.json("account")["is_balanced"] is True
+
+
+def test_an_erasure_counts_what_it_did(filled: Cli) -> None:
+    done = filled.json("subject", "erase", LEAD["email"], "--yes")
+    assert (done["rows"]["events"], done["deliveries"], done["unread"], done["is_redis_away"]) == (6, 1, 0, False)

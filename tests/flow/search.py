@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
+from connector.intake.quarantine import unseal
 from connector.runtime.parts import Runtime
 from connector.store.tables import metadata
 
@@ -26,13 +27,15 @@ def _cells(runtime: Runtime) -> Iterator[tuple[str, bytes]]:
         for table in metadata.sorted_tables:
             for row in connection.execute(select(table)).mappings():
                 for name, value in row.items():
-                    yield f"{table.name}.{name}", _bytes(runtime, name, value)
+                    yield f"{table.name}.{name}", _bytes(runtime, f"{table.name}.{name}", value)
 
 
-def _bytes(runtime: Runtime, name: str, value: Any) -> bytes:
+def _bytes(runtime: Runtime, place: str, value: Any) -> bytes:
     if isinstance(value, bytes | memoryview):
         return bytes(value)
-    if name == "sealed":
+    if place == "quarantine.sealed":
+        return unseal(runtime.vault, value).body
+    if place.endswith(".sealed"):
         return runtime.vault.decrypt(value).encode()
     return value.encode() if isinstance(value, str) else orjson.dumps(value, default=str)
 
