@@ -16,7 +16,7 @@ from adapters.bitrix24.connect import bind, handler_of, inspect, inspect_events
 from adapters.bitrix24.oauth import Login
 from adapters.bitrix24.push import push
 from adapters.bitrix24.read import Source, deletions
-from adapters.bitrix24.records import events_of, object_of, stage_in_file, type_of
+from adapters.bitrix24.records import events_of, object_of, told_stage, type_of
 from adapters.bitrix24.settings import SETTINGS
 from adapters.bitrix24.webhook import EVENTS, IGNORED, TRIGGERS, read_message, trigger_event, word_at
 from connector.adapter_kit import defaults
@@ -57,9 +57,9 @@ class Bitrix24:
         "ASSIGNED_BY_ID": "owner",
         "assignedById": "owner",
     }
-    COLUMNS: ClassVar[Mapping[str, str]] = {"id": "ID", "pipeline": "CATEGORY_ID"}
     EVENTS: ClassVar[frozenset[str]] = frozenset({*EVENTS, *IGNORED, *TRIGGERS})
     PERSONS: ClassVar[frozenset[str]] = frozenset({"contact"})
+    COLUMNS: ClassVar[Mapping[str, str]] = {"id": "ID", "pipeline": "CATEGORY_ID"}
 
     webhook_url: tuple[str, ...] = field(default=(), repr=False)
     application_tokens: tuple[str, ...] = field(default=(), repr=False)
@@ -83,7 +83,7 @@ class Bitrix24:
         return bool(self.webhook_url or self.client_id)
 
     greet = defaults.greet
-    stage_in_file = staticmethod(stage_in_file)
+    told_stage = staticmethod(told_stage)
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """Checks the token in the body of an event, or the token in the address of a robot; Bitrix24 signs nothing.

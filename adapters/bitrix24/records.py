@@ -63,7 +63,7 @@ def bare_stage(stage: str) -> str:
     return _PREFIX.sub("", stage, count=1) if _PREFIX.match(stage) else stage
 
 
-def stage_in_file(record_object: str, stage: str, pipeline: str) -> tuple[str, str]:
+def told_stage(record_object: str, stage: str, pipeline: str) -> tuple[str, str]:
     """Stage and pipeline as events have them, of `STAGE_ID` and `CATEGORY_ID`; a prefix names the pipeline too."""
     if record_object == "lead" or not stage:
         return stage, ""

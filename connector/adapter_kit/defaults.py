@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from connector.adapter_kit.contract import (
+    EMPTIED_STAGE,
+    Adapter,
     Api,
     Catalog,
     Delivery,
@@ -91,7 +93,17 @@ def parse(_self: object, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequ
     raise BadPayload(_DEAF)
 
 
-def stage_in_file(record_object: str, stage: str, pipeline: str) -> tuple[str, str]:
-    """Stage and pipeline (empty: none) as events have them: files of the system write them the same."""
-    del record_object
-    return stage, pipeline
+def told_stage(adapter: Adapter, record_object: str, stage: str, pipeline: str = "") -> tuple[str, str]:
+    """Stage and pipeline (empty: none) as events have them, where somebody wrote them into a mapping or a file.
+
+    An adapter whose system has them otherwise there says so by a method `told_stage`.
+    """
+    told = getattr(adapter, "told_stage", None)
+    found: tuple[str, str] = told(record_object, stage, pipeline) if told else (stage, pipeline)
+    return found
+
+
+def stages_in(adapter: Adapter, record_object: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """The stages among the fields of an update, as events name them."""
+    names = (name for name in values if adapter.ECHOES.get(name) in {"stage", EMPTIED_STAGE})
+    return (told_stage(adapter, record_object, str(values[name]))[0] for name in names)

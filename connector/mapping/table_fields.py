@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,6 +14,8 @@ from connector.mapping.source import Found, Series, Table, Value, Word, shown
 from connector.mapping.value_fields import Gathering, Reading, Speller, Text, kind_of, refuse
 
 MOST_COUNTED: Final = 20
+_IN_PIPELINE: Final = re.compile(r"[A-Z]+(?:[0-9]+_)?([0-9]+):(.+)")
+"""A stage with its pipeline's number before it, as Bitrix24 writes it: `C7:NEW`, `DT1044_12:NEW`."""
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -202,10 +205,28 @@ class Stages(Reading[dict[str, dict[str, Goal]]]):
         pipelines = Table(value.line, value.column)
         for name, part in value.items():
             if isinstance(part, Table):
-                pipelines[name] = part
+                pipelines[name] = _without_pipeline(name, part, gathering)
             else:
                 message = f"{shown(name)} is a stage beside pipelines; put it below its pipeline"
                 gathering.found.append(Found(name.line, name.column, message))
         read = gathering.read(self.pipelines, pipelines)
         gathering.end()
         return read or {}
+
+
+def _without_pipeline(pipeline: Word, stages: Table, gathering: Gathering) -> Table:
+    """The stages of a pipeline by the names that events have: `C7:NEW` below 7 is `NEW`."""
+    bare = Table(stages.line, stages.column)
+    for name, goal in stages.items():
+        word, match = name, _IN_PIPELINE.fullmatch(name) if pipeline.isdecimal() else None
+        if match is not None:
+            word = Word(match[2], name.line, name.column, is_plain=False)
+        if match is not None and match[1] != pipeline:
+            message = f"{shown(name)} is a stage of pipeline {match[1]}; it stands below pipeline {pipeline}"
+            gathering.found.append(Found(name.line, name.column, message))
+            continue
+        if word in bare:
+            message = f"{shown(name)} is the same stage as {shown(str(word))} of pipeline {pipeline}; write it once"
+            gathering.found.append(Found(name.line, name.column, message))
+        bare[word] = goal
+    return bare

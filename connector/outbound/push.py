@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from connector.adapter_kit.contract import EMPTIED_STAGE, Api, Pushed, PushOutcome, Update
+from connector.adapter_kit.defaults import told_stage
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, IdentityKind, RecordRef
@@ -247,7 +248,11 @@ def _echoed(update: Update | None, connected: Connected) -> list[tuple[str, str]
             found += [("stage", ""), ("stage", str(value))]
         elif word is not None:
             found.append((word, str(value)))
-    return [*found, ("owner", update.owner)] if update.owner is not None else found
+    told = [
+        (word, told_stage(connected.adapter, update.record.object, value)[0] if word == "stage" else value)
+        for word, value in found
+    ]
+    return [*told, ("owner", update.owner)] if update.owner is not None else told
 
 
 def _ledger_rows(one: Sending, connected: Connected, now: datetime) -> list[Row]:

@@ -41,7 +41,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from connector.adapter_kit.contract import EMPTIED_STAGE
+from connector.adapter_kit.defaults import stages_in
 from connector.core.calendar import day_start, local_day
 from connector.core.decide.decisions import notice_key
 from connector.core.decision import Decision
@@ -61,8 +61,6 @@ from connector.what_if.report import Cancelled, Counts, Difference, Push, WhatIf
 from connector.what_if.retranslate import Retranslation
 
 PAGE: Final = 500
-STAGE_WORDS: Final = frozenset({"stage", EMPTIED_STAGE})
-"""What `ECHOES` calls a stage's field."""
 
 
 def what_if(
@@ -316,7 +314,7 @@ class _Pushes:
         """A stage that is to be set and that the system had not; None also where it was never asked."""
         pipelines: Mapping[str, Mapping[str, str]] = self._stages.get(connected.name, {}).get(record.object, {})
         known = pipelines.get(record.pipeline or "") or {stage for stages in pipelines.values() for stage in stages}
-        wanted = (str(value) for name, value in values.items() if connected.adapter.ECHOES.get(name) in STAGE_WORDS)
+        wanted = stages_in(connected.adapter, record.object, values)
         return next((stage for stage in wanted if known and stage not in known), None)
 
 

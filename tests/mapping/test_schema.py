@@ -33,7 +33,7 @@ def test_every_key_of_a_file_arrives_in_the_rules() -> None:
                 "JUNK": "ignore",
             }
         },
-        "deal": {"0": {"NEW": "project", "WON": "order", "LOSE": "lost_order"}, "7": {"C7:WON": "order"}},
+        "deal": {"0": {"NEW": "project", "WON": "order", "LOSE": "lost_order"}, "7": {"WON": "order"}},
     }
     assert rules.actions == {"crm_form_submitted": "form_submission", "noise": "ignore"}
     assert rules.owner == OwnerRule(source="ASSIGNED_BY_ID", table={"17": "hana@example.com"}, unknown=Policy.IGNORE)

@@ -41,7 +41,7 @@ unmapped: hold
 stages:
   deal:
     "0": {NEW: project, WON: [order, visited]}
-    "7": {"C7:WON": order}
+    "7": {WON: order}
 triggers:
 - {id: webinar, on: "on", when: "form_id == '12'", jump_to: explicit, reopen: true}
 actions:

@@ -72,6 +72,14 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "2:30: 'WON' is a stage beside pipelines; put it below its pipeline",
         ],
     ),
+    "a stage below another pipeline": (
+        "adapter: a\nstages: {deal: {5: {'C7:NEW': project, 'DT1044_5:NEW': order}}}",
+        ["2:21: 'C7:NEW' is a stage of pipeline 7; it stands below pipeline 5"],
+    ),
+    "a stage with and without its pipeline": (
+        "adapter: a\nstages: {deal: {7: {NEW: latent, 'C7:NEW': project}}}",
+        ["2:34: 'C7:NEW' is the same stage as 'NEW' of pipeline 7; write it once"],
+    ),
     "a trigger that says too little": (
         "adapter: a\ntriggers: [{when: a}]",
         [

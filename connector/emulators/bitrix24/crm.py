@@ -157,8 +157,8 @@ class Bitrix24Crm:
 
     @property
     def _seller(self) -> int:
-        """Who does what nobody is named for; not the employee of the webhook."""
-        return int(next(iter(self.OWNERS)))
+        """Who does what nobody is named for; not the employee of the webhook, who is 1."""
+        return next(int(owner) for owner in self.OWNERS if owner != "1")
 
     def _announce(self, event: str, entity: Entity, record_id: int) -> None:
         self.sender.announce(event, entity, record_id)

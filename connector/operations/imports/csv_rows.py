@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from connector.adapter_kit import defaults
+from connector.adapter_kit.defaults import told_stage
 from connector.adapter_kit.identities import normalize_email
 from connector.core.errors import CrmError
 from connector.core.event import Event, Identity, Kind, RecordRef, delivery_outcome
@@ -161,8 +161,7 @@ class Rows:
         who = text or f"{identities[0].kind}:{identities[0].value}"
         owner = found.cell(cells, "owner")
         written = found.cell(cells, "stage") or self._stage
-        stage_in_file = getattr(self._one.adapter, "stage_in_file", defaults.stage_in_file)
-        stage, pipeline = stage_in_file(self._object, written, found.cell(cells, "pipeline"))
+        stage, pipeline = told_stage(self._one.adapter, self._object, written, found.cell(cells, "pipeline"))
         content = [self._stage, self._reading, *(f"{name}\x1e{value}" for name, value in data.items())]
         whole = hashlib.blake2b("\x1f".join(content).encode(), digest_size=12)
         row = _Row(

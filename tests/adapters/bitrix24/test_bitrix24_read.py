@@ -196,7 +196,7 @@ def test_a_catalogue_without_the_right_to_read_it_is_refused(portal: FakePortal)
         BITRIX.catalog(portal)
 
 
-def test_stages_of_files_are_those_of_events() -> None:
+def test_stages_of_files_and_mappings_are_those_of_events() -> None:
     written = [
         ("lead", "NEW", "", ("NEW", "")),
         ("deal", "NEW", "", ("NEW", "0")),
@@ -205,4 +205,4 @@ def test_stages_of_files_are_those_of_events() -> None:
         ("dynamic_1044", "DT1044_12:NEW", "", ("NEW", "12")),
         ("deal", "", "7", ("", "")),
     ]
-    assert [BITRIX.stage_in_file(*words) for *words, _ in written] == [expected for *_, expected in written]
+    assert [BITRIX.told_stage(*words) for *words, _ in written] == [expected for *_, expected in written]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,11 +15,14 @@ from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.engine.faults import Faults
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_pusher, build_reconciler
+from connector.operations.imports.csv_import import import_csv
+from connector.operations.imports.csv_rows import CsvOptions
 from connector.runtime.parts import Runtime
 from connector.store import outbox, subjects
 from connector.store.subjects import SubjectRow
 from connector.web.app import create_app
 from tests.conftest import Clock
+from tests.flow.end_to_end import playing
 from tests.flow.senders import add_connection, drain
 
 MAPPING = """
@@ -169,3 +173,29 @@ def test_a_portal_that_lies_is_refused_with_the_reason_and_a_retry_by_hand_ends_
     _settle(runtime, connected)
     with runtime.database.read() as connection:
         assert outbox.listed(connection)[0].outcome == "done"
+
+
+def test_a_stage_may_be_written_with_its_pipeline_in_mappings_pushes_and_files(runtime: Runtime, clock: Clock) -> None:
+    portal = Bitrix24Crm(now=clock, faults=Faults(seed=1))
+    mapping = """
+adapter: bitrix24
+stages: {deal: {5: {"C5:NEW": project, "C5:WON": order, "C5:LOSE": lost_order}}}
+push: {deal: {status: {order: {STAGE_ID: "C5:WON"}}}}
+"""
+    with playing(runtime, portal, mapping) as run:
+        deal = portal.portal.add(Entity.DEAL, {"title": "x", "categoryId": 5, "stageId": "C5:NEW"}, by=11)
+        run.finish()
+        assert run.subject().status == "project"
+        clock.forward(hours=1)
+        run.set_status("order")
+        run.finish()
+        assert portal.portal.stage_of(Entity.DEAL, deal) == "C5:WON"
+        assert [event.kind for event in run.events("echo")] == ["stage"]
+        clock.forward(hours=1)
+        rows = f"ID,CATEGORY_ID,STAGE_ID,DATE_MODIFY\n{deal},5,C5:LOSE,{clock().isoformat()}\n"
+        options = CsvOptions(object="deal", columns={"at": ("DATE_MODIFY",)})
+        import_csv(runtime, run.name, io.BytesIO(rows.encode()), "deals.csv", options, actor="test")
+        assert run.subject().status == "lost_order"
+        with runtime.database.read() as connection:
+            (record,) = subjects.records_of(connection, [run.subject().id])[run.subject().id]
+        assert (record.stage, record.pipeline) == ("LOSE", "5")
