@@ -13,12 +13,14 @@ ALL: Final = (CUSTOMERS, CONTACTS, ORDERS)
 FOUND_BY: Final = ("email", "office_email", "mobile", "phone")
 SETTINGS: Final[Mapping[str, Setting]] = {
     "client_id": Setting(description="AppID that was made in AMIS CRM", is_required=True, default=""),
-    "client_secret": Setting(description="Secret code of the AppID", is_secret=True, is_required=True),
+    "client_secret": Setting(
+        description="Secret code of the AppID", is_secret=True, is_dictated=True, is_required=True
+    ),
     "webhook_token": Setting(
         description="What the webhook's address has as ?token=…; empty: webhooks are refused", is_secret=True
     ),
     "signing_secret": Setting(
-        description="Checks the HMAC-SHA256 of the body besides; empty: not checked", is_secret=True
+        description="Checks the HMAC-SHA256 of the body besides; empty: not checked", is_secret=True, is_dictated=True
     ),
     "signature_header": Setting(description="Header that has the HMAC in hex", default="X-Signature"),
     "url": Setting(description="Base address of Open API v2", default=URL),

@@ -12,18 +12,22 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "webhook_url": Setting(
         description="Incoming webhook (scopes crm, user_basic): https://<portal>/rest/<user id>/<secret>/",
         is_secret=True,
+        is_dictated=True,
     ),
     "application_tokens": Setting(
         description="Tokens of the outgoing webhooks, one for each; empty: their deliveries are refused",
         is_secret=True,
+        is_dictated=True,
     ),
     "robot_token": Setting(
         description="What robots, and an application's events, add to the address as ?token=…; empty: they are refused",
         is_secret=True,
     ),
     "client_id": Setting(description="OAuth: the application's client_id; empty: the webhook is used", default=""),
-    "client_secret": Setting(description="OAuth: the application's client_secret", is_secret=True),
-    "refresh_token": Setting(description="OAuth: the refresh token of an administrator", is_secret=True),
+    "client_secret": Setting(description="OAuth: the application's client_secret", is_secret=True, is_dictated=True),
+    "refresh_token": Setting(
+        description="OAuth: the refresh token of an administrator", is_secret=True, is_dictated=True
+    ),
     "portal_url": Setting(description="OAuth: the portal's address, https://<portal>", default=""),
     "oauth_server": Setting(description="OAuth: the server that renews tokens", default="https://oauth.bitrix.info"),
     "offline_events": Setting(description="OAuth: find deletions by the portal's offline queue", default=False),

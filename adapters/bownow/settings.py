@@ -14,7 +14,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "tracking_id": Setting(
         description="Tracking ID of the tracking code (設定 > システムを設定する)", is_required=True, default=""
     ),
-    "api_key": Setting(description="API key of the tracking code", is_secret=True, is_required=True),
+    "api_key": Setting(description="API key of the tracking code", is_secret=True, is_dictated=True, is_required=True),
     "webhook_token": Setting(
         description="What the webhook's address has as ?token=…; empty: its messages are refused", is_secret=True
     ),

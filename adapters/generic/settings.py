@@ -71,7 +71,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "url": Setting(description="Where updates go, with `{record.object}` and `{record.id}` filled in", default=""),
     "method": Setting(description="Its HTTP method: POST, PUT or PATCH", default="PATCH"),
     "auth_header": Setting(description="Header that carries `auth_value`", default="Authorization"),
-    "auth_value": Setting(description="Its value, for example `Bearer …`; the newest is sent", is_secret=True),
+    "auth_value": Setting(
+        description="Its value, for example `Bearer …`; the newest is sent", is_secret=True, is_dictated=True
+    ),
     "headers": Setting(description="More headers of each request, as `Name: value`", default=()),
     "template": Setting(description="The body in JSON; `{fields}` are the mapping's fields", default="{fields}"),
     "read_url": Setting(description="Where a record is read back, filled in as `url`. Empty: unverified", default=""),

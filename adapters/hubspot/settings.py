@@ -12,10 +12,15 @@ from connector.adapter_kit.settings import check_settings, is_safe_address
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "client_secret": Setting(
-        description="The app's client secret, which signs what comes in", is_secret=True, is_required=True
+        description="The app's client secret, which signs what comes in",
+        is_secret=True,
+        is_dictated=True,
+        is_required=True,
     ),
-    "access_token": Setting(description="The app's access token; the newest is used", is_secret=True),
-    "refresh_token": Setting(description="In place of access_token: the OAuth app's refresh token", is_secret=True),
+    "access_token": Setting(description="The app's access token; the newest is used", is_secret=True, is_dictated=True),
+    "refresh_token": Setting(
+        description="In place of access_token: the OAuth app's refresh token", is_secret=True, is_dictated=True
+    ),
     "client_id": Setting(description="The OAuth app's client id, beside refresh_token", default=""),
     "webhook_url": Setting(
         description="The public address that HubSpot calls, to the letter; without it only v1 can be checked",

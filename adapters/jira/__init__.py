@@ -54,7 +54,7 @@ class Jira:
         "url": Setting(description="https://<site>.atlassian.net", is_required=True, default=""),
         "login": Setting(description="E-mail of the API token's user", is_required=True, default=""),
         "api_token": Setting(
-            description="API token of that user; the newest is used", is_secret=True, is_required=True
+            description="API token of that user; the newest is used", is_secret=True, is_dictated=True, is_required=True
         ),
         "webhook_secret": Setting(
             description="Secret of the webhook, which signs it", is_secret=True, is_required=True

@@ -55,8 +55,12 @@ class Kintone:
             is_required=True,
         ),
         "login": Setting(description="Login name of the connector's user; with it the password is used", default=""),
-        "password": Setting(description="Password of that user; without it the API token is used", is_secret=True),
-        "api_token": Setting(description="API token of the app with rights to view and edit records", is_secret=True),
+        "password": Setting(
+            description="Password of that user; without it the API token is used", is_secret=True, is_dictated=True
+        ),
+        "api_token": Setting(
+            description="API token of the app with rights to view and edit records", is_secret=True, is_dictated=True
+        ),
         "stage_field": Setting(
             description="Code of the field that is the stage; empty: the process status", default=""
         ),

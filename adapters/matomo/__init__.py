@@ -36,6 +36,7 @@ class Matomo:
         "token": Setting(
             description="An auth token (token_auth) of a user with view access; the newest is used",
             is_secret=True,
+            is_dictated=True,
             is_required=True,
         ),
         "sites": Setting(description="The ids of the web sites that are asked for", default=("1",)),

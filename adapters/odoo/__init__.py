@@ -49,6 +49,7 @@ class Odoo:
         "api_key": Setting(
             description="API key of a user who sees and changes all leads; the newest is used",
             is_secret=True,
+            is_dictated=True,
             is_required=True,
         ),
         "webhook_token": Setting(

@@ -48,10 +48,12 @@ class Pipedrive:
         ),
         "http_user": Setting(description="User of the webhooks' basic authentication", default="connector"),
         "company_url": Setting(description="https://<company>.pipedrive.com", default="https://api.pipedrive.com"),
-        "api_token": Setting(description="API token of a user of its own; the newest is used", is_secret=True),
+        "api_token": Setting(
+            description="API token of a user of its own; the newest is used", is_secret=True, is_dictated=True
+        ),
         "client_id": Setting(description="In place of api_token: the OAuth app's client id", default=""),
-        "client_secret": Setting(description="The OAuth app's client secret", is_secret=True),
-        "refresh_token": Setting(description="The OAuth app's refresh token", is_secret=True),
+        "client_secret": Setting(description="The OAuth app's client secret", is_secret=True, is_dictated=True),
+        "refresh_token": Setting(description="The OAuth app's refresh token", is_secret=True, is_dictated=True),
         "oauth_url": Setting(description="Where tokens are refreshed", default="https://oauth.pipedrive.com"),
         "company_id": Setting(description="The company's id: events of others are ignored; empty: all", default=""),
         "objects": Setting(description="What is read: deal, person, lead", default=("deal", "person", "lead")),

@@ -13,7 +13,9 @@ from connector.adapter_kit.settings import check_settings, is_safe_origin
 SETTINGS: Final[Mapping[str, Setting]] = {
     "url": Setting(description="https://<My Domain>.my.salesforce.com", is_required=True, default=""),
     "client_id": Setting(description="Consumer key of the external client app", is_required=True, default=""),
-    "client_secret": Setting(description="Consumer secret of the app", is_secret=True, is_required=True),
+    "client_secret": Setting(
+        description="Consumer secret of the app", is_secret=True, is_dictated=True, is_required=True
+    ),
     "token": Setting(
         description="What deliveries carry as ?token=… or in a header; empty: all are refused", is_secret=True
     ),

@@ -37,7 +37,9 @@ class Standard:
         "url": Setting(description="Where updates go, with `{record.object}` and `{record.id}` filled in", default=""),
         "method": Setting(description="Its HTTP method: POST, PUT or PATCH", default="POST"),
         "auth_header": Setting(description="Header that carries `auth_value`", default="Authorization"),
-        "auth_value": Setting(description="Its value, for example `Bearer …`; the newest is sent", is_secret=True),
+        "auth_value": Setting(
+            description="Its value, for example `Bearer …`; the newest is sent", is_secret=True, is_dictated=True
+        ),
         "push_secret": Setting(description="Signs updates by Standard Webhooks; with several, by each", is_secret=True),
         "read_url": Setting(
             description="Where a record is read back, filled in as `url`. Empty: unverified", default=""

@@ -70,7 +70,9 @@ class Xinnet:
         "method": Setting(description="Its HTTP method: POST, PUT or PATCH", default="POST"),
         "read_url": Setting(description="Where a lead is read back, with `{id}`; empty: unverified", default=""),
         "auth_header": Setting(description="Header that carries `auth_value`", default="Authorization"),
-        "auth_value": Setting(description="Its value, for example `Bearer …`; the newest is sent", is_secret=True),
+        "auth_value": Setting(
+            description="Its value, for example `Bearer …`; the newest is sent", is_secret=True, is_dictated=True
+        ),
         "rate": RATE_SETTING,
     }
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json", "application/x-www-form-urlencoded"})

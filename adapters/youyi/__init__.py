@@ -38,7 +38,10 @@ class Youyi:
             description="Account of the company's administrator (云销企业管理员账号)", is_required=True, default=""
         ),
         "password": Setting(
-            description="Password of that account (云销企业管理员密码)", is_secret=True, is_required=True
+            description="Password of that account (云销企业管理员密码)",
+            is_secret=True,
+            is_dictated=True,
+            is_required=True,
         ),
         "bind_path": Setting(description="Path that binds and gives a token", default="/openapi/bind"),
         "lead_path": Setting(description="Path that takes a new lead", default="/openapi/lead-pool/leads"),

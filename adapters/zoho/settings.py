@@ -15,8 +15,10 @@ YES_NO: Final = frozenset({"yes", "no"})
 SETTINGS: Final[Mapping[str, Setting]] = {
     "data_center": Setting(description=f"Where the account is: {', '.join(ACCOUNTS)}", default="com"),
     "client_id": Setting(description="Client id of the API console's client", is_required=True, default=""),
-    "client_secret": Setting(description="Its client secret", is_secret=True, is_required=True),
-    "refresh_token": Setting(description="Refresh token with the scopes", is_secret=True, is_required=True),
+    "client_secret": Setting(description="Its client secret", is_secret=True, is_dictated=True, is_required=True),
+    "refresh_token": Setting(
+        description="Refresh token with the scopes", is_secret=True, is_dictated=True, is_required=True
+    ),
     "token": Setting(
         description="What the connector's channels send back, at most 50 characters; empty: channels are refused",
         is_secret=True,

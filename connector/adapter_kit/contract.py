@@ -193,6 +193,7 @@ class Setting:
 
     description: str
     is_secret: bool = False
+    is_dictated: bool = False  # the external system hands it out, and nobody can choose a longer one
     is_required: bool = False
     default: Any = None
 

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from connector.core.errors import CrmRefused
 
+SHORTEST_SECRET: Final = 16
+"""Characters of a secret that somebody chooses: a shorter one is guessed, and may stand in data by chance."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, get_type_hints
 from marshmallow import ValidationError, fields
 
 from connector.adapter_kit.contract import Adapter, Setting
+from connector.adapter_kit.settings import SHORTEST_SECRET
 from connector.core.errors import WrongSetting
 from connector.runtime.settings_table import Items, Whole
 
@@ -56,12 +57,18 @@ def check_settings(
     found = list(mistakes)
     values = _settings(adapter, settings, found)
     known = {name: tuple(given) for name, given in secrets.items() if _is_secret(adapter, name, found)}
+    found += [_too_short(name) for name, given in known.items() if is_too_short(adapter.SETTINGS[name], given)]
     for name, setting in adapter.SETTINGS.items():
         given = {*values, *known, *has_secrets}
         if setting.is_required and name not in given and not any(_names(name, mistake) for mistake in found):
             found.append(f"{name}: missing; {_how(name, setting)} ({setting.description})")
     refuse(found, f"of the adapter {adapter.NAME}")
     return CheckedSettings(settings=values, secrets={name: given for name, given in known.items() if given})
+
+
+def is_too_short(setting: Setting, values: Sequence[str]) -> bool:
+    """Whether one of a secret's values is shorter than it must be where somebody chooses it."""
+    return setting.is_secret and not setting.is_dictated and any(len(value) < SHORTEST_SECRET for value in values)
 
 
 def refuse(mistakes: Sequence[str], what: str) -> None:
@@ -117,6 +124,13 @@ def _is_secret(adapter: type[Adapter], name: str, mistakes: list[str]) -> bool:
     elif not setting.is_secret:
         mistakes.append(f"{name}: is no secret; give it by --set {name}=VALUE")
     return setting is not None and setting.is_secret
+
+
+def _too_short(name: str) -> str:
+    return (
+        f"{name}: shorter than {SHORTEST_SECRET} characters, so that it can be guessed, and may stand in what people "
+        "write by chance; choose another, such as `openssl rand -hex 24` gives, here and in the other system"
+    )
 
 
 def _unknown(adapter: type[Adapter], name: str) -> str:

@@ -13,9 +13,11 @@ from rq import Queue
 from rq.worker_registration import get_keys
 from sqlalchemy.exc import SQLAlchemyError
 
+from connector.adapter_kit.settings import SHORTEST_SECRET
 from connector.core.errors import ConnectorError
 from connector.intake.group_commit import error_text
 from connector.operations.catalogs import stored_drift
+from connector.operations.connection_settings import is_too_short
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
@@ -45,7 +47,12 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]
         findings += [_rules(runtime), _connections(runtime)]
     findings += _dispatch(runtime)
     if is_standing:
-        findings += [_backlog(runtime), _mail(runtime), *(_thorough(runtime) if with_account else [])]
+        findings += [
+            _secrets(runtime),
+            _backlog(runtime),
+            _mail(runtime),
+            *(_thorough(runtime) if with_account else []),
+        ]
     return findings
 
 
@@ -88,6 +95,18 @@ def _connections(runtime: Runtime) -> HealthCheck:
         return HealthCheck(name="connections", is_fine=False, is_vital=True, detail=detail[:300])
     broken = runtime.connections.broken()
     return HealthCheck(name="connections", is_fine=not broken, detail="; ".join(broken)[:1000])
+
+
+def _secrets(runtime: Runtime) -> HealthCheck:
+    """Those of connections that were made before short ones were refused."""
+    short = [
+        f"{name} ({key})"
+        for name, one in runtime.connections.all().items()
+        for key, setting in one.adapter.SETTINGS.items()
+        if setting.is_secret and is_too_short(setting, getattr(one.adapter, key))
+    ]
+    detail = f"shorter than {SHORTEST_SECRET} characters: {', '.join(short)}; run `connector connection rotate`"
+    return HealthCheck(name="secrets", is_fine=not short, detail=detail if short else "")
 
 
 def _dispatch(runtime: Runtime) -> list[HealthCheck]:

@@ -181,6 +181,24 @@ def test_rotate_replaces_a_secret_or_keeps_the_old_one_behind_it(cli: Cli, serve
     assert cli.json("connection", "show", "shop")["secrets"]["secret"] == 1
 
 
+def test_a_short_secret_that_somebody_chose_is_refused_with_the_reason(cli: Cli, server: Runtime) -> None:
+    mapping = ("--region", "JP", "--secret", "token=@env:TOKEN")
+    add = ("connection", "add", "site", "--adapter", "rudderstack", *mapping)
+    said = "token: shorter than 16 characters, so that it can be guessed, and may stand in what people write by chance"
+    assert said in cli.error(*add, TOKEN="acme")
+    cli(*add, TOKEN="0123456789abcdef")
+    rotated = ("connection", "rotate", "site", "--secret", "token=@env:TOKEN")
+    assert said in cli.error(*rotated, TOKEN="0123456789abcde")
+    secrets = ("--secret", "webhook_token=@env:HOOK", "--secret", "password=@env:WORD")
+    cli(
+        *("connection", "add", "app", "--adapter", "kintone", "--set", "url=https://a.cybozu.com", "--set", "app=7"),
+        *("--set", "login=kim", "--region", "JP", *secrets),
+        HOOK="0123456789abcdef",
+        WORD="dictated",
+    )
+    assert server.connections.look_again("app") is not None
+
+
 def test_a_removed_connection_loses_its_secrets_and_can_be_added_again(cli: Cli, server: Runtime) -> None:
     cli(*ADD)
     cli("connection", "remove", "shop")

@@ -92,7 +92,7 @@ def test_the_process_lives(client: FlaskClient) -> None:
 def test_it_is_ready_with_database_redis_and_a_worker(client: FlaskClient, runtime: Runtime) -> None:
     worker: Any = SimpleWorker(["process"], connection=runtime.redis)
     worker.register_birth()
-    names = ("database", "rules", "connections", "redis", "workers", "backlog", "mail")
+    names = ("database", "rules", "connections", "redis", "workers", "secrets", "backlog", "mail")
     assert ready(client) == (200, dict.fromkeys(names, "ok"))
     worker.register_death()
 
@@ -179,6 +179,15 @@ def test_the_doctor_checks_the_account_too_and_finds_what_is_missing(client: Fla
     assert findings["account"] == "the account of shop does not add up; run `connector account`"
     assert not is_balanced(balance(runtime)["shop"])
     assert "account" not in ready(client)[1]
+
+
+def test_a_short_secret_of_before_works_on_and_is_said(runtime: Runtime) -> None:
+    add_connection(
+        runtime, "site", adapter="rudderstack", secrets={"token": ["acme"]}, mapping="adapter: rudderstack\n"
+    )
+    (finding,) = [one for one in examine(runtime, with_account=False) if one.name == "secrets"]
+    assert (finding.is_fine, finding.is_vital) == (False, False)
+    assert finding.detail == "shorter than 16 characters: site (token); run `connector connection rotate`"
 
 
 def test_metrics_show_what_waits_by_connection(client: FlaskClient, runtime: Runtime, clock: Clock) -> None:

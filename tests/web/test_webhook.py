@@ -28,7 +28,7 @@ from connector.store.database import Database
 from connector.store.deliveries import DeliveryRow
 from connector.web.app import create_app
 from tests.conftest import NOW, plain_log
-from tests.flow.senders import add_connection, signed
+from tests.flow.senders import MAPPING, add_connection, signed
 from tests.web.answers import PORTAL_SECRETS, add_connections
 from tests.web.malformed import (
     FORM,
@@ -119,6 +119,20 @@ def test_json_is_taken_whatever_its_sender_calls_it(client: FlaskClient, given: 
     headers = {**signed(body, "msg_1", NOW), "Content-Type": given}
     sent = {name: value for name, value in headers.items() if value is not None}
     assert client.post(f"/webhooks/{SHOP}", data=body, headers=sent).status_code == 202
+
+
+def test_what_people_wrote_is_stored_as_it_is_though_a_secret_of_before_stands_in_it(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    add_connection(runtime, "site", adapter="generic", secrets={"secret": ["acme"]}, mapping=MAPPING, proof="token")
+    body = b'{"email": "hana@acme.example", "company": "acme", "token": "acme"}'
+    headers = {"X-Signature": "acme", "Content-Type": "application/json"}
+    assert client.post("/webhooks/site", data=body, headers=headers).status_code == 202
+    with runtime.database.read() as connection:
+        row = deliveries.get(connection, stored(runtime)[0].id)
+    assert row is not None
+    assert json.loads(row.body or b"") == {"email": "hana@acme.example", "company": "acme", "token": "***"}
+    assert row.headers["x-signature"] == "***"
 
 
 # Size and shape of the body
