@@ -14,7 +14,9 @@ from connector.operations.imports.csv_file import MOST_LINES, MOST_SIGNS, Line, 
 from connector.operations.imports.refused_rows import REASON, RefusedRows, as_written, harmless
 from tests.hypothesis_profile import examples
 
-CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=8)
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=8).filter(
+    lambda cell: not cell.startswith('="')
+)
 
 
 def _read(content: str | bytes, encoding: str = "utf-8") -> tuple[tuple[str, ...], list[Line]]:
@@ -44,6 +46,16 @@ def test_a_header_loses_the_blanks_and_marks_around_its_names() -> None:
 
 def test_a_file_with_a_byte_order_mark_is_utf_8_whatever_was_said() -> None:
     assert _read("\ufeffid,名\n1,山\n", "cp932")[1] == [Line(number=2, cells=["1", "山"])]
+
+
+def test_phones_and_e_mails_may_have_the_same_heading_and_nothing_else_may() -> None:
+    assert _read("id,電話,電話,Email,電話\n")[0] == ("id", "電話", "電話 (2)", "Email", "電話 (3)")
+    with pytest.raises(WrongSetting, match="several columns named id"):
+        _read("id,id,email\n")
+
+
+def test_numbers_that_a_program_kept_from_excel_are_read() -> None:
+    assert _cells('id,phone,x\n="007","=""0901""",=1\n') == [["007", "0901", "=1"]]
 
 
 def test_separators_in_quoted_names_do_not_count() -> None:

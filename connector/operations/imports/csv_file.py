@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final, TextIO
 
 from connector.core.errors import WrongSetting
+from connector.operations.imports.headings import rank
 from connector.operations.imports.refused_rows import REASON, as_written
 
 ENCODINGS: Final = ("utf-8", "cp932", "gb18030")
@@ -26,6 +27,8 @@ _SEPARATORS: Final = (",", "\t", ";")
 _TOLD: Final = re.compile(r'"?sep=([,;\t])"?\r?\n?')
 """The line before the header by which Excel is told the separator."""
 _QUOTED: Final = re.compile('"[^"]*"')
+_KEPT_AS_TEXT: Final = re.compile('\\A="([^"]*)"\\Z')
+"""How programs write a number that Excel is to leave alone: `="0901"`."""
 _ESCAPED: Final = re.compile("[\udc80-\udcff]")
 """What stands for a byte that the encoding does not have."""
 
@@ -122,6 +125,7 @@ class CsvFile:
             cells, mistake = row
             if any(cells):
                 cells = [as_written(cell) for cell in cells] if is_of_refused else cells
+                cells = [_KEPT_AS_TEXT.sub(r"\1", cell) if cell.startswith('="') else cell for cell in cells]
                 yield Line(number=number, cells=cells, mistake=mistake or self._mistake(cells))
 
     def _mistake(self, cells: Sequence[str]) -> str | None:
@@ -173,7 +177,14 @@ def _header(lines: _Lines, separator: str) -> tuple[str, ...]:
         message = f"the header {mistake}"
         raise WrongSetting(message)
     names = [cell.strip(" \t\r\n　\ufeff") for cell in cells]
-    return tuple(as_written(name) for name in names) if REASON in names else tuple(names)
+    names = [as_written(name) for name in names] if REASON in names else names
+    return tuple(_numbered(name, names[:place]) for place, name in enumerate(names))
+
+
+def _numbered(name: str, before: Sequence[str]) -> str:
+    """The name of a column; the second of the e-mails or phones that are called the same is `Phone (2)`."""
+    is_of_several = name in before and any(rank(what, name) is not None for what in ("email", "phone"))
+    return f"{name} ({before.count(name) + 1})" if is_of_several else name
 
 
 def _check(header: Sequence[str], name: str, encoding: str) -> None:

@@ -187,7 +187,7 @@ class Rows:
         """One event; two or three where stage or owner are unknown to the mapping and wait for it by themselves.
 
         Only the first row of a record counts when the record was made, for then it was not as it is now. A stage that
-        the record has already is not entered again. `digest` tells what the row says, and the how manieth it is.
+        the record has already is not entered again. `digest` tells what the row says, and which of its changes it is.
         """
         mark = hashlib.blake2b(row.about.encode(), digest_size=12).hexdigest()
         key = f"csv:{mark}:{digest}"
