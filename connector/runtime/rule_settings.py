@@ -21,10 +21,11 @@ from connector.core.ruleset import MATCHES, IdentityRules, KeyPage, RuleSetting,
 from connector.core.status import StatusInfo
 from connector.i18n import LANGUAGES
 from connector.i18n.statuses import DEFAULT, StatusFinder
+from connector.mapping.date_order import DateOrder
 
 REPEATS: Final = ("daily", "once_per_stay")
 LONGEST_GAP: Final = 1_440
-DATE_ORDERS: Final = ("dmy", "mdy", "ymd")
+DATE_ORDERS: Final = tuple(order.value for order in DateOrder)
 MOST_SHARED: Final = 100
 LONGEST_LABEL: Final = 63
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from connector.mapping.date_order import DateOrder
 from connector.operations.imports.csv_import import import_csv
 from connector.operations.imports.csv_rows import CsvOptions
 from connector.runtime.parts import Runtime
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, opened
 from tests.flow.senders import MAPPING, add_connection
 
 FIELDS = MAPPING.replace(
@@ -184,8 +183,17 @@ def test_a_date_that_may_be_two_days_is_refused_with_what_to_give_and_never_gues
     assert "--date-format DD/MM/YYYY or --date-format MM/DD/YYYY" in said
     assert "'soon' is no format of dates" in cli.error("import", "shop", "--csv", path, "--date-format", "soon")
     assert _events(shop) == 0
-    with Path(path).open("rb") as stream:
-        import_csv(shop, "shop", stream, path, CsvOptions(), actor="t", date_order=DateOrder.DMY)
+
+
+def test_the_workspace_s_rules_may_say_the_order_of_dates(cli: Cli) -> None:
+    cli("migrate")
+    server = opened(cli)
+    add_connection(server)
+    server.close()
+    rules = cli("rules", "export").stdout + "date_order: dmy\n"
+    (cli.folder / "rules.yaml").write_text(rules)
+    cli("rules", "publish", "rules.yaml")
+    _import(cli, ("id", "stage", "Created"), ("7", "new", "04/03/2026 08:00"))
     assert _show(cli)["decisions"][0]["at"] == "2026-03-03T23:00:00+00:00"
 
 

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import tzinfo
 from itertools import islice
 from typing import BinaryIO, Final
 
 from connector.core.errors import WrongSetting
-from connector.mapping.date_order import PATTERNS, DateOrder, order_of
+from connector.core.ruleset import Settings
+from connector.mapping.date_order import PATTERNS, order_of
 from connector.operations.connection_settings import nearest
 from connector.operations.imports.backfill import Progress, open_for_import, store_progress
 from connector.operations.imports.columns import Columns
@@ -52,7 +52,6 @@ def import_csv(
     options: CsvOptions,
     *,
     actor: str,
-    date_order: DateOrder | None = None,
     errors: Callable[[], BinaryIO] | None = None,
     announce: Callable[[Columns], object] = bool,
     report: Callable[[Progress], object] = bool,
@@ -60,14 +59,14 @@ def import_csv(
 ) -> ImportResult:
     """Take the rows of a file as the connection's mapping says; nobody is mailed, updates are asked for.
 
-    `stream`: the file's content, `file` its name. `date_order`: the workspace's, for dates that leave theirs open. A
-    row that says what the last one about its record said changes nothing, so a file can be imported again. Rows that
-    cannot be taken go into the file that `errors` opens. `announce` is called with the columns before anything is
-    stored, `report` after each `batch` of rows. Raises `NotFound` and `WrongSetting`.
+    `stream`: the file's content, `file` its name. A row that says what the last one about its record said changes
+    nothing, so a file can be imported again. Rows that cannot be taken go into the file that `errors` opens. `announce`
+    is called with the columns before anything is stored, `report` after each `batch` of rows. Raises `NotFound` and
+    `WrongSetting`.
     """
     one = open_for_import(runtime, name)
     _check(one, options)
-    found = _columns(one, stream, file, options, zone=runtime.ruleset.zone, default=date_order)
+    found = _columns(one, stream, file, options, runtime.ruleset.settings)
     announce(found)
     with reading(stream, file, options.encoding) as content, closing(_refused(errors, content)) as refused_rows:
         now = runtime.clock()
@@ -89,19 +88,17 @@ def import_csv(
         return ImportResult(progress=done, columns=found, refused=tuple(rows.refused.first), left_out=rows.left_out)
 
 
-def _columns(
-    one: Connected, stream: BinaryIO, file: str, options: CsvOptions, *, zone: tzinfo, default: DateOrder | None
-) -> Columns:
+def _columns(one: Connected, stream: BinaryIO, file: str, options: CsvOptions, settings: Settings) -> Columns:
     """The columns of a file and the order of its dates, from a first reading. Raises `WrongSetting`."""
     with reading(stream, file, options.encoding) as content:
-        found = find_columns(content.header, one, options.columns, zone, options.object)
+        found = find_columns(content.header, one, options.columns, settings.zone, options.object)
         check_who(found, (line.cells for line in islice(content.lines(), SAMPLE)), file)
         written = options.date_format or one.rules.date_format
         order = order_of(written) if written else None
         if written and order is None:
             message = f"{written!r} is no format of dates; allowed: {', '.join(PATTERNS.values())}"
             raise WrongSetting(message)
-        return replace(found, order=order or order_in(_times(found, content), zone, default))
+        return replace(found, order=order or order_in(_times(found, content), settings.zone, settings.date_order))
 
 
 def _times(columns: Columns, content: CsvFile) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,7 @@ def readings(text: str, zone: tzinfo) -> Mapping[DateOrder, datetime]:
     return {order: read for order, day in days.items() if (read := _in_utc(day, zone))}
 
 
-def order_in(texts: Iterable[tuple[str, str]], zone: tzinfo, default: DateOrder | None) -> DateOrder:
+def order_in(texts: Iterable[tuple[str, str]], zone: tzinfo, default: str | None) -> DateOrder:
     """The order that all times of a file have, each with its place; `default` where they leave it open.
 
     Raises `WrongSetting`: they leave it open and there is no default, or one order does not do for all.
@@ -70,7 +70,7 @@ def order_in(texts: Iterable[tuple[str, str]], zone: tzinfo, default: DateOrder 
 
 def _advice(orders: Iterable[DateOrder]) -> str:
     ways = " or ".join(f"--date-format {PATTERNS[order]}" for order in orders)
-    return f"say which by {ways}, or by `date_format` below `columns` in the mapping"
+    return f"say which by {ways}; `date_format` below `columns` in the mapping says it once for all its files"
 
 
 def _in_utc(read: datetime, zone: tzinfo) -> datetime | None:
