@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -42,7 +43,8 @@ CHUNK: Final = 200
 _BARRED: Final = ("not valid for use with the REST API", "not attached to Agent")
 """Texts of INVALID_SESSION_ID that a new token does not mend; trying would go round in a circle (jsforce, 2026-06)."""
 USER: Final = "user"
-"""The name that the id of our user is kept under."""
+UNNAMED: Final = "no user was named"
+"""The name that the id of our user is kept under, and what is kept where the answer with the token has none."""
 _IDENTITY: Final = re.compile(r"https://[^/]+/id/[A-Za-z0-9]{15,18}/(005[A-Za-z0-9]{15})")
 """The address of a user's identity: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_using_openid.htm"""
 _VERSION: Final = re.compile(r"v?([0-9]{2,3})(?:\.0)?")
@@ -109,8 +111,12 @@ class Org:
 
     @property
     def user(self) -> str | None:
-        """The id of the user that we are, as the answer with the access token names it; None: it is not known yet."""
-        return self.api.get_secret(USER)
+        """The id of the user that we are, as the answer with the access token names it; None: it does not."""
+        if self.api.get_secret(USER) is None:  # the token is of a time when nobody asked who we are
+            with suppress(CrmError):
+                self._issued()
+        user = self.api.get_secret(USER)
+        return None if user == UNNAMED else user
 
     def query(self, soql: str, *, with_deleted: bool = False) -> Iterator[Row]:
         """The rows of a query, all pages. Raises `CrmError`."""
@@ -142,8 +148,8 @@ class Org:
                 f"no access token ({words or answer.status}): check url, client_id, client_secret and the app's user"
             )
             raise CrmRefused(message)
-        if user := _IDENTITY.fullmatch(str(given.get("id"))):
-            self.api.set_secret(USER, user[1])
+        user = _IDENTITY.fullmatch(str(given.get("id")))
+        self.api.set_secret(USER, user[1] if user else UNNAMED)
         return token
 
 

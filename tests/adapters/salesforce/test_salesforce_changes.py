@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connector.adapter_kit.contract import Answer
 from connector.core.errors import BadPayload, BadSignature
 from connector.core.event import Event, Kind
 from connector.emulators.salesforce.state import INTEGRATION, ORGANIZATION
@@ -109,7 +110,19 @@ def test_who_we_are_stays_unknown_where_the_token_does_not_say(org: FakeOrg, ide
     org.instead["/services/oauth2/token"] = [body(200, {"access_token": "token", "id": identity})]
     lead = org.crm.add("ann@example.com")
     org.crm.move(lead, WORKING, by=INTEGRATION)
-    assert seen(org, lead, Kind.STAGE).is_ours is None
+    for _ in range(2):
+        assert seen(org, lead, Kind.STAGE).is_ours is None
+    assert org.calls.count("POST /services/oauth2/token") == 1
+
+
+@pytest.mark.parametrize("answer", [None, body(400, {"error": "invalid_client"})])
+def test_with_a_token_of_an_older_release_who_we_are_is_asked_for(org: FakeOrg, answer: Answer | None) -> None:
+    org.crm.rest.tokens.add("token")
+    org.set_secret("access_token", "token")
+    org.instead["/services/oauth2/token"] = [answer] if answer else []
+    lead = org.crm.add("ann@example.com")
+    org.crm.move(lead, WORKING, by=INTEGRATION)
+    assert seen(org, lead, Kind.STAGE).is_ours is (None if answer else True)
 
 
 def test_a_field_that_was_emptied_is_told_as_empty(org: FakeOrg) -> None:
