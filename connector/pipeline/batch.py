@@ -46,7 +46,7 @@ def run_batch(
     Subjects that were folded by a former version of the rules are first folded anew, which mails nobody.
 
     Two transactions that make the same subject at once end in an `IntegrityError` of one; one that finds a subject
-    merged away since it was found raises `Overtaken`. `Database.attempt` does both again.
+    merged away or erased since it was found raises `Overtaken`. `Database.attempt` does both again.
     """
     batch = _load(connection, context, tuple(events), tuple(refolds))
     alive = [known for known in batch.subjects.values() if known.merged_into is None]
@@ -83,7 +83,7 @@ def _load(
     wanted = {*identities.values(), *(refold.subject for refold in refolds)}
     subjects = batches.lock_subjects(connection, wanted) if wanted else {}
     found = set(identities.values())
-    if any(subjects[subject].merged_into is not None for subject in found):
+    if any(subject not in subjects or subjects[subject].merged_into is not None for subject in found):
         raise Overtaken
     named = {record for event in fresh if (record := event.record) is not None}
     records = batches.records_by_key(connection, named) if named else {}

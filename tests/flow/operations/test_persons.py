@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from connector.core.errors import NotFound
 from connector.operations import merging
@@ -17,6 +18,7 @@ from connector.operations.doctor import balance, is_balanced
 from connector.operations.persons import person
 from connector.operations.persons.mentions import mentions_of
 from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
 from connector.store import deliveries, imports, subjects
 from connector.store.database import new_id
 from connector.store.persons.holdings import Person, belonging
@@ -158,6 +160,29 @@ def test_one_who_is_kept_apart_is_another(runtime: Runtime, clock: Clock) -> Non
     assert BOB["email"] not in str(person.export(runtime, ANN["email"])["merges"])
     person.erase(runtime, ANN["email"], actor="kim")
     assert _what_bob_is(runtime)[1:] == bob[1:]
+
+
+def test_whoever_is_erased_while_something_comes_in_is_a_new_subject(
+    postgres_url: str, redis_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    environ = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
+    with closing(Runtime(read_config(environ, tmp_path), clock)) as runtime:
+        add_connection(runtime, mapping=FIELDS)
+        sender = Sender(runtime)
+        _process(runtime, sender, _stage("a1", 9, ANN))
+        first = subject_of(runtime, "email", ANN["email"].casefold()).id
+        turns = [lambda: person.erase(runtime, ANN["email"], actor="kim")]
+
+        def meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "FOR UPDATE" in statement and "FROM subjects" in statement and turns:
+                turns.pop()()
+
+        event.listen(runtime.database.engine, "before_cursor_execute", meanwhile)
+        _process(runtime, sender, _stage("a2", 8, ANN, "won"))
+        event.remove(runtime.database.engine, "before_cursor_execute", meanwhile)
+        again = subject_of(runtime, "email", ANN["email"].casefold())
+        assert (turns, again.id != first, again.status) == ([], True, "order")
+        assert is_balanced(balance(runtime)["shop"])
 
 
 def test_every_table_that_refers_to_subjects_or_records_is_known_to_the_erasure(runtime: Runtime) -> None:
