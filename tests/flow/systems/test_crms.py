@@ -9,6 +9,8 @@ import pytest
 
 from connector.core.decide.batch import RecordKey
 from connector.core.decide.placing import ECHO_OF_KNOWN, ECHO_OF_SENT
+from connector.emulators.bitrix24.crm import Bitrix24Crm
+from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.engine.emulator import Crm, CrmEmulator
 from connector.emulators.engine.faults import Faults
 from connector.emulators.systems import CRMS
@@ -238,13 +240,32 @@ def _is_gone(run: EndToEnd, record: str) -> bool:
         return subjects.records_by_key(connection, {key})[key].is_gone
 
 
-TEXTS = {"hubspot": "hs_lead_status", "jira": "summary", "pipedrive": "title", "salesforce": "Company"}
-"""System → a text field of its object whose changes it tells."""
+TEXTS = {
+    "amis": "custom_field3",
+    "bitrix24": "companyTitle",
+    "bownow": "free_item1",
+    "hubspot": "hs_lead_status",
+    "jira": "summary",
+    "kintone": '"会社名"',
+    "odoo": "partner_name",
+    "pipedrive": "title",
+    "salesforce": "Company",
+    "zoho": "Company",
+}
+"""System → a text field of its object whose changes it tells, as a mapping names it."""
+
+
+def _fill_in(system: CrmEmulator | Bitrix24Crm, record: str, value: str | None) -> None:
+    name = TEXTS[system.NAME].strip('"')
+    if isinstance(system, Bitrix24Crm):
+        system.portal.change(Entity.LEAD, int(record), {name: value}, by=11)
+    else:
+        system.shelf.change(system.OBJECT, record, {name: value})
 
 
 @pytest.mark.parametrize("system", sorted(TEXTS), indirect=True)
 def test_a_field_set_twice_shows_the_second_value_and_emptied_none(
-    runtime: Runtime, system: CrmEmulator, clock: Clock
+    runtime: Runtime, system: CrmEmulator | Bitrix24Crm, clock: Clock
 ) -> None:
     name = TEXTS[system.NAME]
     mapping = f"adapter: {system.NAME}\nunmapped: ignore\nfields: {{custom.note: '{name}'}}\n"
@@ -255,7 +276,7 @@ def test_a_field_set_twice_shows_the_second_value_and_emptied_none(
         clock.now = clock.now.replace(microsecond=0)
         shown = []
         for value in ("One", "Two", None):
-            system.shelf.change(system.OBJECT, record, {name: value})
+            _fill_in(system, record, value)
             _next(run, clock)
             shown.append(((run.subject().state or {})["profile"].get("custom.note")) or None)
         assert shown == ["One", "Two", None]
