@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from connector.demo.life import KEY_PAGES
 from connector.processes.supervisor import Part
 from connector.processes.up import up
 from connector.runtime.settings import read_config
@@ -34,7 +32,6 @@ def demo(context: click.Context, *, once: bool, seed: int, leads: int, day: bool
             "CONNECTOR_PORT": str(_free_port()),
             "CONNECTOR_WEB_PROCESSES": "1",
             "CONNECTOR_REQUEUE_SECONDS": "2",
-            "CONNECTOR_KEY_PAGES": json.dumps(KEY_PAGES),
             "CONNECTOR_LOG_LEVEL": os.environ.get("CONNECTOR_LOG_LEVEL", "warning"),
         }
         module, size = ("connector.demo.day", webhooks) if day else ("connector.demo.play", leads)

@@ -16,6 +16,7 @@ from typing import Final
 from adapters import ADAPTERS
 from connector.core.event import IdentityKind
 from connector.demo.finish import repair, show, show_account, wait_until_quiet
+from connector.demo.key_pages import publish_key_pages
 from connector.demo.life import SITE
 from connector.emulators.engine.emulator import Crm, SiteEmulator, VisitorAction, clock
 from connector.emulators.engine.faults import Faults, dice
@@ -65,6 +66,7 @@ def main(seed: int, webhooks: int, *, is_once: bool) -> int:
     """Play, let one system fail and come back, repair, compare; 0 when every record shows what the fold gives."""
     config = read_config(os.environ, Path.cwd())
     runtime = Runtime(config)
+    publish_key_pages(runtime)
     started = time.monotonic()
     now = datetime.now(UTC).replace(microsecond=0)
     with ExitStack() as stack:

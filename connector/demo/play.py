@@ -19,6 +19,7 @@ from adapters import ADAPTERS
 from connector.adapter_kit.signatures import sign_webhook
 from connector.demo.comparison import LeadResult, compare
 from connector.demo.finish import repair, show, show_account, wait_until_quiet
+from connector.demo.key_pages import publish_key_pages
 from connector.demo.life import Arrived, Behaved, DealMoved, DealOpened, Handed, Happening, LeadMoved, lives, title_of
 from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
@@ -41,6 +42,7 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
     """Play, wait, repair, compare and report; 0 when every lead is where the fold puts it and the account balances."""
     config = read_config(os.environ, Path.cwd())
     runtime = Runtime(config)
+    publish_key_pages(runtime)
     now = datetime.now(UTC)
     base = reachable(config.host, config.port)
     with Bitrix24Crm(faults=Faults(seed=seed, query_limit=0.04, lost=0.08, doubled=0.05, late=0.15)) as portal:

@@ -77,25 +77,25 @@ class Series(list["Value"]):
 Value: TypeAlias = Word | Table | Series
 
 
-def read(text: str) -> tuple[Table, list[Found]]:
-    """The file's table and what is wrong with its YAML. Raises `Unreadable` where nothing can be made of it."""
+def read(text: str, what: str = "mapping") -> tuple[Table, list[Found]]:
+    """The file's table and what is wrong with its YAML; `what` it should be. Raises `Unreadable` if it cannot be."""
     if len(text) > LARGEST or len(text.encode(errors="replace")) > LARGEST:
-        message = f"the file is larger than {LARGEST // 1_000} kB; that is no mapping"
+        message = f"the file is larger than {LARGEST // 1_000} kB; that is no {what}"
         raise Unreadable(Found(1, 1, message))
     lines = text.splitlines()
     if len(lines) > MOST_LINES:
-        message = f"the file has more than {MOST_LINES} lines; that is no mapping"
+        message = f"the file has more than {MOST_LINES} lines; that is no {what}"
         raise Unreadable(Found(MOST_LINES + 1, 1, message))
     for number, line in enumerate(lines, 1):
         if len(line) > LONGEST_LINE:
-            message = f"the line is longer than {LONGEST_LINE} characters; that is no mapping"
+            message = f"the line is longer than {LONGEST_LINE} characters; that is no {what}"
             raise Unreadable(Found(number, LONGEST_LINE + 1, message))
     if (odd := _UNPRINTABLE.search(text)) is not None:
         start = text.rfind("\n", 0, odd.start()) + 1
         place = (text.count("\n", 0, odd.start()) + 1, odd.start() - start + 1)
         raise Unreadable(Found(*place, f"the character U+{ord(odd.group()):04X} is not allowed"))
     try:
-        reading = _Reading(text.removeprefix("\ufeff"))
+        reading = _Reading(text.removeprefix("\ufeff"), what)
         return reading.document(), reading.found
     except (YAMLError, ValueError) as error:
         raise Unreadable(_syntax(error)) from error
@@ -112,8 +112,9 @@ def _syntax(error: Exception) -> Found:
 class _Reading:
     """One pass over the parser's events, which come as they are asked for: what is refused is not read to its end."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, what: str) -> None:
         self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._what = what
         self._parts = 0
         self.found: list[Found] = []
 
@@ -121,7 +122,7 @@ class _Reading:
         event = next(self._events)
         self._parts += 1
         if self._parts > MOST_PARTS:
-            message = f"the file has more than {MOST_PARTS} parts; that is no mapping"
+            message = f"the file has more than {MOST_PARTS} parts; that is no {self._what}"
             raise Unreadable(_at(event, message))
         return type(event).__name__, event
 
@@ -130,7 +131,8 @@ class _Reading:
         self._next()
         kind, event = self._next()
         if kind == "StreamEndEvent":
-            message = "the file is empty; a mapping starts with `adapter: <name of the system>`"
+            start = " starts with `adapter: <name of the system>`" if self._what == "mapping" else " has a key at least"
+            message = f"the file is empty; a {self._what}{start}"
             raise Unreadable(Found(1, 1, message))
         if event.version or event.tags:
             self.found.append(_at(event, "directives (%) are not allowed; remove the line"))
@@ -138,9 +140,9 @@ class _Reading:
         self._next()
         kind, event = self._next()
         if kind != "StreamEndEvent":
-            self.found.append(_at(event, "a second document (---) is not allowed; one file holds one mapping"))
+            self.found.append(_at(event, f"a second document (---) is not allowed; one file holds one {self._what}"))
         if not isinstance(root, Table):
-            message = "the file is no table; a mapping is made of `key: value` lines"
+            message = f"the file is no table; a {self._what} is made of `key: value` lines"
             raise Unreadable(Found(root.line, root.column, message))
         return root
 
@@ -156,7 +158,7 @@ class _Reading:
         if kind == "ScalarEvent":
             return Word(event.value, line, column, is_plain=not event.style)
         if depth > DEEPEST:
-            message = f"this is nested more than {DEEPEST} deep; that is no mapping"
+            message = f"this is nested more than {DEEPEST} deep; that is no {self._what}"
             raise Unreadable(Found(line, column, message))
         if kind == "MappingStartEvent":
             return self._table(Table(line, column), depth)

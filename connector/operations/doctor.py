@@ -22,12 +22,15 @@ from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
 from connector.runtime.rules import parse_rules
-from connector.store import deliveries, mapping_versions, notices, outbox, quarantine, subjects
+from connector.store import deliveries, histories, mapping_versions, notices, outbox, quarantine, remaps, subjects
 from connector.store.migrate import head, present
 from connector.store.persons import compaction
 from connector.store.remaps import RULES
 
 LATE: Final = timedelta(minutes=2)
+_REFOLDING: Final = timedelta(hours=1)
+"""How long subjects may be folded anew after rules were published."""
+_MOST_LEFT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +81,18 @@ def _rules(runtime: Runtime) -> HealthCheck:
     try:
         with runtime.database.read() as connection:
             found = mapping_versions.in_force(connection, RULES)
+            run = remaps.newest(connection, RULES)
+            left = len(histories.of_former_rules(connection, found.version, _MOST_LEFT)) if found else 0
         parse_rules(found.source if found else "{}", f"rules, version {found.version if found else 0}")
     except ConnectorError as error:
         return HealthCheck(name="rules", is_fine=False, is_vital=True, detail=str(error)[:1000])
-    places = ", ".join(one.place for one in runtime.config.former)
-    detail = f"without effect, remove it: {places}; `connector rules` changes the rules in force" if places else ""
-    return HealthCheck(name="rules", is_fine=not places, detail=detail)
+    detail = ""
+    if places := ", ".join(one.place for one in runtime.config.former):
+        detail = f"without effect, remove it: {places}; `connector rules` changes the rules in force"
+    elif left and run is not None and runtime.clock() - run.started_at > _REFOLDING:
+        more = " or more" if left == _MOST_LEFT else ""
+        detail = f"{left}{more} subjects are not folded by the rules in force yet; the log says what stops it"
+    return HealthCheck(name="rules", is_fine=not detail, detail=detail)
 
 
 def _connections(runtime: Runtime) -> HealthCheck:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 from ruamel.yaml import YAML
+from sqlalchemy import Connection
 
 from connector.core.ruleset import Ruleset
 from connector.mapping import BadMapping, Mistake, check_mapping
@@ -31,23 +33,26 @@ def first_version(config: Config) -> None:
     Raises `BadRules` for what is set and not allowed.
     """
     runtime = Runtime(config)
-    now = runtime.clock()
     try:
-        with runtime.database.write() as connection:
-            if versions.in_force(connection, RULES) is not None:
-                return
-            taken = config.former
-            if not histories.count(connection):
-                taken = tuple(one for one in taken if one.key != "template")
-            source = with_settings(SHIPPED.read_text("utf-8"), taken)
-            parse_rules(source, "rules")
-            places = [one.place for one in taken]
-            comment = f"taken over: {', '.join(places)}" if places else "as a workspace begins"
-            queries.publish(connection, RULES, source, author=_AUTHOR, comment=comment, now=now)
-        if places:
-            log.warning("the rules are a published document from now on, made of the settings that were", of=places)
+        taken = runtime.database.attempt(lambda connection: _publish_first(connection, config, runtime.clock()))
+        if taken:
+            log.warning("the rules are a published document from now on, made of the settings that were", of=taken)
     finally:
         runtime.close()
+
+
+def _publish_first(connection: Connection, config: Config, now: datetime) -> list[str]:
+    """Where what was taken over stands. A workspace without any subject is new, and begins on the newest template."""
+    if versions.in_force(connection, RULES) is not None:
+        return []
+    is_new = not histories.count(connection)
+    taken = [one for one in config.former if not (is_new and one.key == "template")]
+    source = with_settings(SHIPPED.read_text("utf-8"), taken)
+    parse_rules(source, "rules")
+    places = [one.place for one in taken]
+    comment = f"taken over: {', '.join(places)}" if places else "as a workspace begins"
+    queries.publish(connection, RULES, source, author=_AUTHOR, comment=comment, now=now)
+    return places
 
 
 def check_mappings(runtime: Runtime, rules: Ruleset) -> None:

@@ -33,7 +33,7 @@ class BadRules(BadMapping):
 def parse_rules(text: str, file: str, version: int = 0) -> Ruleset:
     """The rules that a document's text stands for. `file` is its name in mistakes. Raises `BadRules`."""
     try:
-        table, found = read(text)
+        table, found = read(text, "rules document")
     except Unreadable as error:
         raise BadRules((Mistake(file, error.found.line, error.found.column, error.found.message),)) from error
     mistakes = [Mistake(file, one.line, one.column, one.message) for one in found]

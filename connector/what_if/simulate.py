@@ -126,9 +126,8 @@ def _decision_text(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     return "; ".join(parts)
 
 
-def load_settings(content: bytes, template: Template) -> Settings:
-    """The settings of a YAML file; mail is on unless it says otherwise. Raises `WrongRuleSettings`."""
-    return read_settings(raw_settings(content), template, mail_default=True)
+def _template_of(raw: Any) -> str:
+    return str(raw.get("template", "")) if isinstance(raw, Mapping) else ""
 
 
 def raw_settings(content: bytes) -> Any:
@@ -156,7 +155,7 @@ def _date(text: str) -> date:
 @click.command("simulate")
 @click.argument("events", type=click.File("rb"), metavar="EVENTS.jsonl")
 @click.option("--settings", "settings_file", type=click.File("rb"), help="YAML file of the settings that rules read.")
-@click.option("--template", "name", type=click.Choice(tuple(TEMPLATES)), default=BASIC_2.name, show_default=True)
+@click.option("--template", "name", type=click.Choice(tuple(TEMPLATES)), help="Without it: as in the settings.")
 @click.option("--until", "until_text", metavar="YYYY-MM-DD", help="Last local date whose daily rules run.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
@@ -164,7 +163,7 @@ def simulate_command(
     context: click.Context,
     events: IO[bytes],
     settings_file: IO[bytes] | None,
-    name: str,
+    name: str | None,
     until_text: str | None,
     *,
     is_json: bool,
@@ -173,9 +172,10 @@ def simulate_command(
 
     Nothing is stored and nothing is sent. A mistake in the input ends it with exit code 2 and every mistake named.
     """
-    template = TEMPLATES[name]
     mistakes: list[str] = []
-    settings = _tried(mistakes, lambda: load_settings(settings_file.read() if settings_file else b"", template))
+    raw = _tried(mistakes, lambda: raw_settings(settings_file.read() if settings_file else b""))
+    template = TEMPLATES.get(name or _template_of(raw), BASIC_2)
+    settings = None if raw is None else _tried(mistakes, lambda: read_settings(raw, template, mail_default=True))
     steps = _tried(mistakes, lambda: read_lines(events, _with_own(template, settings)))
     until = _tried(mistakes, lambda: _date(until_text)) if until_text is not None else None
     rows = None

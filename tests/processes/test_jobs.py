@@ -18,8 +18,8 @@ from connector.processes.jobs import Jobs, install
 from connector.processes.worker import SteadyWorker
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
-from connector.store import connections, deliveries, outbox
-from tests.conftest import Clock, wait_for
+from connector.store import connections, deliveries, histories, outbox
+from tests.conftest import Clock, put_in_force, wait_for
 from tests.flow.pipeline.test_reconcile import stage_event
 from tests.flow.scripted_adapter import Script, add_scripted, done
 from tests.flow.senders import Sender
@@ -94,6 +94,17 @@ def test_a_lane_s_drain_processes_what_waits_and_wakes_the_push(
     jobs.push()
     assert script.statuses() == ["appointment_prospect"]
     assert _waiting(redis) == []
+
+
+@pytest.mark.usefixtures("script")
+def test_rules_whose_publish_was_cut_short_are_gone_on_with(runtime: Runtime, jobs: Jobs) -> None:
+    jobs.drain(_send(runtime, 1))
+    put_in_force(runtime, session_gap_minutes=5)
+    with runtime.database.read() as connection:
+        assert len(histories.of_former_rules(connection, 1, 10)) == 1
+    jobs.remap()
+    with runtime.database.read() as connection:
+        assert histories.of_former_rules(connection, 1, 10) == []
 
 
 def test_what_the_version_before_has_queued_still_runs(

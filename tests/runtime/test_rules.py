@@ -100,6 +100,8 @@ date_order: mdyy
     ("text", "mistake"),
     [
         ("in_progress: nowhere", "rules.yaml:1:14: in_progress: found 'nowhere'; allowed: one of not_set, latent"),
+        ("", "rules.yaml:1:1: the file is empty; a rules document has a key at least"),
+        ("- a", "rules.yaml:1:1: the file is no table; a rules document is made of `key: value` lines"),
         ("a: &x 1\nb: *x", "rules.yaml:2:4: *x refers to another place; write the value out"),
         ("timezone: UTC\ntimezone: UTC", "rules.yaml:2:1: 'timezone' stands twice; it is in line 1 already"),
         ("session_gap_minutes:\n", "rules.yaml:1:1: session_gap_minutes: found null; allowed: a whole number"),

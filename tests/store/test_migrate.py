@@ -20,7 +20,7 @@ from connector.store import connections
 from connector.store.database import Database
 from connector.store.migrate import head, migrate, present
 from connector.store.rows import fetch
-from connector.store.tables import events, metadata
+from connector.store.tables import events, metadata, subjects
 from tests.conftest import POSTGRES
 
 
@@ -105,13 +105,14 @@ def _former_rows(at: Mapping[int, str]) -> dict[str, list[dict[str, Any]]]:
         }
 
     subject = {"id": "S", "kind": "lead", "status": "latent", "since": at[0], "version": 1, "created_at": at[0]}
+    folded = subject | {"id": "T", "state": json.dumps({"last_run": 739_000})}
     record: dict[str, Any] = {"id": "R", "connection": "shop", "object": "lead", "external_id": "L", "subject": "S"}
     record |= {"stage": "won", "stage_at": at[4], "is_gone": False}
     delivery = {"id": "D", "connection": "shop", "key": "d", "received_at": at[4], "lane": 0, "outcome": "held"}
     delivery |= {"attempts": 1, "next_attempt_at": at[4], "duplicates": 0, "method": "POST", "query": "[]"}
     delivery |= {"headers": "{}", "tally": json.dumps({"held": 1, "applied": 2, "stale": 1})}
     return {
-        "subjects": [subject],
+        "subjects": [subject, folded],
         "records": [record],
         "deliveries": [delivery, delivery | {"id": "N", "key": "n", "tally": "null", "outcome": "pending"}],
         "events": [event(1, "applied"), event(2, "held"), event(3, "applied", "owner"), event(4, "applied")],
@@ -131,4 +132,8 @@ def test_a_database_of_the_version_before_is_taken_over_with_its_stale_events(fo
         ("E4", "applied"),
     ]
     assert rows[0]["event"]["key"] == "shop:1"
+    with former.read() as connection:
+        columns = (subjects.c.id, subjects.c.since, subjects.c.last_run, subjects.c.rules)
+        found = connection.execute(select(*columns).order_by(subjects.c.id)).all()
+    assert [tuple(row) for row in found] == [("S", FORMER + timedelta(days=1), None, 0), ("T", FORMER, 739_000, 0)]
     assert present(former) == head()

@@ -96,6 +96,7 @@ class MemoryStore:
     def history(self, subject: str) -> History:
         stored = [event for event in self.events.values() if event.subject == subject and event.outcome in COUNTED]
         stored.sort(key=lambda event: event.event.event.at)
+        times = [event.event.event.at for event in self.events.values() if event.subject == subject]
         standing = [(of, one) for of, one in self.decisions.items() if one[0] == subject]
         return History(
             events=tuple(
@@ -112,13 +113,20 @@ class MemoryStore:
                 )
                 for of, (_, new) in standing
             ),
+            first_at=min(times, default=None),
             names=tuple(key for key, owner in self.identities.items() if owner == subject),
         )
 
     def _save(self, changes: Changes) -> None:
         for change in changes.subjects:
             self.subjects[change.id] = KnownSubject(
-                id=change.id, version=change.version, created_at=change.created_at, due=change.due, state=change.state
+                id=change.id,
+                version=change.version,
+                created_at=change.created_at,
+                since=change.since,
+                due=change.due,
+                rules=change.rules,
+                state=change.state,
             )
         for merge in changes.merges:
             self._merge(merge.loser, merge.survivor)

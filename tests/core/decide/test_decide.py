@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from connector.core.calendar import local_day
 from connector.core.decide.batch import Context, RecordKey, Refold, TranslatedEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef, Step
 from connector.core.mapping import MappingRules, PushRule
+from connector.core.ruleset import Ruleset
 from tests.core.decide.memory_store import MemoryStore
 from tests.core.decide.test_properties import NOW, RULESET
 
@@ -42,3 +46,39 @@ def test_a_subject_on_which_no_daily_rule_is_due_is_left_alone_by_a_sweep() -> N
     today = local_day(NOW, RULESET.zone)
     changes = store.run(context, refolds=[Refold(subject=subject, until=today), Refold(subject="nobody", until=today)])
     assert (changes.subjects, changes.decisions) == ((), ())
+
+
+def test_a_subject_of_which_nothing_counts_stands_since_its_first_event() -> None:
+    context, store = Context(ruleset=RULESET, now=NOW), MemoryStore()
+    for days in (2, 5, 3):
+        held = _lead(f"shop:{days}", "shop")
+        at = NOW - timedelta(days=days)
+        held = replace(held, event=replace(held.event, at=at), steps=(), unmapped="stage: lead / strange")
+        store.run(context, [held])
+    (known,) = store.subjects.values()
+    assert (known.state, known.since) == (None, NOW - timedelta(days=5))
+
+
+def test_a_subject_is_stored_with_the_version_of_the_rules_that_it_was_folded_by() -> None:
+    store = MemoryStore()
+    store.run(Context(ruleset=RULESET, now=NOW), [_lead("shop:1", "shop")])
+    (subject,) = store.subjects
+    newer = Context(ruleset=Ruleset(RULESET.template, RULESET.settings, 7), now=NOW)
+    refold = [Refold(subject=subject, is_whole=True)]
+    assert [change.rules for change in store.run(newer, refolds=refold).subjects] == [7]
+    assert store.run(newer, refolds=refold).subjects == ()
+
+
+def test_a_subject_that_is_folded_again_runs_no_date_after_today() -> None:
+    context, store = Context(ruleset=RULESET, now=NOW), MemoryStore()
+    store.run(context, [_lead("shop:1", "shop")])
+    (subject,) = store.subjects
+    today = context.today
+    for refold, last_run in (
+        (Refold(subject=subject, until=today + 9, is_whole=True), today),
+        (Refold(subject=subject, is_whole=True), today),
+    ):
+        store.run(context, refolds=[refold])
+        state = store.subjects[subject].state
+        assert state is not None
+        assert state.last_run == last_run

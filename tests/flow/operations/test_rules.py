@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -22,7 +26,7 @@ from connector.operations.rules import SHIPPED, with_settings
 from connector.runtime.parts import Runtime
 from connector.runtime.rules import BadRules
 from connector.runtime.settings import FormerSetting
-from connector.store import remaps, subjects
+from connector.store import histories, remaps, subjects
 from connector.store.event_json import step_from_json
 from connector.store.remaps import RULES
 from connector.store.tables import audit, decisions
@@ -30,7 +34,7 @@ from connector.store.tables import subjects as table
 from connector.what_if.compare import what_if
 from connector.what_if.forecast import forecast
 from connector.what_if.report import Difference
-from tests.conftest import NOW, Clock, put_in_force
+from tests.conftest import NOW, Clock, put_in_force, wait_for
 from tests.flow.conftest import KEY_PAGE, WORKSPACE
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
 from tests.flow.store_queries import mails, subject_of
@@ -213,6 +217,38 @@ def test_a_publish_that_is_cut_short_goes_on_and_nobody_uses_half_of_it(selling:
     assert stored(selling) == expected(selling)
     assert len(mails(selling)) == before
     assert remap(selling, RULES) == run
+
+
+def test_a_publish_that_is_killed_is_gone_on_with(selling: Runtime) -> None:
+    names = [f"L{number}" for number in range(150)]
+    add_connection(selling)
+    for name in names:
+        Sender(selling).send(_visit(name, 1, 11), _visit(name, 2, 10, page=KEY_PAGE), key=f"m{name}")
+    drain(selling)
+    file = selling.config.data_dir.parent / "rules.yaml"
+    file.write_text(source(selling, rules={"latent.surge": {"enabled": False}}))
+    environ = {"DATABASE_URL": selling.config.database_url, "CONNECTOR_DATA_DIR": str(selling.config.data_dir)}
+    command = [sys.executable, "-m", "connector.cli", "rules", "publish", str(file), "--confirm"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
+    killed = subprocess.Popen(command, env={**kept, **environ}, stdout=subprocess.DEVNULL)
+    wait_for(lambda: _left(selling) < len(names) or killed.poll() is not None, "the first subjects folded anew", 60)
+    killed.kill()
+    assert killed.wait() in {0, -signal.SIGKILL}
+    selling.rules.forget()
+    Sender(selling).send(_visit("L9", 9, 0.1), _visit("L149", 9, 0.1), key="meanwhile")
+    drain(selling)
+    run = remap(selling, RULES)
+    assert run is not None
+    assert run.finished_at is not None
+    sweep(selling)  # what was killed had another clock, which ran ahead
+    assert (_left(selling), stored(selling) == expected(selling)) == (0, True)
+    assert mails(selling) == []
+
+
+def _left(runtime: Runtime) -> int:
+    """How many subjects are still of the first version of the rules."""
+    with runtime.database.read() as connection:
+        return len(histories.of_former_rules(connection, 2, 1000))
 
 
 def test_a_subject_that_cannot_be_folded_stops_no_other(selling: Runtime) -> None:
