@@ -73,6 +73,11 @@ def test_a_missing_end_quote_is_said_with_its_line_and_swallows_no_row(rest: str
     assert [cells[2] for cells in _cells(content)] == ["b@x", "c@x"]
 
 
+def test_a_row_whose_quote_is_not_closed_has_its_cells_in_their_columns() -> None:
+    lines = _read('id,name,email\n1,"Aiko,a@x\n2,Ken,b@x\n')[1]
+    assert [list(line.cells) for line in lines] == [["1", '"Aiko', "a@x"], ["2", "Ken", "b@x"]]
+
+
 def test_a_quote_that_is_closed_by_chance_in_a_later_row_swallows_none_either() -> None:
     content = 'id,name,email\n1,"Aiko,a@x\n2,Ken",b@x,\n3,Mio,c@x\n'
     assert _mistakes(content)[0] == "row 2: has a quotation mark in line 2 of the file that is not closed"

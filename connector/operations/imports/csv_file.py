@@ -71,7 +71,7 @@ class _Lines:
         if not first:
             return None
         if '"' not in first:
-            return first.rstrip("\r\n").split(separator), None
+            return _split(first, separator), None
         opened, rest = self.number, list[str]()
         try:
             cells = next(csv.reader(self._from(first, rest), delimiter=separator, strict=True))
@@ -81,8 +81,9 @@ class _Lines:
         if is_closed and rest:
             return cells, None
         self.give_back(rest)
-        text = None if is_closed else f"has a quotation mark in line {opened} of the file that is not closed"
-        return _leniently(first, separator), text
+        if is_closed:
+            return _leniently(first, separator), None
+        return _split(first, separator), f"has a quotation mark in line {opened} of the file that is not closed"
 
     def _from(self, first: str, rest: list[str]) -> Iterator[str]:
         """The lines of one row as far as they are asked for; `rest` gets those after the first."""
@@ -92,12 +93,17 @@ class _Lines:
             yield line
 
 
+def _split(line: str, separator: str) -> list[str]:
+    """The cells of a line as if quotation marks were letters."""
+    return line.rstrip("\r\n").split(separator)
+
+
 def _leniently(line: str, separator: str) -> list[str]:
     """The cells of a line by itself, whatever its quotation marks."""
     try:
         return next(csv.reader([line], delimiter=separator))
     except csv.Error:
-        return line.rstrip("\r\n").split(separator)
+        return _split(line, separator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
