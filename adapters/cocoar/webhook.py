@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from connector.adapter_kit.payload import Part, read_json_or_form
+from connector.adapter_kit.records import digest
 from connector.adapter_kit.tracking import distinct, visitor, words
 from connector.core.errors import BadPayload
 from connector.core.event import Action, Event, Identity, IdentityKind, Kind
@@ -60,7 +61,8 @@ def events_in(part: Part, reading: Reading) -> list[Event]:
     given_id, content = _given(part[keys.id]), _given(part[keys.content])
     at = _time(part[keys.time], reading)
     what = content.identifier() if content else "-"
-    key = given_id.identifier() if given_id else f"{identities[0].kind}:{identities[0].value}:{what}@{at.isoformat()}"
+    own = f"{identities[0].kind}:{identities[0].value}:{what}@{at.isoformat()}:{digest(part.object())}"
+    key = given_id.identifier() if given_id else own
     action = Event(
         key=key,
         at=at,

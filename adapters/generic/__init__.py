@@ -36,13 +36,6 @@ class _Echoes:
         return {} if connection is None else {connection.stage_field: "stage", connection.owner_field: "owner"}
 
 
-class _Persons:
-    """Which kinds of record are people is a matter of the connection's settings too."""
-
-    def __get__(self, connection: Generic | None, _owner: type[Generic]) -> frozenset[str]:
-        return frozenset() if connection is None else frozenset(connection.person_objects)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generic:
     """A connection to a system that its settings describe."""
@@ -53,7 +46,6 @@ class Generic:
     SECRET_KEYS: ClassVar[frozenset[str]] = frozenset({"access_token", "api_key", "password", "secret", "token"})
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = cast("Mapping[str, str]", _Echoes())
-    PERSONS: ClassVar[frozenset[str]] = cast("frozenset[str]", _Persons())
     EVENTS: ClassVar[frozenset[str]] = frozenset(WORDS)
 
     proof: str = "standard"
@@ -109,6 +101,11 @@ class Generic:
     read: str = "@"
     changes_url: str = ""
     rate: int = 0
+
+    @property
+    def PERSONS(self) -> frozenset[str]:  # noqa: N802 - as the contract calls it
+        """The kinds of record that the connection says are people."""
+        return frozenset(self.person_objects)
 
     @property
     def takes_updates(self) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.records import digest
 from connector.adapter_kit.tracking import distinct, person, reached, under, visitor, words
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, IdentityKind, Kind
@@ -21,6 +22,7 @@ _DATA: Final = (
     *("type", "url", "pageTitle", "eventCategory", "eventAction", "eventName", "eventValue"),
     *("goalId", "goalName", "revenue", "siteSearchKeyword", "orderId"),
 )
+_TOLD: Final = ("url", "eventCategory", "eventAction", "eventName", "eventValue", "siteSearchKeyword")
 _OF_VISIT: Final = ("referrerType", "referrerName", "referrerUrl", "visitCount", "visitorType", "siteName")
 _LAST_SECOND: Final = 7_258_118_399  # the end of 2199, as in payloads
 
@@ -94,12 +96,14 @@ def _event(visit: _Visit, action: Part, word: str) -> Event:
     kind = _type(action)
     given = [action[key].value for key in ("pageId", "goalPageId", "idpageview")]
     page_id = next((str(value) for value in given if isinstance(value, str | int) and value), "")
+    # Of one page several things may be done in a second: where Matomo numbers the page alone, the content tells.
+    own = "" if given[0] or given[1] else f":{digest({key: action[key].value for key in _TOLD})}"
     more = [str(action[key].value) for key in ("goalId", "orderId") if action[key].exists]
     at = _seconds(action["timestamp"]) if action["timestamp"].exists else visit.began
     data = {key: action[key].value for key in _DATA if action[key].exists}
     of_visit = {key: visit.part[key].value for key in _OF_VISIT if visit.part[key].exists}
     return Event(
-        key=":".join(["visit", visit.name, kind, page_id[:40], *more, f"{at:%Y%m%d%H%M%S}"])[:200],
+        key=":".join(["visit", visit.name, kind, page_id[:40], *more, f"{at:%Y%m%d%H%M%S}"])[: 200 - len(own)] + own,
         at=at,
         kind=Kind.ACTION,
         identities=visit.who,

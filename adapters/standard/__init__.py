@@ -45,6 +45,7 @@ class Standard:
             description="Where a record is read back, filled in as `url`. Empty: unverified", default=""
         ),
         "read_status": Setting(description="JMESPath to the status code in what `read_url` answers", default="status"),
+        "person_objects": Setting(description="Kinds of record that are people: two of them are never one", default=()),
         "rate": RATE_SETTING,
     }
     CONTENT_TYPES: ClassVar[frozenset[str]] = frozenset({"application/json"})
@@ -61,7 +62,13 @@ class Standard:
     push_secret: tuple[str, ...] = field(default=(), repr=False)
     read_url: str = ""
     read_status: str = "status"
+    person_objects: tuple[str, ...] = ()
     rate: int = 0
+
+    @property
+    def PERSONS(self) -> frozenset[str]:  # noqa: N802 - as the contract calls it
+        """The kinds of record that the connection says are people."""
+        return frozenset(self.person_objects)
 
     @property
     def takes_updates(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json, refuse_unstorable
+from connector.adapter_kit.placeholders import is_placeholder
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
@@ -19,6 +20,7 @@ MOST_LINES: Final = 500
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far ahead of our clock a line may be; what is further ahead counts from its receipt."""
 LEAD: Final = "lead"
+_NOBODY: Final = "names nobody: all that it has stands for nobody, as `undefined` and `0000000000` do"
 
 
 def _word(key: str, read: Reader = Part.text) -> Reader:
@@ -47,6 +49,7 @@ _EVERY: Final[Mapping[str, Reader]] = {
     "at": _word("at", Part.instant),
     "is_lead": lambda line: line["kind"].exists and line["kind"].choice((LEAD, "unknown")) == LEAD,
     "data": _optional("fields", Part.object),
+    "sequence": _optional("sequence", Part.integer),
 }
 TYPES: Final[Mapping[str, tuple[Kind, Mapping[str, Reader]]]] = {
     "action": (
@@ -172,16 +175,19 @@ def _object(line: Part) -> str:
 
 
 def _identities(line: Part, record_object: str, mistakes: list[BadPayload]) -> tuple[Identity, ...]:
+    """What a line names somebody by; what stands for nobody, such as `undefined`, is passed over."""
     has_more = line["type"].value == "identify" and line["identities"].exists
-    found: dict[Identity, None] = {}
+    found: dict[Identity, bool] = {}
     for part in (line["subject"], line["identities"]) if has_more else (line["subject"],):
         for name in _attempt(part, _given_identities, mistakes) or ():
             value = _attempt(part[name], _IDENTITIES[name], mistakes)
             if value is not None:
                 kind = IdentityKind.RECORD if name == "id" else IdentityKind(name)
                 text = f"{record_object}:{value}" if name == "id" else value
-                found[Identity(kind=kind, value=text)] = None
-    return tuple(found)
+                found[Identity(kind=kind, value=text)] = is_placeholder(kind, text)
+    if found and all(found.values()):
+        mistakes.append(BadPayload(_NOBODY, line["subject"].path))
+    return tuple(identity for identity, is_nobody in found.items() if not is_nobody)
 
 
 def _given_identities(part: Part) -> list[str]:
@@ -192,7 +198,8 @@ def _given_identities(part: Part) -> list[str]:
 
 def _record(line: Part, kind: Kind, record_object: str, identities: tuple[Identity, ...]) -> RecordRef | None:
     """A stage without a record's id is about the record that its first identity names, as in `email:a@example.com`."""
-    if line["subject"]["id"].exists:
-        return RecordRef(object=record_object, id=line["subject"]["id"].identifier())
+    given = line["subject"]["id"].maybe(Part.identifier)
+    if given is not None and not is_placeholder(IdentityKind.RECORD, f"{record_object}:{given}"):
+        return RecordRef(object=record_object, id=given)
     first = identities[0]
     return RecordRef(object=record_object, id=f"{first.kind}:{first.value}") if kind is Kind.STAGE else None

@@ -48,13 +48,13 @@ def _parse(*lines: Any, body: bytes | None = None) -> Sequence[Event | BadPayloa
     return Standard().parse(_delivery(*lines, body=body), {})
 
 
-def _event(**values: Any) -> Event:
+def event_of(**values: Any) -> Event:
     [event] = _parse({**LINE, **values})
     assert isinstance(event, Event), event
     return event
 
 
-def _mistake(line: Any) -> str:
+def mistake_in(line: Any) -> str:
     [error] = _parse(line)
     assert isinstance(error, BadPayload)
     assert str(error).startswith(f"{error.path}: ")
@@ -89,7 +89,7 @@ def test_a_message_id_that_cannot_be_kept_is_a_mistake(message_id: str) -> None:
     [
         ([LINE], "email:a@example.com"),
         ([{"subject": {"visitor": "v", "id": 7}}], "record:lead:7"),
-        ([{"type": "stage", "object": "deal", "subject": {"phone": "+81 3"}}], "phone:+813"),
+        ([{"type": "stage", "object": "deal", "subject": {"phone": "+81 3-1234-5678"}}], "phone:+81312345678"),
         ([{"type": "stage", "object": "deal", "subject": {"id": "7"}}], "record:deal:7"),
         ([{"subject": {"email": "a", "visitor": "v"}}], "visitor:v"),
         ([{"subject": {}}], ""),
@@ -197,18 +197,18 @@ def test_the_answer_says_which_lines_are_wrong_and_how() -> None:
     ],
 )
 def test_a_wrong_line_says_what_is_wrong_with_it(line: Any, mistake: str) -> None:
-    assert _mistake(line) == mistake
+    assert mistake_in(line) == mistake
 
 
 def test_nul_in_a_line_holds_back_that_line_alone() -> None:
     good, bad = _parse(LINE, {**LINE, "id": "e2", "note": {"a": ["\0"]}})
     assert isinstance(good, Event)
     assert str(bad) == r"$.events[1].note.a[0]: is '\x00'; it must be a text without NUL"
-    assert isinstance(_event(note="\\u0000"), Event)
+    assert isinstance(event_of(note="\\u0000"), Event)
 
 
 def test_identities_of_the_subject_come_first_and_once() -> None:
-    event = _event(
+    event = event_of(
         subject={"visitor": "v", **SUBJECT}, identities={"email": "A@example.com", "id": "7"}, object="contact"
     )
     assert event.identities == (
@@ -220,7 +220,7 @@ def test_identities_of_the_subject_come_first_and_once() -> None:
 
 
 def test_further_identities_are_read_on_identify_lines_only() -> None:
-    event = _event(type="trigger", trigger="t", identities={"email": "b@example.com"})
+    event = event_of(type="trigger", trigger="t", identities={"email": "b@example.com"})
     assert event.identities == (Identity(kind=IdentityKind.EMAIL, value="a@example.com"),)
 
 
@@ -238,7 +238,7 @@ def test_further_identities_are_read_on_identify_lines_only() -> None:
     ],
 )
 def test_the_record_is_what_the_line_is_about(line: dict[str, Any], record: RecordRef | None) -> None:
-    assert _event(**line).record == record
+    assert event_of(**line).record == record
 
 
 @pytest.mark.parametrize(
@@ -247,13 +247,13 @@ def test_the_record_is_what_the_line_is_about(line: dict[str, Any], record: Reco
 )
 def test_a_time_in_the_future_counts_from_the_receipt(seconds: int, at: datetime | None, is_marked: Any) -> None:
     written = (NOW + timedelta(seconds=seconds)).isoformat()
-    event = _event(at=written)
+    event = event_of(at=written)
     assert event.at == (at or NOW + timedelta(seconds=seconds))
     assert event.data.get("future_at") == (written if is_marked else None)
 
 
 def test_the_fields_of_any_line_are_read_by_the_mapping_as_they_are() -> None:
-    data = _event(type="trigger", trigger="form", fields={"form_id": "12", "id": "theirs"}, source="web").data
+    data = event_of(type="trigger", trigger="form", fields={"form_id": "12", "id": "theirs"}, source="web").data
     assert (data["form_id"], data["id"], data["source"], data["fields"]["form_id"]) == ("12", "theirs", "web", "12")
 
 
