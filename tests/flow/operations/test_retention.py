@@ -17,6 +17,8 @@ from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.subjects import EventRow
 from connector.store.tables import events
+from connector.what_if.compare import what_if
+from connector.what_if.proposal import WhatIfRequest, read_proposal
 from tests.conftest import NOW, Clock
 from tests.flow.conftest import KEY_PAGE
 from tests.flow.search import found_in
@@ -175,6 +177,18 @@ def test_a_published_mapping_leaves_old_events_as_they_are_and_says_how_many(sel
     assert (done.what_if.unreadable, done.what_if.released, done.what_if.newly_held) == (1, 1, 0)
     after = [to for rule, to in moves(selling, subject_of(selling, "email", ANN["email"]).id) if rule == "jump"]
     assert after == ["appointment_prospect", "order", "appointment_acquisition"]
+
+
+def test_other_key_pages_do_not_find_old_pages_and_the_what_if_says_of_how_many_events(
+    selling: Runtime, sender: Sender
+) -> None:
+    _old_life(selling, sender)
+    upkeep.forget(selling)
+    pages = [{"match": "contains", "url": "search"}]
+    proposal = read_proposal(selling, WhatIfRequest(settings={"key_pages": pages}))
+    assert what_if(selling, proposal).unreadable == 7
+    mail_off = read_proposal(selling, WhatIfRequest(settings={"mail_enabled": False}))
+    assert what_if(selling, mail_off).unreadable == 0
 
 
 def test_the_doctor_says_when_old_events_are_not_let_go(selling: Runtime, sender: Sender, clock: Clock) -> None:
