@@ -215,12 +215,21 @@ def erase(who: str, *, is_sure: bool, is_json: bool) -> None:
     if is_json:
         print_json(asdict(done))
         return
-    click.echo(f"Erased: {sum(done.rows.values())} rows of {done.subject}, what {done.deliveries} webhooks said,")
-    click.echo(f"{done.quarantined} in the quarantine; {done.audit} lines of the audit name nobody any more.")
+    click.echo(f"Erased {done.subject}.")
+    print_pairs(
+        (
+            ("rows", sum(done.rows.values())),
+            ("webhooks, what they said", done.deliveries),
+            ("webhooks in the quarantine", done.quarantined),
+            ("audit, of whom a line was", done.audit),
+        )
+    )
     if done.others:
-        click.echo(f"{done.others} of the webhooks told of others, too: they cannot be replayed any more.")
+        click.echo(f"Webhooks that told of others, too, and cannot be replayed any more: {done.others}.")
     if done.unread:
-        click.echo(f"{done.unread} had not been read yet: `connector reconcile` fetches what else they told.")
+        click.echo(
+            f"Webhooks that had not been read yet: {done.unread}; `connector reconcile` fetches what else they told."
+        )
     if done.is_redis_away:
         click.echo("Redis is away: what-ifs of the last 7 days may still name the person; run this again later.")
     click.echo("The external systems are untouched: what they send of the person from now on is a new subject.")

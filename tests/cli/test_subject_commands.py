@@ -220,7 +220,7 @@ def test_whoever_is_to_be_erased_is_named_first_and_gone_afterwards(filled: Cli)
     words = ("subject", "erase", LEAD["email"])
     assert "aiko@example.jp" in filled(*words, code=1, stdin="n\n").stderr
     said = filled(*words, stdin="y\n").stdout.splitlines()
-    assert "rows of" in said[0]
+    assert (said[0][:7], said[1].split()[0]) == ("Erased ", "rows")
     assert said[-1].startswith("The external systems are untouched")
     assert "there is no subject" in filled.error(*words, "--yes")
 
@@ -234,8 +234,8 @@ def test_an_erasure_says_what_it_cost_others(cli: Cli) -> None:
     sender.send(LINES[1])
     server.close()
     said = cli("subject", "erase", LEAD["email"], "--yes", REDIS_URL="redis://127.0.0.1:9").stdout
-    assert "1 of the webhooks told of others, too: they cannot be replayed any more." in said
-    assert "1 had not been read yet: `connector reconcile` fetches what else they told." in said
+    assert "Webhooks that told of others, too, and cannot be replayed any more: 1." in said
+    assert "Webhooks that had not been read yet: 1; `connector reconcile` fetches what else they told." in said
     assert "Redis is away" in said
     assert cli.json("subject", "show", "other@example.jp")["status"] == "latent"
     assert cli.json("account")["is_balanced"] is True
