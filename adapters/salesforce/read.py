@@ -27,10 +27,10 @@ _TRACKED: Final = {"Status": "Status", "OwnerId": "Owner", "Owner": "Owner"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
-    """By record id: `stages` oldest first, the newest owner, `contacts`, and the `leads` converted into the record."""
+    """By record id: `stages` and `owners` oldest first, `contacts`, and the `leads` converted into the record."""
 
     stages: Mapping[str, Sequence[Given]] = field(default_factory=dict)
-    owners: Mapping[str, Given] = field(default_factory=dict)
+    owners: Mapping[str, Sequence[Given]] = field(default_factory=dict)
     contacts: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     leads: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
@@ -112,26 +112,30 @@ class Source:
         record_id, is_tracked = row["Id"], "Status" in tracked
         writer = Writer(user=self.org.user)
         stages = stages_of(record_object, row, related.stages.get(record_id, ()), writer, is_tracked=is_tracked)
-        owner, by = _owner(row, related.owners.get(record_id), writer, is_tracked="Owner" in tracked)
+        owner = _owner(row, related.owners.get(record_id, ()), writer, is_tracked="Owner" in tracked)
         return {
             "row": row,
             "stages": stages,
             "is_seen": not is_tracked,
-            "owner": owner,
-            "owner_is_ours": by,
+            **owner,
             "is_ours": writer.may_be_ours(row.get("LastModifiedById")),
             "contacts": list(related.contacts.get(record_id, ())),
             "leads": list(related.leads.get(record_id, ())),
         }
 
 
-def _owner(row: Row, newest: Given | None, writer: Writer, *, is_tracked: bool) -> tuple[str, bool | None]:
-    """Since when the owner is the owner, and whether by us; without a history since the record's newest change."""
-    if newest is not None and newest[0] == row.get("OwnerId"):
-        return newest[1], writer.is_ours(newest[2])
-    if is_tracked and newest is None:
-        return row["CreatedDate"], None
-    return row["LastModifiedDate"], writer.may_be_ours(row.get("LastModifiedById"))
+def _owner(row: Row, history: Sequence[Given], writer: Writer, *, is_tracked: bool) -> dict[str, Any]:
+    """Since when the owner is the owner, and whether by us; without a history since the record's newest change.
+
+    `owner_place`: how many changes of that second came before, and how many of them to the same owner.
+    """
+    if history and history[-1][0] == row.get("OwnerId"):
+        owner, at, by = history[-1]
+        before = [given for given, other, _ in history[:-1] if other == at]
+        return {"owner": at, "owner_is_ours": writer.is_ours(by), "owner_place": [len(before), before.count(owner)]}
+    if is_tracked and not history:
+        return {"owner": row["CreatedDate"], "owner_is_ours": None}
+    return {"owner": row["LastModifiedDate"], "owner_is_ours": writer.may_be_ours(row.get("LastModifiedById"))}
 
 
 def _related_to(org: Org, record_object: str, ids: Sequence[str], *, all_contacts: bool, has_history: bool) -> Related:
@@ -150,13 +154,13 @@ def _of_leads(org: Org, ids: Sequence[str]) -> Related:
     fields = ("LeadId", "Field", "NewValue", "CreatedDate", "CreatedById")
     where = f"{among('LeadId', ids)} AND {among('Field', ('Status', 'Owner'))}"
     stages: dict[str, list[Given]] = defaultdict(list)
-    owners: dict[str, Given] = {}
+    owners: dict[str, list[Given]] = defaultdict(list)
     for row in org.query(select(fields, "LeadHistory", where=where, order="CreatedDate, Id")):
         value, at, by = str(row["NewValue"]), row["CreatedDate"], row.get("CreatedById")
         if row["Field"] == "Status":
             stages[row["LeadId"]].append((value, at, by))
         elif value.startswith(_OWNERS):  # each change stands there twice: by name and by id
-            owners[row["LeadId"]] = (value, at, by)
+            owners[row["LeadId"]].append((value, at, by))
     return Related(stages=stages, owners=owners)
 
 

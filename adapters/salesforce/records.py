@@ -65,10 +65,10 @@ def person_of(owner: Any) -> str | None:
 def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | None = None) -> list[Event]:
     """The events that a record stands for as it is now, and the stages it had since. Raises `BadPayload`: no time.
 
-    `found`: the `row`, its `stages` with their times and whether we gave them (oldest first), since when the `owner` is
-    and whether by us, `contacts` and `leads`; `is_seen`: nothing says since when the record is in its stage; `is_ours`:
-    whether we changed it last. Salesforce keeps whole seconds: stages of the same one are numbered, and a profile is
-    told from another by what it says.
+    `found`: the `row`, its `stages` with their times and whether we gave them (oldest first), since when the `owner`
+    is, whether by us and its place in that second, `contacts` and `leads`; `is_seen`: nothing says since when the
+    record is in its stage; `is_ours`: whether we changed it last. Salesforce keeps whole seconds: stages and owners of
+    the same one are numbered, and a profile is told from another by what it says.
     """
     row: Row = found["row"]
     if row.get("IsDeleted"):
@@ -80,9 +80,18 @@ def events_of(record: RecordRef, found: Mapping[str, Any], since: datetime | Non
     events += [one for one in stages[:-1] if since is not None and one.at >= since] + stages[-1:]
     owner, at = person_of(row.get("OwnerId")), Part(found["owner"], "$.owner").instant()
     email = (row.get("Owner") or {}).get("Email") if owner else None
-    key = f"{name}:owner:{row.get('OwnerId') or 'nobody'}@{moment(at)}"
-    by = found.get("owner_is_ours")
-    events.append(event(key=key, at=at, kind=Kind.OWNER, owner=owner, owner_email=normalize_email(email), is_ours=by))
+    place, again = found.get("owner_place") or (None, 0)
+    events.append(
+        event(
+            key=f"{name}:owner:{row.get('OwnerId') or 'nobody'}@{moment(at)}" + (f"#{again + 1}" if again else ""),
+            at=at,
+            kind=Kind.OWNER,
+            owner=owner,
+            owner_email=normalize_email(email),
+            sequence=place,
+            is_ours=found.get("owner_is_ours"),
+        )
+    )
     at, data = _time(row, "SystemModstamp"), data_of(found)
     key = f"{name}:profile@{moment(at)}:{digest(data)}"
     events.append(event(key=key, at=at, kind=Kind.PROFILE, data=data, is_ours=found.get("is_ours")))

@@ -88,6 +88,18 @@ def test_an_owner_that_people_change_and_change_back_is_never_ours(org: FakeOrg,
     assert len({event.key for event in found}) == 2
 
 
+def test_an_owner_given_twice_within_one_second_is_told_twice(org: FakeOrg) -> None:
+    lead = org.crm.add("ann@example.com", owner=HANA.id)
+    org.clock.forward(hours=1)
+    found = []
+    for owner in (KEN, HANA, KEN):
+        org.crm.assign(lead, owner.id, by=KEN.id)
+        found.append(seen(org, lead, Kind.OWNER))
+    assert [(event.owner, event.sequence) for event in found] == [(KEN.id, 0), (HANA.id, 1), (KEN.id, 2)]
+    assert len({event.key for event in found}) == 3
+    assert found[2].key in {event.key for event in connection().changes(NOW, org)}
+
+
 def test_what_we_changed_is_ours_where_the_history_says_so_and_else_may_be(org: FakeOrg) -> None:
     lead = org.crm.add("ann@example.com")
     org.clock.forward(hours=1)
