@@ -21,7 +21,7 @@ from connector.operations.connection_settings import is_too_short
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
-from connector.runtime.rules import parse_rules
+from connector.runtime.rules import RulesInForce
 from connector.store import deliveries, histories, mapping_versions, notices, outbox, quarantine, remaps, subjects
 from connector.store.migrate import head, present
 from connector.store.persons import compaction
@@ -80,10 +80,12 @@ def _rules(runtime: Runtime) -> HealthCheck:
     """Whether the published rules can be read, and whether anything is set where nobody reads it any more."""
     try:
         with runtime.database.read() as connection:
-            found = mapping_versions.in_force(connection, RULES)
+            version = mapping_versions.number_in_force(connection, RULES)
             run = remaps.newest(connection, RULES)
-            left = len(histories.of_former_rules(connection, found.version, _MOST_LEFT)) if found else 0
-        parse_rules(found.source if found else "{}", f"rules, version {found.version if found else 0}")
+            left = len(histories.of_former_rules(connection, version, _MOST_LEFT))
+        runtime.rules.forget()
+        if runtime.ruleset.version < version:
+            RulesInForce(runtime.database).get()
     except ConnectorError as error:
         return HealthCheck(name="rules", is_fine=False, is_vital=True, detail=str(error)[:1000])
     detail = ""

@@ -59,8 +59,13 @@ def run_batch(
 
 
 def fold_anew(connection: Connection, context: Context, subjects: Sequence[str]) -> Changes:
-    """Bring subjects under the rules in force: fold them anew up to today, which mails nobody; what was changed."""
-    refolds = tuple(Refold(subject=of, until=context.today, is_whole=True) for of in subjects)
+    """Bring subjects under the rules in force: fold them anew, which mails nobody; what was changed.
+
+    The first version only says what was in force before it: there the daily rules of today are left to the sweep, which
+    mails. Under any later one they are run here.
+    """
+    until = context.today if context.ruleset.version > 1 else None
+    refolds = tuple(Refold(subject=of, until=until, is_whole=True) for of in subjects)
     return _decide(connection, _load(connection, replace(context, is_silent=True), (), refolds))
 
 

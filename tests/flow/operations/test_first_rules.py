@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.operations.flow import remap, sweep
 from connector.operations.rules import SHIPPED, first_version
 from connector.runtime.parts import Runtime
 from connector.runtime.rules import BadRules
@@ -16,6 +18,7 @@ from connector.store import mapping_versions, remaps
 from connector.store.mapping_versions import MappingVersion
 from connector.store.remaps import RULES
 from tests.flow.senders import Sender, add_connection, drain
+from tests.flow.store_queries import mails
 
 Configured = Callable[..., Config]
 
@@ -71,6 +74,19 @@ def test_subjects_that_are_there_are_folded_anew(runtime: Runtime, configured: C
     runtime.rules.forget()
     assert runtime.ruleset.template.name == "basic-1.0"
     assert _run(runtime).finished_at is None
+
+
+def test_taking_over_leaves_today_s_mails_to_the_sweep(runtime: Runtime, configured: Configured) -> None:
+    add_connection(runtime)
+    line = {"id": "1", "subject": {"id": "A"}, "kind": "lead", "type": "stage", "object": "lead", "stage": "talking"}
+    Sender(runtime).send(line | {"at": (runtime.clock() - timedelta(days=3)).isoformat()})
+    drain(runtime)
+    first_version(configured(CONNECTOR_MAIL_ENABLED="true", CONNECTOR_ADMINISTRATORS="boss@example.jp"))
+    runtime.rules.forget()
+    remap(runtime, RULES)
+    assert mails(runtime) == []
+    sweep(runtime)
+    assert mails(runtime) == [("boss@example.jp", "appointment_prospect.remind")]
 
 
 def test_a_new_workspace_cannot_begin_on_the_former_template(runtime: Runtime, configured: Configured) -> None:
