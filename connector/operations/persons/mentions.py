@@ -12,7 +12,7 @@ from connector.core.event import IdentityKind
 from connector.store.persons.holdings import Mentions, Person
 
 _PHONES: Final = frozenset({IdentityKind.PHONE, IdentityKind.MOBILE})
-_DIGITS: Final = 9
+_DIGITS: Final = 8
 """So many last digits of a phone number are the same with and without its country."""
 _LEAST: Final = 5
 """A shorter word, or fewer digits, say nothing."""
@@ -25,8 +25,8 @@ def mentions_of(person: Person, names: Iterable[str] = ()) -> Mentions:
     """Whether a text of a connection speaks of the person. `names`: what it is called, beside its identities."""
     words = [re.compile(pattern, re.IGNORECASE) for pattern in _patterns(person, names)]
     by_connection: dict[str, list[re.Pattern[bytes]]] = {}
-    for name, _, external in sorted(person.records):
-        pattern = re.compile(_AS_VALUE[0] + re.escape(external.encode()) + _AS_VALUE[1])
+    for name, one in sorted({*((name, external) for name, _, external in person.records), *_local_ids(person)}):
+        pattern = re.compile(_AS_VALUE[0] + re.escape(one.encode()) + _AS_VALUE[1])
         by_connection.setdefault(name, []).append(pattern)
 
     def mentions(connection: str, text: bytes) -> bool:
@@ -35,6 +35,14 @@ def mentions_of(person: Person, names: Iterable[str] = ()) -> Mentions:
         return any(pattern.search(text) or pattern.search(plain) for pattern in patterns)
 
     return mentions
+
+
+def _local_ids(person: Person) -> Iterator[tuple[str, str]]:
+    """The connection and the id of accounts and visitors that count within a connection alone."""
+    for kind, value in person.names:
+        if kind in {IdentityKind.ACCOUNT, IdentityKind.VISITOR} and ":" in value:
+            name, _, one = value.partition(":")
+            yield name, one
 
 
 def _patterns(person: Person, names: Iterable[str]) -> Iterator[bytes]:

@@ -212,10 +212,11 @@ def test_every_table_that_refers_to_subjects_or_records_is_known_to_the_erasure(
         ('{"name": "グエン・マイ"}'.encode(), True),
         (b'{"name": "\\u30b0\\u30a8\\u30f3\\u30fb\\u30de\\u30a4"}', True),
         (b'{"name": "Bob"}', False),
+        (b'{"uid": "u-7"}', True),
     ],
 )
 def test_a_text_that_speaks_of_somebody_is_known_however_it_is_written(text: bytes, is_meant: bool) -> None:  # noqa: FBT001
-    names = {("email", "ann.person@b.example"), ("phone", "+819012345678"), ("visitor", "v")}
+    names = {("email", "ann.person@b.example"), ("phone", "+819012345678"), ("visitor", "v"), ("account", "shop:u-7")}
     whom = Person(subjects=("x",), record_ids=(), records=frozenset({("shop", "lead", "48")}), names=frozenset(names))
     mentions = mentions_of(whom, ["グエン・マイ"])
     assert mentions("shop", text) is is_meant
