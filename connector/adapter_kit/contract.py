@@ -145,12 +145,16 @@ class PushOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """The result for one update, in the order of the updates. `reason` is for people; `retry_after` in seconds."""
+    """The result for one update, in their order. `reason`: for people; `retry_after`: in seconds.
+
+    `unwritten`: the fields that it certainly has not changed: nothing comes back of them. It is not compared.
+    """
 
     key: str
     outcome: PushOutcome
     reason: str | None = None
     retry_after: float | None = None
+    unwritten: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,11 +284,7 @@ class Adapter(Protocol):
         ...
 
     def fetch(self, deliveries: Sequence[Delivery], api: Api) -> Mapping[str, Any]:
-        """What parsing these deliveries needs from the system, in its batch calls; `{}` where bodies say it all.
-
-        A record that is read stands under its name (`lead:1907`): what events say of it is then known to be as it was
-        when it was read.
-        """
+        """What parsing needs from the system, in batch calls; records by name (`lead:1907`); `{}`: bodies say it."""
         ...
 
     def parse(self, delivery: Delivery, fetched: Mapping[str, Any]) -> Sequence[Event | BadPayload]:

@@ -125,7 +125,8 @@ class Plan:
         """The result by what the record shows after the write; None: it was not found."""
         if record is None:
             return self.pushed(PushOutcome.LATER, "written, but the record was not shown afterwards")
-        return self.concluded(self.differences(record))
+        wrong = frozenset(name for name, value in self.wanted.items() if not self.is_same(record.get(name), value))
+        return replace(self.concluded(self.differences(record)), unwritten=wrong)
 
     def concluded(self, wrong: Iterable[str] = (), remark: str | None = None) -> Pushed:
         """The result of a plan with nothing (more) to write: done, unless something is `wrong` or was refused."""
@@ -154,7 +155,9 @@ def result_of(update: Update, error: CrmError, refusals: Sequence[str] = ()) -> 
         return Pushed(key=update.key, outcome=PushOutcome.LATER, reason=str(error), retry_after=error.retry_after)
     if isinstance(error, RecordGone):
         return Pushed(key=update.key, outcome=PushOutcome.GONE, reason=str(error))
-    return Pushed(key=update.key, outcome=PushOutcome.REFUSED, reason="; ".join((str(error), *refusals)))
+    unwritten = frozenset(name for name in (*update.fields, update.owner_field) if name)
+    reason = "; ".join((str(error), *refusals))
+    return Pushed(key=update.key, outcome=PushOutcome.REFUSED, reason=reason, unwritten=unwritten)
 
 
 P = TypeVar("P", bound=Plan)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_LONGEST: Final = 400
 
 
 class ConnectorError(Exception):
@@ -66,6 +68,11 @@ class Unmapped(SalesOpsError):
         super().__init__(f"no entry in the mapping for {what} {name!r}")
         self.what = what
         self.name = name
+
+    @property
+    def held_for(self) -> str:
+        """What an event is held for, as it is stored."""
+        return f"{self.what}: {self.name}"[:_LONGEST]
 
 
 class UnknownStatus(SalesOpsError):

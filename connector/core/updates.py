@@ -22,11 +22,12 @@ PROFILE: Final = "profile."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenRecord:
-    """A record as its system showed it last. `stage` None: no stage was seen yet."""
+    """A record as its system showed it last. `stage`, `owner` None: none was seen yet. `owner` is case-folded."""
 
     object: str
     pipeline: str | None = None
     stage: str | None = None
+    owner: str | None = None
     is_gone: bool = False
 
 
@@ -51,7 +52,8 @@ class WantedUpdate:
 
     `status`: the fields that say the status; empty where the record's stage says it or the mapping writes no status;
     None where the mapping has no values for this status. `owner`: an e-mail for `owner_field`; None: leave the owner
-    alone. `is_new`: the push makes the record, so it is sent even if it shows nothing.
+    alone, as where the record shows it already. `is_new`: the push makes the record, so it is sent even if it shows
+    nothing.
     """
 
     label: str
@@ -78,6 +80,19 @@ def follows_subject(rules: MappingRules, record_object: str) -> bool:
     return rule is not None and not rule.new_leads
 
 
+def shows_otherwise(rules: MappingRules, record: SeenRecord, status: str, owner: str | None) -> bool:
+    """Whether a record shows another stage or owner than the one that it should show."""
+    rule = rules.push.get(record.object)
+    if rule is None or not follows_subject(rules, record.object) or record.is_gone:
+        return False
+    is_owner_other = bool(rule.owner and owner and record.owner is not None and record.owner != owner.casefold())
+    stage, wanted = record.stage or "", rule.status.get(status) or {}
+    is_shown = rules.stands_for(record.object, record.pipeline, stage, status) or stage.casefold() in {
+        str(value).casefold() for value in wanted.values()
+    }
+    return is_owner_other or bool(wanted and stage and not is_shown)
+
+
 def wanted_update(rules: MappingRules, record: SeenRecord, subject: ShownSubject, zone: tzinfo) -> WantedUpdate | None:
     """What the record should show of its subject; None: it is gone, or the mapping pushes no records of its object.
 
@@ -87,12 +102,13 @@ def wanted_update(rules: MappingRules, record: SeenRecord, subject: ShownSubject
     if rule is None or record.is_gone:
         return None
     names = template_names(subject, zone)
+    is_owner_shown = subject.owner is not None and subject.owner.casefold() == record.owner
     is_shown = rules.stands_for(record.object, record.pipeline, record.stage or "", subject.status)
     return WantedUpdate(
         label=subject.label,
         status={} if is_shown or not rule.status else rule.status.get(subject.status),
         texts={name: template(names) for name, template in rule.fields.items()},
-        owner=subject.owner if rule.owner is not None else None,
+        owner=subject.owner if rule.owner is not None and not is_owner_shown else None,
         owner_field=rule.owner,
         is_new=rule.new_leads,
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection
 
-from connector.adapter_kit.contract import EMPTIED_STAGE, Api, Pushed, PushOutcome, Update
+from connector.adapter_kit.contract import EMPTIED_STAGE, Adapter, Api, Pushed, PushOutcome, Update
 from connector.adapter_kit.defaults import told_stage
+from connector.core.decide.echoes import OWNER, STAGE
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, IdentityKind, RecordRef
@@ -32,6 +33,7 @@ BATCH: Final = 48
 """With its read-back it fits into one batch call of 50 commands."""
 SENDERS: Final = 16
 LONGEST_REASON: Final = 2000
+STAGES: Final = frozenset({STAGE, EMPTIED_STAGE})
 LEFT_ALONE: Final = timedelta(seconds=15)
 WAIT_SECONDS: Final = 0.05
 log: Final = structlog.get_logger(__name__)
@@ -39,11 +41,25 @@ log: Final = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """An entry of the outbox on its way, its record, and the update (None: there is nothing to send)."""
+    """An entry of the outbox on its way, its record, and the update (None: there is nothing to send).
+
+    `expected`: what is to come back of it.
+    """
 
     entry: ClaimedUpdate
     record: RecordToPush
     update: Update | None
+    expected: Sequence[Expected] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """An entry of the echo ledger: the field of the update, its word (`stage` or `owner`), and the value."""
+
+    id: str
+    name: str
+    word: str
+    value: str
 
 
 class Pusher:
@@ -130,19 +146,26 @@ class Pusher:
         records = outbox.records_for(connection, {entry.record for entry in claimed})
         identities = subject_queries.identities_of(connection, {record.subject for record in records.values()})
         sending = []
+        now = self._clock()
         for entry in claimed:
             record = records[entry.record]
             update = self._update(entry, record, identities[record.subject], connected)
-            sending.append(Sending(entry=entry, record=record, update=update))
-        now = self._clock()
-        outbox.note_push(connection, [row for one in sending for row in _ledger_rows(one, connected, now)])
+            expected = [] if update is None else _expected(update, connected, now)
+            sending.append(Sending(entry=entry, record=record, update=update, expected=expected))
+        outbox.note_push(connection, [row for one in sending for row in _ledger_rows(one, now)])
         return sending
 
     def _update(
         self, entry: ClaimedUpdate, record: RecordToPush, identities: Sequence[tuple[str, str]], connected: Connected
     ) -> Update | None:
         ruleset = self._ruleset()
-        seen = SeenRecord(object=record.object, pipeline=record.pipeline, stage=record.stage, is_gone=record.is_gone)
+        seen = SeenRecord(
+            object=record.object,
+            pipeline=record.pipeline,
+            stage=record.stage,
+            owner=record.shown_owner,
+            is_gone=record.is_gone,
+        )
         shown = ShownSubject(
             status=record.status,
             label=labels_in("en", ruleset.statuses.values()).get(record.status, record.status),
@@ -152,7 +175,11 @@ class Pusher:
             identities=identities,
         )
         wanted = wanted_update(connected.rules, seen, shown, ruleset.zone)
-        if wanted is None or wanted.is_empty:
+        if wanted is None:
+            return None
+        if wanted.status and _is_shown(wanted.status, record, connected.adapter):
+            wanted = replace(wanted, status={})  # several statuses may have one stage
+        if wanted.is_empty:
             return None
         return Update(
             key=f"{entry.id}.{entry.revision}",
@@ -173,7 +200,7 @@ class Pusher:
         pushed = self._send(connected, updates) if updates else {}
         metrics.observe_push(connected.name, (self._clock() - started).total_seconds())
         results = [(one, _result(one, pushed)) for one in sending]
-        self._database.attempt(lambda connection: self._record_results(connection, results, connected))
+        self._database.attempt(lambda connection: self._record_results(connection, results))
         for _, result in results:
             metrics.count_push(connected.name, result.outcome.value)
 
@@ -190,23 +217,22 @@ class Pusher:
             pushed = [_later(update, f"{type(error).__name__}: {error}") for update in updates]
         return {one.key: one for one in pushed}
 
-    def _record_results(
-        self, connection: Connection, results: Sequence[tuple[Sending, Pushed]], connected: Connected
-    ) -> None:
+    def _record_results(self, connection: Connection, results: Sequence[tuple[Sending, Pushed]]) -> None:
         now = self._clock()
         outbox.record_results(connection, [self._end(one.entry, pushed, now) for one, pushed in results], now)
         gone = {one.record.id for one, pushed in results if pushed.outcome is PushOutcome.GONE}
         if gone:
             outbox.note_gone(connection, gone, now)
-        outbox.note_shown(
-            connection,
-            [
-                {"row_id": one.record.id, "was": one.record.stage, "now_in": stage}
+        unwritten = [of.id for one, pushed in results for of in one.expected if of.name in pushed.unwritten]
+        outbox.withdraw(connection, unwritten)
+        for word, was in ((STAGE, "stage"), (OWNER, "shown_owner")):
+            shown = {
+                one.record.id: {"was": getattr(one.record, was), "now_in": of.value}
                 for one, pushed in results
-                if pushed.outcome is PushOutcome.DONE
-                and (stage := dict(_echoed(one.update, connected)).get("stage")) is not None
-            ],
-        )
+                for of in one.expected
+                if of.word == word and pushed.outcome is PushOutcome.DONE
+            }
+            outbox.note_shown(connection, word, [{"row_id": of, **row} for of, row in shown.items()])
 
     def _end(self, entry: ClaimedUpdate, pushed: Pushed, now: datetime) -> UpdateResult:
         """How an entry ends by its result, or when it is tried again."""
@@ -237,27 +263,35 @@ def _result(one: Sending, pushed: Mapping[str, Pushed]) -> Pushed:
     return pushed.get(one.update.key) or _later(one.update, "the adapter gave no result")
 
 
-def _echoed(update: Update | None, connected: Connected) -> list[tuple[str, str]]:
-    """What of an update will show in the system's own events, in this order: `stage` or `owner`, and the value."""
-    if update is None:
-        return []
-    found: list[tuple[str, str]] = []
+def _is_shown(status: Mapping[str, Any], record: RecordToPush, adapter: Adapter) -> bool:
+    """Whether the fields of a status are nothing but the stage that the record is known to be in."""
+    for name, value in status.items():
+        stage, pipeline = told_stage(adapter, record.object, str(value), record.pipeline or "")
+        is_same = stage.casefold() == (record.stage or "").casefold() and pipeline == (record.pipeline or "")
+        if adapter.ECHOES.get(name) not in STAGES or not is_same:
+            return False
+    return True
+
+
+def _expected(update: Update, connected: Connected, now: datetime) -> list[Expected]:
+    """What will come back of an update in the system's own events."""
+    found: list[tuple[str, str, str]] = []
     for name, value in update.fields.items():
         word = connected.adapter.ECHOES.get(name)
         if word == EMPTIED_STAGE:
-            found += [("stage", ""), ("stage", str(value))]
+            found.append((name, STAGE, ""))
+        if word in STAGES:
+            found.append((name, STAGE, told_stage(connected.adapter, update.record.object, str(value))[0]))
         elif word is not None:
-            found.append((word, str(value)))
-    told = [
-        (word, told_stage(connected.adapter, update.record.object, value)[0] if word == "stage" else value)
-        for word, value in found
-    ]
-    return [*told, ("owner", update.owner)] if update.owner is not None else told
+            found.append((name, word, str(value)))
+    if update.owner is not None and update.owner_field is not None:
+        found.append((update.owner_field, OWNER, update.owner.casefold()))
+    return [Expected(id=new_id(now), name=name, word=word, value=value) for name, word, value in found]
 
 
-def _ledger_rows(one: Sending, connected: Connected, now: datetime) -> list[Row]:
+def _ledger_rows(one: Sending, now: datetime) -> list[Row]:
     """Rows of the echo ledger for what is being sent; `now` aware UTC."""
     return [
-        {"id": new_id(now), "record": one.record.id, "field": word, "value": value.casefold(), "at": now}
-        for word, value in _echoed(one.update, connected)
+        {"id": of.id, "record": one.record.id, "field": of.word, "value": of.value.casefold(), "at": now}
+        for of in one.expected
     ]

@@ -21,14 +21,15 @@ from connector.core.decide.batch import (
     Notice,
     RecordKey,
     Refold,
-    SentValue,
+    StoredEvent,
     SubjectChange,
     TranslatedEvent,
     UpdateRequest,
 )
-from connector.core.decide.records import may_be_echo
+from connector.core.decide.echoes import EARLY, OWN_WINDOW, SAYING, SentValue
 from connector.core.event import Kind
 from connector.core.order import Order, order_to_json
+from connector.pipeline.recount import recount
 from connector.store import batches, outbox
 from connector.store.database import Overtaken, new_id
 from connector.store.event_json import event_to_json, step_to_json
@@ -92,7 +93,7 @@ def _load(
         raise Overtaken
     named = {record for event in fresh if (record := event.record) is not None}
     records = batches.records_by_key(connection, named) if named else {}
-    sent = _sent(connection, fresh, records, context)
+    sent, told = _sent(connection, fresh, records)
     last_facts = _last_facts(connection, fresh, records)
     if subjects:
         records = batches.records_of(connection, subjects.keys(), records)
@@ -106,6 +107,7 @@ def _load(
         subjects=subjects,
         records=records,
         sent=sent,
+        told=told,
         last_facts=last_facts,
         apart=batches.apart_pairs(connection, found) if found else frozenset(),
     )
@@ -121,17 +123,18 @@ def _new_ids(now: datetime) -> Iterator[str]:
 
 
 def _sent(
-    connection: Connection,
-    events: Sequence[TranslatedEvent],
-    records: Mapping[RecordKey, KnownRecord],
-    context: Context,
-) -> dict[str, tuple[SentValue, ...]]:
-    """What was sent for the records of which events may be echoes."""
-    echoed = [event for event in events if may_be_echo(event) and event.record in records]
-    ids = {of for event in echoed if event.record is not None and (of := records[event.record].id)}
-    if not ids:
-        return {}
-    return batches.sent_values(connection, ids, min(event.event.at for event in echoed) - context.echo_window)
+    connection: Connection, events: Sequence[TranslatedEvent], records: Mapping[RecordKey, KnownRecord]
+) -> tuple[dict[str, tuple[SentValue, ...]], dict[RecordKey, list[StoredEvent]]]:
+    """What was sent for the records of which events may be echoes, and what is known of these records since."""
+    named = [
+        (event.event.at, event.record) for event in events if event.event.kind in SAYING and event.record in records
+    ]
+    found = {record.id: record for _, key in named if key is not None and (record := records[key]).id is not None}
+    sent = batches.sent_values(connection, found, min(at for at, _ in named) - OWN_WINDOW) if found else {}
+    if not sent:
+        return {}, {}
+    since = min(entry.at for entries in sent.values() for entry in entries) - EARLY
+    return sent, batches.told_since(connection, {found[of].subject for of in sent}, since)
 
 
 def _last_facts(
@@ -168,6 +171,8 @@ def _save(connection: Connection, changes: Changes, now: datetime) -> None:
     batches.save_records(connection, [_record_row(record, record_ids[record.key]) for record in changes.records])
     batches.add_events(connection, [_event_row(event, now) for event in changes.events])
     batches.match_sent(connection, changes.matched)
+    batches.judge_anew(connection, [_judged_row(event) for event, _ in changes.rejudged])
+    recount(connection, [(new.event.delivery, before, new.outcome) for new, before in changes.rejudged], now)
     batches.revise_decisions(connection, changes.revised, now)
     batches.add_decisions(connection, [_decision_row(decision, now) for decision in changes.decisions])
     batches.add_notices(connection, [_notice_row(notice, now) for notice in changes.notices])
@@ -218,6 +223,8 @@ def _record_row(record: KnownRecord, record_id: str) -> Row:
         "is_gone": record.is_gone,
         "gone_at": record.gone_order and record.gone_order[0],
         "gone_order": record.gone_order and order_to_json(record.gone_order),
+        "owner": record.owner,
+        "owner_order": record.owner_order and order_to_json(record.owner_order),
     }
 
 
@@ -237,6 +244,16 @@ def _event_row(new: NewEvent, now: datetime) -> Row:
         "steps": [step_to_json(step) for step in new.steps],
         "mapping_version": new.event.version,
         "delivery": new.event.delivery,
+    }
+
+
+def _judged_row(new: NewEvent) -> Row:
+    return {
+        "of": new.event.connection,
+        "named": new.event.event.key,
+        "ended": new.outcome.value,
+        "why": new.reason,
+        "made": [step_to_json(step) for step in new.steps],
     }
 
 

@@ -25,7 +25,6 @@ AHEAD: Final = timedelta(minutes=5)
 """An event dated further ahead of when it was told (its receipt, or the reading of its record) counts at that time."""
 _LOCAL: Final = frozenset({IdentityKind.RECORD, IdentityKind.ACCOUNT})
 LONGEST_ERROR: Final = 2000
-LONGEST_REASON: Final = 400
 log: Final = structlog.get_logger(__name__)
 
 
@@ -81,7 +80,7 @@ def _normalized(event: Event, delivery: ParsedDelivery, connected: Connected) ->
     try:
         steps = translate(event, connected.rules)
     except Unmapped as error:
-        unmapped = held_reason(error)
+        unmapped = error.held_for
     return TranslatedEvent(
         connection=connected.name,
         event=event,
@@ -90,11 +89,6 @@ def _normalized(event: Event, delivery: ParsedDelivery, connected: Connected) ->
         version=connected.version,
         delivery=delivery.id,
     )
-
-
-def held_reason(error: Unmapped) -> str:
-    """What an event is held for, as it is stored."""
-    return f"{error.what}: {error.name}"[:LONGEST_REASON]
 
 
 @dataclass(slots=True, kw_only=True)

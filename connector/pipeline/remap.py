@@ -6,7 +6,6 @@ work is kept track of in the store: whoever comes next goes on with it.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,19 +18,17 @@ from sqlalchemy import Connection
 from connector.core.decide.batch import Context, RecordKey, Refold
 from connector.core.engine import Ruleset
 from connector.core.errors import Unmapped
-from connector.core.event import COUNTED, Kind, Outcome, delivery_outcome
+from connector.core.event import COUNTED, Kind, Outcome
 from connector.core.mapping import MappingRules, translate
 from connector.core.order import Order
 from connector.pipeline.batch import run_batch
-from connector.pipeline.normalize import held_reason, tally_json
+from connector.pipeline.recount import recount
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.wakeups import Wakeups
 from connector.store import batches, deliveries, remaps
 from connector.store.database import Database
-from connector.store.deliveries import DeliveryResult
 from connector.store.event_json import event_from_json, step_to_json
 from connector.store.remaps import RemapRun
-from connector.store.rows import Row
 from connector.store.subjects import EventRow
 
 PAGE: Final = 50
@@ -108,7 +105,7 @@ def _translated(row: EventRow, rules: MappingRules) -> Translation:
     try:
         steps = translate(event_from_json(row.event), rules)
     except Unmapped as error:
-        return Outcome.HELD, held_reason(error), []
+        return Outcome.HELD, error.held_for, []
     if not steps:
         return Outcome.IGNORED, None, []
     counts = outcome if outcome in COUNTED else Outcome.APPLIED
@@ -156,7 +153,7 @@ def _write(connection: Connection, page: _Page, connected: Connected, context: C
     refolds = [Refold(subject=subject, until=context.today, is_whole=True) for subject in found]
     changes = run_batch(connection, context, refolds=refolds)
     moves = [(row.delivery, Outcome(row.outcome), outcome) for row, (outcome, _, _) in changed]
-    _recount(connection, moves, context.now)
+    recount(connection, moves, context.now)
     remaps.advance(
         connection,
         run,
@@ -210,24 +207,3 @@ def _is_other(row: EventRow, made: Translation) -> bool:
     if (outcome, reason) != (row.outcome, row.reason):
         return True
     return bool(steps != row.steps and orjson.loads(orjson.dumps(steps, default=str)) != row.steps)
-
-
-def _recount(connection: Connection, moves: Sequence[tuple[str | None, Outcome, Outcome]], now: datetime) -> None:
-    """Bring tally and outcome of the deliveries up to date. Moves: delivery, outcome of the event before and now."""
-    by_delivery: dict[str, list[tuple[Outcome, Outcome]]] = defaultdict(list)
-    for delivery, before, after in moves:
-        if delivery is not None and before != after:
-            by_delivery[delivery].append((before, after))
-    stored = remaps.tallies(connection, by_delivery)
-    deliveries.change_results(connection, [_counted(row, by_delivery[of]) for of, row in stored.items()], now)
-
-
-def _counted(row: Row, moves: Sequence[tuple[Outcome, Outcome]]) -> DeliveryResult:
-    """A delivery whose events moved from one outcome to another."""
-    counts = Counter({Outcome(outcome): count for outcome, count in (row["tally"] or {}).items()})
-    for before, after in moves:
-        counts[before] -= 1
-        counts[after] += 1
-    outcome = delivery_outcome(counts)
-    error = {Outcome.HELD: row["reason"], Outcome.DEAD: row["error"]}.get(outcome)
-    return DeliveryResult(id=row["id"], outcome=outcome, tally=tally_json(counts), error=error)

@@ -19,11 +19,13 @@ from connector.core.decide.batch import (
     KnownRecord,
     KnownSubject,
     RecordKey,
-    SentValue,
     StandingDecision,
+    StoredEvent,
     StoredSteps,
+    TranslatedEvent,
 )
 from connector.core.decide.decisions import place_order, stored_says
+from connector.core.decide.echoes import SAYING, SentValue
 from connector.core.event import COUNTED, TIE_ORDER, Kind, Outcome
 from connector.core.order import Order, order_from_json, order_of
 from connector.core.state import State
@@ -53,7 +55,18 @@ _SUBJECT_COLUMNS: Final = (
     "version",
     "merged_into",
 )
-_RECORD_COLUMNS: Final = ("subject", "stage", "pipeline", "stage_at", "stage_order", "is_gone", "gone_at", "gone_order")
+_RECORD_COLUMNS: Final = (
+    "subject",
+    "stage",
+    "pipeline",
+    "stage_at",
+    "stage_order",
+    "is_gone",
+    "gone_at",
+    "gone_order",
+    "owner",
+    "owner_order",
+)
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 
 
@@ -126,6 +139,8 @@ _RECORD: Final = (
     records.c.is_gone,
     records.c.gone_at,
     records.c.gone_order,
+    records.c.owner,
+    records.c.owner_order,
 )
 
 
@@ -159,6 +174,8 @@ def _records(
             stage_order=_order(row.stage_order, row.stage_at, Kind.STAGE),
             is_gone=row.is_gone,
             gone_order=_order(row.gone_order, row.gone_at, Kind.DELETED),
+            owner=row.owner,
+            owner_order=row.owner_order and order_from_json(row.owner_order),
         )
     return found
 
@@ -183,6 +200,21 @@ def sent_values(
     for row in fetch(connection, query):
         found.setdefault(row["record"], []).append(SentValue(**row))
     return {record: tuple(entries) for record, entries in found.items()}
+
+
+def told_since(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, list[StoredEvent]]:
+    """The events of these subjects from an instant on that say a stage or an owner of their records, by record."""
+    columns = (events.c[name] for name in ("connection", "event", "subject", "outcome", "mapping_version", "delivery"))
+    query = select(*columns).where(
+        among(connection, [events.c.subject], ids), events.c.at >= since, events.c.kind.in_(sorted(SAYING))
+    )
+    found: dict[RecordKey, list[StoredEvent]] = {}
+    for name, raw, subject, outcome, version, delivery in connection.execute(query).all():
+        event = TranslatedEvent(connection=name, event=event_from_json(raw), version=version, delivery=delivery)
+        if event.record is not None:
+            stored = StoredEvent(event=event, subject=subject, outcome=_OUTCOMES[outcome])
+            found.setdefault(event.record, []).append(stored)
+    return found
 
 
 def last_facts(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, list[Order]]:
@@ -290,8 +322,17 @@ def add_notices(connection: Connection, rows: Sequence[Row]) -> None:
     insert_new(connection, outbox, rows, "id")
 
 
-def match_sent(connection: Connection, matched: Sequence[tuple[str, str]]) -> None:
-    """Note which event (key) came back for an entry of the echo ledger (id)."""
+def judge_anew(connection: Connection, rows: Sequence[Row]) -> None:
+    """Note what became of stored events after all. Rows: `of` (connection), `named` (key), outcome, reason, steps."""
+    columns = {"outcome": "ended", "reason": "why", "steps": "made"}
+    values: dict[str, Any] = {column: bindparam(name, type_=events.c[column].type) for column, name in columns.items()}
+    if rows:
+        is_it = (events.c.connection == bindparam("of"), events.c.key == bindparam("named"))
+        connection.execute(update(events).where(*is_it).values(values), [dict(row) for row in rows])
+
+
+def match_sent(connection: Connection, matched: Sequence[tuple[str, str | None]]) -> None:
+    """Note which event (key) came back for an entry of the echo ledger (id); None: none did."""
     if matched:
         connection.execute(
             update(echoes).where(echoes.c.id == bindparam("of")).values(matched=bindparam("came")),

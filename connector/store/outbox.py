@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, case, func, null, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, null, select, update
 
 from connector.store.rows import Row, among, fetch, insert_all, upsert
 from connector.store.tables import echoes, outbox, records, subjects
@@ -57,13 +57,17 @@ class ClaimedUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordToPush:
-    """A record as its system showed it last, and its subject as it is now; `since` is aware UTC."""
+    """A record as its system showed it last, and its subject as it is now; `since` is aware UTC.
+
+    `shown_owner`: that of the record, as of `KnownRecord`.
+    """
 
     id: str
     object: str
     external_id: str
     pipeline: str | None
     stage: str | None
+    shown_owner: str | None
     is_gone: bool
     subject: str
     status: str
@@ -203,7 +207,7 @@ def records_for(connection: Connection, ids: Collection[str]) -> dict[str, Recor
     names = ("id", "object", "external_id", "pipeline", "stage", "is_gone", "subject")
     of_subject = (subjects.c.status, subjects.c.since, subjects.c.owner, subjects.c.state)
     query = (
-        select(*(records.c[name] for name in names), *of_subject)
+        select(*(records.c[name] for name in names), records.c.owner.label("shown_owner"), *of_subject)
         .join(subjects, subjects.c.id == records.c.subject)
         .where(among(connection, [records.c.id], ids))
     )
@@ -219,13 +223,23 @@ def note_push(connection: Connection, rows: Sequence[Row]) -> None:
     insert_all(connection, echoes, rows)
 
 
-def note_shown(connection: Connection, rows: Sequence[Row]) -> None:
-    """Note the stage that a read-back showed, unless another came since. Rows: `row_id` (record), `was`, `now_in`."""
+def withdraw(connection: Connection, ids: Collection[str]) -> None:
+    """Take back entries of the echo ledger to which nothing came back yet."""
+    if ids:
+        connection.execute(delete(echoes).where(among(connection, [echoes.c.id], ids), echoes.c.matched.is_(None)))
+
+
+def note_shown(connection: Connection, name: str, rows: Sequence[Row]) -> None:
+    """Note the `stage` or `owner` that a read-back showed, unless another came since.
+
+    Rows: `row_id` (record), `was`, `now_in`.
+    """
+    shown = records.c[name]
     if rows:
         connection.execute(
             update(records)
-            .where(records.c.id == bindparam("row_id"), records.c.stage.is_not_distinct_from(bindparam("was")))
-            .values(stage=bindparam("now_in")),
+            .where(records.c.id == bindparam("row_id"), shown.is_not_distinct_from(bindparam("was")))
+            .values({name: bindparam("now_in")}),
             [dict(row) for row in rows],
         )
 

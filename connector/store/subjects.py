@@ -49,6 +49,7 @@ class RecordRow:
     stage: str | None
     pipeline: str | None
     stage_at: datetime | None
+    owner: str | None
     is_gone: bool
     gone_at: datetime | None
 

@@ -242,11 +242,14 @@ records = Table(
     Column("is_gone", Boolean, nullable=False, default=False),
     Column("gone_at", Instant),
     _json("gone_order"),
+    Column("owner", String(255)),
+    _json("owner_order"),
     UniqueConstraint("connection", "object", "external_id"),
 )
 """`gone_at`: when it was last said to be deleted; a later fact about it says that it is back.
 
-`stage_order` and `gone_order`: the places of its newest stage and deletion (`core/order.py`), where an event said so.
+`stage_order`, `gone_order`, `owner_order`: the places of its newest stage, deletion and owner (`core/order.py`), where
+an event said so. `owner`: an e-mail or the system's own word, case-folded; empty: nobody.
 """
 
 echoes = Table(

@@ -297,7 +297,9 @@ class _Pushes:
 
     def _push(self, connected: Connected, record: RecordRow, subject: ShownSubject) -> Push | None:
         """None: nothing is to be sent."""
-        seen = SeenRecord(object=record.object, pipeline=record.pipeline, stage=record.stage, is_gone=record.is_gone)
+        seen = SeenRecord(
+            **{name: getattr(record, name) for name in ("object", "pipeline", "stage", "owner", "is_gone")}
+        )
         wanted = wanted_update(connected.rules, seen, subject, self._zone)
         if wanted is None:
             return None

@@ -124,6 +124,16 @@ def test_a_plan_is_done_when_its_record_shows_it_and_waits_when_it_is_not_shown(
     assert plan.concluded(remark="not read back").reason == "not read back"
 
 
+def test_a_result_names_what_was_not_written_for_certain() -> None:
+    plan = Plan(update=_update(), wanted={"stage": "won", "note": "x"})
+    assert plan.judged({"stage": "new", "note": "x"}).unwritten == {"stage"}
+    assert plan.judged({"stage": "won", "note": "x"}).unwritten == plan.judged(None).unwritten == frozenset()
+    refused = result_of(_update(), CrmRefused("why"))
+    assert refused.unwritten == {*_update().fields, "owner"}
+    assert result_of(_update(owner_field=None), CrmRefused("why")).unwritten == {*_update().fields}
+    assert result_of(_update(), CrmUnavailable("why")).unwritten == frozenset()
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [

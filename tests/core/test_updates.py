@@ -18,6 +18,7 @@ from connector.core.updates import (
     ShownSubject,
     WantedUpdate,
     follows_subject,
+    shows_otherwise,
     template_names,
     wanted_update,
 )
@@ -127,3 +128,28 @@ def test_a_record_follows_its_subject_unless_it_is_made_once(*, rule: PushRule, 
     rules = MappingRules(adapter="standard", push={"lead": rule})
     assert follows_subject(rules, "lead") is follows
     assert follows_subject(rules, "deal") is False
+
+
+@pytest.mark.parametrize(
+    ("record", "owner", "expected"),
+    [
+        ({"stage": "new", "owner": "kim@example.jp"}, "Kim@example.jp", False),
+        ({"stage": "warm", "owner": "kim@example.jp"}, None, False),
+        ({"stage": "HOT"}, "kim@example.jp", False),
+        ({"stage": ""}, "kim@example.jp", False),
+        ({"stage": "bad"}, "kim@example.jp", True),
+        ({"stage": "new", "owner": "lee@example.jp"}, "kim@example.jp", True),
+        ({"stage": "new", "owner": ""}, "kim@example.jp", True),
+        ({"stage": "bad", "owner": "lee@example.jp", "is_gone": True}, "kim@example.jp", False),
+        ({"object": "deal", "stage": "bad"}, "kim@example.jp", False),
+    ],
+)
+def test_a_record_shows_otherwise_where_its_stage_or_owner_is_another_than_the_one_to_be_shown(
+    record: dict[str, Any], owner: str | None, *, expected: bool
+) -> None:
+    rules = MappingRules(
+        adapter="standard",
+        stages={"lead": {"": {"new": "latent", "warm": "latent", "bad": "not_targeted"}}},
+        push={"lead": PushRule(status={"latent": {"STAGE": "hot"}}, owner="OWNER")},
+    )
+    assert shows_otherwise(rules, SeenRecord(**{"object": "lead", **record}), "latent", owner) is expected

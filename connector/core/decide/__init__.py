@@ -15,8 +15,8 @@ which it was asked. Only for them the pipeline loads histories, in a second load
 `decide` then folds every subject that was touched: onwards from its state where nothing is late, else the whole history
 with the new steps in their place. Since the fold sorts by event time, the end does not depend on the order of arrival,
 nor on how the events were cut into batches. What the fold decided is compared with what stands (`decisions`), so that a
-notice is asked for once. A subject that is shown differently afterwards, or that has records that were not told yet,
-has its records updated.
+notice is asked for once. A subject that is shown differently afterwards, or that has records that were not told yet or
+that show what something newer has overruled, has its records updated.
 
 Nothing here reads a clock, a database or chance: time, knowledge and new ids come with the batch.
 """
@@ -41,9 +41,11 @@ from connector.core.decide.batch import (
 )
 from connector.core.decide.decisions import compare, notices_of
 from connector.core.decide.placing import Placed, Touched, place
+from connector.core.decision import Reason
 from connector.core.engine import Folded, due_day, fold, fold_all
+from connector.core.event import Conflict, Kind
 from connector.core.state import LEAD, UNKNOWN, State
-from connector.core.updates import follows_subject
+from connector.core.updates import SeenRecord, follows_subject, shows_otherwise
 
 __all__ = ["Placed", "decide", "place"]
 _NO_HISTORY: Final = History()
@@ -71,7 +73,8 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
             revised += compared.revised
             if state is not None and state.kind == LEAD and not touched.was_lead:
                 new_leads.append(touched)
-            if touched.is_shown_anew or _shown(prior) != _shown(state):
+            is_overruled = folded is not None and _is_overruled(placed, touched, folded)
+            if touched.is_shown_anew or _shown(prior) != _shown(state) or is_overruled:
                 shown_anew.append(touched)
         if state != prior or _is_stored_otherwise(touched, state, context):
             subjects.append(_subject(touched, state, context))
@@ -88,6 +91,7 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
         notices=tuple(notices_of(new, context)),
         updates=(*added, *_updates(placed, shown_anew)),
         matched=placed.records.matched(),
+        rejudged=placed.rejudged,
     )
 
 
@@ -167,6 +171,28 @@ def _records_of(placed: Placed) -> Mapping[str, Sequence[KnownRecord]]:
         subject = placed.resolved.merged.get(record.subject, record.subject)
         found.setdefault(subject, []).append(record)
     return found
+
+
+def _is_overruled(placed: Placed, touched: Touched, folded: Folded) -> bool:
+    """Whether a record shows what was said of it, and something newer than that counts.
+
+    That is so for what comes late, our own writes included. What was refused, as a move backward, is left as it is.
+    """
+    counted = {decision.step for decision in folded.decisions if decision.reason in {None, Reason.ALREADY_THERE}}
+    counted |= {step.id for step in touched.steps if step.kind is Kind.OWNER and step.conflict is Conflict.NEWEST}
+    for key, steps in touched.told:
+        record, rules = placed.records.all()[key], placed.batch.context.mappings.get(key.connection)
+        if rules is not None and (steps is None or not counted.isdisjoint(steps)):
+            seen = SeenRecord(
+                object=key.object,
+                pipeline=record.pipeline,
+                stage=record.stage,
+                owner=record.owner,
+                is_gone=record.is_gone,
+            )
+            if shows_otherwise(rules, seen, folded.state.status, folded.state.owner):
+                return True
+    return False
 
 
 def _updates(placed: Placed, shown_anew: Sequence[Touched]) -> Iterator[UpdateRequest]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from connector.core.calendar import local_day
+from connector.core.decide.echoes import SentValue
 from connector.core.decision import Decision
 from connector.core.event import Event, IdentityKind, Outcome, Step
 from connector.core.mapping import MappingRules
@@ -114,7 +115,10 @@ class KnownSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRecord:
-    """A record as it is stored: the newest stage known of it and the place of that, and of its newest deletion."""
+    """A record as it is stored: the newest stage and owner known of it with their places, and that of its deletion.
+
+    `owner`: an e-mail, or the system's own word, case-folded; `""`: nobody; None: it was not said yet.
+    """
 
     id: str | None
     key: RecordKey
@@ -124,21 +128,17 @@ class KnownRecord:
     stage_order: Order | None = None
     is_gone: bool = False
     gone_order: Order | None = None
+    owner: str | None = None
+    owner_order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SentValue:
-    """An entry of the echo ledger: a stage or an owner that was sent for a record.
+class StoredEvent:
+    """A stored event that said something of its record, and what became of it."""
 
-    `field`: `stage` or `owner`; `value` is case-folded; `matched`: the key of the event that came back for it.
-    """
-
-    id: str
-    record: str
-    field: str
-    value: str
-    at: datetime
-    matched: str | None = None
+    event: TranslatedEvent
+    subject: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,9 +205,10 @@ class Batch:
 
     `known_events`: by connection and key. `identities`: whom each identity that the events name finds. `subjects`:
     those found and those of `refolds`. `records`: those that the events are about and all of
-    the subjects, by key. `sent`: the echo ledger by record id, oldest first. `last_facts`: of records that the events
-    say are deleted, the places of the stored events from then on that say otherwise. `apart`: pairs of subjects that
-    are not to be joined. `new_ids` gives ids for new subjects; later ones sort after earlier ones.
+    the subjects, by key. `sent`: the echo ledger by record id, oldest first; `told`: of records
+    that something was sent for, the stored events since that say their stage or owner. `last_facts`: of records that
+    the events say are deleted, the places of the stored events from then on that say otherwise. `apart`: pairs of
+    subjects that are not to be joined. `new_ids` gives ids for new subjects; later ones sort after earlier ones.
     """
 
     context: Context
@@ -218,7 +219,8 @@ class Batch:
     identities: Mapping[IdentityKey, str] = field(default_factory=dict)
     subjects: Mapping[str, KnownSubject] = field(default_factory=dict)
     records: Mapping[RecordKey, KnownRecord] = field(default_factory=dict)
-    sent: Mapping[str, tuple[SentValue, ...]] = field(default_factory=dict)
+    sent: Mapping[str, Sequence[SentValue]] = field(default_factory=dict)
+    told: Mapping[RecordKey, Sequence[StoredEvent]] = field(default_factory=dict)
     last_facts: Mapping[RecordKey, Sequence[Order]] = field(default_factory=dict)
     apart: frozenset[frozenset[str]] = frozenset()
 
@@ -314,7 +316,8 @@ class Changes:
     """What is to be written, all or nothing. `outcomes`: of every event of the batch, in the order of the batch.
 
     `records`: new ones have no id yet. `revised`: ids of decisions that no longer stand. `matched`: (id of an entry of
-    the echo ledger, key of the event that came back for it).
+    the echo ledger, key of the event that came back for it). `rejudged`: stored events that turn out to be echoes or
+    none, with the outcomes that they had.
     """
 
     outcomes: tuple[EventOutcome, ...] = ()
@@ -327,7 +330,8 @@ class Changes:
     revised: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     updates: tuple[UpdateRequest, ...] = ()
-    matched: tuple[tuple[str, str], ...] = ()
+    matched: tuple[tuple[str, str | None], ...] = ()
+    rejudged: tuple[tuple[NewEvent, Outcome], ...] = ()
 
     @property
     def is_anything_to_send(self) -> bool:

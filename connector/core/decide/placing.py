@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -13,14 +13,18 @@ from connector.core.decide.batch import (
     History,
     KnownSubject,
     NewEvent,
+    RecordKey,
     Refold,
     TranslatedEvent,
 )
 from connector.core.decide.decisions import Source
+from connector.core.decide.echoes import SAYING
 from connector.core.decide.identity import Resolved, resolve
 from connector.core.decide.records import Records
-from connector.core.engine import is_late
+from connector.core.engine import Ruleset, is_late
+from connector.core.errors import Unmapped
 from connector.core.event import Kind, Outcome, Step
+from connector.core.mapping import translate
 from connector.core.state import LEAD, State
 
 ECHO_OF_SENT: Final = "what we sent, come back"
@@ -34,6 +38,8 @@ class Touched:
     `known`: as it is stored, None for a new one. `is_whole`: it is folded again from its stored events. `until`: the
     local day up to which the daily rules run. `is_shown_anew`: it has records that were not told how it stands.
     `was_lead`: it, or a subject merged into it, was a lead before. `first_at`: of the events that are known here.
+    `undone`: the ids of stored steps that count no more. `told`: the records whose stage or owner was
+    said, with the ids of the steps that count; None: an echo.
     """
 
     id: str
@@ -47,18 +53,28 @@ class Touched:
     delivery: str | None = None
     first_at: datetime | None = None
     losers: tuple[str, ...] = ()
+    undone: set[str] = field(default_factory=set)
+    told: list[tuple[RecordKey, set[str] | None]] = field(default_factory=list)
 
     @property
     def prior(self) -> State | None:
         """The state before."""
         return self.known.state if self.known else None
 
-    def add(self, event: TranslatedEvent, steps: Sequence[Step]) -> None:
+    def add(self, new: NewEvent) -> None:
         """An event of the batch, with the steps that count."""
+        event, steps = new.event, new.steps
         self.first_at = _first(self.first_at, event.event.at)
         self.delivery = event.delivery or self.delivery
         self.steps += steps
         self.note_sources(steps, event.delivery, event.version)
+        if event.record is not None and event.event.kind in SAYING:
+            self.told.append((event.record, None if new.outcome is Outcome.ECHO else {step.id for step in steps}))
+
+    def is_late(self, ruleset: Ruleset) -> bool:
+        """Whether a step belongs before what was folded already."""
+        prior = self.prior
+        return prior is not None and any(is_late(prior, step, ruleset) for step in self.steps)
 
     def with_history(self, histories: Sequence[History]) -> Touched:
         """The same with the stored events of it and of those that are merged into it."""
@@ -66,8 +82,9 @@ class Touched:
         whole = replace(self, steps=list(self.steps), sources=dict(self.sources), first_at=first_at)
         stored = [event for history in histories for event in history.events]
         for event in stored:
-            whole.steps += event.steps
-            whole.note_sources(event.steps, event.delivery, event.version)
+            steps = [step for step in event.steps if step.id not in self.undone]
+            whole.steps += steps
+            whole.note_sources(steps, event.delivery, event.version)
         if whole.delivery is None:
             whole.delivery = next((event.delivery for event in reversed(stored) if event.delivery), None)
         return whole
@@ -88,6 +105,7 @@ class Placed:
     resolved: Resolved
     records: Records
     touched: Mapping[str, Touched]
+    rejudged: tuple[tuple[NewEvent, Outcome], ...] = ()
 
     @property
     def histories_of(self) -> frozenset[str]:
@@ -105,7 +123,7 @@ def place(batch: Batch) -> Placed:
     outcomes, fresh = _fresh(batch)
     names = [event.identities for event in fresh.values()]
     resolved = resolve(names, batch.identities, batch.apart, batch.new_ids)
-    records = Records(batch)
+    records = Records(batch, list(fresh.values()))
     events: list[NewEvent] = []
     for (number, event), subject in zip(fresh.items(), resolved.subjects, strict=True):
         placed = _placed(event, subject, records)
@@ -113,13 +131,15 @@ def place(batch: Batch) -> Placed:
         reason = placed.reason if placed.outcome is Outcome.HELD else None
         outcomes[number] = EventOutcome(delivery=event.delivery, outcome=placed.outcome, reason=reason)
         records.note(event, subject)
+    rejudged = list(_rejudged(batch, records, resolved))
     return Placed(
         batch=batch,
         outcomes=tuple(outcomes[number] for number in range(len(batch.events))),
         events=tuple(events),
         resolved=resolved,
         records=records,
-        touched=_touched(batch, events, resolved, records),
+        touched=_touched(batch, events, [new for new, _ in rejudged], resolved, records),
+        rejudged=tuple(rejudged),
     )
 
 
@@ -151,6 +171,10 @@ def _placed(event: TranslatedEvent, subject: str, records: Records) -> NewEvent:
         return NewEvent(event=event, subject=subject, outcome=Outcome.ECHO, reason=reason)
     if event.unmapped is not None:
         return NewEvent(event=event, subject=subject, outcome=Outcome.HELD, reason=event.unmapped)
+    return _counted(event, subject, records)
+
+
+def _counted(event: TranslatedEvent, subject: str, records: Records) -> NewEvent:
     if not event.steps:
         is_end = event.event.kind is Kind.DELETED
         return NewEvent(event=event, subject=subject, outcome=Outcome.APPLIED if is_end else Outcome.IGNORED)
@@ -158,20 +182,39 @@ def _placed(event: TranslatedEvent, subject: str, records: Records) -> NewEvent:
     return NewEvent(event=event, subject=subject, outcome=outcome, steps=event.steps)
 
 
-def _touched(batch: Batch, events: Sequence[NewEvent], resolved: Resolved, records: Records) -> dict[str, Touched]:
+def _rejudged(batch: Batch, records: Records, resolved: Resolved) -> Iterator[tuple[NewEvent, Outcome]]:
+    """Stored events that turn out to be echoes, or none, each with the outcome that it had."""
+    for stored, is_echo in records.rejudged():
+        event, rules = stored.event, batch.context.mappings.get(stored.event.connection)
+        if rules is None or stored.subject not in batch.subjects:
+            continue
+        subject = resolved.merged.get(stored.subject, stored.subject)
+        if is_echo:
+            new = NewEvent(event=event, subject=subject, outcome=Outcome.ECHO, reason=ECHO_OF_SENT)
+        else:
+            try:
+                new = _counted(replace(event, steps=translate(event.event, rules)), subject, records)
+            except Unmapped as error:
+                new = NewEvent(event=event, subject=subject, outcome=Outcome.HELD, reason=error.held_for)
+        yield new, stored.outcome
+
+
+def _touched(
+    batch: Batch, events: Sequence[NewEvent], rejudged: Sequence[NewEvent], resolved: Resolved, records: Records
+) -> dict[str, Touched]:
     """The subjects that something happens to, and what."""
     context = batch.context
     touched: dict[str, Touched] = {}
-    for placed in events:
+    for placed in (*rejudged, *events):
         if placed.subject not in touched:
             touched[placed.subject] = _found(batch, placed.subject, resolved)
-        touched[placed.subject].add(placed.event, placed.steps)
+        touched[placed.subject].add(placed)
+    for judged in rejudged:
+        touched[judged.subject].undone.add(judged.event.event.key)
     for subject in touched.values():
         if context.is_silent:
             subject.until = context.today
-        prior = subject.prior
-        if prior is not None and not subject.is_whole:
-            subject.is_whole = any(is_late(prior, step, context.ruleset) for step in subject.steps)
+        subject.is_whole |= bool(subject.undone) or subject.is_late(context.ruleset)
     for key in records.linked:
         touched[records.all()[key].subject].is_shown_anew = True
     for refold in batch.refolds:

@@ -1,18 +1,9 @@
-"""The records that a batch is about: the newest stage of each, whether it is there, and which change is our echo.
+"""The records that a batch is about: the newest stage and owner of each, whether it is there, which change is our echo.
 
 Theory of operation
 -------------------
-What we write into a system comes back as its own webhook. Taken for a person's change, it would be weighed against
-newer events and written out again, for ever. So every stage and owner that is sent is entered into the echo ledger
-first, and a change that comes in is our echo when
-
-- it says exactly the value that an entry of its record has, case aside,
-- its time lies in the window after the entry (clocks may differ: `EARLY` before it too),
-- no other event came back for that entry (the same event may come again: it is matched to the same entry), and
-- the record had no other stage between the two: then somebody has changed it back, and it counts.
-
-A stage that was only seen (`Event.is_seen`: the system does not say since when) is an echo of the stage that is known,
-if it is the same: that moves nobody.
+Which changes are echoes is said by `echoes`. Besides, a stage that was only seen (`Event.is_seen`: the system does not
+say since when) is an echo of the stage that is known, if it is the same: that moves nobody.
 
 Events of one record take their turn in the order in which they arrived; each is judged by what was known before it, and
 then becomes known. Which stage is the newest says the order of the fold (`Event.stage_order`), so that the record
@@ -25,60 +16,61 @@ deletion that was not read but told, than the second to which it is dated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from connector.core.decide.batch import Batch, KnownRecord, RecordKey, SentValue, TranslatedEvent
-from connector.core.event import Event, Kind
+from connector.core.decide.batch import Batch, KnownRecord, RecordKey, StoredEvent, TranslatedEvent
+from connector.core.decide.echoes import EARLY, OWNER, SAYING, STAGE, Echoes, may_be_echo, shown_value
+from connector.core.event import Event, Kind, Outcome
 from connector.core.order import NO_SEQUENCE, NOT_READ, READ, SEQUENCE, Order
 
-EARLY: Final = timedelta(minutes=2)
-"""How far their clock may be behind ours when they date the change that we made."""
 _DATED_TO: Final = timedelta(seconds=1)
 """How exactly systems date what they tell of."""
 _STAGED: Final = frozenset({Kind.STAGE, Kind.RECORD})
-_ECHOED: Final = frozenset({Kind.STAGE, Kind.OWNER})
-
-
-def may_be_echo(event: TranslatedEvent) -> bool:
-    """Whether what was sent for the event's record has to be known."""
-    return event.record is not None and event.event.kind in _ECHOED
+_OWNED: Final = frozenset({Kind.OWNER, Kind.RECORD})
 
 
 class Records:
-    """The records of a batch as they become known, event by event."""
+    """The records of a batch as they become known, event by event; `fresh`: its events that are not stored yet."""
 
-    def __init__(self, batch: Batch) -> None:
-        self._known: Final[Mapping[RecordKey, KnownRecord]] = batch.records
-        self._window: Final = batch.context.echo_window
-        self._sent: Final = batch.sent
+    def __init__(self, batch: Batch, fresh: Sequence[TranslatedEvent]) -> None:
+        self._batch: Final = batch
         self._now: dict[RecordKey, KnownRecord] = dict(batch.records)
         self._facts: Final = {key: list(facts) for key, facts in batch.last_facts.items()}
-        self._matched: dict[str, str] = {}
+        self._said: Final = _said(fresh)
+        self._echoes: Final = Echoes()
+        self._find_echoes()
         self.linked: Final[set[RecordKey]] = set()
         """Records that are new, or back after they were deleted: they were not told how their subject stands."""
 
+    def _find_echoes(self) -> None:
+        """The echoes among the batch's events and those that are stored, of records that something was sent for."""
+        for key, events in self._said.items():
+            record = self._batch.records.get(key)
+            if record is not None and (entries := self._batch.sent.get(record.id or "")):
+                known = [stored.event.event for stored in self._batch.told.get(key, ())]
+                for name in (STAGE, OWNER):
+                    self._echoes.find(name, entries, [*known, *events], self._batch.context.echo_window)
+
     def is_echo(self, event: TranslatedEvent) -> bool:
-        """Whether the event is our own change come back; what it came back for is matched."""
-        fact, key = event.event, event.record
-        record = self._now.get(key) if key is not None else None
-        if record is None or not may_be_echo(event):
-            return False
-        value = (fact.stage if fact.kind is Kind.STAGE else (fact.owner_email or fact.owner)) or ""
-        for entry in self._sent.get(record.id or "", ()):
-            matched = self._matched.get(entry.id, entry.matched)
-            if (
-                entry.field == fact.kind.value
-                and entry.value == value.casefold()
-                and entry.at - EARLY <= fact.at <= entry.at + self._window
-                and matched in {None, fact.key}
-                and not _is_changed_back(fact, entry, record)
-            ):
-                self._matched[entry.id] = fact.key
-                return True
-        return fact.is_seen and _is_known(fact, record)
+        """Whether the event is our own change come back, or was only seen and says what is known."""
+        record = self._now.get(event.record) if event.record is not None else None
+        is_seen = event.event.is_seen and event.event.kind is Kind.STAGE
+        return event.event.key in self._echoes.keys or (
+            is_seen and record is not None and _is_known(event.event, record)
+        )
+
+    def rejudged(self) -> Iterator[tuple[StoredEvent, bool]]:
+        """Stored events that are echoes (true) or none, other than was thought before what the batch says."""
+        for key, events in self._said.items():
+            first_at = min(event.at for event in events) - EARLY
+            for stored in self._batch.told.get(key, ()):
+                fact, is_echo = stored.event.event, stored.event.event.key in self._echoes.keys
+                is_open = fact.at >= first_at and may_be_echo(fact) and not fact.is_seen
+                if is_open and is_echo != (stored.outcome is Outcome.ECHO):
+                    yield stored, is_echo
 
     def is_stale(self, event: TranslatedEvent) -> bool:
         """Whether a stage is older than the newest one that is known of its record."""
@@ -108,26 +100,31 @@ class Records:
                 self.linked.add(key)
         if fact.kind in _STAGED and fact.stage is not None and _is_newer(fact, record):
             changes |= {"stage": fact.stage, "pipeline": fact.pipeline, "stage_order": fact.stage_order}
+        owner = shown_value(fact, OWNER) if fact.kind in _OWNED else None
+        if owner is not None and (record.owner_order is None or fact.order >= record.owner_order):
+            changes |= {"owner": owner, "owner_order": fact.order}
         self._now[key] = replace(record, **changes) if changes else record
 
     def changed(self) -> tuple[KnownRecord, ...]:
         """The records that are new or other than they are stored."""
-        return tuple(record for key, record in self._now.items() if record != self._known.get(key))
+        return tuple(record for key, record in self._now.items() if record != self._batch.records.get(key))
 
-    def matched(self) -> tuple[tuple[str, str], ...]:
-        """(ledger entry, event key) of the echoes that came."""
-        return tuple(self._matched.items())
+    def matched(self) -> tuple[tuple[str, str | None], ...]:
+        """(ledger entry, event key) of the echoes that came, where it is another one than is stored."""
+        return tuple(self._echoes.matched.items())
 
     def all(self) -> Mapping[RecordKey, KnownRecord]:
         """All records of the batch as they are known now."""
         return self._now
 
 
-def _is_changed_back(event: Event, entry: SentValue, record: KnownRecord) -> bool:
-    """Whether the record had another stage between what we sent and this event; an emptied one is none."""
-    if event.kind is not Kind.STAGE or record.stage_order is None or not record.stage:
-        return False
-    return record.stage.casefold() != entry.value and entry.at < record.stage_order[0] < event.at
+def _said(fresh: Sequence[TranslatedEvent]) -> Mapping[RecordKey, list[Event]]:
+    """By record the events that say its stage or owner."""
+    found: dict[RecordKey, list[Event]] = {}
+    for event in fresh:
+        if event.record is not None and event.event.kind in SAYING:
+            found.setdefault(event.record, []).append(event.event)
+    return found
 
 
 def _is_known(event: Event, record: KnownRecord) -> bool:

@@ -21,12 +21,13 @@ from connector.core.decide.batch import (
     NewEvent,
     RecordKey,
     Refold,
-    SentValue,
     StandingDecision,
+    StoredEvent,
     StoredSteps,
     TranslatedEvent,
 )
 from connector.core.decide.decisions import says
+from connector.core.decide.echoes import SAYING, SentValue
 from connector.core.event import COUNTED, Kind
 from connector.core.order import Order
 
@@ -76,7 +77,8 @@ class MemoryStore:
                 for key, record in self.records.items()
                 if record.subject in wanted or any(event.record == key for event in events)
             },
-            sent={record: tuple(entries) for record, entries in itertools.groupby(self.sent, lambda one: one.record)},
+            sent={of: [entry for entry in self.sent if entry.record == of] for of in {one.record for one in self.sent}},
+            told=self._told(),
             last_facts=self._last_facts(),
             apart=frozenset(self.apart),
         )
@@ -84,6 +86,15 @@ class MemoryStore:
     @staticmethod
     def _known(event: NewEvent) -> KnownEvent:
         return KnownEvent(outcome=event.outcome, reason=event.reason, delivery=event.event.delivery)
+
+    def _told(self) -> dict[RecordKey, list[StoredEvent]]:
+        found: dict[RecordKey, list[StoredEvent]] = {}
+        for stored in self.events.values():
+            if (key := stored.event.record) is not None and stored.event.event.kind in SAYING:
+                event = replace(stored.event, steps=())
+                told = StoredEvent(event=event, subject=stored.subject, outcome=stored.outcome)
+                found.setdefault(key, []).append(told)
+        return found
 
     def _last_facts(self) -> dict[RecordKey, list[Order]]:
         found: dict[RecordKey, list[Order]] = {}
@@ -139,6 +150,10 @@ class MemoryStore:
             mark = (event.event.connection, event.event.event.key)
             assert mark not in self.events
             self.events[mark] = event
+        for new, before in changes.rejudged:
+            mark = (new.event.connection, new.event.event.key)
+            assert self.events[mark].outcome is before
+            self.events[mark] = replace(new, subject=self.events[mark].subject)
         for revised in changes.revised:
             del self.decisions[revised]
         for decision in changes.decisions:

@@ -34,7 +34,7 @@ def test_a_lifecycle_stage_that_goes_back_is_emptied_and_set_and_both_come_back_
         ]
         assert written == ["salesqualifiedlead", "", "marketingqualifiedlead"]
         assert run.outbox() == [("done", None)]
-        assert [event.event["stage"] for event in run.events("echo")] == ["", "marketingqualifiedlead"]
+        assert [event.event["stage"] for event in run.events("echo")] == ["marketingqualifiedlead", ""]
         assert run.subject().status == "explicit"
 
 
