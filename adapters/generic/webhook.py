@@ -193,7 +193,7 @@ def events_of(item: Item, naming: Naming) -> list[Event]:
     known = "|".join(sorted(f"{identity.kind}:{identity.value}" for identity in about.identities))
     events = []
     if about.is_lead:
-        digest = hashlib.sha256(known.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(known.encode("utf-8", "replace")).hexdigest()[:16]
         events.append(Event(key=_key(about, "is", digest), at=at, kind=Kind.IDENTIFY, **common))
     events += _stages(item, about, id_, common)
     if owner := _owner(item, naming):

@@ -19,6 +19,7 @@ from connector.emulators.bitrix24.php import as_array, parse_pairs, parse_query
 from connector.emulators.bitrix24.records import Refused
 from connector.emulators.bitrix24.state import Portal
 from connector.emulators.engine.faults import Bucket, Faults, Tally, dice
+from connector.emulators.engine.gate import halve
 
 _PAGE: Final = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 Caller: TypeAlias = tuple[int, Application | None]
@@ -152,6 +153,7 @@ def _json(body: Mapping[str, Any], status: int = 200) -> Response:
 def create_app(rest: Rest) -> Flask:
     """`/rest/<user>/<secret>/<method>` for webhooks, `/rest/<method>` for applications, and the OAuth server."""
     app = Flask(__name__)
+    app.after_request(partial(halve, rest.faults))
     app.add_url_rule("/oauth/token/", view_func=rest.issue, methods=["GET", "POST"], endpoint="oauth")
     app.add_url_rule("/rest/<method>", view_func=rest.answer, methods=["GET", "POST"], endpoint="application")
     app.add_url_rule(

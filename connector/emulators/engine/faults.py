@@ -22,7 +22,8 @@ class Faults:
     REST: `query_limit` answers 503, `server_error` a 502 page with nothing done, `lost_answer` does the work and then
     answers 502, `slow` answers after `slow_seconds` (beyond the client's patience: a time-out), `lying` reports updates
     that it does not save. `is_rate_limited`: 2 requests a second, 50 at once. `blocked`: methods out of operating time.
-    `has_bad_credentials` refuses every secret, `moved_to` answers 302 to that base address.
+    `has_bad_credentials` refuses every secret, `moved_to` answers 302 to that base address. `halved`: a text in
+    whose place JSON answers have half a character.
     Webhooks: `lost`, `doubled`, and `late` by up to `late_seconds`, which also reorders them.
     """
 
@@ -37,6 +38,7 @@ class Faults:
     blocked: frozenset[str] = frozenset()
     has_bad_credentials: bool = False
     moved_to: str | None = None
+    halved: str = ""
     lost: float = 0.0
     doubled: float = 0.0
     late: float = 0.0

@@ -74,4 +74,11 @@ class Gate:
         if "lost_answer" in hit:
             self._tally.add("rest.faults.lost_answer")
             return Response(_PAGE, 502)
-        return response
+        return halve(self._faults, response)
+
+
+def halve(faults: Faults, response: Response) -> Response:
+    """The response, with half a character in the place of `Faults.halved`."""
+    if faults.halved and response.is_json:
+        response.set_data(response.get_data().replace(faults.halved.encode(), rb"\ud800"))
+    return response
