@@ -25,7 +25,7 @@ from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import connections
 from connector.store.database import Database, new_id
-from connector.store.migrate import migrate
+from connector.store.migrations import migrate
 
 KINDS: Final = ("sqlite", "postgresql")
 NAME: Final = "shop"

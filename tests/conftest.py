@@ -26,7 +26,7 @@ from connector.runtime.parts import Runtime
 from connector.runtime.settings import FormerSetting, read_config
 from connector.store import connections
 from connector.store.database import Database
-from connector.store.migrate import migrate
+from connector.store.migrations import migrate
 from connector.store.remaps import RULES
 from tests.hypothesis_profile import examples
 from tests.postgres_pool import PostgresPool

@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy import text
 
 from connector.store.database import Database, new_id
-from connector.store.migrate import migrate
+from connector.store.migrations import migrate
 
 _END_OTHERS: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()

@@ -29,7 +29,7 @@ _MAILBOXES: Final = NOBODY - {"id", "-"} | frozenset(
 """Local parts that are nobody's at any domain."""
 _TWICE: Final = frozenset({"test", "mail", "example", "no", "a", "aa", "aaa", "abc", "x", "xx", "xxx", "asdf", "temp"})
 """Words that are nobody's where the domain has the same: `test@test.com`."""
-_SHORTEST_PHONE: Final = 7
+SHORTEST_PHONE: Final = 7
 """Digits; fewer are an extension."""
 _ASCENDING: Final = "01234567890123456789"
 _ZEROS: Final = re.compile(r"[0-]+")
@@ -62,7 +62,7 @@ def _is_nobodys_mailbox(email: str, extra: Collection[str]) -> bool:
 def _is_filled_in(phone: str) -> bool:
     """Too short, one digit all along, 1234567, or nothing but zeros at the end; also behind a country's code."""
     digits = phone.lstrip("+")
-    if len(digits) < _SHORTEST_PHONE:
+    if len(digits) < SHORTEST_PHONE:
         return True
     return _is_pattern(digits) or (phone.startswith("+") and _is_pattern(_without_country(digits)))
 

@@ -7,11 +7,12 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from connector.adapter_kit.contract import Api
 from connector.adapter_kit.identities import NORMALIZERS
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.placeholders import SHORTEST_PHONE
 from connector.adapter_kit.rest import RecordGone, chunks
 from connector.core.errors import BadPayload, CrmError
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
@@ -82,18 +83,14 @@ def _alone(single: Callable[[K], T | None], id_: K) -> T | CrmError | None:
         return error
 
 
-_SHORTEST_PHONE: Final = 7
-"""Digits; fewer are an extension, which identifies nobody."""
-
-
 def readable_identities(kind: IdentityKind, values: Iterable[Any]) -> Iterator[Identity]:
-    """The identities of a kind, `email` or `phone`, among what people typed into fields.
+    """The identities of a kind, `email` or `phone`, among what people typed into fields; what cannot be read is none.
 
-    What cannot be read identifies nobody.
+    Processing writes a phone as its country does, and leaves out what is nobody's.
     """
     for value in values:
         text = NORMALIZERS[kind](value.value if isinstance(value, Part) else value)
-        if text and "://" not in text and (kind is IdentityKind.EMAIL or len(text.lstrip("+")) >= _SHORTEST_PHONE):
+        if text and "://" not in text and (kind is IdentityKind.EMAIL or len(text.lstrip("+")) >= SHORTEST_PHONE):
             yield Identity(kind=kind, value=text)
 
 

@@ -56,7 +56,7 @@ def migrate() -> None:
     """Bring the database to the present tables."""
     config = _logging()
     with explained(config):
-        _part("connector.store.migrate").migrate(config.database_url)
+        _part("connector.store.migrations").migrate(config.database_url)
         _part("connector.operations.rules").first_version(config)
     click.echo("The database has the present tables.")
 

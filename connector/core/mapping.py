@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from connector.core.errors import Unmapped
-from connector.core.event import BIT, Conflict, Counting, Event, FieldValue, Kind, Step
+from connector.core.event import BIT, Conflict, Counting, Event, FieldValue, IdentityKind, Kind, Step
+from connector.core.identity import IDENTIFY_BY
 
 IGNORE: Final = "ignore"
 Goal: TypeAlias = str | tuple[str, ...]
@@ -84,12 +85,14 @@ class PushRule:
 class MappingRules:
     """One version of a connection's mapping. `stages`: object → pipeline (`""` where it has none) → stage → status.
 
-    `region`: the country (ISO 3166-1) of phone numbers that are written without their country. `columns`: what a file
-    of people says → its headings, any of which a file may have; `date_format` of its dates, such as `DD/MM/YYYY`.
+    `region`: the country (ISO 3166-1) of phone numbers that are written without their country. `identify_by`: what
+    identifies people beside their records, the strongest first. `columns`: what a file of people says → its headings,
+    any of which a file may have; `date_format` of its dates, such as `DD/MM/YYYY`.
     """
 
     adapter: str
     region: str | None = None
+    identify_by: tuple[IdentityKind, ...] = IDENTIFY_BY
     backward: Backward = Backward.FOLLOW
     unmapped: Policy = Policy.HOLD
     stages: Mapping[str, Mapping[str, Mapping[str, Goal]]] = field(default_factory=dict)

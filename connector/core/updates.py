@@ -35,7 +35,7 @@ class SeenRecord:
 class ShownSubject:
     """What records can show of a subject. `label`: its status in words. `since`: aware UTC. `identities`: kind, value.
 
-    The first e-mail and phone among the identities stand in where the profile has none.
+    The first e-mail and phone, a mobile first, among the identities stand in where the profile has none.
     """
 
     status: str
@@ -117,6 +117,7 @@ def wanted_update(rules: MappingRules, record: SeenRecord, subject: ShownSubject
 def template_names(subject: ShownSubject, zone: tzinfo) -> dict[str, str]:
     """What each name stands for that a push template may use; a profile field that is not there has no name."""
     identities = dict(reversed(subject.identities))
+    identities["phone"] = identities.get("mobile") or identities.get("phone", "")
     profile = {name: _text(value) for name, value in subject.profile.items()}
     return {
         "status.code": subject.status,

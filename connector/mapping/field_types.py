@@ -10,9 +10,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final, Self
 
-import phonenumbers
-
-from connector.adapter_kit.identities import normalize_email
+from connector.adapter_kit.identities import international, normalize_email, normalize_phone
 from connector.mapping.expressions import Expression
 
 _MOST_DIGITS: Final = 30
@@ -35,13 +33,9 @@ def _email(value: Any, _region: str | None = None) -> str | None:
 
 
 def _phone(value: Any, region: str | None) -> str | None:
-    """E.164. Its length must be possible; the ranges in use change faster than the library's tables."""
-    try:
-        number = phonenumbers.parse(_string(value) or "", region)
-    except phonenumbers.NumberParseException:
-        return None
-    is_possible = phonenumbers.is_possible_number(number)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if is_possible else None
+    """As phone numbers identify subjects in every system."""
+    found = international(normalize_phone(_string(value)) or "", region)
+    return found[1] if found else None
 
 
 def _integer(value: Any, _region: str | None = None) -> int | None:

@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field
 
 from connector.core.event import Action, Conflict
+from connector.core.identity import IDENTIFY_BY
 from connector.core.mapping import IGNORE, Backward, FieldRule, MappingRules, OwnerRule, Policy, PushRule, TriggerRule
 from connector.core.status import StatusInfo
 from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES
@@ -53,6 +54,17 @@ def mapping_section(statuses: Iterable[StatusInfo], adapters: Collection[str] | 
         "region": Country(
             load_default=None,
             metadata=_about("the country of phone numbers that are written without theirs (ISO 3166-1)", "JP"),
+        ),
+        "identify_by": SeriesOf(
+            Choice({kind.value: kind for kind in IDENTIFY_BY}, speller),
+            load_default=IDENTIFY_BY,
+            metadata=_about(
+                "what identifies a person beside the records, the strongest first; what is left out identifies nobody. "
+                "The first, and what stands before the e-mail or is it, may join two people who are there already: "
+                f"`[mobile, email]` for shops whose customers are their numbers. Without it: "
+                f"{', '.join(IDENTIFY_BY)}",
+                "[account, email, mobile]",
+            ),
         ),
         "backward": _one_of(
             Backward,
@@ -302,6 +314,7 @@ def rules_of(loaded: Mapping[str, Any]) -> MappingRules:
     return MappingRules(
         adapter=loaded["adapter"],
         region=loaded["region"],
+        identify_by=loaded["identify_by"],
         backward=loaded["backward"],
         unmapped=loaded["unmapped"],
         stages=loaded["stages"],

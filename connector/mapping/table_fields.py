@@ -88,9 +88,9 @@ class TableOf(Reading[dict[K, T]], Generic[K, T]):
 
 
 class SeriesOf(Reading[tuple[T, ...]], Generic[T]):
-    """A list of entries; `unique` is a key whose text may not stand twice."""
+    """A list of entries; `unique` is a key whose text may not stand twice (empty: an entry is a word itself)."""
 
-    def __init__(self, values: Reading[T], unique: str, *, most: int = 500, **kwargs: Any) -> None:
+    def __init__(self, values: Reading[T], unique: str = "", *, most: int = 500, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.values = values
         self.unique = unique
@@ -106,9 +106,10 @@ class SeriesOf(Reading[tuple[T, ...]], Generic[T]):
         read = [gathering.read(self.values, part) for part in value]
         first: dict[str, Word] = {}
         for part in value:
-            word = part.get(Word(self.unique, 0, 0, is_plain=True)) if isinstance(part, Table) else None
+            word = part.get(Word(self.unique, 0, 0, is_plain=True)) if isinstance(part, Table) else part
             if isinstance(word, Word) and first.setdefault(word, word) is not word:
-                message = f"the {self.unique} {shown(word)} stands twice; it is in line {first[word].line} already"
+                name = f"the {self.unique} {shown(word)}" if self.unique else shown(word)
+                message = f"{name} stands twice; it is in line {first[word].line} already"
                 gathering.found.append(Found(word.line, word.column, message))
         gathering.end()
         return tuple(entry for entry in read if entry is not None)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connector.core.event import Conflict
+from connector.core.identity import IDENTIFY_BY
 from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, TriggerRule
 from connector.mapping.expressions import Expression
 from connector.mapping.field_types import FieldType, Typed
@@ -35,6 +36,7 @@ def write_mapping(rules: MappingRules) -> str:
     content: dict[str, Any] = {
         "adapter": rules.adapter,
         "region": rules.region,
+        "identify_by": None if rules.identify_by == IDENTIFY_BY else [kind.value for kind in rules.identify_by],
         "backward": rules.backward.value,
         "unmapped": rules.unmapped.value,
         "stages": {name: _stages(pipelines) for name, pipelines in rules.stages.items()},

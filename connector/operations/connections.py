@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from adapters import ADAPTERS
 from connector.adapter_kit.contract import Adapter, is_browser_collector
 from connector.core.errors import NotFound, WrongSetting
+from connector.core.identity import CONSOLE
 from connector.core.ruleset import Ruleset
 from connector.mapping import parse_mapping_for, read_text
 from connector.mapping.region import lacks_region, with_region
@@ -26,8 +27,6 @@ from connector.store import deliveries, quarantine, subjects
 from connector.store.connections import ConnectionRow, PublishedMapping
 from connector.store.database import new_id
 
-CONSOLE: Final = "console"
-"""The connection that events of people carry; nobody can add one of that name."""
 ROTATED: Final = "rotated:"
 """What adapters keep by such names outlives changes: see `Api`."""
 _TAKEN: Final = {CONSOLE: "what people change themselves", "rules": "the rules of the whole workspace"}

@@ -23,7 +23,7 @@ from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
 from connector.runtime.rules import RulesInForce
 from connector.store import deliveries, histories, mapping_versions, notices, outbox, quarantine, remaps, subjects
-from connector.store.migrate import head, present
+from connector.store.migrations import head, present
 from connector.store.persons import compaction
 from connector.store.remaps import RULES
 

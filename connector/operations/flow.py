@@ -131,5 +131,6 @@ def context_now(parts: Runtime) -> Context:
         ruleset=parts.ruleset,
         now=parts.clock(),
         mappings=parts.connections.pushed_mappings(),
+        identifying=parts.connections.identifying(),
         echo_window=timedelta(minutes=parts.config.echo_window_minutes),
     )

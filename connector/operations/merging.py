@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
-from connector.core.decide.batch import IdentityKey, RecordKey, Refold, TranslatedEvent
-from connector.core.decide.identity import strongest
+from connector.core.decide.batch import KnownSubject, Refold, TranslatedEvent
 from connector.core.errors import NotFound, WrongSetting
-from connector.core.event import Event, Identity, IdentityKind, Kind, Step
-from connector.operations.connections import CONSOLE
+from connector.core.event import Event, Kind, Step
+from connector.core.identity import CONSOLE, MERGE, Apart, IdentityKey, RecordKey, strongest
 from connector.operations.flow import context_now
-from connector.operations.subjects import find_subject, show
+from connector.operations.subjects import anchor, find_subject, show
 from connector.pipeline.batch import run_batch
 from connector.runtime.parts import Runtime
-from connector.store import batches, subjects
+from connector.store import batches, identities, subjects
 from connector.store import connections as audit
 from connector.store.database import Overtaken, new_id
 from connector.store.subjects import EventRow, MergeRow
@@ -50,10 +49,9 @@ def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any
         if pair[0] == pair[1]:
             message = f"{who!r} and {other!r} are one subject already"
             raise WrongSetting(message)
-        subjects.allow_merges(connection, [pair])
-        found = subjects.identities_of(connection, pair)
-        names = tuple(Identity(kind=IdentityKind(kind), value=value) for of in pair for kind, value in found[of])
-        event = Event(key=key, at=context.now, kind=Kind.IDENTIFY, identities=names)
+        identities.let_join(connection, [pair])
+        names = tuple(anchor(connection, of) for of in pair)
+        event = Event(key=key, at=context.now, kind=Kind.IDENTIFY, identities=names, name=MERGE)
         step = Step(id=key, at=context.now, kind=Kind.IDENTIFY)
         changes = run_batch(connection, context, [TranslatedEvent(connection=CONSOLE, event=event, steps=(step,))])
         audit.note(
@@ -79,16 +77,16 @@ def undo(runtime: Runtime, merge: str, *, actor: str) -> dict[str, Any]:
 
     def work(connection: Connection) -> tuple[MergeRow, bool]:
         row = _undoable(connection, merge)
-        loser, survivor = row.loser, row.survivor
-        ids, names = _own(connection, row)
-        subjects.give_back(connection, loser, survivor, ids=ids, names=names)
+        identities.keep_apart(connection, _sides(connection, row), context.now, actor)
         subjects.undo_merge(connection, row.id, context.now, actor)
-        locked = batches.lock_subjects(connection, {loser, survivor}).values()
-        until = max((subject.state.last_run for subject in locked if subject.state), default=None)
-        refolds = [Refold(subject=of, until=until, is_whole=True, is_shown_anew=True) for of in (loser, survivor)]
-        changes = run_batch(connection, context, refolds=refolds)
-        detail = {"merge": row.id, "loser": loser}
-        audit.note(connection, context.now, actor=actor, action="subject.split", target=survivor, detail=detail)
+        until = max((one.state.last_run for one in _locked(connection, row) if one.state), default=None)
+        refold = Refold(subject=row.survivor, until=until, is_whole=True, is_shown_anew=True, is_resolved=True)
+        changes = run_batch(connection, context, refolds=[refold])
+        if row.loser not in changes.revived:
+            message = f"the merge {row.id} cannot be undone: nothing that is stored is about {row.loser} alone"
+            raise WrongSetting(message)
+        detail = {"merge": row.id, "loser": row.loser}
+        audit.note(connection, context.now, actor=actor, action="subject.split", target=row.survivor, detail=detail)
         return row, changes.is_anything_to_send
 
     row, is_asked = runtime.database.attempt(work)
@@ -116,21 +114,24 @@ def _undoable(connection: Connection, merge: str) -> MergeRow:
     raise WrongSetting(message)
 
 
-def _own(connection: Connection, row: MergeRow) -> tuple[set[str], set[IdentityKey]]:
-    """The events of the loser (ids), and its identities: those of then, and those that only its events have named."""
+def _locked(connection: Connection, row: MergeRow) -> Iterable[KnownSubject]:
+    return batches.lock_subjects(connection, {row.loser, row.survivor}).values()
+
+
+def _sides(connection: Connection, row: MergeRow) -> Apart:
+    """Which of the two each identity belongs to: the loser's of then, and those that only its events have named."""
     origins = {row.loser, *subjects.merged_into(connection, row.loser)}
     names = {IdentityKey(kind, value) for kind, value in row.identities}
-    ids: set[str] = set()
-    named: set[IdentityKey] = set()
+    own: set[IdentityKey] = set()
     others: set[IdentityKey] = set()
     for event in subjects.all_events_of(connection, row.survivor):
         keys = _keys(event)
-        if event.origin in origins or (keys and strongest(keys) in names):
-            ids.add(event.id)
-            named |= keys
-        else:
-            others |= keys
-    return ids, names | (named - others)
+        is_own = event.origin in origins or (keys and strongest(keys) in names)
+        (own if is_own else others).update(keys)
+    lost = names | (own - others)
+    held = {one.key for one in identities.of_subjects(connection, [row.survivor])}
+    sides = dict.fromkeys((held | others) - lost, row.survivor) | dict.fromkeys(lost, row.loser)
+    return Apart(one=row.survivor, other=row.loser, sides=sides)
 
 
 def _keys(event: EventRow) -> set[IdentityKey]:

@@ -9,20 +9,20 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector.adapter_kit.identities import NORMALIZERS, normalize_email
+from connector.adapter_kit.identities import identifying, normalize_email
 from connector.core.decide.batch import TranslatedEvent
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import Event, Identity, IdentityKind, Kind, Step
+from connector.core.identity import CONSOLE, strongest
 from connector.core.state import State
 from connector.i18n import Words
 from connector.i18n.statuses import find_status, labels_in
 from connector.i18n.why import ENGLISH, ExplainedDecision, sentence
-from connector.operations.connections import CONSOLE
 from connector.operations.flow import context_now
 from connector.pipeline.batch import run_batch
 from connector.runtime.parts import Runtime
 from connector.store import connections as audit
-from connector.store import outbox
+from connector.store import identities, outbox
 from connector.store import subjects as queries
 from connector.store.database import Overtaken, new_id
 from connector.store.outbox import OutboxEntry
@@ -51,24 +51,32 @@ def listed(runtime: Runtime, *, status: str | None = None, page: int = PAGE) -> 
         yield dict(row)
 
 
-def candidates(who: str) -> list[tuple[str, str]]:
-    """The identities (kind, value) that the words may be, as adapters write them."""
-    found: list[tuple[str, str]] = [(IdentityKind.VISITOR, who), (IdentityKind.RECORD, who)]
-    found += [(kind, value) for kind, normalize in NORMALIZERS.items() if (value := normalize(who)) is not None]
-    return found
+def candidates(runtime: Runtime, who: str) -> list[tuple[str, str]]:
+    """The identities (kind, value) that the words may be; a phone number as it is in each country of a connection."""
+    found: set[tuple[str, str]] = {(kind.value, who) for kind in IdentityKind}
+    if email := normalize_email(who):
+        found.add((IdentityKind.EMAIL, email))
+    for name, connected in runtime.connections.all().items():
+        phone = identifying(Identity(kind=IdentityKind.PHONE, value=who), connected.rules.region)
+        if phone is not None:
+            found.add((phone.kind, f"{name}:{phone.value}" if phone.is_local else phone.value))
+    return sorted(found)
 
 
 def find_subject(runtime: Runtime, who: str) -> str:
     """The id of the subject. Raises `NotFound`, which says what the words can be."""
     with runtime.database.read() as connection:
-        found = queries.find(connection, candidates(who.strip()), who.strip().upper())
-    if found is None:
+        found = queries.find(connection, candidates(runtime, who.strip()), who.strip().upper())
+    if len(found) > 1:
+        message = f"{who!r} is of {len(found)} subjects: {', '.join(found)}; give one of these ids"
+        raise NotFound(message)
+    if not found:
         message = (
             f"there is no subject {who!r}; allowed: an e-mail, a phone number, a visitor id, CONNECTION:OBJECT:ID, "
             "or our own id"
         )
         raise NotFound(message)
-    return found
+    return found[0]
 
 
 def line(row: SubjectRow, identities: list[tuple[str, str]]) -> dict[str, Any]:
@@ -166,11 +174,7 @@ def happen(
 
     def work(connection: Connection) -> tuple[str, bool]:
         subject = find_subject(runtime, who)
-        identities = queries.identities_of(connection, [subject])[subject]
-        if not identities:
-            raise Overtaken
-        found = tuple(Identity(kind=IdentityKind(kind_of), value=value) for kind_of, value in identities)
-        event = Event(key=key, at=context.now, kind=kind, identities=found, **content)
+        event = Event(key=key, at=context.now, kind=kind, identities=(anchor(connection, subject),), **content)
         step = Step(id=key, at=context.now, kind=kind, **does)
         changes = run_batch(connection, context, [TranslatedEvent(connection=CONSOLE, event=event, steps=(step,))])
         detail = {"event": key, **does}
@@ -181,6 +185,17 @@ def happen(
     if is_asked:
         runtime.wakeups.enqueue_senders()
     return show(runtime, subject)
+
+
+def anchor(connection: Connection, subject: str) -> Identity:
+    """The strongest identity that a subject has alone, by which what a person says of it finds it for ever."""
+    held = [one for one in identities.of_subjects(connection, [subject]) if one.until is None]
+    if not held:
+        raise Overtaken
+    others = {one.key for one in identities.of_keys(connection, {one.key for one in held}) if one.subject != subject}
+    own = [one.key for one in held if one.key not in others] or [one.key for one in held]
+    kind, value = strongest(own)
+    return Identity(kind=IdentityKind(kind), value=value)
 
 
 def _end(row: SubjectRow) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -15,25 +16,21 @@ from connector.core.decide.batch import (
     Context,
     History,
     KnownRecord,
-    Merge,
-    NewDecision,
-    NewEvent,
-    Notice,
-    RecordKey,
     Refold,
     StoredEvent,
-    SubjectChange,
     TranslatedEvent,
-    UpdateRequest,
 )
 from connector.core.decide.echoes import EARLY, OWN_WINDOW, SAYING, SentValue
 from connector.core.event import Kind
-from connector.core.order import Order, order_to_json
+from connector.core.identity import Holding, IdentityKey, RecordKey
+from connector.core.order import Order
+from connector.pipeline import rows
 from connector.pipeline.recount import recount
-from connector.store import batches, outbox
+from connector.store import batches, identities, outbox
 from connector.store.database import Overtaken, new_id
-from connector.store.event_json import event_to_json, step_to_json
-from connector.store.rows import Row
+
+BY_IDENTITIES: Final = "identities"
+"""Who undid a merge that what came in later has shown to be wrong."""
 
 
 def run_batch(
@@ -72,8 +69,11 @@ def fold_anew(connection: Connection, context: Context, subjects: Sequence[str])
 
 def _decide(connection: Connection, batch: Batch) -> Changes:
     placed = place(batch)
+    while placed.knot:
+        batch = _with_knot(connection, batch, placed.knot)
+        placed = place(batch)
     changes = decide(placed, _histories(connection, placed))
-    _save(connection, changes, batch.context.now)
+    _save(connection, changes, batch)
     return changes
 
 
@@ -85,12 +85,13 @@ def _load(
 ) -> Batch:
     known_events = batches.known_events(connection, _keys(events)) if events else {}
     fresh = [event for event in events if (event.connection, event.event.key) not in known_events]
-    identities = batches.subjects_by_identity(connection, {key for event in fresh for key in event.identities})
-    wanted = {*identities.values(), *(refold.subject for refold in refolds)}
+    keys = {key for event in fresh for key in event.identities}
+    found = {one.subject for one in identities.of_keys(connection, keys) if not one.is_shared} if keys else set()
+    wanted = {*found, *(refold.subject for refold in refolds)}
     subjects = batches.lock_subjects(connection, wanted) if wanted else {}
-    found = set(identities.values())
     if any(subject not in subjects or subjects[subject].merged_into is not None for subject in found):
         raise Overtaken
+    holdings = _holdings(connection, keys, found)
     named = {record for event in fresh if (record := event.record) is not None}
     records = batches.records_by_key(connection, named) if named else {}
     sent, told = _sent(connection, fresh, records)
@@ -103,14 +104,39 @@ def _load(
         events=events,
         refolds=refolds,
         known_events=known_events,
-        identities=identities,
+        holdings=holdings,
         subjects=subjects,
         records=records,
         sent=sent,
         told=told,
         last_facts=last_facts,
-        apart=batches.apart_pairs(connection, found) if found else frozenset(),
+        apart=identities.apart_of(connection, found) if found else (),
     )
+
+
+def _holdings(connection: Connection, keys: Collection[IdentityKey], found: set[str]) -> tuple[Holding, ...]:
+    """Who has what the events name, and all that those have, now that they are locked."""
+    if not found:
+        return tuple(identities.of_keys(connection, keys)) if keys else ()
+    named = identities.of_keys(connection, keys)
+    if not found >= {one.subject for one in named if not one.is_shared}:
+        raise Overtaken
+    return (*named, *(one for one in identities.of_subjects(connection, found) if one.key not in keys))
+
+
+def _with_knot(connection: Connection, batch: Batch, start: frozenset[str]) -> Batch:
+    """The batch with all that bears on who is who among these subjects and those whom identities link to them."""
+    linked = identities.linked(connection, start)
+    locked = batches.lock_subjects(connection, linked)
+    if len(locked) < len(linked) or any(one.merged_into is not None for one in locked.values()):
+        raise Overtaken
+    knot = identities.knot(connection, linked)
+    if not linked >= {one.subject for one in knot.holdings if not one.is_shared}:
+        raise Overtaken
+    away = {event.origin for event in knot.events} - linked
+    subjects = {**batch.subjects, **locked, **(batches.lock_subjects(connection, away) if away else {})}
+    records = batches.records_of(connection, linked, batch.records)
+    return replace(batch, knot=knot, subjects=subjects, records=records)
 
 
 def _keys(events: Sequence[TranslatedEvent]) -> set[tuple[str, str]]:
@@ -151,174 +177,29 @@ def _histories(connection: Connection, placed: Placed) -> dict[str, History]:
     wanted = placed.histories_of
     if not wanted:
         return {}
-    histories = batches.histories(connection, wanted)
-    losers = placed.resolved.merged
-    names = batches.names_of(connection, losers) if losers else {}
-    return histories | {loser: replace(histories[loser], names=names.get(loser, ())) for loser in losers}
+    return batches.histories(connection, wanted)
 
 
 # Save
 
 
-def _save(connection: Connection, changes: Changes, now: datetime) -> None:
-    batches.save_subjects(connection, [_subject_row(change) for change in changes.subjects])
+def _save(connection: Connection, changes: Changes, batch: Batch) -> None:
+    now = batch.context.now
+    batches.save_subjects(connection, [rows.subject_row(change) for change in changes.subjects])
     merged = {merge.loser: merge.survivor for merge in changes.merges}
-    batches.merge(connection, merged, [_merge_row(merge, now) for merge in changes.merges])
-    batches.add_identities(
-        connection, [{"kind": kind, "value": value, "subject": of} for (kind, value), of in changes.identities]
-    )
+    batches.merge(connection, merged, [rows.merge_row(merge, now) for merge in changes.merges])
+    identities.move_events(connection, changes.moved)
+    identities.revive(connection, changes.revived, now, BY_IDENTITIES)
+    if changes.holdings or changes.dropped:
+        known = {(one.key, one.number) for one in (*batch.holdings, *(batch.knot.holdings if batch.knot else ()))}
+        identities.save(connection, changes.holdings, changes.dropped, known)
     record_ids = {record.key: record.id or new_id(now) for record in changes.records}
-    batches.save_records(connection, [_record_row(record, record_ids[record.key]) for record in changes.records])
-    batches.add_events(connection, [_event_row(event, now) for event in changes.events])
+    batches.save_records(connection, [rows.record_row(record, record_ids[record.key]) for record in changes.records])
+    batches.add_events(connection, [rows.event_row(event, now) for event in changes.events])
     batches.match_sent(connection, changes.matched)
-    batches.judge_anew(connection, [_judged_row(event) for event, _ in changes.rejudged])
+    batches.judge_anew(connection, [rows.judged_row(event) for event, _ in changes.rejudged])
     recount(connection, [(new.event.delivery, before, new.outcome) for new, before in changes.rejudged], now)
     batches.revise_decisions(connection, changes.revised, now)
-    batches.add_decisions(connection, [_decision_row(decision, now) for decision in changes.decisions])
-    batches.add_notices(connection, [_notice_row(notice, now) for notice in changes.notices])
-    outbox.enqueue_updates(connection, [_update_row(update, record_ids, now) for update in changes.updates])
-
-
-def _subject_row(change: SubjectChange) -> Row:
-    return {
-        "id": change.id,
-        "kind": change.kind,
-        "status": change.status,
-        "since": change.since,
-        "owner": change.owner,
-        "due": change.due,
-        "last_run": change.state.last_run if change.state else None,
-        "rules": change.rules,
-        "state": change.state.to_json() if change.state else None,
-        "version": change.version,
-        "merged_into": None,
-        "created_at": change.created_at,
-    }
-
-
-def _merge_row(merge: Merge, now: datetime) -> Row:
-    return {
-        "id": new_id(now),
-        "at": now,
-        "loser": merge.loser,
-        "survivor": merge.survivor,
-        "event": merge.event,
-        "identities": [list(name) for name in merge.names],
-        "undone_at": None,
-        "undone_by": None,
-    }
-
-
-def _record_row(record: KnownRecord, record_id: str) -> Row:
-    return {
-        "id": record_id,
-        "connection": record.key.connection,
-        "object": record.key.object,
-        "external_id": record.key.id,
-        "subject": record.subject,
-        "stage": record.stage,
-        "pipeline": record.pipeline,
-        "stage_at": record.stage_order and record.stage_order[0],
-        "stage_order": record.stage_order and order_to_json(record.stage_order),
-        "is_gone": record.is_gone,
-        "gone_at": record.gone_order and record.gone_order[0],
-        "gone_order": record.gone_order and order_to_json(record.gone_order),
-        "owner": record.owner,
-        "owner_order": record.owner_order and order_to_json(record.owner_order),
-    }
-
-
-def _event_row(new: NewEvent, now: datetime) -> Row:
-    event = new.event.event
-    return {
-        "id": new_id(now),
-        "connection": new.event.connection,
-        "key": event.key,
-        "subject": new.subject,
-        "origin": new.subject,
-        "at": event.at,
-        "kind": event.kind.value,
-        "outcome": new.outcome.value,
-        "reason": new.reason,
-        "event": event_to_json(event),
-        "steps": [step_to_json(step) for step in new.steps],
-        "mapping_version": new.event.version,
-        "delivery": new.event.delivery,
-    }
-
-
-def _judged_row(new: NewEvent) -> Row:
-    return {
-        "of": new.event.connection,
-        "named": new.event.event.key,
-        "ended": new.outcome.value,
-        "why": new.reason,
-        "made": [step_to_json(step) for step in new.steps],
-    }
-
-
-def _decision_row(new: NewDecision, now: datetime) -> Row:
-    decision = new.decision
-    return {
-        "id": new_id(now),
-        "subject": new.subject,
-        "at": decision.at,
-        "place": new.place,
-        "rule": decision.rule,
-        "before": decision.before,
-        "after": decision.after,
-        "notify": list(decision.notify),
-        "skipped": list(decision.skipped),
-        "reason": decision.reason.value if decision.reason else None,
-        "notice": decision.notice,
-        "step": decision.step,
-        "facts": dict(decision.facts),
-        "delivery": new.delivery,
-        "mapping_version": new.version,
-        "recorded_at": now,
-        "revised_at": None,
-        "mail": new.mail,
-    }
-
-
-def _notice_row(notice: Notice, now: datetime) -> Row:
-    decision = notice.decision
-    return {
-        **_waiting_row(outbox.NOTICE, notice.key, notice.subject, notice.delivery, now),
-        "connection": None,
-        "record": None,
-        "payload": {
-            "to": notice.recipient,
-            "rule": decision.rule,
-            "notice": decision.notice,
-            "day": notice.day,
-            "before": decision.before,
-            "after": decision.after,
-            "facts": decision.facts,
-        },
-    }
-
-
-def _update_row(update: UpdateRequest, record_ids: Mapping[RecordKey, str], now: datetime) -> Row:
-    record_id = update.record.id or record_ids[update.record.key]
-    return {
-        **_waiting_row(outbox.UPDATE, record_id, update.subject, update.delivery, now),
-        "connection": update.record.key.connection,
-        "record": record_id,
-        "payload": None,
-    }
-
-
-def _waiting_row(kind: str, key: str, subject: str, delivery: str | None, now: datetime) -> Row:
-    """What entries of the outbox have in common: due now, in their first revision."""
-    return {
-        "id": new_id(now),
-        "kind": kind,
-        "key": key,
-        "subject": subject,
-        "revision": 1,
-        "outcome": outbox.WAITING,
-        "next_attempt_at": now,
-        "delivery": delivery,
-        "created_at": now,
-    }
+    batches.add_decisions(connection, [rows.decision_row(decision, now) for decision in changes.decisions])
+    batches.add_notices(connection, [rows.notice_row(notice, now) for notice in changes.notices])
+    outbox.enqueue_updates(connection, [rows.update_row(update, record_ids, now) for update in changes.updates])

@@ -5,6 +5,7 @@ Each page of subjects is a transaction of its own; who is interrupted goes on af
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +15,13 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.core.calendar import day_start, local_day
-from connector.core.decide.batch import IdentityKey, KnownSubject, RecordKey
+from connector.core.decide.batch import KnownSubject
 from connector.core.decide.compaction import IsKept, StoredEvent, compact, page_filter, without_pages
-from connector.core.decide.identity import strongest
 from connector.core.event import COUNTED, Outcome
+from connector.core.identity import IdentityKey, RecordKey, strongest
 from connector.core.ruleset import Ruleset
 from connector.core.state import State
-from connector.store import batches
+from connector.store import batches, identities
 from connector.store.database import Database
 from connector.store.event_json import step_from_json, step_to_json
 from connector.store.persons import compaction
@@ -81,7 +82,9 @@ def border_of(ruleset: Ruleset, now: datetime, days: int) -> _Border:
 def _compact(connection: Connection, *, ids: Collection[str], ruleset: Ruleset, border: _Border, now: datetime) -> int:
     known = batches.lock_subjects(connection, ids)
     rows = compaction.events_of(connection, known)
-    names = batches.names_of(connection, known)
+    names: dict[str, set[IdentityKey]] = defaultdict(set)
+    for one in identities.of_subjects(connection, known):
+        names[one.subject].add(one.key)
     facts = compaction.facts_of(connection, known)
     merged = compaction.merged(connection, known)
     changed: list[Row] = []

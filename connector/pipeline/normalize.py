@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 import orjson
 import structlog
 
+from connector.adapter_kit.identities import identifying, international
 from connector.adapter_kit.payload import Part, refuse_unstorable
 from connector.core.decide.batch import EventOutcome, TranslatedEvent
 from connector.core.errors import BadPayload, Unmapped
 from connector.core.event import OF_DELIVERY, Event, Identity, IdentityKind, Outcome, Step, delivery_outcome
 from connector.core.mapping import translate
+from connector.core.ruleset import IdentityRules
 from connector.pipeline.read import ParsedDelivery
 from connector.runtime.connections import Connected
 from connector.store.deliveries import DeliveryResult
@@ -28,8 +31,8 @@ LONGEST_ERROR: Final = 2000
 log: Final = structlog.get_logger(__name__)
 
 
-def normalized(parsed: Iterable[ParsedDelivery], tally: Tally) -> list[TranslatedEvent]:
-    """The events of deliveries, translated; parts that cannot be read or stored are counted as dead."""
+def normalized(parsed: Iterable[ParsedDelivery], tally: Tally, rules: IdentityRules) -> list[TranslatedEvent]:
+    """The events of deliveries, translated; parts that cannot be read or stored, or name nobody, are dead."""
     events: list[TranslatedEvent] = []
     for delivery in parsed:
         for part in delivery.parts:
@@ -39,8 +42,18 @@ def normalized(parsed: Iterable[ParsedDelivery], tally: Tally) -> list[Translate
                 if delivery.id is None:
                     log.warning("what the system told cannot be read", connection=delivery.name, error=str(mistake))
             elif delivery.connected is not None:
-                events.append(_normalized(part, delivery, delivery.connected))
+                event = _normalized(part, delivery, delivery.connected, rules)
+                if event.identities:
+                    events.append(event)
+                else:
+                    tally.add(EventOutcome(delivery=delivery.id, outcome=Outcome.DEAD, reason=_nobody(part)))
     return events
+
+
+def _nobody(event: Event) -> str:
+    """Why an event is about nobody."""
+    named = ", ".join(f"{one.kind} {one.value!r}" for one in event.identities) or "nothing"
+    return f"this says about nobody: it names {named}, which identifies no single person here"[:LONGEST_ERROR]
 
 
 def _mistake(event: Event) -> BadPayload | None:
@@ -58,20 +71,15 @@ def _mistake(event: Event) -> BadPayload | None:
     return BadPayload(reason) if reason else None
 
 
-def _normalized(event: Event, delivery: ParsedDelivery, connected: Connected) -> TranslatedEvent:
+def _normalized(event: Event, delivery: ParsedDelivery, connected: Connected, rules: IdentityRules) -> TranslatedEvent:
     """The event with its connection's name, not in the future, and with what the mapping makes of it.
 
     What was read of its record at the source knows when; what a webhook itself says does not (see `core/order.py`).
     """
     as_of = delivery.as_of
-    identities = tuple(
-        Identity(kind=identity.kind, value=f"{connected.name}:{identity.value}")
-        if identity.is_local or identity.kind in _LOCAL
-        else identity
-        for identity in event.identities
-    )
     is_read = event.record is not None and event.record.name in delivery.read
     read_at = event.read_at or (as_of if is_read else None)
+    identities = tuple(dict.fromkeys(_identities(event, connected, rules)))
     event = replace(event, key=f"{connected.name}:{event.key}", identities=identities, read_at=read_at)
     if event.at > as_of + AHEAD:
         event = replace(event, at=as_of, data={**event.data, "future_at": event.at.isoformat()})
@@ -89,6 +97,26 @@ def _normalized(event: Event, delivery: ParsedDelivery, connected: Connected) ->
         version=connected.version,
         delivery=delivery.id,
     )
+
+
+def _identities(event: Event, connected: Connected, rules: IdentityRules) -> Iterator[Identity]:
+    """What identifies somebody, as it does in every system: nobody's and unreadable values are left out."""
+    kinds, region = connected.rules.identify_by, connected.rules.region
+    extra = _placeholders(rules, region)
+    for identity in event.identities:
+        found = identifying(identity, region, extra)
+        if found is None or (found.kind is not IdentityKind.RECORD and found.kind not in kinds):
+            continue
+        if found.is_local or found.kind in _LOCAL:
+            found = Identity(kind=found.kind, value=f"{connected.name}:{found.value}")
+        yield found
+
+
+@lru_cache(maxsize=64)
+def _placeholders(rules: IdentityRules, region: str | None) -> frozenset[str]:
+    """What a workspace takes for nobody's, its numbers also as they are written abroad."""
+    abroad = {found[1] for number in rules.numbers if (found := international(number, region)) is not None}
+    return rules.addresses | rules.domains | rules.numbers | abroad
 
 
 @dataclass(slots=True, kw_only=True)

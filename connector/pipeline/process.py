@@ -220,16 +220,26 @@ class Processor:
             metrics.count_outcome(name, outcome, number)
         return has_updates
 
-    def _apply(self, connection: Connection, parsed: Sequence[ParsedDelivery], tally: Tally, **options: bool) -> bool:
+    def _apply(
+        self,
+        connection: Connection,
+        parsed: Sequence[ParsedDelivery],
+        tally: Tally,
+        *,
+        is_silent: bool = False,
+        has_new_leads: bool = True,
+    ) -> bool:
         """Run the events of deliveries through load, decide and save; whether something is to be sent."""
         context = Context(
             ruleset=self._ruleset(),
             now=self._clock(),
             mappings=self._connections.pushed_mappings(),
+            identifying=self._connections.identifying(),
             echo_window=self._echo_window,
-            **options,
+            is_silent=is_silent,
+            has_new_leads=has_new_leads,
         )
-        changes = run_batch(connection, context, normalized(parsed, tally))
+        changes = run_batch(connection, context, normalized(parsed, tally, context.ruleset.settings.identity))
         tally.add(*changes.outcomes)
         return changes.is_anything_to_send
 

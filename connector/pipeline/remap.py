@@ -15,10 +15,11 @@ from typing import Any, Final, TypeAlias
 import orjson
 from sqlalchemy import Connection
 
-from connector.core.decide.batch import Context, RecordKey, Refold
+from connector.core.decide.batch import Context, Refold
 from connector.core.engine import Ruleset
 from connector.core.errors import Unmapped
 from connector.core.event import COUNTED, Kind, Outcome
+from connector.core.identity import RecordKey
 from connector.core.mapping import MappingRules, translate
 from connector.core.order import Order
 from connector.pipeline.batch import run_batch
@@ -68,7 +69,8 @@ def remap(
     """
     while has_time():
         connections.forget()  # with a mapping of a second ago the wrong one would be applied
-        context = Context(ruleset=ruleset(), now=clock(), mappings=connections.pushed_mappings())
+        mappings, identifying = connections.pushed_mappings(), connections.identifying()
+        context = Context(ruleset=ruleset(), now=clock(), mappings=mappings, identifying=identifying)
         connected = connections.all().get(name)
         if connected is None:
             break

@@ -57,7 +57,8 @@ def sweep(
         ahead.update(ids)
         has_updates |= _run(database, [Refold(subject=of, is_whole=True) for of in ids], context, failed)
     while has_time():
-        context = Context(ruleset=ruleset(), now=clock(), mappings=connections.pushed_mappings())
+        mappings, identifying = connections.pushed_mappings(), connections.identifying()
+        context = Context(ruleset=ruleset(), now=clock(), mappings=mappings, identifying=identifying)
         until = context.today if day is None else day
         with database.read() as connection:
             ids = [one for one in subjects.due(connection, until, BATCH + len(failed)) if one not in failed]

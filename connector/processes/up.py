@@ -29,7 +29,7 @@ from connector.runtime import metrics
 from connector.runtime.log import configure_log, mask
 from connector.runtime.settings import Config
 from connector.runtime.vault import open_vault
-from connector.store.migrate import migrate
+from connector.store.migrations import migrate
 
 LOCK_FILE: Final = "up.lock"
 READY_SECONDS: Final = 30.0

@@ -12,8 +12,9 @@ import orjson
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.adapter_kit.contract import Adapter
+from connector.adapter_kit.contract import Adapter, persons_of
 from connector.core.errors import ConnectorError, OperatorError
+from connector.core.identity import Identifying
 from connector.core.mapping import MappingRules
 from connector.core.ruleset import Ruleset
 from connector.core.status import StatusInfo
@@ -82,6 +83,13 @@ class Connections:
     def pushed_mappings(self) -> dict[str, MappingRules]:
         """The mappings in force of the connections that take updates, by name."""
         return {name: found.rules for name, found in self.all().items() if found.adapter.takes_updates}
+
+    def identifying(self) -> dict[str, Identifying]:
+        """How the events of each connection identify people, by name."""
+        return {
+            name: Identifying(persons=persons_of(found.adapter), kinds=found.rules.identify_by)
+            for name, found in self.all().items()
+        }
 
     def broken(self) -> tuple[str, ...]:
         """What is wrong with the connections that cannot be used, a sentence each."""

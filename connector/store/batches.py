@@ -14,11 +14,9 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from connector.core.decide.batch import (
     History,
-    IdentityKey,
     KnownEvent,
     KnownRecord,
     KnownSubject,
-    RecordKey,
     StandingDecision,
     StoredEvent,
     StoredSteps,
@@ -27,16 +25,15 @@ from connector.core.decide.batch import (
 from connector.core.decide.decisions import place_order, stored_says
 from connector.core.decide.echoes import SAYING, SentValue
 from connector.core.event import COUNTED, TIE_ORDER, Kind, Outcome
+from connector.core.identity import RecordKey
 from connector.core.order import Order, order_from_json, order_of
 from connector.core.state import State
 from connector.store.event_json import event_from_json, step_from_json
 from connector.store.rows import Row, among, fetch, insert_all, insert_new, upsert
 from connector.store.tables import (
-    apart,
     decisions,
     echoes,
     events,
-    identities,
     merges,
     outbox,
     records,
@@ -83,13 +80,6 @@ def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> d
     }
 
 
-def subjects_by_identity(connection: Connection, keys: Collection[IdentityKey]) -> dict[IdentityKey, str]:
-    """The id of the subject of each identity that has one."""
-    columns = (identities.c.kind, identities.c.value, identities.c.subject)
-    query = select(*columns).where(among(connection, (identities.c.kind, identities.c.value), keys))
-    return {IdentityKey(kind, value): subject for kind, value, subject in connection.execute(query)}
-
-
 def lock_subjects(connection: Connection, ids: Collection[str]) -> dict[str, KnownSubject]:
     """Subjects by id, locked for this transaction in the order of their ids."""
     names = ("id", "version", "created_at", "since", "due", "rules", "merged_into", "state")
@@ -108,22 +98,6 @@ def lock_subjects(connection: Connection, ids: Collection[str]) -> dict[str, Kno
         )
         for subject, version, created_at, since, due, rules, merged_into, state in connection.execute(query).all()
     }
-
-
-def names_of(connection: Connection, ids: Collection[str]) -> dict[str, tuple[IdentityKey, ...]]:
-    """Per subject its identities."""
-    found: dict[str, list[IdentityKey]] = {}
-    columns = (identities.c.subject, identities.c.kind, identities.c.value)
-    query = select(*columns).where(among(connection, [identities.c.subject], ids))
-    for subject, kind, value in connection.execute(query).all():
-        found.setdefault(subject, []).append(IdentityKey(kind, value))
-    return {subject: tuple(keys) for subject, keys in found.items()}
-
-
-def apart_pairs(connection: Connection, ids: Collection[str]) -> frozenset[frozenset[str]]:
-    """Which of these subjects are not to be joined, pair by pair."""
-    query = select(apart.c.one, apart.c.other).where(among(connection, [apart.c.one], ids))
-    return frozenset(frozenset((one, other)) for one, other in connection.execute(query).all() if other in ids)
 
 
 _RECORD: Final = (
@@ -232,12 +206,12 @@ def last_facts(connection: Connection, ids: Collection[str], since: datetime) ->
 def histories(connection: Connection, ids: Collection[str]) -> dict[str, History]:
     """Per subject its events that count, in order of time, and its decisions that stand: three statements."""
     stored: dict[str, list[StoredSteps]] = {subject: [] for subject in ids}
-    columns = (events.c.subject, events.c.steps, events.c.delivery, events.c.mapping_version)
+    columns = (events.c.subject, events.c.id, events.c.steps, events.c.delivery, events.c.mapping_version)
     counts = events.c.outcome.in_(sorted(COUNTED))
     query = select(*columns).where(among(connection, [events.c.subject], ids), counts).order_by(events.c.at)
-    for subject, steps, delivery, version in connection.execute(query).all():
+    for subject, of, steps, delivery, version in connection.execute(query).all():
         made = tuple(map(step_from_json, steps))
-        stored[subject].append(StoredSteps(steps=made, delivery=delivery, version=version))
+        stored[subject].append(StoredSteps(id=of, steps=made, delivery=delivery, version=version))
     standing: dict[str, list[StandingDecision]] = {subject: [] for subject in ids}
     of_subjects = among(connection, [decisions.c.subject], ids)
     stands = fetch(connection, select(decisions).where(of_subjects, decisions.c.revised_at.is_(None)))
@@ -280,7 +254,7 @@ def merge(connection: Connection, merged: Mapping[str, str], rows: Sequence[Row]
     if not merged:
         return
     moved = [{"lost": loser, "kept": survivor} for loser, survivor in sorted(merged.items())]
-    for table in (identities, records, events, decisions):
+    for table in (records, events, decisions):
         connection.execute(
             update(table).where(table.c.subject == bindparam("lost")).values(subject=bindparam("kept")), moved
         )
@@ -289,11 +263,6 @@ def merge(connection: Connection, merged: Mapping[str, str], rows: Sequence[Row]
         moved,
     )
     insert_all(connection, merges, rows)
-
-
-def add_identities(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert identities. Raises `IntegrityError` when another transaction took one first: the batch is tried again."""
-    insert_all(connection, identities, rows)
 
 
 def save_records(connection: Connection, rows: Sequence[Row]) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, func, or_, select, tuple_, update
 
 from connector.core.decide.decisions import place_order
-from connector.core.event import COUNTED, IdentityKind, Outcome
+from connector.core.event import COUNTED, Outcome
 from connector.store.deliveries import HeldGroup
 from connector.store.event_json import event_from_json
 from connector.store.rows import Row, among, columns_of, fetch
-from connector.store.tables import apart, decisions, events, identities, merges, records, subjects
+from connector.store.tables import decisions, events, identities, merges, records, subjects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +126,11 @@ class MergeRow:
 
 
 def by_identities(connection: Connection, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The subject of each (kind, value) that has one."""
-    query = select(identities).where(among(connection, (identities.c.kind, identities.c.value), wanted))
-    return {(kind, value): subject for kind, value, subject in connection.execute(query).all()}
+    """The subject of each (kind, value) that has one; of several the oldest."""
+    key = (identities.c.kind, identities.c.value)
+    query = select(*key, func.min(identities.c.subject)).where(among(connection, key, wanted))
+    rows = connection.execute(query.where(identities.c.until.is_(None)).group_by(*key)).all()
+    return {(kind, value): subject for kind, value, subject in rows}
 
 
 def states(connection: Connection, ids: Collection[str]) -> dict[str, SubjectRow]:
@@ -191,21 +193,22 @@ def due(connection: Connection, day: int, limit: int) -> list[str]:
     return [str(found) for found in connection.execute(query).scalars()]
 
 
-def find(connection: Connection, who: Collection[tuple[str, str]], subject: str) -> str | None:
-    """The subject that one of the identities names, or whose id it is; a merged one gives its survivor."""
-    named = connection.execute(
-        select(identities.c.subject).where(tuple_(identities.c.kind, identities.c.value).in_(sorted(who))).limit(1)
-    ).scalar()
-    if named is not None:
-        return str(named)
+def find(connection: Connection, who: Collection[tuple[str, str]], subject: str) -> list[str]:
+    """The subjects that have one of the identities, or the one whose id it is; a merged one gives its survivor."""
+    query = select(identities.c.subject).where(
+        tuple_(identities.c.kind, identities.c.value).in_(sorted(who)), identities.c.until.is_(None)
+    )
+    if named := sorted(set(connection.execute(query).scalars())):
+        return [str(one) for one in named]
     row = connection.execute(select(subjects.c.id, subjects.c.merged_into).where(subjects.c.id == subject)).first()
-    return None if row is None else str(row.merged_into or row.id)
+    return [] if row is None else [str(row.merged_into or row.id)]
 
 
 def identities_of(connection: Connection, ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
     """Per subject its identities (kind, value), sorted."""
     found: dict[str, list[tuple[str, str]]] = {subject: [] for subject in ids}
-    query = select(identities).where(among(connection, [identities.c.subject], ids))
+    query = select(identities.c.kind, identities.c.value, identities.c.subject)
+    query = query.where(among(connection, [identities.c.subject], ids), identities.c.until.is_(None))
     for kind, value, subject in connection.execute(query.order_by(identities.c.kind, identities.c.value)):
         found[subject].append((kind, value))
     return found
@@ -304,43 +307,6 @@ def all_events_of(connection: Connection, subject: str) -> list[EventRow]:
     return [EventRow(**row) for row in fetch(connection, query)]
 
 
-def give_back(
-    connection: Connection, loser: str, survivor: str, *, ids: Collection[str], names: Collection[tuple[str, str]]
-) -> None:
-    """Hand events (`ids`) and identities of the survivor to the loser, with the records that those identities name."""
-    connection.execute(update(events).where(among(connection, [events.c.id], ids)).values(subject=loser))
-    connection.execute(
-        update(identities)
-        .where(among(connection, [identities.c.kind, identities.c.value], names), identities.c.subject == survivor)
-        .values(subject=loser)
-    )
-    of_records = [_record(value) for kind, value in names if kind == IdentityKind.RECORD]
-    key = (records.c.connection, records.c.object, records.c.external_id)
-    connection.execute(
-        update(records).where(among(connection, key, of_records), records.c.subject == survivor).values(subject=loser)
-    )
-    connection.execute(update(subjects).where(subjects.c.id == loser).values(merged_into=None))
-
-
-def _record(value: str) -> tuple[str, str, str]:
-    name, _, rest = value.partition(":")
-    record_object, _, external_id = rest.partition(":")
-    return name, record_object, external_id
-
-
 def undo_merge(connection: Connection, merge: str, now: datetime, by: str) -> None:
-    """Mark a merge as undone and keep its two subjects apart from now on."""
-    row = get_merge(connection, merge)
-    if row is None:
-        return
+    """Mark a merge as undone."""
     connection.execute(update(merges).where(merges.c.id == merge).values(undone_at=now, undone_by=by))
-    one, other = sorted((row.loser, row.survivor))
-    allow_merges(connection, [(one, other)])
-    connection.execute(insert(apart).values(one=one, other=other, at=now, by=by))
-
-
-def allow_merges(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:
-    """Keep them apart no more."""
-    for pair in pairs:
-        one, other = sorted(pair)
-        connection.execute(delete(apart).where(and_(apart.c.one == one, apart.c.other == other)))

@@ -214,18 +214,29 @@ apart = Table(
     Column("other", Id, nullable=False),
     Column("at", Instant, nullable=False),
     Column("by", String(255), nullable=False),
+    _json("sides", nullable=False),
     PrimaryKeyConstraint("one", "other"),
 )
-"""Pairs of subjects (the smaller id first) whose merge a person has undone: no event joins them again."""
+"""Pairs of subjects (the smaller id first) that a person keeps apart: no event joins them.
+
+`sides`: kind and value of identities, and to which of the two each belongs."""
 
 identities = Table(
     "identities",
     metadata,
     Column("kind", String(16), nullable=False),
     Column("value", String(320), nullable=False),
+    Column("number", Integer, nullable=False),
     Column("subject", Id, ForeignKey("subjects.id"), nullable=False, index=True),
-    PrimaryKeyConstraint("kind", "value"),
+    _json("sources", nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("until", Instant),
+    Column("is_shared", Boolean, nullable=False, default=False),
+    PrimaryKeyConstraint("kind", "value", "number"),
 )
+"""Who has what: an identity may be of several subjects, each with a `number` of its own, so that two transactions
+cannot both give it away unseen. `sources`: the records that vouch for it (`""`: an event about none)."""
 
 records = Table(
     "records",

@@ -90,7 +90,7 @@ def test_what_people_typed_identifies_them_where_it_can_be_read() -> None:
     emails = readable_identities(
         IdentityKind.EMAIL, ["A@Example.com", None, "none", "https://u@example.com", Part("b@example.com")]
     )
-    phones = readable_identities(IdentityKind.PHONE, ["+81 90 1234 5678", "1234", 7, ""])
+    phones = readable_identities(IdentityKind.PHONE, ["+81 90 1234 5678", "call me", 7, ""])
     assert [identity.value for identity in emails] == ["a@example.com", "b@example.com"]
     assert list(phones) == [Identity(kind=IdentityKind.PHONE, value="+819012345678")]
 

@@ -66,7 +66,7 @@ def filled(cli: Cli) -> Cli:
 def _stored(server: Runtime, who: str) -> list[EventRow]:
     with server.database.read() as connection:
         found = subjects.find(connection, [("visitor", who)], "")
-        return subjects.events_of(connection, found or "")
+        return subjects.events_of(connection, "".join(found))
 
 
 def test_why_shows_each_decision_at_local_time_and_what_was_passed_over(filled: Cli) -> None:

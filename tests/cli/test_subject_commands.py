@@ -15,7 +15,7 @@ from connector.operations.subjects import candidates
 from connector.runtime.parts import Runtime
 from connector.store import outbox
 from tests.cli.conftest import Cli, ago, opened
-from tests.flow.senders import Sender, add_connection, drain
+from tests.flow.senders import MAPPING, Sender, add_connection, drain
 
 LEAD = {"id": "L-1", "email": "aiko@example.jp", "phone": "+81 90-1234-5678", "visitor": "v-77"}
 BASE = {"subject": LEAD, "kind": "lead", "type": "action", "action": "site_access"}
@@ -59,10 +59,13 @@ def test_a_subject_is_found_by_any_of_its_names(any_cli: Cli) -> None:
     assert any_cli.json("subject", "show", found[0].lower())["id"] == found[0]
 
 
-def test_words_are_taken_for_what_they_may_be() -> None:
-    assert candidates("A@B.jp")[2:] == [("email", "a@b.jp")]
-    assert candidates("０９０-1234")[2:] == [("phone", "0901234")]
-    assert candidates("shop:lead:1") == [("visitor", "shop:lead:1"), ("record", "shop:lead:1")]
+def test_words_are_taken_for_what_they_may_be(runtime: Runtime) -> None:
+    add_connection(runtime, "hanoi", mapping=f"{MAPPING}region: VN\n")
+    add_connection(runtime, "tokyo", mapping=f"{MAPPING}region: JP\n")
+    assert ("email", "a@b.jp") in candidates(runtime, "A@B.jp")
+    assert ("mobile", "+819012345678") in candidates(runtime, "０９０-1234-5678")
+    assert ("mobile", "+84908222333") in candidates(runtime, "0908 222 333")
+    assert {("visitor", "shop:lead:1"), ("record", "shop:lead:1")} <= set(candidates(runtime, "shop:lead:1"))
 
 
 def test_show_says_status_owner_records_and_why(filled: Cli) -> None:

@@ -17,8 +17,8 @@ def subject_of(runtime: Runtime, kind: str, value: str) -> SubjectRow:
     """The subject that an identity finds."""
     with runtime.database.read() as connection:
         found = subjects.find(connection, [(kind, value)], "")
-        assert found is not None
-        return subjects.get(connection, found)
+        (subject,) = found
+        return subjects.get(connection, subject)
 
 
 def decisions(runtime: Runtime, subject: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ FUNCTIONS = (
     "abs, avg, ceil, contains, ends_with, floor, join, keys, length, map, max, max_by, merge, min, min_by, not_null, "
     "reverse, sort, sort_by, starts_with, sum, to_array, to_number, to_string, type, values"
 )
-KEYS = "adapter, region, backward, unmapped, stages, triggers, actions, fields, owner, push, columns"
+KEYS = "adapter, region, identify_by, backward, unmapped, stages, triggers, actions, fields, owner, push, columns"
 TYPES = "string, email, phone, integer, decimal, boolean, date, datetime, list"
 ACTIONS = (
     "site_access, form_submission, membership_registration, login, file_download, email_inflow, email_form_submission, "

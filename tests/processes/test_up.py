@@ -24,7 +24,7 @@ from connector.processes.web_server import check_address, reachable
 from connector.runtime.redis import redis_url
 from connector.runtime.settings import Config, read_config
 from connector.store.database import Database
-from connector.store.migrate import head, present
+from connector.store.migrations import head, present
 from tests.conftest import wait_for
 
 STAND_IN = """

@@ -18,7 +18,7 @@ from sqlalchemy import table as table_of
 
 from connector.store import connections
 from connector.store.database import Database
-from connector.store.migrate import head, migrate, present
+from connector.store.migrations import head, migrate, present
 from connector.store.rows import fetch
 from connector.store.tables import events, metadata, subjects
 from tests.conftest import POSTGRES

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import connections
-from connector.store.migrate import migrate
+from connector.store.migrations import migrate
 from connector.web.app import create_app
 from connector.web.problems import PROBLEMS, RETRY_SECONDS
 from tests.conftest import NOW, Clock

@@ -22,7 +22,7 @@ from connector.runtime import metrics
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import connections, deliveries, quarantine
-from connector.store.migrate import head
+from connector.store.migrations import head
 from connector.web.app import create_app
 from tests.conftest import NOW, Clock
 from tests.flow.senders import Sender, add_connection, drain

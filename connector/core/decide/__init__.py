@@ -24,6 +24,7 @@ Nothing here reads a clock, a database or chance: time, knowledge and new ids co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -33,9 +34,9 @@ from connector.core.decide.batch import (
     Context,
     History,
     KnownRecord,
-    Merge,
     NewDecision,
-    RecordKey,
+    StandingDecision,
+    StoredSteps,
     SubjectChange,
     UpdateRequest,
 )
@@ -44,6 +45,7 @@ from connector.core.decide.placing import Placed, Touched, place
 from connector.core.decision import Reason
 from connector.core.engine import Folded, due_day, fold, fold_all
 from connector.core.event import Conflict, Kind
+from connector.core.identity import RecordKey
 from connector.core.state import LEAD, UNKNOWN, State
 from connector.core.updates import SeenRecord, follows_subject, shows_otherwise
 
@@ -53,7 +55,8 @@ _NO_HISTORY: Final = History()
 
 def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
     """What the batch changes; `histories`: of the subjects that `placed.histories_of` names."""
-    context = placed.batch.context
+    context, resolved = placed.batch.context, placed.resolved
+    histories = _rearranged(placed, histories)
     subjects: list[SubjectChange] = []
     new: list[tuple[NewDecision, tuple[str, ...]]] = []
     revised: list[str] = []
@@ -68,7 +71,9 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
         folded = _folded(touched, context)
         state = folded.state if folded else None
         if folded is not None or prior is not None:
-            compared = compare(touched.id, folded.decisions if folded else (), touched.sources, standing, context)
+            decisions = folded.decisions if folded else ()
+            others = _others(subject, placed, histories)
+            compared = compare(touched, decisions, standing, context, others)
             new += compared.new
             revised += compared.revised
             if state is not None and state.kind == LEAD and not touched.was_lead:
@@ -76,14 +81,17 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
             is_overruled = folded is not None and _is_overruled(placed, touched, folded)
             if touched.is_shown_anew or _shown(prior) != _shown(state) or is_overruled:
                 shown_anew.append(touched)
-        if state != prior or _is_stored_otherwise(touched, state, context):
+        if state != prior or touched.id in resolved.revived or _is_stored_otherwise(touched, state, context):
             subjects.append(_subject(touched, state, context))
     added = list(_new_records(placed, new_leads)) if context.has_new_leads else []
     return Changes(
         outcomes=placed.outcomes,
         subjects=tuple(subjects),
-        merges=tuple(_merges(placed, histories)),
-        identities=placed.resolved.claimed,
+        merges=tuple(replace(one, survivor=resolved.merged[one.loser]) for one in resolved.joined),
+        holdings=resolved.holdings,
+        dropped=resolved.dropped,
+        moved=resolved.moved,
+        revived=resolved.revived,
         records=(*placed.records.changed(), *(update.record for update in added)),
         events=placed.events,
         decisions=tuple(decision for decision, _ in new),
@@ -93,6 +101,14 @@ def decide(placed: Placed, histories: Mapping[str, History]) -> Changes:
         matched=placed.records.matched(),
         rejudged=placed.rejudged,
     )
+
+
+def _others(subject: Touched, placed: Placed, histories: Mapping[str, History]) -> Sequence[StandingDecision]:
+    """What was decided on the subjects that events have moved from: who was mailed for them is not mailed again."""
+    if not placed.resolved.moved:
+        return ()
+    own = {subject.id, *subject.losers}
+    return [one for of in sorted(histories.keys() - own) for one in histories[of].decisions]
 
 
 def _folded(touched: Touched, context: Context) -> Folded | None:
@@ -150,18 +166,19 @@ def _subject(touched: Touched, state: State | None, context: Context) -> Subject
     )
 
 
-def _merges(placed: Placed, histories: Mapping[str, History]) -> Iterator[Merge]:
-    """The merges, each with the event that named both, as far as one event did."""
-    merged, known = placed.resolved.merged, placed.batch.identities
-    causes: dict[str, str] = {}
-    for event in placed.events if merged else ():
-        met = {known[key] for key in event.event.identities if key in known}
-        for loser in met & merged.keys():
-            if loser not in causes or len(met) > 1:
-                causes[loser] = event.event.event.key
-    for loser, survivor in sorted(merged.items()):
-        names = histories.get(loser, _NO_HISTORY).names
-        yield Merge(loser=loser, survivor=survivor, event=causes[loser], names=tuple(sorted(names)))
+def _rearranged(placed: Placed, histories: Mapping[str, History]) -> Mapping[str, History]:
+    """The histories, each event with the subject that it is of now."""
+    moved = placed.resolved.moved
+    if not moved:
+        return histories
+    events: dict[str, list[StoredSteps]] = {}
+    for subject, history in histories.items():
+        for event in history.events:
+            events.setdefault(moved.get(event.id, subject), []).append(event)
+    return {
+        subject: History(events=tuple(events.get(subject, ())), decisions=histories.get(subject, _NO_HISTORY).decisions)
+        for subject in histories.keys() | events.keys()
+    }
 
 
 def _records_of(placed: Placed) -> Mapping[str, Sequence[KnownRecord]]:

@@ -5,38 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from connector.core.calendar import local_day
 from connector.core.decide.echoes import SentValue
 from connector.core.decision import Decision
-from connector.core.event import Event, IdentityKind, Outcome, Step
+from connector.core.event import Event, Kind, Outcome, Step
+from connector.core.identity import (
+    CONSOLE,
+    MERGE,
+    PARTIAL,
+    Apart,
+    Holding,
+    Identifying,
+    IdentityKey,
+    JoinedSubjects,
+    Knot,
+    Naming,
+    RecordKey,
+)
 from connector.core.mapping import MappingRules
 from connector.core.order import Order
 from connector.core.ruleset import Ruleset
 from connector.core.state import State
 
 NOT_SET: Final = "not_set"
-
-
-class IdentityKey(NamedTuple):
-    """An identity as the store finds a subject by it."""
-
-    kind: str
-    value: str
-
-
-class RecordKey(NamedTuple):
-    """A record of an external system: connection, object (`lead`) and the system's id."""
-
-    connection: str
-    object: str
-    id: str
-
-    @property
-    def identity(self) -> IdentityKey:
-        """The identity by which the record finds its subject."""
-        return IdentityKey(IdentityKind.RECORD, f"{self.connection}:{self.object}:{self.id}")
 
 
 # What goes in: the events
@@ -48,7 +41,7 @@ class TranslatedEvent:
 
     `event.key` and record identities begin with the connection's name. `delivery`: the id of the delivery that brought
     it, None for one that no delivery brought. `version`: of the mapping. `record`: that it is about. `identities`:
-    everything that finds the subject, the event's own record included.
+    everything that finds the subject, the event's own record first.
     """
 
     connection: str
@@ -58,15 +51,30 @@ class TranslatedEvent:
     version: int | None = None
     delivery: str | None = None
     record: RecordKey | None = field(init=False, default=None)
-    identities: frozenset[IdentityKey] = field(init=False, default=frozenset())
+    identities: tuple[IdentityKey, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
-        found = {IdentityKey(identity.kind, identity.value) for identity in self.event.identities}
+        found = [IdentityKey(identity.kind.value, identity.value) for identity in self.event.identities]
         if (about := self.event.record) is not None:
             record = RecordKey(self.connection, about.object, about.id)
-            found.add(record.identity)
+            found.insert(0, record.identity)
             object.__setattr__(self, "record", record)
-        object.__setattr__(self, "identities", frozenset(found))
+        object.__setattr__(self, "identities", tuple(dict.fromkeys(found)))
+
+    @property
+    def naming(self) -> Naming:
+        """What the event says of who is who."""
+        event = self.event
+        return Naming(
+            event=event.key,
+            connection=self.connection,
+            order=event.order,
+            at=event.at,
+            keys=self.identities,
+            record=self.record.identity if self.record is not None else None,
+            is_whole=event.kind not in PARTIAL,
+            is_merge=self.connection == CONSOLE and event.kind is Kind.IDENTIFY and event.name == MERGE,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +83,14 @@ class Refold:
 
     `until`: the daily rules run up to this local day (ordinal). `is_whole`: it is folded again from its stored events;
     otherwise it is left alone unless a daily rule is due. `is_shown_anew`: its records are told how it stands.
+    `is_resolved`: who is who among it and those that its identities link to it is found out again.
     """
 
     subject: str
     until: int | None = None
     is_whole: bool = False
     is_shown_anew: bool = False
+    is_resolved: bool = False
 
 
 # What goes in: what is known
@@ -143,8 +153,9 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSteps:
-    """One event of a subject's stored history that counts: its steps, and what brought it."""
+    """One event of a subject's stored history that counts: its id, its steps, and what brought it."""
 
+    id: str
     steps: tuple[Step, ...]
     delivery: str | None
     version: int | None
@@ -166,14 +177,12 @@ class StandingDecision:
 class History:
     """What is stored of a subject that is folded again: its events that count in order of time, and its decisions.
 
-    `first_at`: the time of the first of all events, also of those that do not count. `names`: the identities of a
-    subject that is merged into another.
+    `first_at`: the time of the first of all events, also of those that do not count.
     """
 
     events: tuple[StoredSteps, ...] = ()
     decisions: tuple[StandingDecision, ...] = ()
     first_at: datetime | None = None
-    names: tuple[IdentityKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +201,7 @@ class Context:
     echo_window: timedelta = timedelta(0)
     is_silent: bool = False
     has_new_leads: bool = True
+    identifying: Mapping[str, Identifying] = field(default_factory=dict)
 
     @property
     def today(self) -> int:
@@ -203,12 +213,13 @@ class Context:
 class Batch:
     """Everything that is decided in one transaction, and all that is known of what it touches.
 
-    `known_events`: by connection and key. `identities`: whom each identity that the events name finds. `subjects`:
-    those found and those of `refolds`. `records`: those that the events are about and all of
-    the subjects, by key. `sent`: the echo ledger by record id, oldest first; `told`: of records
-    that something was sent for, the stored events since that say their stage or owner. `last_facts`: of records that
-    the events say are deleted, the places of the stored events from then on that say otherwise. `apart`: pairs of
-    subjects that are not to be joined. `new_ids` gives ids for new subjects; later ones sort after earlier ones.
+    `known_events`: by connection and key. `holdings`: who has or had what the events name, and all that those have.
+    `knot`: what a first look found to be missing to say who is who. `subjects`: those found and those of `refolds`.
+    `records`: those that the events are about and all of the subjects, by key. `sent`: the echo ledger by record id,
+    oldest first; `told`: of records that something was sent for, the stored events since that say their stage or owner.
+    `last_facts`: of records that the events say are deleted, the places of the stored events from then on that say
+    otherwise. `apart`: subjects that a person keeps apart. `new_ids` gives ids for new subjects; later ones sort after
+    earlier ones.
     """
 
     context: Context
@@ -216,13 +227,14 @@ class Batch:
     events: tuple[TranslatedEvent, ...] = ()
     refolds: tuple[Refold, ...] = ()
     known_events: Mapping[tuple[str, str], KnownEvent] = field(default_factory=dict)
-    identities: Mapping[IdentityKey, str] = field(default_factory=dict)
+    holdings: tuple[Holding, ...] = ()
+    knot: Knot | None = None
     subjects: Mapping[str, KnownSubject] = field(default_factory=dict)
     records: Mapping[RecordKey, KnownRecord] = field(default_factory=dict)
     sent: Mapping[str, Sequence[SentValue]] = field(default_factory=dict)
     told: Mapping[RecordKey, Sequence[StoredEvent]] = field(default_factory=dict)
     last_facts: Mapping[RecordKey, Sequence[Order]] = field(default_factory=dict)
-    apart: frozenset[frozenset[str]] = frozenset()
+    apart: tuple[Apart, ...] = ()
 
 
 # What comes out
@@ -262,16 +274,6 @@ class SubjectChange:
     due: int | None = None
     rules: int = 0
     state: State | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merge:
-    """Two subjects that turned out to be one. `event`: the key of the event that named both; `names`: the loser's."""
-
-    loser: str
-    survivor: str
-    event: str
-    names: tuple[IdentityKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,15 +317,20 @@ class UpdateRequest:
 class Changes:
     """What is to be written, all or nothing. `outcomes`: of every event of the batch, in the order of the batch.
 
-    `records`: new ones have no id yet. `revised`: ids of decisions that no longer stand. `matched`: (id of an entry of
-    the echo ledger, key of the event that came back for it). `rejudged`: stored events that turn out to be echoes or
-    none, with the outcomes that they had.
+    `holdings` are stored in the place of what is `dropped` (identity and number of each); `moved`: stored events (by
+    id) that are of another subject now; `revived`: subjects that were merged away. `records`: new ones have no id yet.
+    `revised`: ids of decisions that no longer stand. `matched`: (id of an entry of the echo ledger, key of the event
+    that came back for it). `rejudged`: stored events that turn out to be echoes or none, with the outcomes that they
+    had.
     """
 
     outcomes: tuple[EventOutcome, ...] = ()
     subjects: tuple[SubjectChange, ...] = ()
-    merges: tuple[Merge, ...] = ()
-    identities: tuple[tuple[IdentityKey, str], ...] = ()
+    merges: tuple[JoinedSubjects, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    dropped: tuple[tuple[IdentityKey, int], ...] = ()
+    moved: Mapping[str, str] = field(default_factory=dict)
+    revived: frozenset[str] = frozenset()
     records: tuple[KnownRecord, ...] = ()
     events: tuple[NewEvent, ...] = ()
     decisions: tuple[NewDecision, ...] = ()

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from connector.core.calendar import local_day
 from connector.core.decide.batch import Context, NewDecision, Notice, StandingDecision
@@ -41,20 +41,30 @@ class Compared:
     revised: tuple[str, ...] = ()
 
 
+class Compares(Protocol):
+    """A subject whose decisions are compared: its id, and where its steps come from by their ids."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def sources(self) -> Mapping[str, Source]: ...  # noqa: D102
+
+
 def compare(
-    subject: str,
+    subject: Compares,
     decisions: Sequence[Decision],
-    sources: Mapping[str, Source],
     standing: Sequence[StandingDecision] | None,
     context: Context,
+    others: Sequence[StandingDecision] = (),
 ) -> Compared:
     """What of a fold's decisions is new.
 
     `standing`: the stored decisions that stand, of a subject that was folded again; None: it was folded onwards, and
-    all is new. Who was asked to be mailed by a decision that no longer stands is not asked again by the one in its
-    place.
+    all is new. Who was asked to be mailed by a decision that no longer stands, or by one of `others`, is not asked
+    again by the one in its place.
     """
-    found = list(_placed(subject, decisions, sources, context, is_again=standing is not None))
+    found = list(_placed(subject.id, decisions, subject.sources, context, is_again=standing is not None))
     if standing is None:
         return Compared(new=tuple((decision, _recipients(decision)) for decision in found))
     left: dict[str, list[StandingDecision]] = defaultdict(list)
@@ -69,6 +79,7 @@ def compare(
             new.append(decision)
     revised = frozenset(stored.id for same in left.values() for stored in same)
     replaced = [stored for stored in standing if stored.id in revised and stored.mail == ASKED]
+    replaced += [stored for stored in others if stored.mail == ASKED]
     return Compared(
         new=tuple(_without_asked(decision, replaced, context) for decision in new),
         revised=tuple(sorted(revised)),

@@ -13,17 +13,17 @@ from connector.core.decide.batch import (
     History,
     KnownSubject,
     NewEvent,
-    RecordKey,
     Refold,
     TranslatedEvent,
 )
 from connector.core.decide.decisions import Source
 from connector.core.decide.echoes import SAYING
-from connector.core.decide.identity import Resolved, resolve
+from connector.core.decide.identity import Known, Resolved, resolve
 from connector.core.decide.records import Records
 from connector.core.engine import Ruleset, is_late
 from connector.core.errors import Unmapped
 from connector.core.event import Kind, Outcome, Step
+from connector.core.identity import RecordKey
 from connector.core.mapping import translate
 from connector.core.state import LEAD, State
 
@@ -109,9 +109,15 @@ class Placed:
 
     @property
     def histories_of(self) -> frozenset[str]:
-        """Subjects that are folded again, and those that are merged into them."""
-        whole = [subject for subject in self.touched.values() if subject.is_whole and subject.known is not None]
-        return frozenset(of for subject in whole for of in (subject.id, *subject.losers))
+        """Subjects that are folded again, those that are merged into them, and those that events have moved from."""
+        whole = [subject for subject in self.touched.values() if subject.is_whole]
+        knot = self.batch.knot.subjects if self.batch.knot is not None and self.resolved.moved else frozenset()
+        return knot | {of for subject in whole for of in (subject.id, *subject.losers) if of in self.batch.subjects}
+
+    @property
+    def knot(self) -> frozenset[str]:
+        """Subjects of which everything has to be known first: it is loaded, and the batch is placed again."""
+        return self.resolved.knot
 
 
 def _first(*times: datetime | None) -> datetime | None:
@@ -121,9 +127,10 @@ def _first(*times: datetime | None) -> datetime | None:
 def place(batch: Batch) -> Placed:
     """Find the subject and the outcome of every event, and which subjects must be folded again."""
     outcomes, fresh = _fresh(batch)
-    names = [event.identities for event in fresh.values()]
-    resolved = resolve(names, batch.identities, batch.apart, batch.new_ids)
+    resolved = _resolved(batch, list(fresh.values()))
     records = Records(batch, list(fresh.values()))
+    if resolved.knot:
+        return Placed(batch=batch, outcomes=(), events=(), resolved=resolved, records=records, touched={})
     events: list[NewEvent] = []
     for (number, event), subject in zip(fresh.items(), resolved.subjects, strict=True):
         placed = _placed(event, subject, records)
@@ -131,6 +138,7 @@ def place(batch: Batch) -> Placed:
         reason = placed.reason if placed.outcome is Outcome.HELD else None
         outcomes[number] = EventOutcome(delivery=event.delivery, outcome=placed.outcome, reason=reason)
         records.note(event, subject)
+    records.reassign(resolved.record_owners)
     rejudged = list(_rejudged(batch, records, resolved))
     return Placed(
         batch=batch,
@@ -141,6 +149,19 @@ def place(batch: Batch) -> Placed:
         touched=_touched(batch, events, [new for new, _ in rejudged], resolved, records),
         rejudged=tuple(rejudged),
     )
+
+
+def _resolved(batch: Batch, fresh: Sequence[TranslatedEvent]) -> Resolved:
+    context = batch.context
+    known = Known(
+        holdings=batch.holdings,
+        apart=batch.apart,
+        newest={of: one.state.position[0] if one.state else context.now for of, one in batch.subjects.items()},
+        rules=context.identifying,
+        shared_after=context.ruleset.settings.identity.shared_after,
+    )
+    wanted = {refold.subject for refold in batch.refolds if refold.is_resolved}
+    return resolve([event.naming for event in fresh], known, batch.new_ids, batch.knot, wanted)
 
 
 def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedEvent]]:
@@ -184,11 +205,12 @@ def _counted(event: TranslatedEvent, subject: str, records: Records) -> NewEvent
 
 def _rejudged(batch: Batch, records: Records, resolved: Resolved) -> Iterator[tuple[NewEvent, Outcome]]:
     """Stored events that turn out to be echoes, or none, each with the outcome that it had."""
+    moved = {event.naming.event: resolved.moved.get(event.id) for event in batch.knot.events} if batch.knot else {}
     for stored, is_echo in records.rejudged():
         event, rules = stored.event, batch.context.mappings.get(stored.event.connection)
         if rules is None or stored.subject not in batch.subjects:
             continue
-        subject = resolved.merged.get(stored.subject, stored.subject)
+        subject = moved.get(event.event.key) or resolved.merged.get(stored.subject, stored.subject)
         if is_echo:
             new = NewEvent(event=event, subject=subject, outcome=Outcome.ECHO, reason=ECHO_OF_SENT)
         else:
@@ -204,41 +226,51 @@ def _touched(
 ) -> dict[str, Touched]:
     """The subjects that something happens to, and what."""
     context = batch.context
-    touched: dict[str, Touched] = {}
+    rearranged = _rearranged(batch, resolved)
+    touched = {subject: _found(batch, subject, resolved, is_rearranged=True) for subject in sorted(rearranged)}
     for placed in (*rejudged, *events):
         if placed.subject not in touched:
             touched[placed.subject] = _found(batch, placed.subject, resolved)
         touched[placed.subject].add(placed)
     for judged in rejudged:
         touched[judged.subject].undone.add(judged.event.event.key)
-    for subject in touched.values():
+    for one in touched.values():
         if context.is_silent:
-            subject.until = context.today
-        subject.is_whole |= bool(subject.undone) or subject.is_late(context.ruleset)
+            one.until = context.today
+        one.is_whole |= bool(one.undone) or one.is_late(context.ruleset)
     for key in records.linked:
-        touched[records.all()[key].subject].is_shown_anew = True
+        subject = records.all()[key].subject
+        touched.setdefault(subject, _found(batch, subject, resolved)).is_shown_anew = True
     for refold in batch.refolds:
         known = batch.subjects.get(refold.subject)
-        if known is None or known.merged_into is not None:
+        if known is None or known.merged_into is not None or refold.subject in touched:
             continue
         if refold.is_whole or _is_due(known, refold):
             touched[refold.subject] = _refolded(known, refold)
     return touched
 
 
-def _found(batch: Batch, subject: str, resolved: Resolved) -> Touched:
+def _rearranged(batch: Batch, resolved: Resolved) -> set[str]:
+    """The subjects that gained or lost stored events."""
+    merged = resolved.merged
+    lost = {event.subject for event in batch.knot.events if event.id in resolved.moved} if batch.knot else set()
+    return {merged.get(subject, subject) for subject in (*lost, *resolved.moved.values(), *merged.values())}
+
+
+def _found(batch: Batch, subject: str, resolved: Resolved, *, is_rearranged: bool = False) -> Touched:
     """A subject that events are about, with what those that are merged into it bring along."""
     merged = resolved.merged
     losers = tuple(sorted(loser for loser in merged if merged[loser] == subject)) if merged else ()
     known = batch.subjects.get(subject)
-    lost = [state for loser in losers if (state := batch.subjects[loser].state)]
+    others = batch.knot.subjects if is_rearranged and batch.knot is not None else frozenset(losers)
+    lost = [state for loser in others if loser in batch.subjects and (state := batch.subjects[loser].state)]
     states = [known.state, *lost] if known and known.state else lost
     return Touched(
         id=subject,
         known=known,
-        is_whole=bool(losers),
+        is_whole=is_rearranged,
         until=max((state.last_run for state in lost), default=None),
-        is_shown_anew=bool(losers),
+        is_shown_anew=is_rearranged,
         was_lead=any(state.kind == LEAD for state in states),
         losers=losers,
     )

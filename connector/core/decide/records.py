@@ -21,9 +21,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from connector.core.decide.batch import Batch, KnownRecord, RecordKey, StoredEvent, TranslatedEvent
+from connector.core.decide.batch import Batch, KnownRecord, StoredEvent, TranslatedEvent
 from connector.core.decide.echoes import EARLY, OWNER, SAYING, STAGE, Echoes, may_be_echo, shown_value
 from connector.core.event import Event, Kind, Outcome
+from connector.core.identity import IdentityKey, RecordKey
 from connector.core.order import NO_SEQUENCE, NOT_READ, READ, SEQUENCE, Order
 
 _DATED_TO: Final = timedelta(seconds=1)
@@ -80,7 +81,7 @@ class Records:
         return event.event.stage_order < record.stage_order
 
     def note(self, event: TranslatedEvent, subject: str) -> None:
-        """Know what the event says of its record, whose subject is `subject`."""
+        """Know what the event says of its record; a new one is of `subject`."""
         fact, key = event.event, event.record
         if key is None:
             return
@@ -88,7 +89,7 @@ class Records:
         if record is None:
             record = KnownRecord(id=None, key=key, subject=subject)
             self.linked.add(key)
-        changes: dict[str, Any] = {} if record.subject == subject else {"subject": subject}
+        changes: dict[str, Any] = {}
         if fact.kind is Kind.DELETED:
             end = max(fact.order, record.gone_order or fact.order)
             is_gone = not any(is_back(known, end) for known in self._facts.get(key, ()))
@@ -104,6 +105,13 @@ class Records:
         if owner is not None and (record.owner_order is None or fact.order >= record.owner_order):
             changes |= {"owner": owner, "owner_order": fact.order}
         self._now[key] = replace(record, **changes) if changes else record
+
+    def reassign(self, owners: Mapping[IdentityKey, str]) -> None:
+        """Records (by their identity) are of these subjects now; they were not told how those stand."""
+        for key, record in self._now.items():
+            owner = owners.get(key.identity, record.subject)
+            if owner != record.subject:
+                self._now[key] = replace(record, subject=owner)
 
     def changed(self) -> tuple[KnownRecord, ...]:
         """The records that are new or other than they are stored."""

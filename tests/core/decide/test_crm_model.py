@@ -10,9 +10,10 @@ from typing import Any, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.core.decide.batch import Context, RecordKey, TranslatedEvent
+from connector.core.decide.batch import Context, TranslatedEvent
 from connector.core.decide.echoes import SentValue
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
+from connector.core.identity import RecordKey
 from connector.core.mapping import MappingRules, OwnerRule, PushRule, translate
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from tests.core.decide.memory_store import MemoryStore

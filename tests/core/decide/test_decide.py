@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from connector.core.calendar import local_day
-from connector.core.decide.batch import Context, RecordKey, Refold, TranslatedEvent
+from connector.core.decide.batch import Context, Refold, TranslatedEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef, Step
+from connector.core.identity import RecordKey
 from connector.core.mapping import MappingRules, PushRule
 from connector.core.ruleset import Ruleset
 from tests.core.decide.memory_store import MemoryStore

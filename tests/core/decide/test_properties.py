@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.core.calendar import local_day
-from connector.core.decide import decide, place
+from connector.core.decide import decide
 from connector.core.decide.batch import Context, TranslatedEvent
 from connector.core.event import Event, Identity, IdentityKind, Kind, Outcome, RecordRef, Step
 from connector.core.mapping import FieldRule, MappingRules, OwnerRule, PushRule, translate
@@ -37,8 +37,8 @@ EMAIL, PHONE, VISITOR = IdentityKind.EMAIL, IdentityKind.PHONE, IdentityKind.VIS
 
 
 def context(now: datetime = NOW, **more: Any) -> Context:
-    values: dict[str, Any] = {"mappings": {"shop": RULES}, "echo_window": timedelta(minutes=10), **more}
-    return Context(ruleset=RULESET, now=now, **values)
+    values: dict[str, Any] = {"mappings": {"shop": RULES}, "echo_window": timedelta(minutes=10), "ruleset": RULESET}
+    return Context(now=now, **values | more)
 
 
 def translated(event: Event, delivery: str | None = None) -> TranslatedEvent:
@@ -117,8 +117,9 @@ def test_what_came_is_counted_once_and_everything_that_names_a_subject_finds_it(
     assert [one.outcome for one in second.outcomes] == [Outcome.DUPLICATE] * len(found)
     assert (second.events, second.decisions, second.subjects, second.updates) == ((), (), (), ())
     assert len(first.events) == len(found) == len(first.outcomes)
+    holders = {(one.key, one.subject) for one in store.holdings.values()}
     for stored in store.events.values():
-        assert {store.identities[key] for key in stored.event.identities} == {stored.subject}
+        assert {(key, stored.subject) for key in stored.event.identities} & holders
 
 
 @given(found=events())
@@ -146,6 +147,6 @@ def test_a_value_that_a_mapping_cannot_say_is_held_without_steps() -> None:
 def test_deciding_changes_nothing_of_what_it_is_given(found: list[TranslatedEvent]) -> None:
     store = MemoryStore()
     store.run(context(), found[::2])
-    placed = place(store.load(context(), tuple(found), ()))
+    placed = store.placed(context(), found)
     histories = {subject: store.history(subject) for subject in placed.histories_of}
     assert decide(placed, histories) == decide(placed, histories)

@@ -13,7 +13,7 @@ import requests
 from connector.operations.flow import build_notifier, sweep
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.store.migrate import migrate
+from connector.store.migrations import migrate
 from tests.conftest import Clock, put_in_force, wait_for
 from tests.flow.conftest import KEY_PAGE, WORKSPACE
 from tests.flow.product import running

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from connector.operations.flow import build_processor, remap, sweep
 from connector.operations.subjects import set_status
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.store import batches, connections, deliveries, subjects
+from connector.store import batches, connections, deliveries, identities, subjects
 from tests.conftest import NOW, Clock, put_in_force, wait_for
 from tests.flow.conftest import WORKSPACE
 from tests.flow.pipeline.test_order import CONNECTIONS, as_told, draw_lines, marked, send, simulated
@@ -105,6 +106,8 @@ def _merge_while(runtimes: list[Runtime], work: Callable[[], object]) -> tuple[s
         with runtimes[0].database.write() as connection:
             batches.lock_subjects(connection, {kept, lost})
             batches.merge(connection, {lost: kept}, [])
+            held = [replace(one, subject=kept) for one in identities.of_subjects(connection, [lost])]
+            identities.save(connection, held, (), {(one.key, one.number) for one in held})
             at_work = pool.submit(work)
             wait_for(lambda: _is_waiting(runtimes[1]), "the other worker to wait for the subject")
         at_work.result(20)

@@ -79,12 +79,12 @@ def test_missed_dates_are_run_one_by_one_each_at_its_own_midnight(selling: Runti
 def test_an_unknown_that_nobody_hears_of_any_more_expires_and_a_lead_does_not(runtime: Runtime) -> None:
     add_connection(runtime)
     at = (NOW - timedelta(days=95)).isoformat()
-    for name, kind in (("anonymous", "unknown"), ("known", "lead")):
+    for name, kind in (("v-7", "unknown"), ("known", "lead")):
         line = {"id": name, "at": at, "subject": {"visitor": name}, "kind": kind}
         Sender(runtime).send(line | {"type": "action", "action": "login"}, key=name)
     drain(runtime)
     assert sweep(runtime).due == 1
-    assert subject_of(runtime, "visitor", "anonymous").status == "not_set"
+    assert subject_of(runtime, "visitor", "v-7").status == "not_set"
     assert subject_of(runtime, "visitor", "known").status == "latent"
 
 

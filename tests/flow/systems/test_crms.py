@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from connector.core.decide.batch import RecordKey
 from connector.core.decide.placing import ECHO_OF_KNOWN, ECHO_OF_SENT
+from connector.core.identity import RecordKey
 from connector.emulators.bitrix24.crm import Bitrix24Crm
 from connector.emulators.bitrix24.fields import Entity
 from connector.emulators.engine.emulator import Crm, CrmEmulator

@@ -37,7 +37,7 @@ def test_a_deal_that_is_won_lost_and_opened_again_is_followed(
         assert system.status_of(deal) == run.label()
 
 
-def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updates(
+def test_merged_deals_of_two_persons_leave_them_two_and_the_one_that_ended_takes_no_more_updates(
     runtime: Runtime, system: PipedriveCrm, clock: Clock
 ) -> None:
     with playing(runtime, system) as run:
@@ -46,7 +46,7 @@ def test_merged_deals_are_one_subject_and_the_one_that_ended_takes_no_more_updat
         clock.forward(hours=1)
         system.merge("deal", ended, survivor)
         run.finish()
-        assert len([row for row in run.subjects() if row.merged_into is None]) == 1
+        assert len([row for row in run.subjects() if row.merged_into is None]) == 2
         clock.forward(hours=1)
         system.move(survivor, "18")
         run.finish()

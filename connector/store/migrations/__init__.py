@@ -12,7 +12,7 @@ from sqlalchemy import inspect, text
 
 from connector.store.database import Database
 
-_FOLDER: Final = Path(__file__).parent / "migrations"
+_FOLDER: Final = Path(__file__).parent
 _ADVISORY_LOCK: Final = 4_170_021
 
 
