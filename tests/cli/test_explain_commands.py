@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from connector.runtime.parts import Runtime
 from connector.store import subjects
 from connector.store.subjects import EventRow
 from tests.cli.conftest import Cli, ago, opened
+from tests.conftest import put_in_force
 from tests.flow.senders import Sender, add_connection, drain
 
 WHO = {"id": "L-1", "email": "aiko@example.jp", "visitor": "v-77"}
@@ -31,13 +31,11 @@ LINES: list[dict[str, Any]] = [
     {**BASE, "id": "e1", "at": ago(days=4)},
     {**STAGE, "id": "e2", "at": ago(days=2), "stage": "meeting"},
 ]
-SETTINGS = """
-[workspace]
-mail_enabled = true
-key_pages = [{match = "prefix", url = "https://shop.jp/price"}]
-[workspace.rules."quasi_explicit.cool"]
-enabled = false
-"""
+RULES: dict[str, Any] = {
+    "mail_enabled": True,
+    "key_pages": [{"match": "prefix", "url": "https://shop.jp/price"}],
+    "rules": {"quasi_explicit.cool": {"enabled": False}},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +46,8 @@ def _no_wakes(redis_url: str) -> Iterator[None]:
 
 
 def _fill(cli: Cli, *lines: dict[str, Any]) -> None:
-    Path("connector.toml").write_text(SETTINGS, "utf-8")
     server = opened(cli)
+    put_in_force(server, **RULES)
     add_connection(server)
     assert Sender(server).send(*lines).status_code == 202
     drain(server)
