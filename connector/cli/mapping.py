@@ -13,11 +13,21 @@ from adapters import ADAPTERS
 from connector.cli import documents
 from connector.cli.session import opened, statuses_or_default
 from connector.cli.terminal import json_option, print_json, print_rows
+from connector.core.errors import NotFound
 from connector.core.status import StatusInfo
 from connector.mapping import BadMapping, Mistake, load_mapping, read_text
 from connector.operations import catalogs, mappings
+from connector.store.remaps import RULES
 
-_connection: Final = click.argument("name", metavar="CONNECTION")
+
+def _of_a_connection(_context: click.Context, _argument: click.Parameter, name: str) -> str:
+    if name == RULES:
+        message = f"{name!r} is no connection; the rules have commands of their own: `connector rules`"
+        raise NotFound(message)
+    return name
+
+
+_connection: Final = click.argument("name", metavar="CONNECTION", callback=_of_a_connection)
 _since: Final = click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d"]),

@@ -106,3 +106,4 @@ def test_what_is_set_where_nobody_reads_it_any_more_is_named(begun: Cli) -> None
 def test_the_rules_have_a_name_that_no_connection_takes(begun: Cli) -> None:
     wrong = begun.error("connection", "add", "rules", "--adapter", "standard")
     assert "'rules' is the name of the rules of the whole workspace; choose another" in wrong
+    assert "'*' is no connection" in begun.error("mapping", "show", "*")
