@@ -21,6 +21,7 @@ from connector.core.decide.batch import (
     TranslatedEvent,
 )
 from connector.core.decide.echoes import EARLY, OWN_WINDOW, SAYING, SentValue
+from connector.core.decide.read_again import may_be_back
 from connector.core.event import Kind
 from connector.core.identity import Holding, IdentityKey, RecordKey
 from connector.core.order import Order
@@ -84,7 +85,7 @@ def _load(
     connection: Connection, context: Context, events: tuple[TranslatedEvent, ...], refolds: tuple[Refold, ...]
 ) -> Batch:
     known_events = batches.known_events(connection, _keys(events)) if events else {}
-    fresh = [event for event in events if (event.connection, event.event.key) not in known_events]
+    fresh = [one for one in events if (one.connection, one.event.key) not in known_events or may_be_back(one)]
     keys = {key for event in fresh for key in event.identities}
     found = {one.subject for one in identities.of_keys(connection, keys) if not one.is_shared} if keys else set()
     wanted = {*found, *(refold.subject for refold in refolds)}

@@ -19,6 +19,7 @@ from connector.core.decide.batch import (
 from connector.core.decide.decisions import Source
 from connector.core.decide.echoes import SAYING
 from connector.core.decide.identity import Known, Resolved, resolve
+from connector.core.decide.read_again import back_again
 from connector.core.decide.records import Records
 from connector.core.engine import Ruleset, is_late
 from connector.core.errors import Unmapped
@@ -179,6 +180,8 @@ def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedE
             fresh[number] = event
         elif known and mark not in seen and event.delivery is not None and known.delivery == event.delivery:
             outcomes[number] = EventOutcome(delivery=event.delivery, outcome=known.outcome, reason=known.reason)
+        elif back := back_again(event, batch.records):
+            fresh[number] = back
         else:
             outcomes[number] = EventOutcome(delivery=event.delivery, outcome=Outcome.DUPLICATE)
         seen.add(mark)

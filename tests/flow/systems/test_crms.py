@@ -195,6 +195,24 @@ def test_a_stage_set_and_set_back_ends_as_the_system_stands(runtime: Runtime, sy
         assert system.stage_of(record) == system.STAGES[0]
 
 
+def test_a_stage_set_set_away_and_set_again_within_a_second_ends_as_the_system_stands(
+    runtime: Runtime, system: Crm, clock: Clock
+) -> None:
+    with playing(runtime, system) as run:
+        record = system.add(EMAIL, stage=system.STAGES[0])
+        run.finish()
+        clock.forward(hours=1)
+        clock.now = clock.now.replace(microsecond=0)
+        for stage in (system.STAGES[1], system.STAGES[0], system.STAGES[1]):
+            system.move(record, stage)
+            _next(run, clock)
+        assert system.stage_of(record) == system.STAGES[1]
+        assert run.subject().status == _status(system, runtime, system.STAGES[1])
+        clock.forward(minutes=5)
+        run.reconcile()
+        assert run.subject().status == _status(system, runtime, system.STAGES[1])
+
+
 def test_an_owner_given_away_and_back_stays_as_the_system_stands(runtime: Runtime, system: Crm, clock: Clock) -> None:
     with playing(runtime, system) as run:
         first, second = list(system.OWNERS)[:2]
@@ -207,6 +225,12 @@ def test_an_owner_given_away_and_back_stays_as_the_system_stands(runtime: Runtim
             _next(run, clock)
         assert run.subject().owner == system.OWNERS[first]
         assert system.owner_of(record) == first
+        clock.forward(hours=1)
+        clock.now = clock.now.replace(microsecond=0)
+        for owner in (second, first, second):
+            system.assign(record, owner)
+            _next(run, clock)
+        assert run.subject().owner == system.OWNERS[second]
 
 
 RESTORING = ("hubspot", "pipedrive", "salesforce", "zoho")
