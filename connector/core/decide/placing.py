@@ -180,7 +180,7 @@ def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedE
             fresh[number] = event
         elif known and mark not in seen and event.delivery is not None and known.delivery == event.delivery:
             outcomes[number] = EventOutcome(delivery=event.delivery, outcome=known.outcome, reason=known.reason)
-        elif back := back_again(event, batch.records):
+        elif known and (back := back_again(event, batch.records)):
             fresh[number] = back
         else:
             outcomes[number] = EventOutcome(delivery=event.delivery, outcome=Outcome.DUPLICATE)
