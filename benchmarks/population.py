@@ -78,7 +78,7 @@ def _store_part(runtime: Runtime, rules: MappingRules, part: Iterable[int], each
         events = [(event, translate(event, rules)) for event in history(who, each, now)]
         state = fold(None, [step for _, steps in events for step in steps], runtime.ruleset, day).state
         rows[subjects].append(_subject_row(of, state, runtime.ruleset))
-        rows[identities].append({"kind": "email", "value": f"person{who}@example.jp", "subject": of})
+        rows[identities].append(_identity_row(of, f"person{who}@example.jp", f"L-{who}", state.created))
         rows[records].append(_record_row(of, f"L-{who}", now))
         rows[_STAGED] += [_event_row(event, steps, of) for event, steps in events]
     with runtime.database.write() as connection:
@@ -100,10 +100,25 @@ def _subject_row(of: str, state: State, ruleset: Ruleset) -> Row:
         "since": state.since,
         "owner": state.owner,
         "due": due_day(state, ruleset),
+        "last_run": state.last_run,
+        "rules": ruleset.version,
         "state": state.to_json(),
         "version": 1,
         "merged_into": None,
         "created_at": state.created,
+    }
+
+
+def _identity_row(of: str, email: str, lead: str, since: datetime) -> Row:
+    return {
+        "kind": "email",
+        "value": email,
+        "number": 0,
+        "subject": of,
+        "sources": [f"{NAME}:lead:{lead}"],
+        "since": since,
+        "changed_at": since,
+        "is_shared": False,
     }
 
 
