@@ -203,7 +203,7 @@ class Step:
     `is_lead` counts on a subject's first step only. For jumps and triggers: `to` is a status code, `counting` stands in
     its place where the status depends on a count, `by` is `person` or `crm`, `is_forward_only` refuses moves down the
     ladder, `may_reopen` lets a trigger work from off the ladder. Of a run `rule` is the id of the rule, and `by` is who
-    runs it.
+    runs it. `source`: the record that gives `fields`, or the connection where none does.
     """
 
     id: str
@@ -224,6 +224,7 @@ class Step:
     conflict: Conflict = Conflict.NEWEST
     rule: str | None = None
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    source: str | None = None
     counting: Counting | None = None
     sequence: int | None = None
     read_at: datetime | None = None

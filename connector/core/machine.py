@@ -12,7 +12,7 @@ from connector.core.decision import Decision, Reason
 from connector.core.event import Conflict, Counting, Kind, Step
 from connector.core.rules import Rule
 from connector.core.ruleset import Ruleset
-from connector.core.state import LEAD, OWNER, Claims, Entry, State, claims_after, winning_value
+from connector.core.state import LEAD, OWNER, Claims, Entry, State, claims_after, gives, winning_value
 from connector.core.terms import remember
 
 # Theory of operation
@@ -69,6 +69,7 @@ class SubjectMachine:
     visit: tuple[datetime, datetime] | None = field(init=False)
     counters: dict[str, tuple[str, ...]] = field(init=False)
     claims: dict[str, Claims] = field(init=False)
+    givers: dict[str, str] = field(init=False)
     last_step: Step | None = field(init=False, default=None)
     last_run: int = field(init=False)
 
@@ -82,6 +83,7 @@ class SubjectMachine:
         self.seen = {window: list(entries) for window, entries in state.seen.items()}
         self.noticed, self.noticed_on = set(state.noticed), dict(state.noticed_on)
         self.counters, self.claims = dict(state.counters), dict(state.claims)
+        self.givers = dict(state.givers)
         self.last_run = self.today = state.last_run
 
     def freeze(self) -> State:
@@ -103,6 +105,7 @@ class SubjectMachine:
             visit=self.visit,
             counters=self.counters,
             claims=self.claims,
+            givers=self.givers,
         )
 
     def apply(self, step: Step, day: int) -> None:
@@ -263,8 +266,10 @@ class SubjectMachine:
         self.owner = self._winning_value(OWNER, self.owner, step.owner, step.conflict)
 
     def set_profile(self, step: Step) -> None:
-        """Profile fields are set, each as far as its conflict rule allows."""
+        """Profile fields are set, each as far as its conflict rule allows, and emptied by the record that gave them."""
         for name, given in step.fields.items():
+            if not gives(self.givers, name, given, step.source):
+                continue
             self.profile[name] = self._winning_value(name, self.profile.get(name), given.value, given.conflict)
 
     def _winning_value(self, name: str, present: Any, value: Any, conflict: Conflict) -> Any:

@@ -210,7 +210,13 @@ def _profile(event: Event, rules: MappingRules, name: str | None = None) -> tupl
         for rule in rules.fields
         if (value := rule.read(event.data)) is not None
     }
-    return (_step(event, Kind.PROFILE, name, fields=values),) if values else ()
+    return (_step(event, Kind.PROFILE, name, fields=values, source=_source(event)),) if values else ()
+
+
+def _source(event: Event) -> str:
+    """What gives the event's fields: its record, or its connection where it is about none."""
+    connection = event.key.partition(":")[0]
+    return connection if event.record is None else f"{connection}:{event.record.name}"
 
 
 def _record(event: Event, rules: MappingRules) -> tuple[Step, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from connector.core.event import Conflict
+from connector.core.event import Conflict, FieldValue
 from connector.core.order import Order, order_from_json, order_to_json
 
 LEAD: Final = "lead"
@@ -33,6 +33,20 @@ def claims_after(claims: Claims | None, present: Any, value: Any, conflict: Conf
     return {**known, conflict.value: value}
 
 
+def gives(givers: MutableMapping[str, str], name: str, given: FieldValue, source: str | None) -> bool:
+    """Whether a value of a profile's field counts; note in `givers` what gave it.
+
+    A record in which a field is empty takes back its own value: what was never filled in there says nothing of what
+    another record gave.
+    """
+    place = f"{name} {given.conflict}"
+    if is_empty(given.value) and source is not None and givers.get(place, source) != source:
+        return False
+    if source is not None and not is_empty(given.value):
+        givers[place] = source
+    return True
+
+
 def winning_value(claims: Claims) -> Any:
     """The value of the strongest rule that has one; None where none has."""
     return next((value for rule in _STRONGEST_FIRST if not is_empty(value := claims.get(rule.value))), None)
@@ -50,7 +64,8 @@ class State:
     Instants are aware UTC. `last_action` is None while the subject never acted. `seen` holds per window, newest first,
     as many entries as a rule can ask for. `noticed` are the list notices decided in this stay, `noticed_on` the day of
     the last once-a-day notice by rule. `visit` is the latest action without a session and the start of its session.
-    `counters` holds what was counted, in order; `claims` per field what each conflict rule gave.
+    `counters` holds what was counted, in order; `claims` per field what each conflict rule gave; `givers` per field and
+    conflict rule which record gave it.
     """
 
     kind: str
@@ -69,6 +84,7 @@ class State:
     visit: tuple[datetime, datetime] | None = None
     counters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     claims: Mapping[str, Claims] = field(default_factory=dict)
+    givers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def acted(self) -> datetime:
@@ -81,6 +97,7 @@ class State:
         What few subjects have is there only where it is.
         """
         rare = {"counters": {name: list(seen) for name, seen in self.counters.items()}, "claims": dict(self.claims)}
+        rare["givers"] = dict(self.givers)
         return {
             "kind": self.kind,
             "status": self.status,
@@ -120,6 +137,7 @@ class State:
             visit=(_instant(visit[0]), _instant(visit[1])) if visit else None,
             counters={name: tuple(seen) for name, seen in raw.get("counters", {}).items()},
             claims=raw.get("claims", {}),
+            givers=raw.get("givers", {}),
         )
 
 

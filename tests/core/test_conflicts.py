@@ -30,9 +30,10 @@ def _owner(minute: int, owner: str | None, conflict: Conflict = OURS) -> Step:
     return Step(id=f"{minute:04d}", at=at, kind=Kind.OWNER, owner=owner, conflict=conflict)
 
 
-def _field(minute: int, value: Any, conflict: Conflict = OURS) -> Step:
+def _field(minute: int, value: Any, conflict: Conflict = OURS, source: str | None = None) -> Step:
     fields = {"company": FieldValue(value=value, conflict=conflict)}
-    return Step(id=f"{minute:04d}", at=START + timedelta(minutes=minute), kind=Kind.PROFILE, fields=fields)
+    at = START + timedelta(minutes=minute)
+    return Step(id=f"{minute:04d}", at=at, kind=Kind.PROFILE, fields=fields, source=source)
 
 
 def _arriving(steps: list[Step]) -> State:
@@ -76,6 +77,34 @@ def test_an_empty_value_takes_back_what_the_same_rule_gave_and_nothing_else(noth
     steps = [_field(0, "ours"), _field(1, "theirs", Conflict.THEIRS), _field(2, nothing, Conflict.THEIRS)]
     assert fold_all(steps, RULES).state.profile == {"company": "ours"}
     assert fold_all([*steps, _field(3, nothing)], RULES).state.profile == {"company": None}
+
+
+@pytest.mark.parametrize("conflict", [Conflict.NEWEST, Conflict.THEIRS, Conflict.OURS])
+def test_a_record_in_which_a_field_is_empty_takes_back_its_own_value_only(conflict: Conflict) -> None:
+    given = _field(0, "Acme", conflict, "crm:lead:1")
+    never_filled = _field(1, None, conflict, "crm:lead:2")
+    assert fold_all([given, never_filled], RULES).state.profile == {"company": "Acme"}
+    assert fold_all([given, never_filled, _field(2, "", conflict, "crm:lead:1")], RULES).state.profile["company"] in {
+        None,
+        "",
+    }
+    renamed = _field(2, "Acme KK", conflict, "crm:lead:2")
+    emptied = _field(3, None, conflict, "crm:lead:1")
+    assert fold_all([given, renamed, emptied], RULES).state.profile == {"company": "Acme KK"}
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([None, "a", "b"]), st.sampled_from(Conflict), st.sampled_from("12")), min_size=1
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_order_they_arrive_in_the_field_of_several_records_stays_the_same(
+    values: list[tuple[str | None, Conflict, str]], chance: random.Random
+) -> None:
+    steps = [_field(minute, value, conflict, source) for minute, (value, conflict, source) in enumerate(values[:8])]
+    assert _arriving(chance.sample(steps, len(steps))) == fold_all(steps, RULES).state
 
 
 def test_zero_and_false_are_values() -> None:

@@ -171,7 +171,7 @@ def test_an_unknown_owner_is_held_or_ignored_and_without_a_rule_owners_are_left_
 
 def test_a_profile_takes_the_fields_that_can_be_read() -> None:
     assert translate(event(Kind.PROFILE, data={"COMPANY": "Acme"}), RULES) == (
-        step(Kind.PROFILE, fields={"company": FieldValue(value="Acme")}),
+        step(Kind.PROFILE, fields={"company": FieldValue(value="Acme")}, source="e1"),
     )
     both = translate(event(Kind.PROFILE, data={"COMPANY": "", "SIZE": 0}), RULES)
     assert both[0].fields == {

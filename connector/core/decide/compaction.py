@@ -17,6 +17,7 @@ kept; a merge can be undone, because values are let go only within `group`, whic
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -24,7 +25,7 @@ from typing import Any, Final, NamedTuple
 from connector.core.event import KEY_PAGE as KEY
 from connector.core.event import Action, Conflict, Step
 from connector.core.ruleset import Ruleset
-from connector.core.state import State, is_empty
+from connector.core.state import State, gives, is_empty
 
 NO_SESSION: Final = "-"
 """In place of a session's name: the step named one, so that it is none of the free sessions."""
@@ -77,10 +78,13 @@ def _standing(events: Sequence[StoredEvent]) -> set[_Value]:
     """The values that can win: of each group, field and conflict rule the newest, of `if_empty` the first."""
     found: dict[tuple[str, str, Conflict], _Value] = {}
     first: set[tuple[str, str, Conflict]] = set()
+    givers: dict[str, dict[str, str]] = defaultdict(dict)
     placed = [(step, event, place) for event in events for place, step in enumerate(event.steps) if step.fields]
     for step, event, place in sorted(placed, key=lambda one: one[0].order):
         for name, given in step.fields.items():
             key = (event.group, name, given.conflict)
+            if not gives(givers[event.group], name, given, step.source):
+                continue
             if key not in first:
                 found[key] = _Value(event.id, place, name)
             if given.conflict is Conflict.IF_EMPTY and not is_empty(given.value):
