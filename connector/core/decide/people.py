@@ -17,7 +17,8 @@ records of persons of one system, two accounts of one site, or a person who work
 phone or a visitor. But a visitor of whom nothing else is known is nobody yet: whoever names it takes it along.
 
 A record vouches for what it names until it names something else in its place: then the identity is released, if no
-other record vouches for it, and whom it finds from then on is open again. What happened before stays where it was.
+other record vouches for it, and whom it finds from then on is open again. What happened before stays where it was. What
+a person's record takes back, the occasions of that person have no longer either: their e-mails are read from it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from connector.core.decide.strengths import UNIQUE, Family, Strengths, group_of
 from connector.core.event import IdentityKind
 from connector.core.identity import (
     Apart,
@@ -36,18 +38,11 @@ from connector.core.identity import (
     IdentityKey,
     JoinedSubjects,
     Naming,
-    connection_of,
-    object_of,
 )
 
 MOST_SOURCES: Final = 16
 """Records that are kept as vouching for one identity; with so many it is not released any more."""
 MOST_HOLDERS: Final = 25
-_UNIQUE: Final = frozenset({IdentityKind.RECORD, IdentityKind.ACCOUNT})
-_PHONES: Final = frozenset({IdentityKind.MOBILE, IdentityKind.PHONE})
-_DEFAULT: Final = Identifying()
-Family: TypeAlias = tuple[str, str]
-"""Identities of which a person has one: the persons of one system, the accounts of one site, the e-mails, …"""
 Ranked: TypeAlias = Sequence[tuple[int, IdentityKey]]
 
 
@@ -72,7 +67,7 @@ class People:
         shared_after: int,
         shared: Collection[IdentityKey] = (),
     ) -> None:
-        self._rules: Final = rules
+        self._strengths: Final = Strengths(rules)
         self._apart: Final = apart
         self._new_ids: Final = new_ids
         self._shared_after: Final = shared_after
@@ -155,38 +150,14 @@ class People:
 
     def _ranked(self, naming: Naming) -> Ranked:
         """The identities of an event, the strongest first; of equal ones as the event names them."""
-        kinds = self._rules.get(naming.connection, _DEFAULT).kinds
+        rank = self._strengths.rank
         if len(naming.keys) == 1:
-            return [(self._rank(naming.keys[0], kinds), naming.keys[0])]
-        return sorted(((self._rank(key, kinds), key) for key in naming.keys), key=lambda ranked: ranked[0])
-
-    def _rank(self, key: IdentityKey, kinds: Sequence[IdentityKind]) -> int:
-        if key.kind == IdentityKind.RECORD:
-            return 0 if self._is_person(key) else 1
-        return 2 + (kinds.index(IdentityKind(key.kind)) if key.kind in kinds else len(kinds))
-
-    def _is_person(self, key: IdentityKey) -> bool:
-        if key.kind != IdentityKind.RECORD:
-            return False
-        rules = self._rules.get(connection_of(key))
-        return rules is not None and object_of(key) in rules.persons
+            return [(rank(naming.keys[0], naming.connection), naming.keys[0])]
+        return sorted(((rank(key, naming.connection), key) for key in naming.keys), key=lambda ranked: ranked[0])
 
     def _only_holder(self, key: IdentityKey) -> str | None:
         holders = [] if key in self.shared else self.holders(key)
         return holders[0] if len(holders) == 1 else None
-
-    def _family(self, key: IdentityKey) -> Family | None:
-        if key.kind == IdentityKind.RECORD:
-            return (key.kind, connection_of(key)) if self._is_person(key) else None
-        return (key.kind, connection_of(key) if key.kind == IdentityKind.ACCOUNT else "")
-
-    def _families(self, keys: Iterable[IdentityKey]) -> dict[Family, set[IdentityKey]]:
-        found: dict[Family, set[IdentityKey]] = defaultdict(set)
-        for key in keys:
-            family = self._family(key)
-            if family is not None:
-                found[family].add(key)
-        return found
 
     def _now(self, subject: str) -> list[IdentityKey]:
         return [key for key in self._keys[subject] if self._held[key][subject].until is None]
@@ -196,7 +167,7 @@ class People:
         stronger = [key for other, key in ranked if other < rank]
         if not stronger:
             return False
-        named, has = self._families(stronger), self._families(self._now(subject))
+        named, has = self._strengths.families(stronger), self._strengths.families(self._now(subject))
         return any(family in has and not has[family] & keys for family, keys in named.items())
 
     def _may_join(self, home: str, other: str, key: IdentityKey, naming: Naming) -> bool:
@@ -204,13 +175,12 @@ class People:
             return False  # What a person kept apart is later than that which joined the two.
         if naming.is_merge:
             return True
-        kinds = self._rules.get(naming.connection, _DEFAULT)
-        if key.kind not in kinds.joining:
+        if key.kind not in self._strengths.joining(naming.connection):
             return key.kind == IdentityKind.VISITOR and self._is_only_visitor(other)
-        if naming.record is not None and self._is_person(naming.record) and self._is_person(key):
+        if naming.record is not None and self._strengths.is_person(naming.record) and self._strengths.is_person(key):
             return True  # The system itself says that two of its persons are one.
-        one, two = self._families(self._now(home)), self._families(self._now(other))
-        return all(one[family] & two[family] for family in one.keys() & two.keys() if family[0] in _UNIQUE)
+        one, two = self._strengths.families(self._now(home)), self._strengths.families(self._now(other))
+        return all(one[family] & two[family] for family in one.keys() & two.keys() if family[0] in UNIQUE)
 
     def _is_only_visitor(self, subject: str) -> bool:
         return all(key.kind == IdentityKind.VISITOR for key in self._keys[subject])
@@ -230,12 +200,11 @@ class People:
         if naming.record is not None:
             return None
         rank, key = ranked[0]
-        kinds = self._rules.get(naming.connection, _DEFAULT).kinds
         alone = [
             (self._held[key][subject].since, subject)
             for subject in self.holders(key)
             if "" in self._held[key][subject].sources
-            and all(self._rank(other, kinds) >= rank for other in self._now(subject))
+            and all(self._strengths.rank(other, naming.connection) >= rank for other in self._now(subject))
         ]
         return min(alone)[1] if alone else None
 
@@ -248,7 +217,7 @@ class People:
                 if other != home:
                     self._leave(other, source, naming.at)
         for key in naming.keys:
-            is_anothers = key.kind in _UNIQUE and any(holder != home for holder in self.holders(key))
+            is_anothers = key.kind in UNIQUE and any(holder != home for holder in self.holders(key))
             is_anothers |= key in self.shared and len(naming.keys) > 1 and len(self._held[key]) > self._shared_after
             if not is_anothers and not (self._apart and self._is_of_other_side(home, key)):
                 self._give(home, key, source, naming.at)
@@ -282,18 +251,24 @@ class People:
         """A record is another's from now on: what it alone vouched for goes with it."""
         for key in self._now(subject):
             if source in self._held[key][subject].sources:
-                self._take(subject, key, source, at)
+                self._take(subject, key, [source], at)
 
     def _release(self, home: str, naming: Naming) -> None:
         """What the record named before in the place of what it names now."""
-        named = {_group(key) for key in naming.keys if key != naming.record}
+        named = {group_of(key) for key in naming.keys if key != naming.record}
         for key in self._now(home):
-            if key not in naming.keys and _group(key) in named and naming.source in self._held[key][home].sources:
-                self._take(home, key, naming.source, naming.at)
+            sources = self._held[key][home].sources
+            if key not in naming.keys and group_of(key) in named and naming.source in sources:
+                self._take(
+                    home, key, [source for source in sources if self._strengths.is_copy(source, naming)], naming.at
+                )
 
-    def _take(self, subject: str, key: IdentityKey, source: str, at: datetime) -> None:
+    def _take(self, subject: str, key: IdentityKey, sources: Collection[str], at: datetime) -> None:
         hold = self._held[key][subject]
-        del hold.sources[source]
+        if len(hold.sources) >= MOST_SOURCES:
+            return
+        for source in sources:
+            del hold.sources[source]
         hold.changed_at = at
         if not any(hold.sources):
             hold.until = at
@@ -304,12 +279,12 @@ class People:
     def _count(self, key: IdentityKey) -> None:
         """Whether too many people have it to say anything."""
         holders = self._held[key].keys()
-        if key.kind in _UNIQUE or len(holders) <= self._shared_after:
+        if key.kind in UNIQUE or len(holders) <= self._shared_after:
             return
         kind = IdentityKind.RECORD if key.kind == IdentityKind.EMAIL else IdentityKind.EMAIL
         beside: dict[Family, int] = defaultdict(int)
         for subject in holders:
-            for family in self._families(self._keys[subject]):
+            for family in self._strengths.families(self._keys[subject]):
                 beside[family] += family[0] == kind
         if max(beside.values(), default=0) > self._shared_after or len(holders) > MOST_HOLDERS:
             self.shared.add(key)
@@ -336,10 +311,3 @@ class People:
             if lost.number is not None:
                 self._dropped.add((key, lost.number))
         return survivor
-
-
-def _group(key: IdentityKey) -> tuple[str, str]:
-    """Identities of which a record names all at once: naming others takes back those that it named before."""
-    if key.kind == IdentityKind.RECORD:
-        return key.kind, f"{connection_of(key)}:{object_of(key)}"
-    return ("phone", "") if key.kind in _PHONES else (key.kind, "")
