@@ -59,7 +59,7 @@ MOST_EVENTS: Final = 50
 OLDEST: Final = timedelta(days=7)
 """An event that seems older was dated by a clock that was set meanwhile."""
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{16,64}")
-_EMAIL_IN_URL: Final = re.compile(r"=[^&#]*(?:@|%40)[^&#]*", re.IGNORECASE)
+_PARAMETERS_END: Final = re.compile(r"([&#])")
 _MOST_FIELDS: Final = 30
 _MOST_VALUE: Final = 200
 _MOST_URL: Final = 2_000
@@ -153,10 +153,20 @@ def _when(at: Part, batch: Batch) -> datetime:
 
 
 def _page(part: Part, sites: Sequence[str]) -> str:
-    url = _EMAIL_IN_URL.sub("=", part.text(_MOST_URL))
+    url = without_emails(part.text(_MOST_URL))
     if not any(f"{url.casefold()}/".startswith((f"{site}/", f"{site}?", f"{site}#")) for site in sites):
         part.refuse(f"a page of {', '.join(sites)}")
     return url
+
+
+def without_emails(url: str) -> str:
+    """An address without the values of those parameters that hold an e-mail address."""
+    return "".join(map(_without_email, _PARAMETERS_END.split(url)))
+
+
+def _without_email(parameter: str) -> str:
+    name, sign, value = parameter.partition("=")
+    return f"{name}{sign}" if "@" in value or "%40" in value else parameter
 
 
 def _name(word: str, part: Part, page: str, entry: str, reading: Reading) -> str:
@@ -175,7 +185,7 @@ def _data(word: str, part: Part) -> dict[str, Any]:
     data: dict[str, Any] = {"type": word}
     for name in ("form", "file", "name"):
         if part[name].exists:
-            data[name] = _EMAIL_IN_URL.sub("=", part[name].text(_MOST_URL))
+            data[name] = without_emails(part[name].text(_MOST_URL))
     if part["fields"].exists:
         fields = part["fields"].object()
         if len(fields) > _MOST_FIELDS:

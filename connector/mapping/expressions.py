@@ -26,7 +26,7 @@ MOST_OPENED: Final = 50
 MOST_BUILT: Final = 4
 _BUILDING: Final = frozenset({"multi_select_list", "multi_select_dict", "join", "to_string"})
 _FUNCTIONS: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
-_LITERAL: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`((?:\\.|[^`\\])*)`""", re.DOTALL)
+_LITERAL: Final = re.compile(r"""'(?:\\.|[^'\\])*'?|"(?:\\.|[^"\\])*"?|`((?:\\.|[^`\\])*)`?""", re.DOTALL)
 """Texts and quoted names are passed over."""
 _BESIDE: Final = frozenset(
     {

@@ -11,7 +11,7 @@ from typing import Final
 
 _BLANKS: Final = re.compile(r"[\s_\-.:·・/*\u200b-\u200f\ufeff]+")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
-_BESIDE: Final = re.compile(r"(.+?)[(\[【].*[)\]】]|(.+?)\d{1,2}")
+_BESIDE: Final = re.compile(r"(.[^(\[【]*)[(\[【].*[)\]】]|(.+?)\d{1,2}")
 """A heading with something in brackets or a number behind it: `Phone (mobile)`, `メール2`."""
 
 
