@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sweep": ("connector.cli.upkeep:sweep", "Run the daily rules now."),
     "reconcile": ("connector.cli.upkeep:reconcile", "Ask the systems what webhooks missed."),
     "import": ("connector.cli.imports:import_", "Take everything there is, or the rows of a CSV file, silently."),
+    "status": ("connector.cli.upkeep:status", "On one screen: what runs, what waits, what is wrong."),
     "account": ("connector.cli.upkeep:account", "Check that every accepted delivery is accounted for."),
     "doctor": ("connector.cli.upkeep:doctor", "Say what is wrong with the running product."),
     "simulate": ("connector.what_if.simulate:simulate_command", "Run the rules over the events of a file."),

@@ -1,4 +1,4 @@
-"""`connector account`, `doctor`, `sweep`, `reconcile`: what keeps the product right, by hand."""
+"""`connector status`, `account`, `doctor`, `sweep`, `reconcile`: what keeps the product right, by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, datetime
 import click
 
 from connector.cli.session import opened
-from connector.cli.terminal import json_option, print_json, print_rows
+from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
 from connector.core.calendar import local_day
 from connector.core.event import Outcome
 from connector.operations import upkeep as operations
@@ -32,6 +32,46 @@ def account(context: click.Context, *, is_json: bool) -> None:
         if not is_json:
             click.echo("The account does not add up: please report it, with this table.", err=True)
         context.exit(1)
+
+
+@click.command()
+@json_option
+@click.pass_context
+def status(context: click.Context, *, is_json: bool) -> None:
+    """On one screen: what runs, what waits, and what is wrong; exit code 1 when something is."""
+    with opened(needs_tables=False) as runtime:
+        found = operations.status(runtime)
+    if is_json:
+        print_json(asdict(found))
+    else:
+        _print_status(found)
+    if found.wrong:
+        context.exit(1)
+
+
+def _print_status(found: operations.Status) -> None:
+    unknown = "not known while redis is away"
+    counts = (("workers", found.workers), ("schedulers", found.schedulers), ("mails to send", found.notices))
+    print_pairs((name, unknown if count is None else str(count)) for name, count in counts)
+    columns = {
+        "connection": "connection",
+        "adapter": "adapter",
+        "paused": "is_paused",
+        "last delivery": "last_delivery",
+        "waiting": "deliveries",
+        "for s": "oldest_seconds",
+        "held": "held",
+        "quarantined": "quarantine",
+        "to send": "outbox_waiting",
+        "given up": "outbox_dead",
+    }
+    click.echo()
+    print_rows(found.connections, is_json=False, columns=columns, empty="No connection to show.")
+    click.echo()
+    for one in found.wrong:
+        click.echo(printable(f"WRONG  {one.name}: {one.detail}"))
+    if not found.wrong:
+        click.echo("Nothing is wrong.")
 
 
 @click.command()

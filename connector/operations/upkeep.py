@@ -1,4 +1,4 @@
-"""What keeps the product right, run by hand: the account, the daily sweep, reconciliation."""
+"""What keeps the product right, by hand: what stands how, the account, the daily sweep, reconciliation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 import structlog
+from redis.exceptions import RedisError
+from rq import Worker
+from rq.cron_scheduler_registry import get_keys as scheduler_keys
 from sqlalchemy.exc import DBAPIError
 
 from connector.core.errors import CrmError
 from connector.operations.connections import adapter_failure, chosen
-from connector.operations.doctor import balance, is_balanced
+from connector.operations.doctor import HealthCheck, balance, examine, gauges, is_balanced
 from connector.operations.flow import build_reconciler, sweep
 from connector.pipeline.compact import compact_events
 from connector.runtime import metrics
@@ -43,6 +46,65 @@ class Forgotten:
     quarantined: int
     events: int
     after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What runs, what waits and what is wrong. `workers` and `schedulers`: how many; None: not known without Redis.
+
+    `connections`: each with `adapter`, `is_paused`, `last_delivery` and how much waits, by the names of the gauges
+    (`deliveries`, `held`, `quarantine`, `outbox_waiting`, `outbox_dead`) and `oldest_seconds` of the deliveries.
+    `notices`: mails that wait.
+    """
+
+    workers: int | None
+    schedulers: int | None
+    connections: list[dict[str, Any]]
+    notices: int
+    wrong: list[HealthCheck]
+
+
+WAITING: Final = ("deliveries", "held", "quarantine", "outbox_waiting", "outbox_dead")
+
+
+def status(runtime: Runtime) -> Status:
+    """What runs, what waits and what is wrong, at this moment; without a usable database only what is wrong."""
+    found = examine(runtime)
+    workers, schedulers = _running(runtime)
+    is_usable = all(one.is_fine for one in found if one.is_vital)
+    connections, notices = _waiting(runtime) if is_usable else ([], 0)
+    return Status(
+        workers=workers,
+        schedulers=schedulers,
+        connections=connections,
+        notices=notices,
+        wrong=[one for one in found if not one.is_fine],
+    )
+
+
+def _running(runtime: Runtime) -> tuple[int | None, int | None]:
+    try:
+        return Worker.count(connection=runtime.redis), len(scheduler_keys(runtime.redis))
+    except (RedisError, OSError):
+        return None, None
+
+
+def _waiting(runtime: Runtime) -> tuple[list[dict[str, Any]], int]:
+    rows: dict[str, dict[str, Any]] = {}
+    notices = 0
+    for name, one in sorted(runtime.connections.all().items()):
+        with runtime.database.read() as connection:
+            last = deliveries.last_delivery(connection, name)
+        rows[name] = {"connection": name, "adapter": one.adapter.NAME, "is_paused": one.is_paused}
+        rows[name] |= {"last_delivery": last, **dict.fromkeys(WAITING, 0), "oldest_seconds": 0}
+    for queue in gauges(runtime):
+        if queue.connection in rows:
+            rows[queue.connection][queue.name] = queue.length
+            if queue.name == "deliveries":
+                rows[queue.connection]["oldest_seconds"] = int(queue.oldest_seconds)
+        elif queue.name == "outbox_waiting":
+            notices += queue.length
+    return list(rows.values()), notices
 
 
 def forget(runtime: Runtime, *, after: str = "", has_time: Callable[[], bool] = lambda: True) -> Forgotten:

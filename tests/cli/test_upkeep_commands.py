@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis
-from rq import Queue
+from rq import Queue, Worker
 from sqlalchemy import update
 
 from adapters.standard import Standard
@@ -76,6 +77,42 @@ def test_the_doctor_names_what_is_wrong_and_what_to_do(cli: Cli) -> None:
 def test_the_doctor_also_sees_a_database_without_tables(empty_cli: Cli) -> None:
     (empty_cli.folder / "data").mkdir()
     assert "run `connector migrate`" in empty_cli("doctor", code=1).stdout
+
+
+def test_the_status_shows_on_one_screen_what_runs_what_waits_and_what_is_wrong(cli: Cli, server: Runtime) -> None:
+    add_connection(server)
+    Sender(server).send({**VISIT, "at": ago(days=1)})
+    found = cli.json("status", code=1)
+    (shop,) = found["connections"]
+    assert (found["workers"], found["schedulers"], found["notices"]) == (0, 0, 0)
+    assert (shop["connection"], shop["deliveries"], shop["held"], shop["outbox_dead"]) == ("shop", 1, 0, 0)
+    text = cli("status", code=1).stdout
+    assert "workers        0\n" in text
+    assert "WRONG  workers: no worker takes deliveries; start `connector worker`" in text
+    assert re.search(r"^shop +standard +no +\d{4}-\d\d-\d\d.* 1 ", text, re.MULTILINE)
+
+
+def test_the_status_says_what_waits_to_be_sent_and_that_all_is_fine(cli: Cli, server: Runtime) -> None:
+    add_connection(server)
+    Sender(server).send({**VISIT, "at": ago(days=1)})
+    drain(server)
+    worker = Worker(["process"], connection=server.redis)
+    worker.register_birth()  # type: ignore[no-untyped-call]
+    try:
+        found = cli.json("status")
+        assert found["workers"] == 1
+        assert found["connections"][0]["outbox_waiting"] == 1
+        assert cli("status").stdout.endswith("\nNothing is wrong.\n")
+    finally:
+        worker.register_death()  # type: ignore[no-untyped-call]
+
+
+def test_the_status_without_redis_or_tables_still_says_what_is_wrong(cli: Cli, empty_cli: Cli) -> None:
+    away = cli("status", code=1, REDIS_URL="redis://127.0.0.1:1/0").stdout
+    assert "workers        not known while redis is away" in away
+    assert "WRONG  redis: redis cannot be reached" in away
+    (empty_cli.folder / "data").mkdir(exist_ok=True)
+    assert "run `connector migrate`" in empty_cli("status", code=1).stdout
 
 
 def test_a_sweep_runs_the_daily_rules_up_to_a_date(cli: Cli, server: Runtime) -> None:
