@@ -1,30 +1,33 @@
-"""The README's example: what a newcomer pastes signs the request so that it is accepted."""
+"""The README's example: what a newcomer pastes while the product runs ends with the status that the README names."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
-from datetime import UTC, datetime
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from connector.adapter_kit.signatures import verify_webhook
+from connector.emulators.engine.loopback import Loopback
+from connector.operations.flow import build_intake
+from connector.runtime.parts import Runtime
+from connector.runtime.settings import read_config
+from connector.web.app import create_app
+from tests.flow.senders import drain
 
-FAKE = '#!/bin/sh\nprintf "%s\\0" "$@" > "{file}"\n'
 
-
-def test_the_signed_request_of_the_readme_is_right(tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_end_with_the_status_that_it_names(sqlite_url: str, tmp_path: Path) -> None:
     (example,) = re.findall(r"```sh\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
-    for name in ("curl", "connector"):
-        program = tmp_path / name
-        program.write_text(FAKE.format(file=tmp_path / f"{name}.txt"), "ascii")
-        program.chmod(0o755)
-    script = f'set -e\n{example}\nprintf %s "$WEBSITE_SECRET"'
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    shell = subprocess.run(["/bin/sh", "-c", script], env={"PATH": path}, check=True, capture_output=True, text=True)
-    words = (tmp_path / "curl.txt").read_text("utf-8").split("\0")
-    headers = dict(word.split(": ", 1) for word in words if word.startswith("webhook-"))
-    body = words[words.index("-d") + 1].encode()
-    verify_webhook(headers, body, (shell.stdout,), datetime.now(UTC))
-    assert [line["stage"] for line in json.loads(body)["events"]] == ["visited"]
+    environ = {"DATABASE_URL": sqlite_url, "CONNECTOR_DATA_DIR": str(tmp_path)}
+    runtime = Runtime(read_config(environ, tmp_path))
+    app = create_app(runtime.config, runtime, build_intake(runtime, lambda _lanes: drain(runtime)))
+    with Loopback(app) as served:
+        environ |= {"CONNECTOR_PORT": str(urlsplit(served.url).port)}
+        environ |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        shell = subprocess.run(
+            ["/bin/sh", "-c", f"set -e\n{example}"], env=environ, check=True, capture_output=True, text=True
+        )
+    runtime.close()
+    assert re.search(r"^202 .*\nDelivery \w+: applied\.\n", shell.stdout, re.MULTILINE)
+    assert re.search(r"^status +Visited", shell.stdout, re.MULTILINE)

@@ -1,7 +1,8 @@
-"""`connector delivery` and `connector outbox`: what came in and what goes out; replay, verify or try it again."""
+"""`connector delivery` and `connector outbox`: what came in and what goes out; replay, verify, send or try it again."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
@@ -9,8 +10,10 @@ import click
 from connector.cli.session import opened
 from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
 from connector.core.event import Outcome
+from connector.emulators.examples import EXAMPLES, example
 from connector.operations import deliveries as operations
 from connector.operations import outbox as outbox_operations
+from connector.operations.connections import connected
 
 _connection = click.option("--connection", "name", metavar="NAME", help="Only of this connection.")
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
@@ -79,6 +82,34 @@ def replay(ids: tuple[str, ...], name: str | None, outcome: str | None, *, is_js
             click.echo(f"Not {printable(refused)}: unknown, waiting already, or its body is no longer kept.", err=True)
     if ids and done.refused:
         raise SystemExit(1)
+
+
+@delivery.command()
+@click.argument("name", metavar="CONNECTION")
+@click.option("--example", "example_name", metavar="NAME", help="Which of the system's; --list names them.")
+@click.option("--list", "is_list", is_flag=True, help="Name the examples of this system, and send nothing.")
+@json_option
+@click.pass_context
+def send(context: click.Context, name: str, example_name: str | None, *, is_list: bool, is_json: bool) -> None:
+    """Send a test webhook as the system would, proved by the connection's own secret, to the running product.
+
+    It counts as any other: `subject erase` takes away whom it is about. Exit code 1 when it is not taken.
+    """
+    with opened() as runtime:
+        one = connected(runtime, name)
+        if is_list:
+            click.echo("\n".join(EXAMPLES.get(one.adapter.NAME, ())) or f"{one.adapter.NAME} sends no webhooks.")
+            return
+        made = example(one.adapter, example_name, operations.webhook_path(one), runtime.clock())
+        sent = operations.send(runtime, one, made)
+    if is_json:
+        print_json(asdict(sent))
+    else:
+        click.echo(printable(f"{sent.status} {sent.answer.strip()}"))
+        if sent.delivery:
+            click.echo(f"Delivery {sent.delivery}: {sent.outcome}.")
+    if not sent.delivery:
+        context.exit(1)
 
 
 @delivery.command()

@@ -24,7 +24,6 @@ from connector.emulators.systems import CRMS, SITES
 from connector.i18n.statuses import labels_in
 from connector.operations import connections
 from connector.operations.connection_settings import CheckedSettings
-from connector.processes.web_server import reachable
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import subjects
@@ -76,7 +75,7 @@ def main(seed: int, webhooks: int, *, is_once: bool) -> int:
                 stack.enter_context(SITES[name](now=clock, faults=_faults(seed))) for name in SYSTEMS if name in SITES
             ],
         )
-        _connect(runtime, company, reachable(config.host, config.port))
+        _connect(runtime, company, config.local_url)
         people = _people(company, max(len(company.crms), webhooks // EACH), seed)
         names = [system.NAME for system in company.all]
         show(f"{len(people)} people of {', '.join(names)}; webhooks get lost, doubled and late")

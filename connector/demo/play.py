@@ -27,7 +27,6 @@ from connector.emulators.bitrix24.state import Portal
 from connector.emulators.engine.faults import Faults
 from connector.operations import connections
 from connector.operations.connection_settings import CheckedSettings
-from connector.processes.web_server import reachable
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 
@@ -44,7 +43,7 @@ def main(seed: int, leads: int, *, is_once: bool) -> int:
     runtime = Runtime(config)
     publish_key_pages(runtime)
     now = datetime.now(UTC)
-    base = reachable(config.host, config.port)
+    base = config.local_url
     with Bitrix24Crm(faults=Faults(seed=seed, query_limit=0.04, lost=0.08, doubled=0.05, late=0.15)) as portal:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         _connect(runtime, portal, secret)

@@ -1,26 +1,38 @@
-"""Deliveries as people handle them: list, show, replay; the quarantine: list, verify again."""
+"""Deliveries as people handle them: list, show, replay, send one to try; the quarantine: list, verify again."""
 
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final
 
-from connector.core.errors import NotFound
+import requests
+
+from connector.adapter_kit.contract import Delivery, is_browser_collector
+from connector.core.errors import NotFound, OperatorError
 from connector.i18n.statuses import labels_in
 from connector.operations.connections import find
 from connector.operations.flow import build_intake
 from connector.operations.subjects import decision
+from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import deliveries as queries
 from connector.store import quarantine, subjects
 from connector.store.rows import chunks
 
 PAGE: Final = 500
+_PAUSE: Final = 0.1
 _SHORT: Final = ("id", "connection", "key", "received_at", "outcome", "attempts", "duplicates", "tally", "error")
 _EVENT: Final = ("id", "key", "at", "kind", "outcome", "reason", "subject", "event", "steps", "mapping_version")
+
+
+class NotRunning(OperatorError):
+    """The web server does not answer."""
+
+    reason = "not_running"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +106,51 @@ def replay(runtime: Runtime, ids: Sequence[str]) -> ReplayResult:
 def replay_all(runtime: Runtime, name: str, outcome: str) -> ReplayResult:
     """Replay every delivery of a connection that ended in an outcome. Raises `NotFound`."""
     return replay(runtime, [row["id"] for row in listed(runtime, name=name, outcome=outcome)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What a webhook that was sent to the running product was answered, and what became of it.
+
+    `delivery`: its id; None where nothing was stored. `outcome` is `pending` when the time was up before.
+    """
+
+    status: int
+    answer: str
+    delivery: str | None = None
+    outcome: str | None = None
+
+
+def webhook_path(one: Connected) -> str:
+    """The path that the connection's webhooks are sent to."""
+    return f"/{'collect' if is_browser_collector(type(one.adapter)) else 'webhooks'}/{one.name}"
+
+
+def send(runtime: Runtime, one: Connected, delivery: Delivery, *, seconds: float = 10.0) -> Sent:
+    """Send a webhook to the product that runs on this machine, and wait up to so long for what becomes of it.
+
+    Raises `NotRunning`.
+    """
+    url, since = runtime.config.local_url + webhook_path(one), runtime.clock()
+    with requests.Session() as session:
+        session.trust_env = False  # loopback goes by no proxy
+        try:
+            answer = session.request(
+                delivery.method, url, params=delivery.query, data=delivery.body, headers=delivery.headers, timeout=30
+            )
+        except requests.RequestException as error:
+            message = f"nothing answers at {url}: is `connector up` running, with this CONNECTOR_PORT?"
+            raise NotRunning(message) from error
+    sent = Sent(status=answer.status_code, answer=answer.text)
+    until = time.monotonic() + seconds
+    while answer.ok:
+        found = next((row for row in listed(runtime, name=one.name, most=1) if row["received_at"] >= since), None)
+        if found:
+            sent = replace(sent, delivery=found["id"], outcome=found["outcome"])
+        if (found and found["finished_at"]) or time.monotonic() > until:
+            break
+        time.sleep(_PAUSE)
+    return sent
 
 
 def quarantined(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,7 @@ from connector.operations.rules import first_version
 from connector.processes.output import Lines, Output
 from connector.processes.redis_server import NoRedis, RedisServer, embedded_server
 from connector.processes.supervisor import Part, Supervisor
-from connector.processes.web_server import check_address, reachable
+from connector.processes.web_server import check_address
 from connector.runtime import metrics
 from connector.runtime.log import configure_log, mask
 from connector.runtime.settings import Config
@@ -170,7 +170,7 @@ def _start(supervisor: Supervisor, parts: Sequence[Part], shared: Mapping[str, s
 
 
 def _wait_until_ready(supervisor: Supervisor, config: Config, started: float) -> None:
-    url = reachable(config.host, config.port)
+    url = config.local_url
     while not supervisor.is_ending:
         if supervisor.wait(lambda: _readiness(url)[0], READY_SECONDS):
             log.info(

@@ -58,9 +58,3 @@ def check_address(host: str, port: int) -> None:
             "or set CONNECTOR_PORT (and CONNECTOR_HOST) to a free one"
         )
         raise WrongSetting(message) from error
-
-
-def reachable(host: str, port: int) -> str:
-    """The base URL at which this machine reaches the web server."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compares, binds nothing
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

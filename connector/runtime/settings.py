@@ -101,6 +101,12 @@ class Config:
         return f"{self.public_url or f'http://{self.host}:{self.port}'}/{path}/{connection}"
 
     @property
+    def local_url(self) -> str:
+        """The base URL at which this machine reaches the web server."""
+        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compares, binds nothing
+        return f"http://[{name}]:{self.port}" if ":" in name else f"http://{name}:{self.port}"
+
+    @property
     def metrics_dir(self) -> Path:
         """The folder in which the processes of this machine keep their counters."""
         return self.data_dir / "metrics"

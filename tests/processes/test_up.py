@@ -20,7 +20,7 @@ from redis.retry import Retry
 
 from connector.core.errors import WrongSetting
 from connector.processes.up import standard_parts
-from connector.processes.web_server import check_address, reachable
+from connector.processes.web_server import check_address
 from connector.runtime.redis import redis_url
 from connector.runtime.settings import Config, read_config
 from connector.store.database import Database
@@ -277,4 +277,4 @@ def test_the_parts_are_the_connectors_own_commands(tmp_path: Path) -> None:
     ],
 )
 def test_this_machine_reaches_the_web_server_wherever_it_listens(host: str, expected: str) -> None:
-    assert reachable(host, 80) == expected
+    assert read_config({"CONNECTOR_HOST": host, "CONNECTOR_PORT": "80"}, Path.cwd()).local_url == expected
