@@ -92,7 +92,7 @@ class Notifier:
         count = 0
         try:
             while has_time() and (claimed := self._database.attempt(self._claim)) is not None:
-                sent = self._send_all(claimed, has_time)
+                sent = self._send_all(*claimed, has_time)
                 if sent is None:
                     break
                 count += sent
@@ -100,7 +100,7 @@ class Notifier:
             self._channel.close()
         return count
 
-    def _claim(self, connection: Connection) -> list[NoticeGroup] | None:
+    def _claim(self, connection: Connection) -> tuple[list[NoticeGroup], Lease] | None:
         """Claim the messages of what is due; None: nothing is. What is due and not ready is put off."""
         now = self._clock()
         due = notices.due(connection, now, BATCH)
@@ -111,8 +111,9 @@ class Notifier:
         ]
         found = [group for group in ready if group is not None]
         ids = [notice for group in found for notice in group.ids]
-        ours = notices.claim(connection, ids, now, now + self._leases.length)
-        return [group for group in found if ours.issuperset(group.ids)]
+        until = now + self._leases.length
+        ours = notices.claim(connection, ids, now, until)
+        return [group for group in found if ours.issuperset(group.ids)], Lease(ids=ours, until=until)
 
     def _whole_digest(self, connection: Connection, group: NoticeGroup, now: datetime) -> NoticeGroup | None:
         """A digest with all its entries, once no more are to come; there is one per recipient, rule and day."""
@@ -136,16 +137,18 @@ class Notifier:
             return now + LOOK_AGAIN
         return wait
 
-    def _send_all(self, claimed: Sequence[NoticeGroup], has_time: Callable[[], bool]) -> int | None:
-        """Send claimed messages and record each result; how many were sent, None: no more get through now."""
+    def _send_all(self, claimed: Sequence[NoticeGroup], lease: Lease, has_time: Callable[[], bool]) -> int | None:
+        """Send claimed messages and record each result; how many were sent, None: no more get through now.
+
+        Those that another worker has taken over, as this one was stopped for longer than its lease, are left to it.
+        """
         count = 0
         with self._database.read() as connection:
             subjects = _summaries(connection, {entry.subject for group in claimed for entry in group.entries})
         left = {notice for group in claimed for notice in group.ids}
-        lease = Lease(ids=frozenset(left), until=self._clock() + self._leases.length)
         with self._leases.renewed(lease):
             for group in claimed:
-                if not has_time():
+                if not has_time() or not self._leases.is_ours(lease, group.ids, outbox.held):
                     break
                 sent = self._send(group, subjects)
                 metrics.count_mail(sent.result)
@@ -156,7 +159,7 @@ class Notifier:
                 count += sent.result is MessageResult.SENT
         if left:
             with self._database.write() as connection:
-                notices.wait_until(connection, left, self._clock())
+                outbox.renew(connection, left, before=self._leases.end(lease), until=self._clock())
         return count
 
     def _send(self, group: NoticeGroup, subjects: Mapping[str, SubjectSummary]) -> Sent:

@@ -19,6 +19,7 @@ from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, IdentityKind, RecordRef
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.i18n.statuses import labels_in
+from connector.outbound.fence import FencedApi
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.leases import Lease, Leases
@@ -134,9 +135,10 @@ class Pusher:
         with self._database.write() as connection:
             claimed = outbox.claim(connection, name, now, lease=self._leases.length, limit=BATCH)
             sending = self._prepare(connection, claimed, connected)
-        self._in_flight[name] = Lease(ids=[entry.id for entry in claimed], until=now + self._leases.length)
+        lease = Lease(ids=[entry.id for entry in claimed], until=now + self._leases.length)
+        self._in_flight[name] = lease
         try:
-            self._push(connected, sending)
+            self._push(connected, sending, lease)
         finally:
             del self._in_flight[name]
         return len(sending)
@@ -194,20 +196,22 @@ class Pusher:
             identities=tuple(Identity(kind=IdentityKind(kind), value=value) for kind, value in identities),
         )
 
-    def _push(self, connected: Connected, sending: Sequence[Sending]) -> None:
+    def _push(self, connected: Connected, sending: Sequence[Sending], lease: Lease) -> None:
         updates = [one.update for one in sending if one.update is not None]
         started = self._clock()
-        pushed = self._send(connected, updates) if updates else {}
+        pushed = self._send(connected, updates, lease) if updates else {}
         metrics.observe_push(connected.name, (self._clock() - started).total_seconds())
         results = [(one, _result(one, pushed)) for one in sending]
-        self._database.attempt(lambda connection: self._record_results(connection, results))
+        until = self._leases.end(lease)
+        self._database.attempt(lambda connection: self._record_results(connection, results, until))
         for _, result in results:
             metrics.count_push(connected.name, result.outcome.value)
 
-    def _send(self, connected: Connected, updates: Sequence[Update]) -> Mapping[str, Pushed]:
+    def _send(self, connected: Connected, updates: Sequence[Update], lease: Lease) -> Mapping[str, Pushed]:
         """Results by the updates' keys."""
         try:
-            pushed = connected.adapter.push(updates, self._api_for(connected))
+            api = FencedApi(self._api_for(connected), lambda: self._leases.is_ours(lease, lease.ids, outbox.held))
+            pushed = connected.adapter.push(updates, api)
         except CrmUnavailable as error:
             pushed = [_later(update, str(error), error.retry_after) for update in updates]
         except CrmError as error:
@@ -217,8 +221,16 @@ class Pusher:
             pushed = [_later(update, f"{type(error).__name__}: {error}") for update in updates]
         return {one.key: one for one in pushed}
 
-    def _record_results(self, connection: Connection, results: Sequence[tuple[Sending, Pushed]]) -> None:
+    def _record_results(
+        self, connection: Connection, all_results: Sequence[tuple[Sending, Pushed]], until: datetime
+    ) -> None:
+        """Write down what came of a batch whose lease was given until then; what others took over is pushed again."""
         now = self._clock()
+        ours = outbox.held(connection, {one.entry.id for one, _ in all_results}, until, lock=True)
+        lost = [one for one, _ in all_results if one.entry.id not in ours and one.update is not None]
+        if lost:
+            _push_again(connection, lost, now)
+        results = [(one, pushed) for one, pushed in all_results if one.entry.id in ours]
         outbox.record_results(connection, [self._end(one.entry, pushed, now) for one, pushed in results], now)
         gone = {one.record.id for one, pushed in results if pushed.outcome is PushOutcome.GONE}
         if gone:
@@ -249,6 +261,15 @@ class Pusher:
             return UpdateResult(update=entry, outcome=outbox.DEAD, why=why)
         until = now + self._retry.pause(entry.attempts, pushed.retry_after)
         return UpdateResult(update=entry, outcome=outbox.WAITING, why=why, until=until, refusals=refusals)
+
+
+def _push_again(connection: Connection, lost: Sequence[Sending], now: datetime) -> None:
+    """Nobody knows whether these came before or after what another worker sent: the records may show either."""
+    for word, name in ((STAGE, "stage"), (OWNER, "owner")):
+        shown = {one.record.id: of.value for one in lost for of in one.expected if of.word == word}
+        outbox.note_overwritten(connection, name, [{"row_id": of, "now_in": value} for of, value in shown.items()])
+    outbox.push_again(connection, {one.entry.id for one in lost}, now)
+    log.warning("the lease ended while a batch was sent; it is sent again", updates=len(lost))
 
 
 def _later(update: Update, reason: str, retry_after: float | None = None) -> Pushed:

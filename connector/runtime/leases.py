@@ -22,10 +22,11 @@ log: Final = structlog.get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Lease:
-    """Claimed rows, ours until then (aware UTC)."""
+    """Claimed rows, ours until then (aware UTC). `is_over`: the work on them is done, nothing is renewed any more."""
 
     ids: Collection[str]
     until: datetime
+    is_over: bool = False
 
 
 class Renew(Protocol):
@@ -33,6 +34,14 @@ class Renew(Protocol):
 
     def __call__(self, connection: Connection, ids: Collection[str], *, before: datetime, until: datetime) -> object:
         """Renew the lease of rows."""
+        ...
+
+
+class Held(Protocol):
+    """The query that asks: which rows are claimed by the lease that ends at `until`, and are not finished."""
+
+    def __call__(self, connection: Connection, ids: Collection[str], until: datetime) -> Collection[str]:
+        """The ids of these rows."""
         ...
 
 
@@ -44,25 +53,47 @@ class Leases:
         self._renew = renew
         self._clock = clock
         self.length: Final = length
+        self._lock: Final = threading.RLock()
 
     def renew(self, leases: Collection[Lease]) -> None:
         """Renew those that have come of age: however slow a system is, nobody else does the same meanwhile.
 
         A lease that cannot be renewed now is left to the next call.
         """
-        now = self._clock()
-        old = [lease for lease in leases if lease.until - now < self.length * LEFT]
-        if not old:
-            return
-        try:
-            with self._database.write() as connection:
-                for lease in old:
-                    self._renew(connection, lease.ids, before=lease.until, until=now + self.length)
-        except SQLAlchemyError as error:
-            log.warning("leases cannot be renewed", error=type(error).__name__)
-            return
-        for lease in old:
-            lease.until = now + self.length
+        with self._lock:
+            now = self._clock()
+            old = [lease for lease in leases if not lease.is_over and lease.until - now < self.length * LEFT]
+            if not old:
+                return
+            try:
+                with self._database.write() as connection:
+                    for lease in old:
+                        self._renew(connection, lease.ids, before=lease.until, until=now + self.length)
+            except SQLAlchemyError as error:
+                log.warning("leases cannot be renewed", error=type(error).__name__)
+                return
+            for lease in old:
+                lease.until = now + self.length
+
+    def is_ours(self, lease: Lease, ids: Collection[str], held: Held) -> bool:
+        """Whether all these rows of a lease still are ours, as the database says; renewed first, if it is of age.
+
+        A process that was stopped for longer than its lease finds here that others went on with its work.
+        """
+        with self._lock:
+            self.renew([lease])
+            try:
+                with self._database.read() as connection:
+                    return len(held(connection, ids, lease.until)) == len(ids)
+            except SQLAlchemyError as error:
+                log.warning("a lease cannot be checked", error=type(error).__name__)
+                return False
+
+    def end(self, lease: Lease) -> datetime:
+        """Renew a lease no more; until when it was given."""
+        with self._lock:
+            lease.is_over = True
+            return lease.until
 
     @contextmanager
     def renewed(self, lease: Lease) -> Iterator[None]:

@@ -155,13 +155,34 @@ def renew(connection: Connection, ids: Collection[str], *, before: datetime, unt
     )
 
 
+def held(connection: Connection, ids: Collection[str], until: datetime, *, lock: bool = False) -> set[str]:
+    """Those of claimed entries whose lease still is the one that ends then. `lock`: it stays so in this transaction."""
+    query = select(outbox.c.id).where(
+        among(connection, [outbox.c.id], ids), outbox.c.outcome == WAITING, outbox.c.next_attempt_at == until
+    )
+    return set(connection.execute(query.with_for_update() if lock else query).scalars())
+
+
+def push_again(connection: Connection, ids: Collection[str], now: datetime) -> None:
+    """Have updates sent once more, after what another worker sends or has sent of them; `now` is aware UTC."""
+    is_waiting = outbox.c.outcome == WAITING
+    connection.execute(
+        update(outbox)
+        .where(among(connection, [outbox.c.id], ids), outbox.c.outcome.in_((WAITING, DONE)))
+        .values(
+            revision=outbox.c.revision + 1,
+            outcome=WAITING,
+            next_attempt_at=case((is_waiting, outbox.c.next_attempt_at), else_=now),
+            attempts=case((is_waiting, outbox.c.attempts), else_=0),
+            finished_at=None,
+        )
+    )
+
+
 _IS_SAME: Final = outbox.c.revision == bindparam("at_revision")
 _FINISH: Final = (
     update(outbox)
-    .where(
-        outbox.c.id == bindparam("row_id"),
-        (outbox.c.outcome == WAITING) | ((outbox.c.outcome == DONE) & (outbox.c.revision > bindparam("at_revision"))),
-    )
+    .where(outbox.c.id == bindparam("row_id"), outbox.c.outcome == WAITING)
     .values(
         outcome=case((_IS_SAME, bindparam("ended")), else_=WAITING),
         finished_at=case((_IS_SAME, bindparam("at")), else_=None),
@@ -184,11 +205,10 @@ _POSTPONE: Final = (
 
 
 def record_results(connection: Connection, results: Sequence[UpdateResult], now: datetime) -> None:
-    """Write down how tries ended; `now` is aware UTC.
+    """Write down how tries ended whose lease still is ours; `now` is aware UTC.
 
-    An entry that got a newer revision meanwhile stays waiting, due at once; also if that was sent meanwhile by another
-    worker, since nobody knows which of the two came last. What is kept of the tries of one revision is not kept of a
-    newer one.
+    An entry that got a newer revision meanwhile stays waiting, due at once. What is kept of the tries of one revision
+    is not kept of a newer one.
     """
     finished, postponed = [], []
     for one in results:
@@ -242,6 +262,13 @@ def note_shown(connection: Connection, name: str, rows: Sequence[Row]) -> None:
             .values({name: bindparam("now_in")}),
             [dict(row) for row in rows],
         )
+
+
+def note_overwritten(connection: Connection, name: str, rows: Sequence[Row]) -> None:
+    """Note the `stage` or `owner` that a record may show again. Rows: `row_id` (record), `now_in`."""
+    if rows:
+        statement = update(records).where(records.c.id == bindparam("row_id")).values({name: bindparam("now_in")})
+        connection.execute(statement, [dict(row) for row in rows])
 
 
 def note_gone(connection: Connection, ids: Collection[str], now: datetime) -> None:

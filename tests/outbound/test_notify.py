@@ -313,6 +313,28 @@ def test_two_at_once_mail_nothing_twice(start: Callable[[], Runtime], inbox: Smt
     assert titles(inbox) == ["Explicit: A", "Explicit: B", "Explicit: C"]
 
 
+def test_a_mailer_that_was_stopped_for_longer_than_its_lease_mails_nothing_that_another_has_mailed(
+    start: Any, inbox: SmtpServer, clock: Clock
+) -> None:
+    """It is stopped while it hands over its first mail: only that one comes twice, with the same `Message-ID`."""
+    elsewhere = SmtpServer()
+    first, second = start(), start(**elsewhere.environ)
+    names = [f"N{number:02}" for number in range(20)]
+    ask(first, *names)
+
+    def stopped(_mail: EmailMessage) -> None:
+        inbox.answer = lambda _: None
+        clock.forward(seconds=first.config.lease_seconds)
+        assert drain(second) == 20
+
+    inbox.answer = stopped
+    with listening(elsewhere), listening(inbox):
+        assert drain(first) == 1
+    assert titles(elsewhere) == [f"Explicit: {name}" for name in names]
+    assert [mail["Message-ID"] for mail in inbox.mails] == [elsewhere.mails[0]["Message-ID"]]
+    assert outcomes(first) == [("done", None)] * 20
+
+
 def test_a_lease_is_renewed_while_the_server_takes_its_time(start: Any, inbox: SmtpServer, clock: Clock) -> None:
     mailing = start(CONNECTOR_LEASE_SECONDS="5")
     (asked,) = ask(mailing, "A")
