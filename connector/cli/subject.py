@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, Final
 
 import click
@@ -14,6 +15,7 @@ from connector.i18n import LANGUAGES, words_in
 from connector.operations import explain, merging
 from connector.operations import subjects as operations
 from connector.operations.persons import person
+from connector.operations.persons.duplicates import duplicates, too_many
 
 _language: Final = click.option(
     "--lang",
@@ -192,6 +194,46 @@ def split(merge: str, *, is_json: bool) -> None:
     click.echo("They are kept apart from now on; `connector subject merge` takes that back.")
 
 
+@subject.command("keep-apart")
+@click.argument("who")
+@click.argument("other")
+@json_option
+def keep_apart(who: str, other: str, *, is_json: bool) -> None:
+    """Say that two subjects are two, whatever comes in; `merge` takes that back."""
+    with opened() as runtime:
+        found = merging.keep_apart(runtime, who, other, actor=actor())
+    if is_json:
+        print_json(found)
+        return
+    click.echo(
+        f"{found['one']['id']} and {found['other']['id']} are kept apart; `connector subject merge` takes that back."
+    )
+
+
+@subject.command("duplicates")
+@json_option
+def show_duplicates(*, is_json: bool) -> None:
+    """Who may be one, and what too many have to say who it is.
+
+    Only a person can decide: `merge` says that two are one, `keep-apart` that they are not.
+    """
+    with opened() as runtime:
+        rows = duplicates(runtime)
+        if is_json:
+            print_rows(rows, is_json=True, columns={}, empty="")
+            return
+        lines = map(_duplicate, rows)
+        for line in chain([next(lines, "Nobody looks like somebody else.")], lines):
+            click.echo(printable(line))
+
+
+def _duplicate(row: dict[str, Any]) -> str:
+    if row["what"] == "shared":
+        return str(row["reason"])
+    names = " and ".join(f"{row[of]['id']} ({row[of]['known_as']})" for of in ("one", "other"))
+    return f"{names}: {row['reason']}"
+
+
 @subject.command()
 @click.argument("who")
 def export(who: str) -> None:
@@ -265,9 +307,12 @@ def _print(found: dict[str, Any], *, is_json: bool) -> None:
             ("last action", found["last_action"]),
             ("next due", found["due"] or "nothing"),
             *((one["kind"], one["value"]) for one in found["identities"] if one["kind"] != "record"),
+            *((f"{one['kind']} until {one['until']:%Y-%m-%d}", one["value"]) for one in found["released"]),
             *((f"profile {name}", value) for name, value in found["profile"].items()),
         )
     )
+    for one in found["shared"]:
+        click.echo(printable(too_many(one["kind"], one["value"])))
     for record in found["records"]:
         click.echo()
         click.echo(printable(f"record {record['connection']}:{record['object']}:{record['id']}: {_state(record)}"))

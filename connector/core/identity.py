@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -125,6 +125,15 @@ class Apart:
     one: str
     other: str
     sides: Mapping[IdentityKey, str]
+
+    def sides_of(self, keys: Iterable[IdentityKey]) -> set[str]:
+        """The sides that these identities belong to."""
+        return {self.sides[key] for key in keys if key in self.sides}
+
+    def parts(self, one: Iterable[IdentityKey], other: Iterable[IdentityKey]) -> bool:
+        """Whether two subjects, by what they have or had, are these two."""
+        first, second = self.sides_of(one), self.sides_of(other)
+        return bool(first) and bool(second) and not first & second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

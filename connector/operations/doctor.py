@@ -22,7 +22,17 @@ from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import Runtime
 from connector.runtime.rules import RulesInForce
-from connector.store import deliveries, histories, mapping_versions, notices, outbox, quarantine, remaps, subjects
+from connector.store import (
+    deliveries,
+    histories,
+    identities,
+    mapping_versions,
+    notices,
+    outbox,
+    quarantine,
+    remaps,
+    subjects,
+)
 from connector.store.migrations import head, present
 from connector.store.persons import compaction
 from connector.store.remaps import RULES
@@ -61,7 +71,7 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]
 
 def _thorough(runtime: Runtime) -> list[HealthCheck]:
     """What reads whole tables."""
-    return [_drift(runtime), _account(runtime), _retention(runtime)]
+    return [_drift(runtime), _account(runtime), _retention(runtime), _identities(runtime)]
 
 
 def _database(runtime: Runtime) -> HealthCheck:
@@ -182,6 +192,14 @@ def _retention(runtime: Runtime) -> HealthCheck:
         is_late = compaction.is_any_old(connection, border.at)
     detail = f"events of more than {days} days ago are still kept whole; run `connector forget`" if is_late else ""
     return HealthCheck(name="retention", is_fine=not is_late, detail=detail)
+
+
+def _identities(runtime: Runtime) -> HealthCheck:
+    """How many find nobody any more; that is as it should be, and worth a look."""
+    with runtime.database.read() as connection:
+        count = identities.count_shared(connection)
+    detail = f"too many subjects have {count} of them to find anybody; see `connector subject duplicates`"
+    return HealthCheck(name="identities", is_fine=True, detail=detail if count else "")
 
 
 def balance(runtime: Runtime) -> dict[str, dict[str, int]]:

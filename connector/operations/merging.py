@@ -1,9 +1,10 @@
-"""Subjects that turned out to be one: show it, undo it, and say that two are one."""
+"""Subjects that turned out to be one: show it, undo it, and say that two are one, or that they are not."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -45,15 +46,16 @@ def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any
     key = f"{CONSOLE}:{new_id(context.now)}"
 
     def work(connection: Connection) -> tuple[str, bool]:
-        pair = find_subject(runtime, who), find_subject(runtime, other)
-        if pair[0] == pair[1]:
-            message = f"{who!r} and {other!r} are one subject already"
-            raise WrongSetting(message)
-        identities.let_join(connection, [pair])
+        pair = _two(runtime, who, other)
+        _let_join(connection, pair)
         names = tuple(anchor(connection, of) for of in pair)
-        event = Event(key=key, at=context.now, kind=Kind.IDENTIFY, identities=names, name=MERGE)
-        step = Step(id=key, at=context.now, kind=Kind.IDENTIFY)
+        at = max(context.now, _newest(connection, pair) + timedelta(microseconds=1))
+        event = Event(key=key, at=at, kind=Kind.IDENTIFY, identities=names, name=MERGE)
+        step = Step(id=key, at=at, kind=Kind.IDENTIFY)
         changes = run_batch(connection, context, [TranslatedEvent(connection=CONSOLE, event=event, steps=(step,))])
+        if not changes.merges:
+            message = f"{who!r} and {other!r} cannot be made one: one of them has nothing that says who it is"
+            raise WrongSetting(message)
         audit.note(
             connection, context.now, actor=actor, action="subject.merge", target=min(pair), detail={"event": key}
         )
@@ -63,6 +65,57 @@ def join(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any
     if is_asked:
         runtime.wakeups.enqueue_senders()
     return show(runtime, subject)
+
+
+def _newest(connection: Connection, pair: tuple[str, str]) -> datetime:
+    """The time of the newest event that is known of two subjects; clocks of systems may be ahead of ours."""
+    states = [one.state for one in batches.lock_subjects(connection, pair).values() if one.state]
+    changes = [one.changed_at for one in identities.of_subjects(connection, pair)]
+    return max([*(state.position[0] for state in states), *changes])
+
+
+def keep_apart(runtime: Runtime, who: str, other: str, *, actor: str) -> dict[str, Any]:
+    """Say that two subjects are two, whatever comes in: `one` and `other` as `show` gives them.
+
+    What both have belongs to neither; `join` takes it back. Raises `NotFound`, and `WrongSetting`: they are one.
+    """
+    now = runtime.clock()
+
+    def work(connection: Connection) -> tuple[str, str]:
+        pair = _two(runtime, who, other)
+        held = {of: {one.key for one in identities.of_subjects(connection, [of])} for of in pair}
+        both = held[pair[0]] & held[pair[1]]
+        sides = {key: of for of in pair for key in held[of] - both}
+        _let_join(connection, pair)
+        identities.keep_apart(connection, Apart(one=pair[0], other=pair[1], sides=sides), now, actor)
+        detail = {"other": max(pair)}
+        audit.note(connection, now, actor=actor, action="subject.keep_apart", target=min(pair), detail=detail)
+        return pair
+
+    one, two = runtime.database.attempt(work)
+    return {"one": show(runtime, one), "other": show(runtime, two)}
+
+
+def _two(runtime: Runtime, who: str, other: str) -> tuple[str, str]:
+    pair = find_subject(runtime, who), find_subject(runtime, other)
+    if pair[0] == pair[1]:
+        message = f"{who!r} and {other!r} are one subject already"
+        raise WrongSetting(message)
+    return pair
+
+
+def _let_join(connection: Connection, pair: tuple[str, str]) -> None:
+    """Take back that a person keeps the two apart, or subjects that were merged into them."""
+    one, other = ({held.key for held in identities.of_subjects(connection, [of])} for of in pair)
+    found = identities.apart_of(connection, pair)
+    identities.let_join(connection, [kept for kept in found if is_kept_apart(kept, pair, one, other)])
+
+
+def is_kept_apart(
+    kept: Apart, pair: tuple[str, str], one: Collection[IdentityKey], other: Collection[IdentityKey]
+) -> bool:
+    """Whether these are the two whom a person keeps apart; `one`, `other`: what each has or had."""
+    return {kept.one, kept.other} == set(pair) or kept.parts(one, other)
 
 
 def undo(runtime: Runtime, merge: str, *, actor: str) -> dict[str, Any]:

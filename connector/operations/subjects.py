@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from operator import itemgetter
 from typing import Any, Final
@@ -79,7 +79,7 @@ def find_subject(runtime: Runtime, who: str) -> str:
     return found[0]
 
 
-def line(row: SubjectRow, identities: list[tuple[str, str]]) -> dict[str, Any]:
+def line(row: SubjectRow, identities: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """One subject in short: what `connector simulate` ends with, and `id`, `identities`, `owner`."""
     return {
         **_end(row),
@@ -90,25 +90,31 @@ def line(row: SubjectRow, identities: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def show(runtime: Runtime, who: str) -> dict[str, Any]:
-    """All about a subject: its line, profile, records with what was pushed, held events, and each decision with why."""
+    """All about a subject: its line, profile, records with what was pushed, held events, and each decision with why.
+
+    `shared`: of its identities those that too many have to find anybody. `released`: what it had `until` then.
+    """
     subject = find_subject(runtime, who)
     with runtime.database.read() as connection:
         row = queries.get(connection, subject)
-        identities = queries.identities_of(connection, [subject])[subject]
+        held = sorted(identities.of_subjects(connection, [subject]), key=lambda one: one.key)
         records = queries.records_of(connection, [subject])[subject]
         pushes = outbox.of_records(connection, [record.id for record in records])
         decided = queries.decisions_of(connection, subject)
-        held = queries.held_of(connection, subject)
+        waiting = queries.held_of(connection, subject)
     labels = labels_in("en", runtime.ruleset.statuses.values())
+    held_as = [(one, {"kind": one.key.kind, "value": one.key.value}) for one in held]
     return {
-        **line(row, identities),
+        **line(row, [one.key for one in held if one.until is None]),
+        "shared": [named for one, named in held_as if one.is_shared and one.until is None],
+        "released": [{**named, "until": one.until} for one, named in held_as if one.until is not None],
         "label": labels.get(row.status, row.status),
         "profile": dict(State.from_json(row.state).profile) if row.state else {},
         "records": [_record(record, pushes.get(record.id)) for record in records],
         "decisions": [decision(one, labels) for one in decided],
         "held": [
             {key: getattr(event, key) for key in ("id", "connection", "at", "kind", "reason", "delivery", "event")}
-            for event in held
+            for event in waiting
         ],
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from connector.core.decide.batch import TranslatedEvent
 from connector.core.identity import Apart, Holding, IdentityKey, Knot, StoredNaming
@@ -143,26 +143,61 @@ def revive(connection: Connection, ids: Collection[str], now: Any, by: str) -> N
 
 
 def apart_of(connection: Connection, ids: Collection[str]) -> tuple[Apart, ...]:
-    """The pairs that one of these subjects is of."""
-    one, other = among(connection, [apart.c.one], ids), among(connection, [apart.c.other], ids)
+    """The pairs that one of these subjects, or of those that were merged into them, is of."""
+    start = select(subjects.c.id).where(among(connection, [subjects.c.id], ids)).cte("within", recursive=True)
+    within = start.union(select(subjects.c.id).join(start, subjects.c.merged_into == start.c.id))
+    named = or_(apart.c.one.in_(select(within.c.id)), apart.c.other.in_(select(within.c.id)))
     return tuple(
         Apart(one=first, other=second, sides={IdentityKey(kind, value): of for kind, value, of in sides})
         for first, second, sides in connection.execute(
-            select(apart.c.one, apart.c.other, apart.c.sides).where(or_(one, other))
+            select(apart.c.one, apart.c.other, apart.c.sides).where(named)
         ).all()
     )
 
 
 def keep_apart(connection: Connection, pair: Apart, now: Any, by: str) -> None:
     """Join two subjects no more, by whatever names them both."""
-    let_join(connection, [(pair.one, pair.other)])
+    let_join(connection, [pair])
     one, other = sorted((pair.one, pair.other))
     sides = [[key.kind, key.value, of] for key, of in sorted(pair.sides.items())]
     insert_all(connection, apart, [{"one": one, "other": other, "at": now, "by": by, "sides": sides}])
 
 
-def let_join(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:
+def let_join(connection: Connection, pairs: Iterable[Apart]) -> None:
     """Keep them apart no more."""
     for pair in pairs:
-        one, other = sorted(pair)
+        one, other = sorted((pair.one, pair.other))
         connection.execute(delete(apart).where(apart.c.one == one, apart.c.other == other))
+
+
+# What may be one, and what says nothing any more
+
+
+def pairs_with_one_identity(connection: Connection, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
+    """Pairs of subjects (the smaller id first) that both have an identity now which still finds somebody."""
+    mine, theirs = identities.alias("mine"), identities.alias("theirs")
+    is_both = and_(mine.c.kind == theirs.c.kind, mine.c.value == theirs.c.value, mine.c.subject < theirs.c.subject)
+    query = select(mine.c.subject, theirs.c.subject).distinct().join(theirs, is_both)
+    query = query.where(mine.c.until.is_(None), theirs.c.until.is_(None), mine.c.is_shared.is_(False))
+    if after is not None:
+        one, other = after
+        is_next = or_(mine.c.subject > one, and_(mine.c.subject == one, theirs.c.subject > other))
+        query = query.where(mine.c.subject >= one, is_next)
+    rows = connection.execute(query.order_by(mine.c.subject, theirs.c.subject).limit(limit)).all()
+    return [(one, other) for one, other in rows]
+
+
+def shared(connection: Connection, after: IdentityKey | None, limit: int) -> list[IdentityKey]:
+    """The identities that too many have to find anybody."""
+    query = select(*_KEY).distinct().where(identities.c.is_shared)
+    if after is not None:
+        is_next = and_(identities.c.kind == after.kind, identities.c.value > after.value)
+        query = query.where(or_(identities.c.kind > after.kind, is_next))
+    rows = connection.execute(query.order_by(*_KEY).limit(limit)).all()
+    return [IdentityKey(kind, value) for kind, value in rows]
+
+
+def count_shared(connection: Connection) -> int:
+    """How many identities too many have."""
+    query = select(*_KEY).where(identities.c.is_shared).distinct()
+    return int(connection.execute(select(func.count()).select_from(query.subquery())).scalar_one())

@@ -247,3 +247,35 @@ def test_an_erasure_says_what_it_cost_others(cli: Cli) -> None:
 def test_an_erasure_counts_what_it_did(filled: Cli) -> None:
     done = filled.json("subject", "erase", LEAD["email"], "--yes")
     assert (done["rows"]["events"], done["deliveries"], done["unread"], done["is_redis_away"]) == (6, 1, 0, False)
+
+
+def test_who_may_be_one_is_listed_with_the_reason_and_kept_apart(cli: Cli, server: Runtime) -> None:
+    assert cli("subject", "duplicates").stdout == "Nobody looks like somebody else.\n"
+    add_connection(server, mapping=f"{MAPPING}region: JP\n")
+    sender = Sender(server)
+    for who in ("ann", "bob", "cat", "dan", "eve"):
+        for phone in ("03-1111-1111", *(["03-2222-2222"] if who in {"ann", "bob"} else [])):
+            subject = {"id": f"{who}{phone}", "email": f"{who}@b.example", "phone": phone}
+            sender.send({"id": f"{who}{phone}", "at": ago(days=1), "type": "identify", "subject": subject})
+            drain(server)
+    text = cli("subject", "duplicates").stdout
+    assert "both have the phone +81322222222, but have other e-mail addresses (ann@b.example, bob@b.example)" in text
+    assert "too many have the phone +81311111111 to say who it is: it finds nobody any more" in text
+    assert [row["what"] for row in cli.lines("subject", "duplicates")] == ["pair", "shared"]
+    assert "are kept apart" in cli("subject", "keep-apart", "ann@b.example", "bob@b.example").stdout
+    assert [row["what"] for row in cli.lines("subject", "duplicates")] == ["shared"]
+    assert list(cli.json("subject", "keep-apart", "ann@b.example", "cat@b.example")) == ["one", "other"]
+    shown = cli("subject", "show", "cat@b.example").stdout
+    assert "too many have the phone +81311111111" in shown
+    assert "too many subjects have 1 of them to find anybody" in cli("doctor", code=1).stdout
+
+
+def test_what_somebody_had_is_shown_with_the_day_until_which(cli: Cli, server: Runtime) -> None:
+    add_connection(server)
+    for number, email in enumerate(("typo@b.example", "ann@b.example")):
+        line = {"id": f"{number}", "at": ago(days=2 - number), "type": "identify"}
+        Sender(server).send({**line, "subject": {"id": "A", "email": email}}, key=f"m{number}")
+        drain(server)
+    text = cli("subject", "show", "ann@b.example").stdout
+    assert f"email until {ago(days=1)[:10]}" in text
+    assert "typo@b.example" in text

@@ -94,6 +94,8 @@ class People:
         home: str | None = None
         for rank, key in ranked:
             holder = self._only_holder(key)
+            if holder is None and naming.is_merge:
+                holder = self._alone(rank, key, naming.connection)
             if holder is None or holder == home or (self._is_blocked(holder, ranked, rank) and not naming.is_merge):
                 continue
             if home is None:
@@ -101,7 +103,8 @@ class People:
             elif self._may_join(home, holder, key, naming):
                 home = self._join(home, holder, naming)
         if home is None:
-            home = self._alone(naming, ranked) or next(self._new_ids)
+            alone = self._alone(*ranked[0], naming.connection) if naming.record is None else None
+            home = alone or next(self._new_ids)
         self._vouch(home, naming)
         return home
 
@@ -186,25 +189,15 @@ class People:
         return all(key.kind == IdentityKind.VISITOR for key in self._keys[subject])
 
     def _is_apart(self, one: str, other: str) -> bool:
-        return any(
-            bool(first) and bool(second) and not first & second
-            for apart in self._apart
-            for first, second in [(self._sides(apart, one), self._sides(apart, other))]
-        )
+        return any(apart.parts(self._keys[one], self._keys[other]) for apart in self._apart)
 
-    def _sides(self, apart: Apart, subject: str) -> set[str]:
-        return {apart.sides[key] for key in self._keys[subject] if key in apart.sides}
-
-    def _alone(self, naming: Naming, ranked: Ranked) -> str | None:
+    def _alone(self, rank: int, key: IdentityKey, connection: str) -> str | None:
         """The subject of what an identity that several have did by itself, such as a browser that two people use."""
-        if naming.record is not None:
-            return None
-        rank, key = ranked[0]
         alone = [
             (self._held[key][subject].since, subject)
             for subject in self.holders(key)
             if "" in self._held[key][subject].sources
-            and all(self._strengths.rank(other, naming.connection) >= rank for other in self._now(subject))
+            and all(self._strengths.rank(other, connection) >= rank for other in self._now(subject))
         ]
         return min(alone)[1] if alone else None
 
@@ -226,7 +219,7 @@ class People:
 
     def _is_of_other_side(self, subject: str, key: IdentityKey) -> bool:
         return any(
-            key in apart.sides and (sides := self._sides(apart, subject)) and apart.sides[key] not in sides
+            key in apart.sides and (sides := apart.sides_of(self._keys[subject])) and apart.sides[key] not in sides
             for apart in self._apart
         )
 
