@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -90,7 +90,8 @@ def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     return number if is_possible else None
 
 
-def identifying(identity: Identity, region: str | None, extra: Collection[str] = ()) -> Identity | None:
+@lru_cache(maxsize=1 << 14)
+def identifying(identity: Identity, region: str | None, extra: frozenset[str] = frozenset()) -> Identity | None:
     """The identity as it finds subjects; None: it is nobody's, or none at all.
 
     `region`: as of `international`; without one a phone number that is written without a country counts within its
@@ -101,10 +102,12 @@ def identifying(identity: Identity, region: str | None, extra: Collection[str] =
         value = normalize_email(value) or ""
     elif kind in _PHONES:
         return _phone(value, region, extra)
-    return None if is_placeholder(kind, value, extra) else replace(identity, value=value)
+    if is_placeholder(kind, value, extra):
+        return None
+    return identity if value == identity.value else replace(identity, value=value)
 
 
-def _phone(value: str, region: str | None, extra: Collection[str]) -> Identity | None:
+def _phone(value: str, region: str | None, extra: frozenset[str]) -> Identity | None:
     digits = normalize_phone(value) or ""
     if is_placeholder(IdentityKind.PHONE, digits, extra):
         return None

@@ -62,8 +62,7 @@ class Identifying:
         return frozenset({IdentityKind.RECORD, *self.kinds[: last + 1]})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(NamedTuple):
     """A subject has an identity. `sources`: the records that vouch for it (`""`: an event about none).
 
     `number`: its place among all who have or had it. `since` and `until` (None: it has it now) are the times of the

@@ -87,14 +87,15 @@ def _load(
     known_events = batches.known_events(connection, _keys(events)) if events else {}
     fresh = [one for one in events if (one.connection, one.event.key) not in known_events or may_be_back(one)]
     keys = {key for event in fresh for key in event.identities}
-    found = {one.subject for one in identities.of_keys(connection, keys) if not one.is_shared} if keys else set()
+    named = identities.of_keys(connection, keys) if keys else []
+    found = {one.subject for one in named if not one.is_shared}
     wanted = {*found, *(refold.subject for refold in refolds)}
     subjects = batches.lock_subjects(connection, wanted) if wanted else {}
     if any(subject not in subjects or subjects[subject].merged_into is not None for subject in found):
         raise Overtaken
-    holdings = _holdings(connection, keys, found)
-    named = {record for event in fresh if (record := event.record) is not None}
-    records = batches.records_by_key(connection, named) if named else {}
+    holdings = _holdings(connection, keys, named, found)
+    named_records = {record for event in fresh if (record := event.record) is not None}
+    records = batches.records_by_key(connection, named_records) if named_records else {}
     sent, told = _sent(connection, fresh, records)
     last_facts = _last_facts(connection, fresh, records)
     if subjects:
@@ -115,11 +116,14 @@ def _load(
     )
 
 
-def _holdings(connection: Connection, keys: Collection[IdentityKey], found: set[str]) -> tuple[Holding, ...]:
+def _holdings(
+    connection: Connection, keys: Collection[IdentityKey], named: Sequence[Holding], found: set[str]
+) -> tuple[Holding, ...]:
     """Who has what the events name, and all that those have, now that they are locked."""
     if not found:
-        return tuple(identities.of_keys(connection, keys)) if keys else ()
-    named = identities.of_keys(connection, keys)
+        return tuple(named)
+    if connection.dialect.name != "sqlite":  # where nobody else writes in this transaction
+        named = identities.of_keys(connection, keys)
     if not found >= {one.subject for one in named if not one.is_shared}:
         raise Overtaken
     return (*named, *(one for one in identities.of_subjects(connection, found) if one.key not in keys))

@@ -58,14 +58,14 @@ def _nobody(event: Event) -> str:
 
 def _mistake(event: Event) -> BadPayload | None:
     """What no database takes in an event that an adapter made of a system's own answer."""
-    values, reason = event_to_json(event), ""
+    reason = ""
     try:
-        if b"\\u0000" not in orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS):
+        if b"\\u0000" not in orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS):
             return None
     except TypeError as error:
         reason = f"cannot be stored: {error}"
     try:
-        refuse_unstorable(Part(values))
+        refuse_unstorable(Part(event_to_json(event)))
     except BadPayload as error:
         return error
     return BadPayload(reason) if reason else None

@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -166,6 +166,8 @@ def _placed(
     naming: Naming, people: People, changed: Mapping[str, datetime], newest: Mapping[str, datetime]
 ) -> tuple[str, bool]:
     """The subject of an event by what is known now, and whether the event comes too late to be placed by that."""
+    if (settled := people.settled(naming)) is not None:
+        return settled, settled in changed and changed[settled] >= naming.at
     involved = people.ever(naming.keys)
     people.is_changed = people.is_turned = False
     known_shared = len(people.shared)
@@ -235,7 +237,7 @@ def _start(knot: Knot) -> list[Holding]:
         if one.subject not in knot.subjects:
             found.append(one)
         elif left and one.until is None:
-            found.append(replace(one, sources=left))
+            found.append(one._replace(sources=left))
     return found
 
 
@@ -315,16 +317,16 @@ class _Retold:
         taken: dict[IdentityKey, set[int]] = defaultdict(set)
         new: list[Holding] = []
         for one in self.people.holdings(is_all=True):
-            now = replace(one, subject=ids.get(one.subject, one.subject))
+            now = one._replace(subject=ids.get(one.subject, one.subject))
             old = before.get((now.key, now.subject))
             if old is None:
                 new.append(now)
             else:
                 taken[now.key].add(old.number)
-                found.append(replace(now, number=old.number))
+                found.append(now._replace(number=old.number))
         for one in new:
             number = next(number for number in itertools.count() if number not in taken[one.key])
             taken[one.key].add(number)
-            found.append(replace(one, number=number))
+            found.append(one._replace(number=number))
         dropped = [(one.key, one.number) for one in self.knot.holdings if one.number not in taken[one.key]]
         return tuple(one for one in found if before.get((one.key, one.subject)) != one), tuple(dropped)

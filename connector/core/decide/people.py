@@ -88,6 +88,20 @@ class People:
             self._held[one.key][one.subject] = hold
             self._keys[one.subject].add(one.key)
 
+    def settled(self, naming: Naming) -> str | None:
+        """The subject that alone has all that an event names, if the event changes nothing: as most do; else None."""
+        home: str | None = None
+        for key in naming.keys:
+            held = self._held.get(key)
+            if held is None or len(held) != 1 or key in self.shared:
+                return None
+            ((subject, hold),) = held.items()
+            if hold.until is not None or naming.source not in hold.sources or home not in {None, subject}:
+                return None
+            home = subject
+        is_more = naming.is_whole and home is not None and len(self._keys[home]) > len(naming.keys)
+        return None if is_more or self._apart else home
+
     def place(self, naming: Naming) -> str:
         """The subject of an event, which has what it names from now on."""
         ranked = self._ranked(naming)

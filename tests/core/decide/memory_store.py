@@ -202,7 +202,7 @@ class MemoryStore:
         for one in changes.holdings:
             for key, other in list(self.holdings.items()):
                 if other.key == one.key and one.is_shared:
-                    self.holdings[key] = replace(other, is_shared=True)
+                    self.holdings[key] = other._replace(is_shared=True)
             self.holdings[one.key, one.number] = one
 
     def _merge(self, loser: str, survivor: str) -> None:

@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -106,7 +105,7 @@ def _merge_while(runtimes: list[Runtime], work: Callable[[], object]) -> tuple[s
         with runtimes[0].database.write() as connection:
             batches.lock_subjects(connection, {kept, lost})
             batches.merge(connection, {lost: kept}, [])
-            held = [replace(one, subject=kept) for one in identities.of_subjects(connection, [lost])]
+            held = [one._replace(subject=kept) for one in identities.of_subjects(connection, [lost])]
             identities.save(connection, held, (), {(one.key, one.number) for one in held})
             at_work = pool.submit(work)
             wait_for(lambda: _is_waiting(runtimes[1]), "the other worker to wait for the subject")
