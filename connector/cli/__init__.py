@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import click
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
 from connector import __version__
 from connector.core.errors import ConnectorError
@@ -34,10 +35,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("connector.cli.upkeep:status", "On one screen: what runs, what waits, what is wrong."),
     "account": ("connector.cli.upkeep:account", "Check that every accepted delivery is accounted for."),
     "doctor": ("connector.cli.upkeep:doctor", "Say what is wrong with the running product."),
+    "completion": ("connector.cli:completion", "Print what makes a shell complete commands: bash, zsh or fish."),
     "simulate": ("connector.what_if.simulate:simulate_command", "Run the rules over the events of a file."),
 }
 """Each command: where it is, and its line in the help. Only the one that is asked for is imported."""
 WRONG: Final = 2
+_NAME: Final = "connector"
+_SHELLS: Final = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
 class Commands(click.Group):
@@ -58,6 +62,20 @@ class Commands(click.Group):
             gc.enable()
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a line; a mistyped one is answered with the nearest names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from error
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, without importing any command; else the options."""
+        found = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """The list of commands in the help, without importing any."""
         with formatter.section("Commands"):
@@ -73,9 +91,19 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="connector")
+@click.version_option(__version__, prog_name=_NAME)
 def commands() -> None:
     """Receives webhooks of CRMs, keeps one ABM status per lead, and writes it back."""
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(tuple(_SHELLS)))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands and options by the Tab key.
+
+    In ~/.bashrc or ~/.zshrc: eval "$(connector completion bash)"; for fish: connector completion fish | source
+    """
+    click.echo(_SHELLS[shell](commands, {}, _NAME, "_CONNECTOR_COMPLETE").source())
 
 
 def main() -> None:
@@ -84,4 +112,4 @@ def main() -> None:
     What is imported stays: to look for garbage among it, again and again, takes half of the time of a short command.
     """
     gc.disable()
-    commands(prog_name="connector")
+    commands(prog_name=_NAME)

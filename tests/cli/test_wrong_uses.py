@@ -1,6 +1,13 @@
-"""Wrong uses of the command line: each gets a sentence that says what to do, exit code 2, and no traceback."""
+"""Wrong uses of the command line get a sentence that says what to do, exit code 2, and no traceback.
+
+What is begun is completed by the shell.
+"""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,7 +18,9 @@ from tests.flow.senders import SECRET, add_connection
 ADD = ("connection", "add", "new", "--adapter", "standard")
 GOOD = (*ADD, "--secret", "secret=@env:THE_SECRET")
 WRONG: list[tuple[tuple[str, ...], str]] = [
-    (("accuont",), "No such command"),
+    (("accuont",), "No such command 'accuont'. Did you mean 'account'?"),
+    (("mapping", "chek"), "No such command 'chek'. Did you mean 'check'?"),
+    (("delivery", "list", "--outcom", "dead"), "No such option '--outcom'. Did you mean '--outcome'?"),
     (("connection", "add", "new"), "Missing option '--adapter'"),
     (("connection", "add", "new", "--adapter", "bitrix"), "there is no adapter 'bitrix'; did you mean bitrix24?"),
     (("connection", "add", "New", "--adapter", "standard"), "'New' cannot be a connection's name; allowed: 1 to 63"),
@@ -75,6 +84,28 @@ def shop(cli: Cli, server: Runtime) -> Cli:
 @pytest.mark.parametrize(("words", "said"), WRONG, ids=[" ".join(words)[:60] for words, _ in WRONG])
 def test_a_wrong_use_is_answered_by_a_sentence(shop: Cli, words: tuple[str, ...], said: str) -> None:
     assert said in shop.error(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("connector st", {"status"}),
+        ("connector mapping ch", {"check"}),
+        ("connector delivery list --out", {"--outcome"}),
+        ("connector delivery list --outcome d", {"duplicate", "dead"}),
+    ],
+)
+def test_a_shell_completes_what_is_begun(words: str, wanted: set[str]) -> None:
+    count = str(len(words.split()) - 1)
+    environ = {"_CONNECTOR_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": count}
+    command = [sys.executable, "-m", "connector.cli"]
+    said = subprocess.run(command, env={**os.environ, **environ}, check=True, capture_output=True, text=True).stdout
+    assert {line.partition(",")[2] for line in said.splitlines()} == wanted
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_what_makes_it_complete(empty_cli: Cli, shell: str) -> None:
+    assert f"_CONNECTOR_COMPLETE={shell}_complete" in empty_cli("completion", shell).stdout
 
 
 def test_all_mistakes_are_named_at_once(shop: Cli) -> None:
