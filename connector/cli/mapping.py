@@ -164,12 +164,16 @@ def show(name: str, *, is_json: bool) -> None:
 
 @mapping.command()
 @click.argument("name", metavar="[CONNECTION]", required=False)
+@click.option("--show", "is_each", is_flag=True, help="Each event, with the lead that waits for it.")
 @json_option
-def held(name: str | None, *, is_json: bool) -> None:
-    """What waits for an entry in a mapping, by connection and reason."""
+def held(name: str | None, *, is_each: bool, is_json: bool) -> None:
+    """What waits for an entry in a mapping, by connection and reason; with --show who waits."""
     columns = {"connection": "connection", "count": "count", "of": "what", "reason": "reason", "example": "example"}
+    if is_each:
+        columns = {name: name for name in ("connection", "reason", "at", "identities", "subject", "delivery")}
     with opened() as runtime:
-        print_rows(mappings.held(runtime, name), is_json=is_json, columns=columns, empty="Nothing is held.")
+        rows = (mappings.held_events if is_each else mappings.held)(runtime, name)
+        print_rows(rows, is_json=is_json, columns=columns, empty="Nothing is held.")
 
 
 @mapping.command()

@@ -22,6 +22,7 @@ from connector.store import deliveries, subjects
 from connector.store import mapping_versions as versions
 from connector.store.mapping_versions import MappingVersion, VersionHead
 from connector.store.remaps import RULES
+from connector.store.rows import CHUNK
 from connector.what_if.proposal import Proposal, check_upgrade
 
 _SHOWN: Final = ("connection", "version", "author", "comment", "published_at", "source")
@@ -223,6 +224,22 @@ def held(runtime: Runtime, name: str | None = None) -> Iterator[dict[str, Any]]:
     for what, row in found:
         if name in {None, row.connection}:
             yield {"what": what, **{key: getattr(row, key) for key in ("connection", "reason", "count", "example")}}
+
+
+def held_events(runtime: Runtime, name: str | None = None, page: int = CHUNK) -> Iterator[dict[str, Any]]:
+    """Each held event, the longest held first: its reason, its subject, and by what that is known."""
+    if name is not None:
+        find(runtime, name)
+    after = ""
+    while True:
+        with runtime.database.read() as connection:
+            found = subjects.held_events(connection, name, after, page)
+            known = subjects.identities_of(connection, {one.subject for one in found})
+        for one in found:
+            yield {**asdict(one), "identities": [f"{kind}:{value}" for kind, value in known[one.subject]]}
+        if len(found) < page:
+            return
+        after = found[-1].id
 
 
 def _check_exists(runtime: Runtime, name: str) -> None:

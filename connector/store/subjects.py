@@ -75,6 +75,18 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldEvent:
+    """An event that waits for its reason to be mapped, and who waits. `at` is aware UTC."""
+
+    id: str
+    connection: str
+    reason: str | None
+    at: datetime
+    subject: str
+    delivery: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:
     """A decision as it is stored; times are aware UTC.
 
@@ -254,6 +266,14 @@ def held(connection: Connection) -> list[HeldGroup]:
         .order_by(events.c.connection, events.c.reason)
     )
     return [HeldGroup(**row) for row in fetch(connection, query)]
+
+
+def held_events(connection: Connection, name: str | None, after: str, limit: int) -> list[HeldEvent]:
+    """Held events after an id, of a connection (None: of all)."""
+    query = select(*columns_of(events, HeldEvent)).where(events.c.outcome == Outcome.HELD, events.c.id > after)
+    if name is not None:
+        query = query.where(events.c.connection == name)
+    return [HeldEvent(**row) for row in fetch(connection, query.order_by(events.c.id).limit(limit))]
 
 
 def held_of(connection: Connection, subject: str) -> list[EventRow]:

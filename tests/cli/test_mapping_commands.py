@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -12,6 +13,7 @@ from adapters.standard import Standard
 from connector.adapter_kit.contract import Api, Catalog
 from connector.cli.documents import progress
 from connector.core.errors import CrmUnavailable
+from connector.operations import mappings as operations
 from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli, Terminal, ago
 from tests.flow.senders import MAPPING, Sender, add_connection, drain
@@ -49,6 +51,20 @@ def test_publishing_says_what_differs_what_moved_and_what_was_released(shop: Cli
     assert "  lead / strange: visited → nothing\n" in back
     assert "Held now: 1 events.\n" in back
     assert shop.json("mapping", "rollback", "shop", "2")["what_if"]["released"] == 1
+
+
+def test_each_held_event_is_listed_with_the_lead_that_waits_behind_its_reason(shop: Cli, server: Runtime) -> None:
+    Sender(server).send(_stage(6, "odd"), _stage(7, "strange"), key="msg_more")
+    drain(server)
+    found = shop.lines("mapping", "held", "shop", "--show")
+    assert [one["reason"] for one in found] == [f"stage: lead / {stage}" for stage in ("strange", "odd", "strange")]
+    assert found[0]["identities"] == ["email:n1@example.jp", "record:shop:lead:L-1"]
+    assert shop.json("delivery", "show", found[1]["delivery"])["key"] == "msg_more"
+    assert [one["id"] for one in operations.held_events(server, page=2)] == [one["id"] for one in found]
+    assert re.search(
+        r"shop +stage: lead / odd .* email:n6@example.jp, record:", shop("mapping", "held", "--show").stdout
+    )
+    assert "there is no connection 'nope'" in shop.error("mapping", "held", "nope", "--show")
 
 
 def test_more_than_the_limit_is_refused_until_it_is_confirmed(shop: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
