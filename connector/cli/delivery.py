@@ -190,8 +190,11 @@ def retry(ids: tuple[str, ...], name: str | None, *, is_json: bool) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    print_pairs((name, found[name]) for name in ("id", "connection", "key", "received_at", "outcome", "tally", "error"))
-    print_pairs((name, found[name]) for name in ("attempts", "duplicates", "finished_at"))
+    head = [(name, found[name]) for name in ("id", "connection", "key", "received_at", "outcome", "tally")]
+    print_pairs([*head, ("error" if found["outcome"] == Outcome.DEAD else "reason", found["error"])])
+    print_pairs((name, found[name]) for name in ("attempts", "finished_at"))
+    if found["duplicates"]:
+        click.echo(f"The sender sent it {found['duplicates']} more times, with the same key: these are its duplicates.")
     click.echo(f"\n{found['method']} {printable('&'.join(f'{name}={value}' for name, value in found['query']))}")
     for name, value in found["headers"].items():
         click.echo(printable(f"{name}: {value}"))

@@ -82,6 +82,18 @@ def test_show_gives_request_events_and_decisions(cli: Cli, server: Runtime, send
     assert "A stage of the CRM set the status: moved from Not set to Appointment prospect" in text
 
 
+def test_a_duplicate_says_of_what_it_is_one(cli: Cli, server: Runtime, sender: Sender) -> None:
+    line = _stage(1)
+    for key in ("first", "first", "second"):
+        sender.send(line, key=key)
+        drain(server)
+    second, first = cli.lines("delivery", "list")
+    assert (first["duplicates"], second["outcome"]) == (1, "duplicate")
+    shown = cli("delivery", "show", first["id"]).stdout
+    assert "The sender sent it 1 more times, with the same key: these are its duplicates." in shown
+    assert f"reason       the same as in delivery {first['id']}\n" in cli("delivery", "show", second["id"]).stdout
+
+
 def test_a_body_that_is_no_text_or_gone_is_shown_as_what_it_is(cli: Cli, server: Runtime, sender: Sender) -> None:
     sender.send(_stage(1))
     (row,) = cli.lines("delivery", "list")

@@ -242,7 +242,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventOutcome:
-    """What became of one event of the batch, and why where somebody has to act. `delivery`: that brought it."""
+    """What became of one event of the batch, and why where that is to be shown. `delivery`: that brought it."""
 
     delivery: str | None
     outcome: Outcome

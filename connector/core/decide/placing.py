@@ -172,7 +172,7 @@ def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedE
     """
     outcomes: dict[int, EventOutcome] = {}
     fresh: dict[int, TranslatedEvent] = {}
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], str | None] = {}
     for number, event in enumerate(batch.events):
         mark = (event.connection, event.event.key)
         known = batch.known_events.get(mark)
@@ -183,9 +183,17 @@ def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedE
         elif known and (back := back_again(event, batch.records)):
             fresh[number] = back
         else:
-            outcomes[number] = EventOutcome(delivery=event.delivery, outcome=Outcome.DUPLICATE)
-        seen.add(mark)
+            reason = _of_what(event.delivery, known.delivery if known else seen[mark])
+            outcomes[number] = EventOutcome(delivery=event.delivery, outcome=Outcome.DUPLICATE, reason=reason)
+        seen.setdefault(mark, event.delivery)
     return outcomes, fresh
+
+
+def _of_what(delivery: str | None, first: str | None) -> str | None:
+    """Of what an event is a duplicate, where it came in a delivery, and not twice in the same."""
+    if delivery is None or delivery == first:
+        return None
+    return f"the same as in delivery {first}" if first else "the same as reconciliation or an import has brought"
 
 
 def _placed(event: TranslatedEvent, subject: str, records: Records) -> NewEvent:

@@ -83,3 +83,18 @@ def test_a_subject_that_is_folded_again_runs_no_date_after_today() -> None:
         state = store.subjects[subject].state
         assert state is not None
         assert state.last_run == last_run
+
+
+def test_a_duplicate_says_in_which_delivery_it_was_first() -> None:
+    context, store = Context(ruleset=RULESET, now=NOW), MemoryStore()
+    store.run(context, [replace(_lead("shop:1", "shop"), delivery="A"), _lead("shop:2", "shop")])
+    later = [("1", "B"), ("2", "B"), ("3", "C"), ("3", "C"), ("3", "D"), ("1", None)]
+    changes = store.run(context, [replace(_lead(f"shop:{key}", "shop"), delivery=by) for key, by in later])
+    assert [one.reason for one in changes.outcomes] == [
+        "the same as in delivery A",
+        "the same as reconciliation or an import has brought",
+        None,
+        None,
+        "the same as in delivery C",
+        None,
+    ]
