@@ -35,7 +35,7 @@ from connector.adapter_kit.payload import Part, read_form
 from connector.adapter_kit.records import deleted_event, present
 from connector.adapter_kit.settings import check_settings
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, MissingProof, UnknownEvent
 from connector.core.event import Event, RecordRef
 
 
@@ -104,7 +104,7 @@ class Bitrix24:
                 raise BadSignature(message)
         except BadPayload as error:
             message = f"the delivery carries no readable token: {error}"
-            raise BadSignature(message) from error
+            raise MissingProof(message) from error
 
     def receive(self, delivery: Delivery) -> Received:
         """The key has the time of receipt in it.

@@ -28,7 +28,7 @@ from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.signatures import check_time, compute_hmac
-from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, BadSignature, CrmUnavailable, MissingProof, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 
 V3: Final = "x-hubspot-signature-v3"
@@ -82,7 +82,7 @@ def verify_request(delivery: Delivery, url: str, secrets: Sequence[str], now: da
         _match(keys, _hash, [delivery.body], headers[OLD])
     else:
         message = "the request carries no signature of HubSpot"
-        raise BadSignature(message)
+        raise MissingProof(message)
 
 
 def sign_request(delivery: Delivery, url: str, secret: str, at: datetime) -> dict[str, str]:

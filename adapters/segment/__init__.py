@@ -16,7 +16,7 @@ from connector.adapter_kit.contract import RATE_SETTING, Delivery, Received, Set
 from connector.adapter_kit.segment_spec import OWN_EMAIL, TYPES, SpecReader
 from connector.adapter_kit.signatures import check_hmac, check_token
 from connector.adapter_kit.tracking import COCOAR_MARKS, EMAIL_MARKS
-from connector.core.errors import BadPayload, BadSignature
+from connector.core.errors import BadPayload, MissingProof
 from connector.core.event import Event
 
 _DECODER: Final = json.JSONDecoder()
@@ -102,5 +102,5 @@ def _first(body: bytes) -> bytes:
         _, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError) as error:
         message = "the first message of the batch cannot be read, so its signature cannot be checked"
-        raise BadSignature(message) from error
+        raise MissingProof(message) from error
     return text[start:end].encode()

@@ -58,7 +58,7 @@ class Tracker:
         ),
         "bots": Setting(description="Words in the User-Agent of bots, which are not stored", default=BOTS),
         "per_minute": Setting(
-            description="Deliveries a minute at most, in each process of the web server", default=3000
+            description="Deliveries of a site a minute at most, in each process of the web server", default=3000
         ),
         "rate": RATE_SETTING,
     }

@@ -34,7 +34,7 @@ from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import deleted_event
 from connector.adapter_kit.settings import fields_by_object, pairs
 from connector.adapter_kit.signatures import check_token
-from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, UnknownEvent
+from connector.core.errors import BadPayload, BadSignature, CrmRefused, CrmUnavailable, MissingProof, UnknownEvent
 from connector.core.event import Event, Kind, RecordRef
 
 CHANNELS = 100
@@ -92,7 +92,7 @@ class Zoho:
                 raise BadSignature(message)
         except BadPayload as error:
             message = f"the delivery carries no readable token: {error}"
-            raise BadSignature(message) from error
+            raise MissingProof(message) from error
 
     def receive(self, delivery: Delivery) -> Received:
         """The key of a callback is channel, module, operation, ids and time.

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from connector.adapter_kit.contract import Delivery
-from connector.core.errors import BadSignature
+from connector.core.errors import BadSignature, MissingProof
 
 TOLERANCE_SECONDS: Final = 300
 """The specification asks for a check and names no number; its reference libraries use five minutes, both ways."""
@@ -51,7 +51,7 @@ def verify_webhook(headers: Mapping[str, str], body: bytes, secrets: Sequence[st
     prefix = next((prefix for prefix in _PREFIXES if headers.get(f"{prefix}-id")), None)
     if prefix is None:
         message = "the header webhook-id is missing"
-        raise BadSignature(message)
+        raise MissingProof(message)
     timestamp = headers.get(f"{prefix}-timestamp", "")
     check_time("webhook-timestamp", timestamp, now)
     content = _webhook_content(headers[f"{prefix}-id"], timestamp, body)
@@ -182,7 +182,7 @@ def check_basic(given: str | None, credentials: Sequence[str]) -> None:
     found = _credentials(given or "")
     if found is None:
         message = "the header authorization is not Basic with base64 of `user:password`"
-        raise BadSignature(message)
+        raise MissingProof(message)
     check_token(found, [one for one in credentials if ":" in one])
 
 
@@ -200,8 +200,11 @@ def _refuse_unless(matches: Sequence[bool], secrets: Sequence[str], given: str |
         message = f"no {what} secret is configured"
         raise BadSignature(message)
     if not any(matches):
-        message = f"the {what} does not match" if given else f"the {what} is missing"
-        raise BadSignature(message)
+        if given:
+            message = f"the {what} does not match"
+            raise BadSignature(message)
+        message = f"the {what} is missing"
+        raise MissingProof(message)
 
 
 def _entries(header: str) -> list[str]:

@@ -43,6 +43,10 @@ class BadSignature(SenderError):
     reason = "bad_signature"
 
 
+class MissingProof(BadSignature):
+    """The delivery carries no proof at all: hardly the configured sender's."""
+
+
 class BadPayload(SenderError):
     """The body could not be read; `path` is the place that is wrong (400, quarantined when signed)."""
 

@@ -19,7 +19,7 @@ from connector.core.errors import OperatorError
 from connector.store import deliveries, quarantine
 from connector.store.database import Database
 from connector.store.deliveries import NewDelivery
-from connector.store.quarantine import QuarantinedDelivery
+from connector.store.quarantine import Bounds, QuarantinedDelivery
 
 GROUP: Final = 200
 COMMIT_SECONDS: Final = 20.0
@@ -85,12 +85,12 @@ class _Item:
 class Writer:
     """Commits deliveries of concurrent requests in groups. `committed` is told the lanes, in a thread of its own.
 
-    `quarantine_most`: so many deliveries of a connection stay in the quarantine.
+    `bounds`: how much stays in the quarantine.
     """
 
-    def __init__(self, database: Database, quarantine_most: int, committed: Callable[[set[int]], None]) -> None:
+    def __init__(self, database: Database, bounds: Bounds, committed: Callable[[set[int]], None]) -> None:
         self._database = database
-        self._quarantine_most = quarantine_most
+        self._bounds = bounds
         self._committed = committed
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._lanes: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
@@ -179,7 +179,7 @@ class Writer:
             if is_open:
                 self._join(items)
             if bad := [item.row for item in items if isinstance(item.row, QuarantinedDelivery)]:
-                quarantine.add(connection, bad, self._quarantine_most)
+                quarantine.add(connection, bad, self._bounds)
             if good := [item.row for item in items if isinstance(item.row, NewDelivery)]:
                 deliveries.store(connection, good, self._shard)
         if self._current_file() != before:

@@ -12,9 +12,9 @@ import structlog
 
 from connector.adapter_kit.contract import Adapter, Delivery, Received, Reply
 from connector.adapter_kit.redaction import mask_text, redact
-from connector.core.errors import BadPayload, BadSignature, NotFound, SenderError, WrongSetting
+from connector.core.errors import BadPayload, BadSignature, MissingProof, NotFound, SenderError, WrongSetting
 from connector.intake.group_commit import NotStored, Writer, error_text
-from connector.intake.quarantine import quarantined, unseal
+from connector.intake.quarantine import Admission, quarantined, unseal
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.vault import Vault
@@ -60,6 +60,7 @@ class Intake:
         self._vault = vault
         self._writer = writer
         self._lanes = lanes
+        self._admission = Admission()
 
     def find(self, name: str) -> Connected:
         """The connection that a request names. Raises `NotFound`, `Paused`, or `NotStored`: it cannot be looked up."""
@@ -77,11 +78,26 @@ class Intake:
             raise Paused(message)
         return connected
 
-    def receive(self, connected: Connected, delivery: Delivery, admit: Callable[[str], None] = lambda _: None) -> Reply:
+    def prove(self, connected: Connected, head: Delivery, address: str) -> None:
+        """Check the proof of a request whose body is not read yet. Raises `BadSignature`, `NotStored`."""
+        try:
+            connected.adapter.verify(head, head.received_at)
+        except BadSignature as error:
+            self._set_aside(connected, head, error, address, is_plausible=False, is_whole=False)
+            raise
+
+    def receive(
+        self,
+        connected: Connected,
+        delivery: Delivery,
+        admit: Callable[[str], None] = lambda _: None,
+        address: str = "",
+    ) -> Reply:
         """The answer to a request to a connection (see `find`), after it was committed.
 
-        `admit` is given the lane of a delivery that is verified and read, before that is stored; what it raises is
-        raised. Raises `WrongMethod`, `WrongContentType`, `BadSignature`, `BadPayload`, `NotStored`.
+        `address`: who sent it, where that is known. `admit` is given the lane of a delivery that is verified and read,
+        before that is stored; what it raises is raised. Raises `WrongMethod`, `WrongContentType`, `BadSignature`,
+        `BadPayload`, `NotStored`.
         """
         adapter = connected.adapter
         greeting = adapter.greet(delivery)
@@ -94,14 +110,30 @@ class Intake:
         try:
             received = _verified(adapter, delivery)
         except (BadSignature, BadPayload) as error:
-            # It may quote a token, which belongs neither into the quarantine's list nor into the answer.
-            error.args = (mask_text(str(error), connected.secrets),)
-            self._writer.write(quarantined(self._vault, connected.name, delivery, error))
+            self._set_aside(connected, delivery, error, address, is_plausible=_is_plausible(adapter, delivery, error))
             raise
         admit(received.lane)
         self._writer.write(self._new(connected, delivery, received, next_attempt_at=delivery.received_at))
         metrics.count_accepted(connected.name)
         return received.reply
+
+    def _set_aside(
+        self,
+        connected: Connected,
+        delivery: Delivery,
+        error: BadSignature | BadPayload,
+        address: str,
+        *,
+        is_plausible: bool,
+        is_whole: bool = True,
+    ) -> None:
+        """Quarantine a delivery, unless too many came. Raises `NotStored`."""
+        # It may quote a token, which belongs neither into the quarantine's list nor into the answer.
+        error.args = (mask_text(str(error), connected.secrets),)
+        name = connected.name
+        if self._admission.admits(name, delivery, address, is_plausible=is_plausible):
+            row = quarantined(self._vault, name, delivery, error, is_plausible=is_plausible, is_whole=is_whole)
+            self._writer.write(row)
 
     def verify_again(self, name: str, database: Database, now: datetime) -> int:
         """Accept quarantined deliveries of a connection that verify now, after its secret was corrected; how many.
@@ -155,6 +187,19 @@ def _verified(adapter: Adapter, delivery: Delivery) -> Received:
     """What a delivery is, once it is proved. Raises `BadSignature` and `BadPayload`."""
     adapter.verify(delivery, delivery.received_at)
     return adapter.receive(delivery)
+
+
+def _is_plausible(adapter: Adapter, delivery: Delivery, error: BadSignature | BadPayload) -> bool:
+    """Whether a delivery that is refused may be the configured sender's: it has a proof, and a body of its shape."""
+    if isinstance(error, BadPayload):
+        return True  # it is proved
+    if isinstance(error, MissingProof):
+        return False
+    try:
+        adapter.receive(delivery)
+    except BadPayload:
+        return False
+    return True
 
 
 def _check_content_type(connected: Connected, delivery: Delivery) -> None:

@@ -20,12 +20,14 @@ from connector.pipeline.reconcile import BATCH, Reconciler
 from connector.pipeline.sweep import Swept
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import DELIVERY, MAIL, UPDATE
+from connector.store.quarantine import Bounds
 from connector.store.remaps import RULES, RemapRun
 
 
 def build_intake(parts: Runtime, committed: Callable[[set[int]], None] | None = None) -> Intake:
     """What receives webhooks. `committed`: told in which lanes something was stored (None: it wakes the workers)."""
-    writer = Writer(parts.database, parts.config.quarantine_max, committed or parts.wakeups.enqueue_drains)
+    bounds = Bounds(most=parts.config.quarantine_max, most_bytes=parts.config.quarantine_mb * 1_000_000)
+    writer = Writer(parts.database, bounds, committed or parts.wakeups.enqueue_drains)
     return Intake(connections=parts.connections, vault=parts.vault, writer=writer, lanes=parts.config.lanes)
 
 

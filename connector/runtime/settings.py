@@ -68,6 +68,7 @@ class Config:
     host: str
     port: int
     public_url: str | None
+    proxies: int
     web_processes: int
     web_threads: int
     workers: int
@@ -80,6 +81,7 @@ class Config:
     push_give_up_hours: int
     echo_window_minutes: int
     quarantine_max: int
+    quarantine_mb: int
     quarantine_days: int
     delivery_days: int
     event_days: int

@@ -182,6 +182,14 @@ TABLE: Final[tuple[Setting, ...]] = (
         "the systems that have a call for it.",
         shown="http://HOST:PORT, which is registered nowhere",
     ),
+    _whole(
+        "proxies",
+        0,
+        0,
+        10,
+        "Reverse proxies in front, each of which adds to X-Forwarded-For; strangers are told apart by that.",
+        unit="proxies",
+    ),
     _whole("web_processes", 2, 1, 64, "Processes of the web server.", unit="processes"),
     _whole("web_threads", 16, 1, 256, "Threads of each process of the web server.", unit="threads"),
     _whole("workers", 2, 1, 64, "Workers that `connector up` starts.", unit="processes"),
@@ -218,7 +226,17 @@ TABLE: Final[tuple[Setting, ...]] = (
         "How long an incoming change that equals a push is its echo.",
         unit="minutes",
     ),
-    _whole("quarantine_max", 10_000, 0, 1_000_000, "Quarantined deliveries kept; the oldest go.", unit="deliveries"),
+    _whole(
+        "quarantine_max",
+        10_000,
+        0,
+        1_000_000,
+        "Quarantined deliveries kept of a connection; what does not look like its sender's goes first.",
+        unit="deliveries",
+    ),
+    _whole(
+        "quarantine_mb", 128, 1, 100_000, "Size of the quarantine; a connection has a fourth of it.", unit="megabytes"
+    ),
     _whole("quarantine_days", 7, 1, 365, "How long a quarantined delivery is kept.", unit="days"),
     _whole("delivery_days", 30, 7, 3_650, "How long the body of a processed delivery is kept.", unit="days"),
     _whole(

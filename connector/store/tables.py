@@ -148,7 +148,10 @@ quarantine = Table(
     Column("error", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("sealed", Text, nullable=False),
+    Column("is_plausible", Boolean, nullable=False),
+    Column("weight", Integer, nullable=False),
     Index("ix_quarantine_connection", "connection", "received_at"),
+    Index("ix_quarantine_worth", "is_plausible", "received_at", "connection", "weight"),
 )
 
 accepted = Table(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Final
@@ -16,17 +13,22 @@ from flask import Blueprint, Response, request
 
 from connector.adapter_kit.contract import BrowserCollector, Delivery
 from connector.core.errors import ConnectorError, NotFound
+from connector.intake.minutes import MinuteCounts
 from connector.intake.receive import Intake
 from connector.runtime import metrics
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.web.problems import TooMany, from_error
-from connector.web.webhook import read_delivery
+from connector.web.webhook import read_body, read_head, sender_address
 
 SCRIPT_SECONDS: Final = 3600
 PREFLIGHT_SECONDS: Final = 86_400
-MOST_BYTES: Final = 64 * 1024
-"""As much as a browser sends while its page is being left."""
+MOST_BYTES: Final = 32 * 1024
+"""Ten events as large as they may be."""
+BYTES_EACH: Final = 2 * 1024
+"""A delivery has so many on average, at most: what a site may have stored in a minute is `per_minute` times that."""
+ADDRESS_PART: Final = 10
+"""An address, behind which an office may be, has this part of what its site has."""
 VISITOR_PER_MINUTE: Final = 60
 """Deliveries of one visitor; the script gathers what happens at one moment into one."""
 _HEADERS: Final = ("content-type", "content-encoding", "origin", "user-agent", "sec-gpc", "dnt")
@@ -39,7 +41,7 @@ def collector(parts: Runtime, intake: Intake) -> Blueprint:
     blueprint = Blueprint("tracker", __name__)
     script = files("connector.web").joinpath("tracker.js").read_bytes()
     tag = hashlib.sha256(script).hexdigest()[:32]
-    limits, most = MinuteLimits(parts.clock), min(parts.config.max_body_bytes, MOST_BYTES)
+    budgets, most = _Budgets(parts.config.proxies), min(parts.config.max_body_bytes, MOST_BYTES)
 
     def show_script() -> Response:
         response = Response(script, content_type="text/javascript; charset=utf-8")
@@ -58,7 +60,7 @@ def collector(parts: Runtime, intake: Intake) -> Blueprint:
             site = _find(intake, connection)
             if request.method == "OPTIONS":
                 return _readable(Response(status=204), site.tracker, is_preflight=True)
-            response = _accept(intake, site, read_delivery(parts.clock(), most, _HEADERS), limits)
+            response = _accept(intake, site, read_head(parts.clock(), _HEADERS), most, budgets)
         except ConnectorError as error:
             metrics.count_refused(connection if site else None, error.reason)
             response = from_error(error)
@@ -71,24 +73,31 @@ def collector(parts: Runtime, intake: Intake) -> Blueprint:
     return blueprint
 
 
-class MinuteLimits:
-    """Counts deliveries by name in whole minutes of the clock; safe for threads, each process for itself."""
+class _Budgets:
+    """What a site and an address may send in a minute, in deliveries and in bytes; each process for itself."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._minute, self._counts = 0, Counter[str]()
+    def __init__(self, proxies: int) -> None:
+        self._counts = MinuteCounts()
+        self._proxies = proxies
 
-    def count(self, name: str, most: int) -> None:
-        """Count one of that name. Raises `TooMany` when it has had its share of this minute."""
-        with self._lock:
-            minute = int(self._clock().timestamp()) // 60
-            if minute != self._minute:
-                self._minute, self._counts = minute, Counter()
-            if self._counts[name] >= most:
-                message = f"{name}: more deliveries than it takes in a minute"
-                raise TooMany(message)
-            self._counts[name] += 1
+    def address(self) -> str:
+        """Where the request at hand came from; see `sender_address`."""
+        return sender_address(self._proxies)
+
+    def charge(self, site: _Site, delivery: Delivery) -> None:
+        """Count a delivery that is proved and read. Raises `TooMany`."""
+        now, address, most = delivery.received_at, self.address(), site.tracker.per_minute
+        shares = {address: max(most // ADDRESS_PART, VISITOR_PER_MINUTE)} if address else {}
+        for whose, share in (shares | {delivery.headers.get("origin", ""): most}).items():
+            name = f"{site.connected.name} of {whose}"
+            self.count(name, share, now)
+            self.count(f"bytes {name}", max(share * BYTES_EACH, MOST_BYTES), now, len(delivery.body))
+
+    def count(self, name: str, most: int, now: datetime, amount: int = 1) -> None:
+        """Count of that name. Raises `TooMany` when it has had its share of this minute."""
+        if self._counts.add(name, now, amount) > most:
+            message = "more deliveries than are taken in a minute"
+            raise TooMany(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +116,23 @@ def _find(intake: Intake, connection: str) -> _Site:
     return _Site(connected=connected, tracker=connected.adapter)
 
 
-def _accept(intake: Intake, site: _Site, delivery: Delivery, limits: MinuteLimits) -> Response:
-    """204 once it is committed, and for what is not wanted: a page has no use for the difference."""
+def _accept(intake: Intake, site: _Site, head: Delivery, most: int, budgets: _Budgets) -> Response:
+    """204 once it is committed, and for what is not wanted: a page has no use for the difference.
+
+    The body of what has no proof is not read, and it uses up nothing that genuine visitors need.
+    """
     name = site.connected.name
-    if not site.tracker.wants(delivery):
+    if not site.tracker.wants(head):
         metrics.count_refused(name, "unwanted")
         return Response(status=204)
-    limits.count(name, site.tracker.per_minute)
+    intake.prove(site.connected, head, budgets.address())
+    delivery = replace(head, body=read_body(most))
+    budgets.charge(site, delivery)
     reply = intake.receive(
-        site.connected, delivery, lambda visitor: limits.count(f"{name}/{visitor}", VISITOR_PER_MINUTE)
+        site.connected,
+        delivery,
+        lambda visitor: budgets.count(f"{name}/{visitor}", VISITOR_PER_MINUTE, head.received_at),
+        budgets.address(),
     )
     return Response(reply.body, reply.status)
 

@@ -56,7 +56,8 @@ PROBLEMS: Final[dict[type[ConnectorError], Problem]] = {
     BadSignature: Problem(
         status=401,
         title="The proof does not fit",
-        meaning="Correct the secret on either side. It is quarantined, and can be verified again by a corrected one.",
+        meaning="Correct the secret on either side. It is quarantined, but for what comes in floods, and can be "
+        "verified again by a corrected one.",
     ),
     NotFound: Problem(status=404, title="Not found", meaning="Correct the address: `/webhooks/<connection>`."),
     WrongMethod: Problem(
@@ -75,7 +76,7 @@ PROBLEMS: Final[dict[type[ConnectorError], Problem]] = {
     TooMany: Problem(
         status=429,
         title="Too many at once",
-        meaning="Send it again after `Retry-After`: a tracker's connection takes so many in a minute.",
+        meaning="Send it again after `Retry-After`: a site, and each address, may send a tracker so many in a minute.",
     ),
     Paused: Problem(
         status=503,

@@ -109,7 +109,7 @@
   function flush() {
     clearTimeout(timer);
     timer = 0;
-    while (queue.length) send({id: random(), visitor: visitor(), events: queue.splice(0, 20)});
+    while (queue.length) send({id: random(), visitor: visitor(), events: queue.splice(0, 10)});
   }
 
   function add(type, more, isEntered) {

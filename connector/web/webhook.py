@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
@@ -22,28 +24,42 @@ from connector.web.problems import TooLarge, Truncated, from_error
 _CHUNK: Final = 64 * 1024
 
 
-def read_delivery(now: datetime, most: int, headers: Collection[str] | None = None) -> Delivery:
-    """The request at hand, with a body of at most `most` bytes and the headers of these names (None: with all).
-
-    Raises `TooLarge` and `Truncated`.
-    """
+def read_head(now: datetime, headers: Collection[str] | None = None) -> Delivery:
+    """The request at hand without its body, with the headers of these names (None: with all)."""
     query_string = request.query_string.decode("utf-8", "replace")
     given = {name.lower(): value for name, value in request.headers.items()}
     return Delivery(
         method=request.method,
         query=tuple(parse_qsl(query_string, keep_blank_values=True)),
         headers={name: value for name, value in given.items() if headers is None or name in headers},
-        body=_read_body(most),
+        body=b"",
         received_at=now,
         path=_raw_path(),
         query_string=query_string,
     )
 
 
-def _read_body(most: int) -> bytes:
-    """The body, read to its end or one byte above the limit.
+def sender_address(proxies: int) -> str:
+    """Who sent the request at hand, IPv6 by its network; empty where it may be a reverse proxy that we do not know of.
+
+    `proxies`: so many stand before us, and each adds to X-Forwarded-For where the request came from.
+    """
+    listed = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    given = listed[-proxies] if 0 < proxies <= len(listed) else request.remote_addr or ""
+    try:
+        found = ip_address(given)
+    except ValueError:
+        return ""
+    if not proxies and not found.is_global:
+        return ""
+    return str(ip_network(f"{found}/64", strict=False)) if found.version == 6 else str(found)  # noqa: PLR2004 - IPv6
+
+
+def read_body(most: int) -> bytes:
+    """The body of the request at hand, read to its end or one byte above the limit.
 
     Some servers say nothing when a body ends early, so its length is compared; one in chunks has none to compare.
+    Raises `TooLarge` and `Truncated`.
     """
     announced, size, parts = request.content_length, 0, []
     try:
@@ -83,7 +99,8 @@ def webhooks(parts: Runtime, intake: Intake) -> Blueprint:
             if isinstance(found.adapter, BrowserCollector):
                 message = f"browsers post to /collect/{known}; this connection takes no webhooks"
                 raise NotFound(message)
-            reply = intake.receive(found, read_delivery(parts.clock(), parts.config.max_body_bytes))
+            delivery = replace(read_head(parts.clock()), body=read_body(parts.config.max_body_bytes))
+            reply = intake.receive(found, delivery, address=sender_address(parts.config.proxies))
         except ConnectorError as error:
             # What the path says becomes a metric's label only where such a connection exists.
             metrics.count_refused(connection if isinstance(error, Paused) else known, error.reason)

@@ -17,6 +17,7 @@ from connector.intake.receive import Intake, Writer
 from connector.runtime.connections import BrokenConnection, Connected
 from connector.runtime.parts import Runtime
 from connector.store import quarantine
+from connector.store.quarantine import Bounds
 from connector.web.app import create_app
 from tests.adapters.support import Signing, signing_of
 from tests.adapters.test_security import DEAF, GARBAGE_BODIES, GARBAGE_TEXT, HEARING
@@ -59,7 +60,7 @@ def database_url(sqlite_url: str) -> str:
 @pytest.fixture
 def client(runtime: Runtime) -> FlaskClient:
     connections: Any = _Connections()
-    writer = Writer(runtime.database, runtime.config.quarantine_max, runtime.wakeups.enqueue_drains)
+    writer = Writer(runtime.database, Bounds(most=100, most_bytes=10_000_000), runtime.wakeups.enqueue_drains)
     intake = Intake(connections=connections, vault=runtime.vault, writer=writer, lanes=runtime.config.lanes)
     return create_app(runtime.config, runtime, intake).test_client()
 
@@ -142,7 +143,7 @@ def test_a_system_that_sends_nothing_is_refused_whatever_comes(client: FlaskClie
 @pytest.mark.parametrize("system", HEARING)
 def test_what_is_too_large_or_of_another_kind_is_refused(client: FlaskClient, clock: Clock, system: str) -> None:
     signing = signing_of(system)
-    huge = replace(signing.delivery, body=b"x" * (11 * 1024 * 1024))
+    huge = _signed(signing, body=b"x" * (11 * 1024 * 1024))
     assert _send(client, clock, system, huge) == 413
     image = replace(signing.delivery, headers={**signing.delivery.headers, "content-type": "image/png"})
     assert _send(client, clock, system, image) in {401, 415}

@@ -18,7 +18,7 @@ from connector.operations.doctor import balance, is_balanced
 from connector.runtime.parts import Runtime
 from connector.store import connections, deliveries, quarantine
 from connector.store.database import Database, new_id
-from connector.store.quarantine import QuarantinedDelivery
+from connector.store.quarantine import Bounds, QuarantinedDelivery
 from tests.conftest import NOW, wait_for
 from tests.intake.workspace import all_at_once, commits_counted, delivery, receive, stored
 from tests.store.test_deliveries import row
@@ -55,7 +55,7 @@ def test_what_arrives_during_a_commit_is_committed_together(shop: Runtime, intak
 
 def test_a_row_that_cannot_be_stored_does_not_fail_its_neighbours(database: Database) -> None:
     woken: list[int] = []
-    writer, is_held = Writer(database, 10, woken.extend), threading.Event()
+    writer, is_held = Writer(database, Bounds(most=10, most_bytes=1_000_000), woken.extend), threading.Event()
     without_lane: Any = None
     bad = [
         replace(row("naive time"), received_at=NOW.replace(tzinfo=None)),
@@ -63,7 +63,15 @@ def test_a_row_that_cannot_be_stored_does_not_fail_its_neighbours(database: Data
     ]
     good = [row(f"k{number}", lane=number) for number in range(10)]
     aside = QuarantinedDelivery(
-        id=new_id(NOW), connection=SHOP, received_at=NOW, reason="bad_signature", error="x", size=1, sealed=""
+        id=new_id(NOW),
+        connection=SHOP,
+        received_at=NOW,
+        reason="bad_signature",
+        error="x",
+        size=1,
+        sealed="",
+        is_plausible=False,
+        weight=500,
     )
 
     def hold() -> None:

@@ -27,6 +27,7 @@ from tests.conftest import Clock, wait_for
 from tests.flow.senders import add_connection
 from tests.intake.workspace import all_at_once, commits_counted, delivery, quarantined, receive, stored
 from tests.store.test_deliveries import row
+from tests.store.test_quarantine import BOUNDS
 from tests.web.malformed import OTHER_SECRET, SHOP, line, lines
 
 
@@ -164,7 +165,11 @@ def rename(postgres: Database, name: str, new: str) -> None:
 
 
 def test_a_commit_that_takes_too_long_acknowledges_nothing_and_stores_nothing_later(database: Database) -> None:
-    writer, is_held, is_free = Writer(database, 10, lambda _: None), threading.Event(), threading.Event()
+    writer, is_held, is_free = (
+        Writer(database, BOUNDS, lambda _: None),
+        threading.Event(),
+        threading.Event(),
+    )
 
     def hold() -> None:
         is_held.set()
@@ -201,7 +206,7 @@ def test_a_redis_that_does_not_answer_holds_up_nobody(database: Database) -> Non
         is_free.wait(20)
         woken.append(lanes)
 
-    writer = Writer(database, 10, committed)
+    writer = Writer(database, BOUNDS, committed)
     started = time.monotonic()
     for number in range(20):
         writer.write(row(f"k{number}", lane=number))
@@ -220,7 +225,7 @@ def test_a_wake_up_that_fails_stops_no_later_one(database: Database) -> None:
             message = "not expected"
             raise RuntimeError(message)
 
-    writer = Writer(database, 10, committed)
+    writer = Writer(database, BOUNDS, committed)
     writer.write(row("a", lane=1))
     wait_for(lambda: bool(woken), "the first wake-up")
     writer.write(row("b", lane=2))

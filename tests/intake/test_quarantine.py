@@ -20,7 +20,7 @@ from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.store import connections, deliveries, quarantine
 from connector.store.database import new_id
-from connector.store.quarantine import QuarantinedDelivery
+from connector.store.quarantine import Bounds, QuarantinedDelivery
 from tests.conftest import NOW, Clock
 from tests.intake.workspace import delivery, quarantined, receive, stored
 from tests.web.answers import add_connections
@@ -70,13 +70,13 @@ def test_a_corrected_secret_takes_what_was_quarantined(shop: Runtime, intake: In
 
 def _bad(sealed: str) -> QuarantinedDelivery:
     common: dict[str, Any] = {"connection": SHOP, "received_at": NOW, "reason": "bad_signature", "error": "x"}
-    return QuarantinedDelivery(id=new_id(NOW), size=1, sealed=sealed, **common)
+    return QuarantinedDelivery(id=new_id(NOW), size=1, sealed=sealed, is_plausible=True, weight=len(sealed), **common)
 
 
 def test_what_no_key_opens_stays_in_the_quarantine(shop: Runtime, intake: Intake, tmp_path: Path) -> None:
     foreign = Runtime(read_config({"CONNECTOR_DATA_DIR": str(tmp_path / "other")}, tmp_path)).vault
     with shop.database.write() as connection:
-        quarantine.add(connection, [_bad(seal(foreign, delivery()))], 10)
+        quarantine.add(connection, [_bad(seal(foreign, delivery()))], Bounds(most=10, most_bytes=1_000_000))
     assert intake.verify_again(SHOP, shop.database, NOW) == 0
     assert len(quarantined(shop)) == 1
 
@@ -88,7 +88,7 @@ def test_what_a_version_before_had_sealed_is_verified_again(shop: Runtime, intak
     sealed = shop.vault.encrypt(orjson.dumps(values).decode())
     assert unseal(shop.vault, sealed) == replace(sent, query=(("a", "1"),))
     with shop.database.write() as connection:
-        quarantine.add(connection, [_bad(sealed)], 10)
+        quarantine.add(connection, [_bad(sealed)], Bounds(most=10, most_bytes=1_000_000))
     assert intake.verify_again(SHOP, shop.database, NOW) == 1
 
 
@@ -112,7 +112,7 @@ def test_a_large_delivery_is_quarantined_without_its_content(shop: Runtime, inta
 
 
 def test_the_quarantine_is_bounded_in_number(shop: Runtime, clock: Clock) -> None:
-    writer = Writer(shop.database, 3, lambda _: None)
+    writer = Writer(shop.database, Bounds(most=3, most_bytes=1_000_000), lambda _: None)
     intake = Intake(connections=shop.connections, vault=shop.vault, writer=writer, lanes=1)
     for number in range(8):
         with pytest.raises(BadSignature):

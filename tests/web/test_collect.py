@@ -136,6 +136,9 @@ def test_without_proof_it_is_refused_and_quarantined(
     assert answer.status_code == 401
     assert ("Access-Control-Allow-Origin" in answer.headers) is (not headers)
     assert (stored(runtime), quarantined(runtime)) == (0, 1)
+    with runtime.database.read() as connection:
+        (kept,) = quarantine.listed(connection, "site")
+    assert (kept.size, kept.sealed) == (0, "")
 
 
 def test_the_address_for_webhooks_is_closed_for_a_tracker_and_the_other_way_round(

@@ -27,7 +27,7 @@ from connector.web.app import create_app
 from tests.conftest import NOW, Clock
 from tests.flow.senders import Sender, add_connection, drain
 from tests.store.test_deliveries import row
-from tests.store.test_quarantine import bad
+from tests.store.test_quarantine import BOUNDS, bad
 
 
 @pytest.fixture(autouse=True)
@@ -199,7 +199,7 @@ def test_metrics_show_what_waits_by_connection(client: FlaskClient, runtime: Run
     with runtime.database.write() as connection:
         late = NOW - timedelta(seconds=60)
         deliveries.store(connection, [row("a", at=late), row("b", at=late, next_attempt_at=NOW)], 0)
-        quarantine.add(connection, [bad(1), bad(2), bad(3)], 10)
+        quarantine.add(connection, [bad(1), bad(2), bad(3)], BOUNDS)
     clock.forward(seconds=30)
     found = waiting(client)
     assert found[("deliveries", "shop")] == 2
