@@ -10,6 +10,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 from rq import Queue
+from rq.utils import as_text
 from rq.worker_registration import get_keys
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,7 +21,7 @@ from connector.operations.catalogs import stored_drift
 from connector.operations.connection_settings import is_too_short
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
-from connector.runtime.parts import Runtime
+from connector.runtime.parts import CLOCKS, Runtime
 from connector.runtime.rules import RulesInForce
 from connector.store import (
     deliveries,
@@ -59,6 +60,7 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]
     if is_standing := findings[0].is_fine:
         findings += [_rules(runtime), _connections(runtime)]
     findings += _dispatch(runtime)
+    findings += [_clocks(runtime)] if is_standing else []
     if is_standing:
         findings += [
             _secrets(runtime),
@@ -146,6 +148,22 @@ def _dispatch(runtime: Runtime) -> list[HealthCheck]:
         detail = "no worker takes deliveries; start `connector worker`"
         workers = HealthCheck(name="workers", is_fine=False, detail=detail)
     return [HealthCheck(name="redis", is_fine=True), workers]
+
+
+def _clocks(runtime: Runtime) -> HealthCheck:
+    """Machines whose clock is not the database's. Nothing goes wrong by it but what is dated there without us: logs."""
+    runtime.clock()
+    try:
+        found = {as_text(key).removeprefix(CLOCKS): runtime.redis.get(key) for key in runtime.redis.keys(f"{CLOCKS}*")}
+    except (RedisError, OSError):
+        return HealthCheck(name="clocks", is_fine=True)
+    wrong = [
+        f"{name} ({abs(seconds)} s {'ahead' if seconds > 0 else 'behind'})"
+        for name, value in sorted(found.items())
+        if value is not None and (seconds := int(value))
+    ]
+    detail = f"differ from the database's: {', '.join(wrong)}; have them set by NTP" if wrong else ""
+    return HealthCheck(name="clocks", is_fine=not wrong, detail=detail)
 
 
 def _backlog(runtime: Runtime) -> HealthCheck:

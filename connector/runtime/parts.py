@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from adapters import ADAPTERS
 from connector import __version__
 from connector.core.engine import Ruleset
 from connector.core.status import StatusInfo
+from connector.runtime.clock import DatabaseClock
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.http import HttpApi
 from connector.runtime.redis import connect
@@ -26,19 +30,20 @@ from connector.store.database import Database
 
 MEMO_SECONDS: Final = 300.0
 """How long an adapter's cache of owners and tokens is kept."""
-
-
-def now_utc() -> datetime:
-    """The time; the only clock that the product reads."""
-    return datetime.now(UTC)
+CLOCKS: Final = "connector:clock:"
+"""What the keys begin with under which Redis has the seconds by which a machine's clock is ahead, by its name."""
+CLOCK_SECONDS: Final = 120
 
 
 class Runtime:
-    """Everything that a process needs, made at its first use. Close it at the end."""
+    """Everything that a process needs, made at its first use. Close it at the end.
 
-    def __init__(self, config: Config, clock: Callable[[], datetime] = now_utc) -> None:
+    `clock`: the time (None: the database's, which all machines share).
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], datetime] | None = None) -> None:
         self.config = config
-        self.clock: Final = clock
+        self.clock: Final = clock or DatabaseClock(lambda: self.database, told=self._note_clock)
         self._apis: dict[str, tuple[Connected, float, HttpApi]] = {}
 
     @cached_property
@@ -103,6 +108,11 @@ class Runtime:
         )
         self._apis[connected.name] = (connected, time.monotonic() + MEMO_SECONDS, api)
         return api
+
+    def _note_clock(self, ahead: timedelta) -> None:
+        """Let the others know for a while that this machine's clock is wrong: `connector doctor` names it."""
+        with suppress(RedisError, OSError):
+            self.redis.set(f"{CLOCKS}{socket.gethostname()}", round(ahead.total_seconds()), ex=CLOCK_SECONDS)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -34,3 +34,9 @@ def connect(config: Config, *, connect_timeout: float, timeout: float, retries: 
         socket_timeout=timeout,
         retry=Retry(NoBackoff(), retries),
     )
+
+
+def seconds_of(redis: Redis) -> float:
+    """The time by Redis' own clock, in seconds since the epoch: what processes of several machines can compare."""
+    whole, millionths = redis.time()
+    return float(whole) + float(millionths) / 1_000_000

@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 from connector.core.errors import CrmUnavailable
 from connector.runtime.throttle import RateLimiter
+from tests.runtime.timed_redis import TimedRedis
 
 PREFIX = "test-limiter"
 NOBODY = 9
@@ -40,8 +41,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
+def redis(redis_url: str, clock: Clock) -> Iterator[Redis]:
+    """A Redis whose clock the test sets."""
+    with TimedRedis.from_url(redis_url) as client:
+        client.clock = clock
         client.flushall()
         yield client
 
@@ -84,6 +87,19 @@ def test_two_processes_share_the_limit_through_redis_and_connections_do_not(cloc
     other.wait()
     assert clock.slept == []
     second.wait()
+    assert sum(clock.slept) == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_machine_an_hour_ahead_has_the_same_limit_as_the_others_and_tells_them_nothing_wrong(
+    clock: Clock, redis: Redis
+) -> None:
+    ahead = RateLimiter("tokyo", (3, 2), redis=redis, clock=lambda: clock() + 3600, sleep=clock.sleep, prefix=PREFIX)
+    for _ in range(3):
+        ahead.wait()
+    with pytest.raises(CrmUnavailable) as caught:
+        limiter(clock, redis, longest=1.0).wait()
+    assert caught.value.retry_after == pytest.approx(2.0, abs=0.01)
+    limiter(clock, redis).wait()
     assert sum(clock.slept) == pytest.approx(2.0, abs=0.02)
 
 
