@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import column, insert, select, text
+from sqlalchemy import column, insert, select
 from sqlalchemy import table as table_of
 
 from connector.store import connections
@@ -21,7 +19,6 @@ from connector.store.database import Database
 from connector.store.migrations import head, migrate, present
 from connector.store.rows import fetch
 from connector.store.tables import events, metadata, subjects
-from tests.conftest import POSTGRES
 
 
 def test_the_migrations_give_the_tables_that_the_code_knows(database: Database) -> None:
@@ -55,22 +52,6 @@ def test_a_database_without_tables_stands_nowhere(tmp_path: object) -> None:
 
 
 FORMER: Final = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without tables."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/former.sqlite"
-        return
-    postgres: Database = request.getfixturevalue("postgres")
-    name = f"former_{uuid.uuid4().hex}"
-    engine = postgres.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield f"{POSTGRES}/{name}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name}"))
 
 
 @pytest.fixture

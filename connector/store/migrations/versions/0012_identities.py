@@ -6,7 +6,7 @@ were kept as records. Who is who stays as it is.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -27,6 +27,8 @@ _TRACKERS = frozenset({"cocoar", "matomo", "posthog", "rudderstack", "segment", 
 """Adapters that kept the ids of users and of visitors as records."""
 _NO_RECORDS = {"user": IdentityKind.ACCOUNT, "visitor": IdentityKind.VISITOR}
 _PAGE = 1000
+_RULES = "*"
+"""The name under which the rules document is kept: the workspace's region is in it."""
 Held: TypeAlias = dict[tuple[str, str, str], tuple[set[str], datetime, datetime]]
 """(kind, value, subject) → sources, first and last time."""
 
@@ -67,6 +69,7 @@ def upgrade() -> None:
     for start in range(0, len(rows), _PAGE):
         connection.execute(identities.insert(), rows[start : start + _PAGE])
     _set_sides(connection, held)
+    _rename_in_merges(connection, reader)
 
 
 class _Reader:
@@ -77,6 +80,8 @@ class _Reader:
         self.regions = {name: _region(source) for name, source in connection.execute(query).all()}
         rows = connection.execute(sa.text("SELECT name, adapter FROM connections")).all()
         self.adapters = {name: adapter for name, adapter in rows}
+        self.written: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+        """What events named, as it was and as it is now."""
 
     def __call__(self, kind: str, value: str, name: str | None = None) -> tuple[str, str] | None:
         """(kind, value) as it is now; None: it is nobody's."""
@@ -86,7 +91,8 @@ class _Reader:
             if self.adapters.get(owner) in _TRACKERS and record_object in _NO_RECORDS:
                 return _NO_RECORDS[record_object].value, f"{owner}:{own}"
             return kind, value
-        found = identifying(Identity(kind=IdentityKind(kind), value=value), self.regions.get(name))
+        region = self.regions.get(name) or self.regions.get(_RULES)
+        found = identifying(Identity(kind=IdentityKind(kind), value=value), region)
         if found is None:
             return None
         return found.kind.value, f"{name}:{found.value}" if found.is_local and name else found.value
@@ -117,7 +123,7 @@ def _read_events(connection: sa.Connection, reader: _Reader) -> Held:
         for row in page:
             record = row.event.get("record")
             before = [tuple(one) for one in row.event.get("identities", ())]
-            now = list(dict.fromkeys(found for one in before if (found := reader(one[0], one[1], row.connection))))
+            now = list(dict.fromkeys(_read(reader, before, row.connection)))
             now = now or ([] if record else before)
             if now != before:
                 changed.append({"of": row.id, "to": {**row.event, "identities": [list(one) for one in now]}})
@@ -131,13 +137,21 @@ def _read_events(connection: sa.Connection, reader: _Reader) -> Held:
             connection.execute(statement, changed)
 
 
+def _read(reader: _Reader, before: Iterable[tuple[str, str]], name: str) -> Iterator[tuple[str, str]]:
+    for kind, value in before:
+        found = reader(kind, value, name)
+        reader.written[kind, value] |= {found} if found else set()
+        if found:
+            yield found
+
+
 def _add_known(connection: sa.Connection, reader: _Reader, held: Held, known: Iterable[Any]) -> None:
     """Identities that no stored event names any more."""
     subjects = sa.table("subjects", sa.column("id"), sa.column("created_at", Instant(timezone=True)))
     created = {of: at for of, at in connection.execute(sa.select(subjects.c.id, subjects.c.created_at)).all()}
     named = {(kind, subject) for kind, _, subject in held}
     for kind, value, subject in known:
-        found = reader(kind, value)
+        found = None if (kind, value) in reader.written else reader(kind, value)
         if found is not None and not {(found[0], subject), (kind, subject)} & named:
             held.setdefault((*found, subject), ({""}, created[subject], created[subject]))
 
@@ -150,3 +164,11 @@ def _set_sides(connection: sa.Connection, held: Held) -> None:
         shared = {(kind, value) for kind, value, subject in sides if [kind, value, other if subject == one else one] in sides}
         own = [side for side in sides if (side[0], side[1]) not in shared]
         connection.execute(apart.update().where(apart.c.one == one, apart.c.other == other).values(sides=own))
+
+
+def _rename_in_merges(connection: sa.Connection, reader: _Reader) -> None:
+    """What found the losers of merges, as events name it now: so a merge can be undone as before."""
+    merges = sa.table("merges", sa.column("id"), sa.column("identities", Json))
+    for of, before in connection.execute(sa.select(merges.c.id, merges.c.identities)).all():
+        names = sorted({name for kind, value in before for name in reader.written.get((kind, value), {(kind, value)})})
+        connection.execute(merges.update().where(merges.c.id == of).values(identities=[list(name) for name in names]))
