@@ -42,6 +42,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 WRONG: Final = 2
 _NAME: Final = "connector"
 _SHELLS: Final = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+AWAY: Final = 1
+_RIGHTS: Final = "see that it is there, that this user may read and write it, and that its disk has room"
+_AWAY_REASONS: Final = frozenset({"no_database", "no_redis"})
+"""Reasons of errors for which nobody used the command wrongly."""
 
 
 class Commands(click.Group):
@@ -82,12 +86,17 @@ class Commands(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error of our own becomes a sentence on standard error and exit code 2."""
+        """Run the command; an error of our own becomes a sentence on standard error, and an exit code."""
         try:
             return super().invoke(ctx)
         except ConnectorError as error:
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(WRONG)
+            ctx.exit(AWAY if error.reason in _AWAY_REASONS else WRONG)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"Error: {error.filename} cannot be used: {error.strerror}; {_RIGHTS}", err=True)
+            ctx.exit(AWAY)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

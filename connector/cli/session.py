@@ -7,29 +7,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+import click
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
-from connector.core.errors import OperatorError
 from connector.core.status import STATUSES, StatusInfo
-from connector.runtime.log import configure_log, mask
+from connector.operations.safety import advice
+from connector.operations.safety.advice import NoDatabase
+from connector.operations.safety.modes import close_to_others
+from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config, read_config
 
-_MIGRATE: Final = "run `connector migrate` (or `connector up`, which does so at its start)"
-_NO_TABLES: Final = ("no such table", "no such column", "has no column")
-
-
-class NoDatabase(OperatorError):
-    """The database cannot be reached, or has not the present tables."""
-
-    reason = "no_database"
-
 
 def settings() -> Config:
-    """The settings of the environment and `connector.toml`. Raises `WrongSetting`."""
-    return read_config(os.environ, Path.cwd())
+    """The settings of the environment and `connector.toml`; what others could read is closed. Raises `WrongSetting`."""
+    config = read_config(os.environ, Path.cwd())
+    for line in close_to_others(config):
+        click.echo(line, err=True)
+    return config
 
 
 @contextmanager
@@ -39,7 +36,7 @@ def opened(*, needs_tables: bool = True) -> Iterator[Runtime]:
     configure_log(level="warning", form=config.log_format, stream=sys.stderr)
     runtime = Runtime(config)
     if needs_tables and config.is_sqlite and not Path(runtime.database.url.database or "").exists():
-        message = f"there is no database at {runtime.database.url.database}; {_MIGRATE}"
+        message = f"there is no database at {runtime.database.url.database}; {advice.MIGRATE}"
         raise NoDatabase(message)
     try:
         with explained(config):
@@ -62,16 +59,5 @@ def explained(config: Config) -> Iterator[None]:
     """Turn what the database says into a sentence. Raises `NoDatabase`."""
     try:
         yield
-    except (OperationalError, ProgrammingError) as error:
-        problem = _first_line(error)
-        is_unprepared = isinstance(error, ProgrammingError) or any(words in problem for words in _NO_TABLES)
-        if is_unprepared:
-            message = f"the database {mask(config.database_url)} has not the present tables ({problem}); {_MIGRATE}"
-        else:
-            message = f"the database {mask(config.database_url)} cannot be used: {problem}; check DATABASE_URL"
-        raise NoDatabase(message) from error
-
-
-def _first_line(error: DBAPIError) -> str:
-    """The first line of what the database itself says, without what is secret in it."""
-    return mask(next(iter(str(error.orig).strip().splitlines()), type(error).__name__))
+    except (SQLAlchemyError, CommandError) as error:
+        raise NoDatabase(advice.explained(error, config.database_url)) from error

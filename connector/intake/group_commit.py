@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -17,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.core.errors import OperatorError
 from connector.store import deliveries, quarantine
-from connector.store.database import Database
+from connector.store.database import Database, FileReplaced
 from connector.store.deliveries import NewDelivery
 from connector.store.quarantine import Bounds, QuarantinedDelivery
 
@@ -27,7 +26,7 @@ _SHARDS: Final = 16
 """Rows that count what was accepted: each process adds to one of them, so that processes do not wait for each other."""
 TRIES: Final = 3
 """How often a group is tried that met a deadlock, a lost connection or a database file that was replaced."""
-_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, OSError)
+_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, OSError, FileReplaced)
 """Errors of the database as a whole: no row of the group can be stored. Any other error may be one row's."""
 _PASSING_STATES: Final = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization failure and deadlock."""
@@ -41,10 +40,6 @@ class NotStored(OperatorError):
 
     def __init__(self) -> None:
         super().__init__("the delivery could not be stored; nothing was acknowledged, send it again later")
-
-
-class _FileReplacedError(OSError):
-    """The SQLite file is not the one any more that was opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +69,8 @@ class _Item:
 # replaced). Any other error may be the fault of one row: each row of the group is then written alone, so that one that
 # cannot be stored fails no other.
 #
-# SQLite goes on writing into a file that was moved away or deleted, where nobody finds it again. So the file at the
-# path is compared before and after each commit; where it is another one, the group is written again into the new one.
+# A SQLite file may be replaced while a group is committed into it, where nobody finds it again: the database says so
+# after the commit, and the group is written again into the new one.
 #
 # The lanes of what was committed are handed over in a second thread: a Redis that does not answer must hold up no
 # commit. Where that fails, the maintenance job that looks for stored deliveries finds them. Both threads start with the
@@ -97,7 +92,6 @@ class Writer:
         self._start = threading.Lock()
         self._threads: tuple[threading.Thread, ...] = ()
         self._shard = secrets.randbelow(_SHARDS)
-        self._file: tuple[int, int] | None = None
 
     def write(self, row: NewDelivery | QuarantinedDelivery, seconds: float = COMMIT_SECONDS) -> None:
         """Return when the delivery is committed. Raises `NotStored` when it could not be, within so many seconds."""
@@ -174,7 +168,6 @@ class Writer:
                 self._lanes.put(lanes)
 
     def _store(self, items: list[_Item], *, is_open: bool) -> None:
-        before = self._current_file()
         with self._database.write() as connection:
             if is_open:
                 self._join(items)
@@ -182,19 +175,6 @@ class Writer:
                 quarantine.add(connection, bad, self._bounds)
             if good := [item.row for item in items if isinstance(item.row, NewDelivery)]:
                 deliveries.store(connection, good, self._shard)
-        if self._current_file() != before:
-            raise _FileReplacedError
-
-    def _current_file(self) -> tuple[int, int] | None:
-        """Which file is at SQLite's path; it is opened anew when it was replaced. Raises `OSError`: there is none."""
-        if not self._database.is_sqlite:
-            return None
-        found = Path(self._database.url.database or "").stat()
-        if self._file not in {None, (found.st_dev, found.st_ino)}:
-            log.error("the database file was replaced; it is opened anew")
-            self._database.close()
-        self._file = (found.st_dev, found.st_ino)
-        return self._file
 
 
 def error_text(error: Exception) -> str:
@@ -207,7 +187,7 @@ def error_text(error: Exception) -> str:
 def _may_pass(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING_STATES
-    return isinstance(error, _FileReplacedError)
+    return isinstance(error, FileReplaced)
 
 
 def _fail(items: Sequence[_Item], error: Exception) -> None:

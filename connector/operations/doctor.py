@@ -19,6 +19,7 @@ from connector.core.errors import ConnectorError
 from connector.intake.group_commit import error_text
 from connector.operations.catalogs import stored_drift
 from connector.operations.connection_settings import is_too_short
+from connector.operations.safety.advice import explained
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import CLOCKS, Runtime
@@ -80,7 +81,7 @@ def _database(runtime: Runtime) -> HealthCheck:
     try:
         standing = present(runtime.database)
     except SQLAlchemyError as error:
-        detail = f"the database cannot be reached ({type(error).__name__}); check DATABASE_URL"
+        detail = explained(error, runtime.config.database_url)
         return HealthCheck(name="database", is_fine=False, is_vital=True, detail=detail)
     if standing != head():
         detail = f"the database stands at {standing or 'nothing'}, wanted {head()}; run `connector migrate`"

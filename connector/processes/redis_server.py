@@ -72,7 +72,7 @@ class RedisServer:
 
     def prepare(self, failures: int) -> None:
         """Make its folder; after a failed start set aside what it had kept, which is no loss: SQL is the record."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         record, aside = self.folder / _RECORD, self.folder / _SET_ASIDE
         if failures and record.exists():
             shutil.rmtree(aside, ignore_errors=True)

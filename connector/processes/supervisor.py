@@ -75,6 +75,7 @@ class Child:
             stdin=subprocess.PIPE if self.part.stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            umask=0o077,  # what the parts write is their owner's alone
             process_group=0,  # a Ctrl-C in the terminal reaches the supervisor alone, which keeps the order
             preexec_fn=_die_with_parent(self.part.orphaned),  # noqa: PLW1509 - this process has one thread
         )

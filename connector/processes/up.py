@@ -19,14 +19,15 @@ import structlog
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.core.errors import OperatorError, WrongSetting
+from connector.core.errors import WrongSetting
 from connector.operations.rules import first_version
+from connector.operations.safety.advice import NoDatabase, explained
 from connector.processes.output import Lines, Output
 from connector.processes.redis_server import NoRedis, RedisServer, embedded_server
 from connector.processes.supervisor import Part, Supervisor
 from connector.processes.web_server import check_address
 from connector.runtime import metrics
-from connector.runtime.log import configure_log, mask
+from connector.runtime.log import configure_log
 from connector.runtime.settings import Config
 from connector.runtime.vault import open_vault
 from connector.store.migrations import migrate
@@ -37,12 +38,6 @@ _REDIS_SECONDS: Final = 20.0
 _NAME: Final = "connector"
 
 log: Final = structlog.get_logger(__name__)
-
-
-class NoDatabase(OperatorError):
-    """The database cannot be reached, or not be brought to the present tables."""
-
-    reason = "no_database"
 
 
 def up(
@@ -159,8 +154,7 @@ def _migrate(config: Config) -> None:
         migrate(config.database_url)
         first_version(config)
     except (SQLAlchemyError, CommandError, OSError) as error:
-        message = f"the database {mask(config.database_url)} cannot be brought up to date: {mask(str(error))}"
-        raise NoDatabase(message) from error
+        raise NoDatabase(explained(error, config.database_url)) from error
 
 
 def _start(supervisor: Supervisor, parts: Sequence[Part], shared: Mapping[str, str]) -> None:

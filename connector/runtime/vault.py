@@ -57,7 +57,12 @@ def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
 
     Raises `WrongSetting` for a key that is none and for a key file that others may read.
     """
-    return Vault(keys or _keys_in(data_dir / KEY_FILE))
+    path = data_dir / KEY_FILE
+    try:
+        return Vault(keys or _keys_in(path))
+    except OSError as error:
+        message = f"{path} cannot be read or made: {error.strerror}; run this as the user that owns the data directory"
+        raise WrongSetting(message) from error
 
 
 def _fernet(place: int, key: str) -> Fernet:
@@ -87,7 +92,7 @@ def _keys_in(path: Path) -> list[str]:
 
 def _make(path: Path) -> None:
     """Write a new key, whole or not at all; of several processes that start at once the first one's stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
+
+from connector.store.sqlite.file import SqliteFile, is_whole
 
 SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -61,6 +62,10 @@ class Overtaken(Exception):
     """Another transaction changed what this one had read; done again, it will see that."""
 
 
+class FileReplaced(Overtaken):
+    """The SQLite file was replaced while this went into the one before; done again, it will be in the new one."""
+
+
 def is_overtaken(error: Exception) -> bool:
     """Whether another transaction came between, so that doing the work again helps; a unique key may say so, too."""
     code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
@@ -77,7 +82,7 @@ class Database:
         self.url: Final = database_url(url)
         self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
         self._lock: Final = threading.Lock()
-        self._lock_file: int | None = None
+        self.file: Final = SqliteFile(Path(self.url.database or "")) if self.is_sqlite else None
         self._writer: Final = self._engine(is_writer=True)
         self._reader: Final = self._engine(is_writer=False) if self.is_sqlite else self._writer
 
@@ -88,13 +93,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that writes: committed at the end, rolled back by any error."""
-        if not self.is_sqlite:
+        """One transaction that writes: committed at the end, rolled back by any error. Raises `FileReplaced`."""
+        if self.file is None:
             with self._writer.begin() as connection:
                 yield connection
             return
-        with self._lock, self._file_lock(), self._writer.begin() as connection:
-            yield connection
+        with self._lock, self.file.turn():
+            before = self.file.identity()
+            with self._writer.begin() as connection:
+                yield connection
+            if self.file.identity() != before:
+                raise FileReplaced
 
     def attempt(self, work: Callable[[Connection], T]) -> T:
         """What `work` gives in one transaction that writes; it is run again when another transaction came between."""
@@ -113,8 +122,8 @@ class Database:
 
         While others read, what they read stays in the log until the next time.
         """
-        if self.is_sqlite:
-            with self._lock, self._file_lock(), self._writer.connect() as connection:
+        if self.file is not None:
+            with self._lock, self.file.turn(), self._writer.connect() as connection:
                 raw = connection.connection.dbapi_connection
                 if raw is not None:
                     raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -153,24 +162,25 @@ class Database:
         """Close the pools and the lock file."""
         self._writer.dispose()
         self._reader.dispose()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        if self.file is not None:
+            self.file.close()
 
-    @contextmanager
-    def _file_lock(self) -> Iterator[None]:
-        if self._lock_file is None:
-            path = Path(f"{self.url.database}.lock")
-            self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+    def check(self) -> bool:
+        """Whether a SQLite file is whole, by reading all of it: one that is not takes nothing any more."""
+        if self.file is None:
+            return True
+        with self.read() as connection:
+            raw = connection.connection.dbapi_connection
+            is_sound = raw is not None and is_whole(raw)
+        if is_sound:
+            self.file.unmark()
+        else:
+            self.file.mark()
+        return is_sound
 
     def _engine(self, *, is_writer: bool) -> Engine:
         shared: dict[str, Any] = {"hide_parameters": True, "json_serializer": _dumps, "json_deserializer": orjson.loads}
-        if not self.is_sqlite:
+        if self.file is None:
             return create_engine(
                 self.url,
                 pool_size=8,
@@ -187,6 +197,7 @@ class Database:
             connect_args={"check_same_thread": False},
             **shared,
         )
+        self.file.attach(engine)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_write if is_writer else _begin_read)
         return engine

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from connector.intake.receive import Intake
 from connector.operations.flow import build_intake
+from connector.operations.safety.modes import close_to_others
 from connector.runtime import metrics
 from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
@@ -52,5 +53,7 @@ def from_environment() -> Flask:
     """The application as the WSGI server makes it, from the environment and `connector.toml`."""
     config = read_config(os.environ, Path.cwd())
     configure_log(level=config.log_level, form=config.log_format, stream=sys.stderr)
+    for line in close_to_others(config):
+        log.warning(line)
     metrics.count_in(config.metrics_dir)
     return create_app(config)

@@ -197,7 +197,7 @@ def test_a_mistake_in_an_adapter_stops_no_other_connection(
 
 
 def test_migrate_makes_the_database_ready(empty_cli: Cli) -> None:
-    assert "run `connector migrate`" in empty_cli.error("account")
+    assert "run `connector migrate`" in empty_cli.error("account", code=1)
     assert empty_cli("migrate").stdout == "The database has the present tables.\n"
     assert empty_cli("account").stdout == "No connection yet.\n"
 

@@ -135,7 +135,7 @@ def test_a_wrong_setting_is_named(cli: Cli) -> None:
 
 
 def test_a_database_that_is_away_is_named_without_its_password(cli: Cli) -> None:
-    said = cli.error("account", DATABASE_URL="postgresql://me:hidden@127.0.0.1:9/none")
+    said = cli.error("account", code=1, DATABASE_URL="postgresql://me:hidden@127.0.0.1:9/none")
     assert "cannot be used" in said
     assert "check DATABASE_URL" in said
     assert "hidden" not in said
@@ -144,7 +144,7 @@ def test_a_database_that_is_away_is_named_without_its_password(cli: Cli) -> None
 def test_who_uses_a_database_without_tables_is_asked_to_migrate_it(empty_cli: Cli) -> None:
     (empty_cli.folder / "data").mkdir()
     (empty_cli.folder / "data" / "connector.sqlite").touch()
-    assert "run `connector migrate`" in empty_cli.error("subject", "list")
+    assert "run `connector migrate`" in empty_cli.error("subject", "list", code=1)
 
 
 @pytest.mark.parametrize("name", ["worker", "scheduler"])

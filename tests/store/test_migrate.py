@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -45,7 +46,8 @@ def test_several_processes_may_migrate_at_once(database_url: str) -> None:
     assert failures == []
 
 
-def test_a_database_without_tables_stands_nowhere(tmp_path: object) -> None:
+def test_a_database_without_tables_stands_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "empty.sqlite").touch()
     database = Database(f"sqlite:///{tmp_path}/empty.sqlite")
     assert present(database) is None
     database.close()

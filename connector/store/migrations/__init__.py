@@ -17,14 +17,15 @@ _ADVISORY_LOCK: Final = 4_170_021
 
 
 def migrate(url: str, to: str = "head") -> None:
-    """Run every migration that the database lacks, in one transaction. Raises what the database raises.
+    """Check the database, and run every migration that it lacks, in one transaction. Raises what the database raises.
 
     `to`: the id of the last one, for tests of a single one.
     """
     database = Database(url)
-    if database.is_sqlite:
-        Path(database.url.database or "").parent.mkdir(parents=True, exist_ok=True)
     try:
+        if database.file is not None:
+            database.file.make()
+        database.check()
         with database.write() as connection:
             if not database.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
