@@ -68,7 +68,7 @@ def test_rows_become_leads_by_the_mapping_in_any_encoding(
     assert found["profile"] == {"company": "株式会社例", "email": "aiko@customer.example", "phone": "+819011112222"}
     assert {(one["kind"], one["value"]) for one in found["identities"]} == {
         ("email", "aiko@customer.example"),
-        ("phone", "+819011112222"),
+        ("mobile", "+819011112222"),
         ("record", "shop:lead:7"),
     }
     (record,) = found["records"]
