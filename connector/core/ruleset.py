@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from connector.core.decision import Reason
-from connector.core.event import BIT, KEY_PAGE, Action
+from connector.core.event import BIT, KEY_PAGE, Action, IdentityKind
 from connector.core.rules import ANY, Recipient, Rule, Template
 from connector.core.status import StatusInfo
 from connector.core.terms import Seen, Window
@@ -49,7 +49,7 @@ class RuleSetting:
 class IdentityRules:
     """What identifies nobody: the company's own placeholders, and what too many share.
 
-    `addresses` and `domains` of e-mails are in lower case, `numbers` are digits, perhaps with a + in front.
+    `addresses` and `domains` of e-mails are in lower case, `numbers` are digits, perhaps with a + in front, also E.164.
     `shared_after`: beside so many different e-mails a phone still identifies, and on so many person records an e-mail.
     """
 
@@ -57,6 +57,12 @@ class IdentityRules:
     domains: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     shared_after: int = 3
+
+    def is_nobodys(self, kind: str, value: str) -> bool:
+        """Whether a stored identity is one that the company takes for nobody's."""
+        if kind == IdentityKind.EMAIL:
+            return value in self.addresses or value.rpartition("@")[2] in self.domains
+        return kind in {IdentityKind.MOBILE, IdentityKind.PHONE} and value in self.numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +96,16 @@ _PAGES_REMEMBERED: Final = 4096
 class Ruleset:
     """Enabled rules by status, the windows they need, the ladder, the people to write to; `settings.zone` dates all.
 
-    `version`: of the document that was published, 0 while none was. `renamed`: what statuses of the template before
-    this one have become.
+    `version`: of the document that was published, 0 while none was. `is_of_others`: the version before took others for
+    nobody, so that who is who is found out again. `renamed`: what statuses of the template before this one have become.
     """
 
-    def __init__(self, template: Template, settings: Settings, version: int = 0) -> None:
+    def __init__(self, template: Template, settings: Settings, version: int = 0, *, is_of_others: bool = False) -> None:
         enabled = [rule for rule in template.rules if settings.rules.get(rule.id, _DEFAULT).is_enabled]
         self.template: Final = template
         self.settings: Final = settings
         self.version: Final = version
+        self.is_of_others: Final = is_of_others
         self.zone: Final = settings.zone
         self.gap: Final = timedelta(minutes=settings.session_gap_minutes)
         self.renamed: Final = {

@@ -60,11 +60,14 @@ def run_batch(
 def fold_anew(connection: Connection, context: Context, subjects: Sequence[str]) -> Changes:
     """Bring subjects under the rules in force: fold them anew, which mails nobody; what was changed.
 
+    Where they take others for nobody than the version before, who is who is found out again, too.
+
     The first version only says what was in force before it: there the daily rules of today are left to the sweep, which
     mails. Under any later one they are run here.
     """
     until = context.today if context.ruleset.version > 1 else None
-    refolds = tuple(Refold(subject=of, until=until, is_whole=True) for of in subjects)
+    is_resolved = context.ruleset.is_of_others
+    refolds = tuple(Refold(subject=of, until=until, is_whole=True, is_resolved=is_resolved) for of in subjects)
     return _decide(connection, _load(connection, replace(context, is_silent=True), (), refolds))
 
 

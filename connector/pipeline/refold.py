@@ -45,7 +45,13 @@ def refold(
     failed: set[str] = set()
     while has_time():
         rules.forget()
-        context = Context(ruleset=rules.get(), now=clock(), mappings=connections.pushed_mappings(), is_silent=True)
+        context = Context(
+            ruleset=rules.get(),
+            now=clock(),
+            mappings=connections.pushed_mappings(),
+            identifying=connections.identifying(),
+            is_silent=True,
+        )
         with database.read() as connection:
             run = remaps.newest(connection, RULES)
             if run is None or run.version != context.ruleset.version:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from marshmallow import Schema, ValidationError, fields
 from phonenumbers import SUPPORTED_REGIONS
 
+from connector.adapter_kit.identities import international
 from connector.core.errors import WrongSetting
 from connector.core.mapping import IGNORE
 from connector.core.rules import TEMPLATES, Notice, Template
@@ -74,7 +75,7 @@ def read_settings(raw: Mapping[str, Any], template: Template, *, mail_default: b
         },
         own_statuses=(own := tuple(_own_status(row) for row in read.get("own_statuses", ()))),
         in_progress=_code_of(read.get("in_progress"), template, own),
-        identity=_identity_rules(read.get("placeholders", {}), read.get("shared_after")),
+        identity=_identity_rules(read.get("placeholders", {}), read.get("shared_after"), read.get("region")),
         region=read.get("region"),
         date_order=read.get("date_order"),
     )
@@ -91,12 +92,15 @@ def _code_of(word: str | None, template: Template, own: tuple[StatusInfo, ...]) 
     return code
 
 
-def _identity_rules(placeholders: Mapping[str, list[Any]], shared_after: int | None) -> IdentityRules:
+def _identity_rules(
+    placeholders: Mapping[str, list[Any]], shared_after: int | None, region: str | None
+) -> IdentityRules:
     words = {key: frozenset(str(word).lower() for word in found) for key, found in placeholders.items()}
+    numbers = frozenset(re.sub(r"[^0-9+]", "", number) for number in words.get("numbers", ()))
     return IdentityRules(
         addresses=words.get("addresses", frozenset()),
         domains=words.get("domains", frozenset()),
-        numbers=frozenset(re.sub(r"[^0-9+]", "", number) for number in words.get("numbers", ())),
+        numbers=numbers | {found[1] for number in numbers if (found := international(number, region)) is not None},
         shared_after=IdentityRules().shared_after if shared_after is None else shared_after,
     )
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.core.rules import BASIC_2, TEMPLATES
-from connector.core.ruleset import Ruleset, Settings
+from connector.core.ruleset import IdentityRules, Ruleset, Settings
 from connector.mapping import BadMapping, Mistake
 from connector.mapping.source import DECIMAL, INTEGER, Series, Table, Unreadable, Value, Word, read
 from connector.runtime.rule_settings import NOT_A_KEY, WrongRuleSettings, read_settings
@@ -82,6 +83,14 @@ def _is_empty(value: Value) -> bool:
     return isinstance(value, Word) and value == "" and value.is_plain
 
 
+def _identity_of(text: str) -> IdentityRules | None:
+    """What a document took for nobody; None: it cannot be read any more."""
+    try:
+        return parse_rules(text, "").settings.identity
+    except BadRules:
+        return None
+
+
 class RulesInForce:
     """The rules of the workspace; what it gives is at most a second old, and publishing needs no restart.
 
@@ -112,6 +121,14 @@ class RulesInForce:
         self._forgotten += 1
         self._until = 0.0
 
+    @staticmethod
+    def _read(connection: Connection, version: int) -> Ruleset:
+        found, before = (versions.get(connection, RULES, number) for number in (version, version - 1))
+        read = parse_rules(found.source if found else "", f"rules, version {version}", version)
+        former = _identity_of(before.source) if before is not None else IdentityRules()
+        is_of_others = former is not None and former != read.settings.identity
+        return Ruleset(read.template, read.settings, version, is_of_others=is_of_others)
+
     def _load(self) -> Ruleset:
         forgotten, known = self._forgotten, self._loaded
         try:
@@ -120,8 +137,7 @@ class RulesInForce:
                 if known is not None and known.version == version:
                     loaded = known
                 elif version:
-                    found = versions.get(connection, RULES, version)
-                    loaded = parse_rules(found.source if found else "", f"rules, version {version}", version)
+                    loaded = self._read(connection, version)
                 else:
                     loaded = Ruleset(BASIC_2, Settings())
         except (SQLAlchemyError, BadRules) as error:

@@ -43,7 +43,7 @@ date_order: dmy
     assert settings.identity == IdentityRules(
         addresses=frozenset({"none@example.com"}),
         domains=frozenset({"example.org"}),
-        numbers=frozenset({"0312345678", "+81312345678", "101", "0000000000"}),
+        numbers=frozenset({"0312345678", "+84312345678", "+81312345678", "101", "0000000000", "+84000000000"}),
         shared_after=5,
     )
     assert (settings.region, settings.date_order) == ("VN", "dmy")

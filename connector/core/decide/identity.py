@@ -35,6 +35,7 @@ from connector.core.identity import (
     Knot,
     Naming,
 )
+from connector.core.ruleset import IdentityRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +43,14 @@ class Known:
     """What is known of the identities that a batch names.
 
     `holdings`: all of theirs, and all of the subjects that have them. `newest`: subject → the time of its newest event.
-    `rules`: by connection. `shared_after`: of so many people an identity may be before it says nothing.
+    `rules`: by connection. `nobodys`: what identifies nobody.
     """
 
     holdings: tuple[Holding, ...] = ()
     apart: tuple[Apart, ...] = ()
     newest: Mapping[str, datetime] = field(default_factory=dict)
     rules: Mapping[str, Identifying] = field(default_factory=dict)
-    shared_after: int = 3
+    nobodys: IdentityRules = field(default_factory=IdentityRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +103,10 @@ def resolve(
     within = knot.subjects if knot else frozenset()
     holdings = [one for one in known.holdings if one.subject not in within]
     outside = sorted(set(range(len(named))) - set(inside), key=lambda place: named[place].order)
-    people = People(holdings, known.apart, new_ids, known.rules, known.shared_after)
+    people = People(holdings, known.apart, new_ids, known.rules, known.nobodys)
     found, late = _onward(named, outside, people, _changes(holdings), known.newest)
     if len(people.shared) > len({one.key for one in holdings if one.is_shared}):
-        people = People(holdings, known.apart, new_ids, known.rules, known.shared_after, people.shared)
+        people = People(holdings, known.apart, new_ids, known.rules, known.nobodys, people.shared)
         found, _ = _onward(named, outside, people, {}, {})
     found |= zip(inside, told.subjects, strict=True)
     start = {*wanted, *_linked(named, holdings, late)} - within
@@ -216,7 +217,7 @@ def _told_again(fresh: Sequence[Naming], known: Known, knot: Knot, new_ids: Iter
     shared = {one.key for one in knot.holdings if one.is_shared}
     while True:
         tokens = (f"~{number:06}" for number in itertools.count())
-        people = People(start, knot.apart, tokens, known.rules, known.shared_after, shared)
+        people = People(start, knot.apart, tokens, known.rules, known.nobodys, shared)
         first: dict[int, str] = {}
         for place in sorted(range(len(told)), key=lambda place: told[place].order):
             first[place] = people.place(told[place])

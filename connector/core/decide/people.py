@@ -39,6 +39,7 @@ from connector.core.identity import (
     JoinedSubjects,
     Naming,
 )
+from connector.core.ruleset import IdentityRules
 
 MOST_SOURCES: Final = 16
 """Records that are kept as vouching for one identity; with so many it is not released any more."""
@@ -64,13 +65,15 @@ class People:
         apart: Collection[Apart],
         new_ids: Iterator[str],
         rules: Mapping[str, Identifying],
-        shared_after: int,
+        nobodys: IdentityRules,
         shared: Collection[IdentityKey] = (),
     ) -> None:
         self._strengths: Final = Strengths(rules)
         self._apart: Final = apart
         self._new_ids: Final = new_ids
-        self._shared_after: Final = shared_after
+        self._nobodys: Final = nobodys
+        self._shared_after: Final = nobodys.shared_after
+        self._has_nobodys: Final = bool(nobodys.addresses or nobodys.domains or nobodys.numbers)
         self._held: Final[dict[IdentityKey, dict[str, _Hold]]] = defaultdict(dict)
         self._keys: Final[dict[str, set[IdentityKey]]] = defaultdict(set)
         self._changed: Final[set[IdentityKey]] = set()
@@ -93,7 +96,7 @@ class People:
         home: str | None = None
         for key in naming.keys:
             held = self._held.get(key)
-            if held is None or len(held) != 1 or key in self.shared:
+            if held is None or len(held) != 1 or self._is_silent(key):
                 return None
             ((subject, hold),) = held.items()
             if hold.until is not None or naming.source not in hold.sources or home not in {None, subject}:
@@ -173,8 +176,12 @@ class People:
         return sorted(((rank(key, naming.connection), key) for key in naming.keys), key=lambda ranked: ranked[0])
 
     def _only_holder(self, key: IdentityKey) -> str | None:
-        holders = [] if key in self.shared else self.holders(key)
+        holders = [] if self._is_silent(key) else self.holders(key)
         return holders[0] if len(holders) == 1 else None
+
+    def _is_silent(self, key: IdentityKey) -> bool:
+        """Whether an identity finds nobody: too many have it, or the company takes it for nobody's."""
+        return key in self.shared or (self._has_nobodys and self._nobodys.is_nobodys(*key))
 
     def _now(self, subject: str) -> list[IdentityKey]:
         return [key for key in self._keys[subject] if self._held[key][subject].until is None]

@@ -159,7 +159,7 @@ def _resolved(batch: Batch, fresh: Sequence[TranslatedEvent]) -> Resolved:
         apart=batch.apart,
         newest={of: one.state.position[0] if one.state else context.now for of, one in batch.subjects.items()},
         rules=context.identifying,
-        shared_after=context.ruleset.settings.identity.shared_after,
+        nobodys=context.ruleset.settings.identity,
     )
     wanted = {refold.subject for refold in batch.refolds if refold.is_resolved}
     return resolve([event.naming for event in fresh], known, batch.new_ids, batch.knot, wanted)
