@@ -12,6 +12,7 @@ from connector.core.decide.identity import Known, Resolved, resolve
 from connector.core.decide.people import MOST_HOLDERS, MOST_SOURCES, People
 from connector.core.event import IdentityKind
 from connector.core.identity import Apart, Holding, Identifying, IdentityKey, Knot, Naming, StoredNaming, strongest
+from connector.core.ruleset import IdentityRules
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 RULES: Final = {"shop": Identifying(persons=frozenset({"contact"}))}
@@ -48,7 +49,7 @@ def ids(prefix: str = "N") -> Iterator[str]:
 
 
 def people(*holdings: Holding, apart: Sequence[Apart] = (), shared_after: int = 3) -> People:
-    return People(holdings, apart, ids(), RULES, shared_after)
+    return People(holdings, apart, ids(), RULES, IdentityRules(shared_after=shared_after))
 
 
 def stored(day: int, subject: str, *keys: IdentityKey, about: str, origin: str | None = None) -> StoredNaming:
@@ -273,7 +274,7 @@ def test_where_the_mobile_is_the_person_it_joins_also_where_no_e_mail_identifies
 ) -> None:
     mobile = IdentityKey(IdentityKind.MOBILE, "+819012345678")
     rules = {"shop": Identifying(kinds=kinds)}
-    found = People([held(record("lead:1"), "A"), held(mobile, "B")], (), ids(), rules, 3)
+    found = People([held(record("lead:1"), "A"), held(mobile, "B")], (), ids(), rules, IdentityRules())
     assert found.place(says(1, mobile, about="lead:1")) == "A"
     assert [one.loser for one in found.joined] == ["B"]
 
