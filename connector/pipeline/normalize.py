@@ -102,7 +102,7 @@ def _normalized(event: Event, delivery: ParsedDelivery, connected: Connected, ru
 def _identities(event: Event, connected: Connected, rules: IdentityRules) -> Iterator[Identity]:
     """What identifies somebody, as it does in every system: nobody's and unreadable values are left out."""
     kinds, region = connected.rules.identify_by, connected.rules.region
-    extra = _placeholders(rules, region)
+    extra = placeholders(rules, region)
     for identity in event.identities:
         found = identifying(identity, region, extra)
         if found is None or (found.kind is not IdentityKind.RECORD and found.kind not in kinds):
@@ -113,7 +113,7 @@ def _identities(event: Event, connected: Connected, rules: IdentityRules) -> Ite
 
 
 @lru_cache(maxsize=64)
-def _placeholders(rules: IdentityRules, region: str | None) -> frozenset[str]:
+def placeholders(rules: IdentityRules, region: str | None) -> frozenset[str]:
     """What a workspace takes for nobody's, its numbers also as they are written abroad."""
     abroad = {found[1] for number in rules.numbers if (found := international(number, region)) is not None}
     return rules.addresses | rules.domains | rules.numbers | abroad

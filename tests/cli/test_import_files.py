@@ -14,6 +14,7 @@ from connector.operations.imports.csv_import import import_csv
 from connector.operations.imports.csv_rows import CsvOptions
 from connector.runtime.parts import Runtime
 from tests.cli.conftest import Cli, opened
+from tests.conftest import put_in_force
 from tests.flow.senders import MAPPING, add_connection
 
 FIELDS = MAPPING.replace(
@@ -238,6 +239,33 @@ def test_a_bad_e_mail_or_phone_is_left_out_and_said_and_its_row_counts(cli: Cli,
     assert (_show(cli)["status"], _identities(_show(cli))) == ("order", set())
     many = [("id", "email"), *((str(number), "none") for number in range(12))]
     assert "2 more values were left out." in cli("import", "shop", "--csv", _write(cli, *many)).stderr
+
+
+def test_an_e_mail_or_phone_that_is_nobodys_is_left_out_and_said(cli: Cli, shop: Runtime) -> None:
+    put_in_force(shop, region="JP", placeholders={"addresses": ["front@desk.example"], "domains": [], "numbers": []})
+    rows = (
+        ("id", "email", "phone", "stage"),
+        ("7", "noemail@noemail.com", "000-0000-0000", "won"),
+        ("8", "Front@desk.example", "0901", ""),
+        ("", "no-reply@x.example", "", ""),
+        ("9", "a@x.example", "090-1111-2222", ""),
+        ("10", "", "090-1111-222233334444", ""),
+    )
+    done = _import(cli, *rows, code=1)
+    assert done["tally"] == {"applied": 4, "refused": 1}
+    assert [(one["row"], one["reason"]) for one in done["left_out"]["first"]] == [
+        (2, "'noemail@noemail.com' is nobody's e-mail address and was left out"),
+        (2, "'000-0000-0000' is nobody's phone number and was left out"),
+        (3, "'Front@desk.example' is nobody's e-mail address and was left out"),
+        (3, "'0901' is no phone number and was left out"),
+        (6, "'090-1111-222233334444' is nobody's phone number and was left out"),
+    ]
+    (refused,) = done["refused"]
+    assert (refused["row"], refused["reason"]) == (
+        4,
+        "says about nobody: it has neither an id nor an e-mail nor a phone number that is somebody's",
+    )
+    assert _identities(_show(cli, "shop:lead:9")) == {("email", "a@x.example"), ("mobile", "+819011112222")}
 
 
 def test_rows_are_counted_as_rows_and_add_up(cli: Cli, shop: Runtime) -> None:

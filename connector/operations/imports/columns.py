@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from itertools import pairwise
@@ -57,7 +57,8 @@ class Columns:
 
     `places`: what → its columns. `fields`: profile field → the columns that the mapping reads it from; `dated` are
     those of dates among them. `readers`: how the mapping reads e-mail and phone. `zone`: of times without one; `order`:
-    of the numbers of dates. `unread`: the names of the columns that nothing is read from.
+    of the numbers of dates. `unread`: the names of the columns that nothing is read from. `identifies`: whether an
+    e-mail or phone is somebody's.
     """
 
     names: Sequence[str]
@@ -69,6 +70,7 @@ class Columns:
     zone: tzinfo
     unread: Sequence[str]
     order: DateOrder = DateOrder.YMD
+    identifies: Callable[[Identity], bool] = bool
 
     def by_name(self) -> dict[str, str]:
         """What is read from which columns, by their names."""
@@ -131,7 +133,7 @@ class Columns:
         return local.isoformat() if ":" in text or local.hour or local.minute else local.date().isoformat()
 
     def identities(self, cells: Sequence[str], data: Mapping[str, Any]) -> tuple[tuple[Identity, ...], list[str]]:
-        """E-mails and phones; and what is to be said of those that are none and left out."""
+        """E-mails and phones; and what is to be said of those that are none, or nobody's, and left out."""
         found: dict[Identity, None] = {}
         said: list[str] = []
         for what, kind in WHO.items():
@@ -139,9 +141,11 @@ class Columns:
             value = self.readers[what].run(data) if what in self.readers else None
             texts += [value.strip()] if isinstance(value, str) else []
             for text in dict.fromkeys(filter(None, texts)):
-                read = dict.fromkeys(readable_identities(kind, [text]))
-                found |= read
-                said += [] if read else [f"{text[:60]!r} is no {_WORDS[what]} and was left out"]
+                read = list(readable_identities(kind, [text]))
+                own = dict.fromkeys(filter(self.identifies, read))
+                found |= own
+                why = "is no" if not read else "" if own else "is nobody's"
+                said += [f"{text[:60]!r} {why} {_WORDS[what]} and was left out"] if why else []
         return tuple(found), said
 
 

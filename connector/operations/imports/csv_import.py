@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import BinaryIO, Final
 
+from connector.adapter_kit.identities import identifying
 from connector.core.errors import WrongSetting
+from connector.core.event import Identity
 from connector.core.ruleset import Settings
 from connector.mapping.date_order import PATTERNS, order_of
 from connector.operations.connection_settings import nearest
@@ -20,6 +23,7 @@ from connector.operations.imports.csv_rows import CsvOptions, Rows
 from connector.operations.imports.dates import order_in
 from connector.operations.imports.find_columns import check_who, find_columns
 from connector.operations.imports.refused_rows import RefusedRows, Remarks
+from connector.pipeline.normalize import placeholders
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections
@@ -98,7 +102,14 @@ def _columns(one: Connected, stream: BinaryIO, file: str, options: CsvOptions, s
         if written and order is None:
             message = f"{written!r} is no format of dates; allowed: {', '.join(PATTERNS.values())}"
             raise WrongSetting(message)
-        return replace(found, order=order or order_in(_times(found, content), settings.zone, settings.date_order))
+        order = order or order_in(_times(found, content), settings.zone, settings.date_order)
+        return replace(
+            found, order=order, identifies=partial(_is_somebodys, region=one.rules.region, settings=settings)
+        )
+
+
+def _is_somebodys(identity: Identity, *, region: str | None, settings: Settings) -> bool:
+    return identifying(identity, region, placeholders(settings.identity, region)) is not None
 
 
 def _times(columns: Columns, content: CsvFile) -> Iterator[tuple[str, str]]:

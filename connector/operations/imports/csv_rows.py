@@ -156,7 +156,7 @@ class Rows:
         identities, left_out = found.identities(cells, data)
         record = RecordRef(object=self._object, id=text) if (text := found.cell(cells, "id")) else None
         if record is None and not identities:
-            message = "says about nobody: it has neither an id nor an e-mail nor a phone number that can be read"
+            message = "says about nobody: it has neither an id nor an e-mail nor a phone number that is somebody's"
             raise BadRow(message)
         who = text or f"{identities[0].kind}:{identities[0].value}"
         owner = found.cell(cells, "owner")
