@@ -13,7 +13,7 @@ from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens
 from connector.adapter_kit.redaction import mask_text
 from connector.adapter_kit.rest import as_object, is_good
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmRefused, CrmUnavailable
 
 PAGE: Final = 100
 """Rows per page and records per write at most."""
@@ -24,6 +24,8 @@ ADVICE: Final[Mapping[str, str]] = {
     "appiddisconnect": "the AppID was disconnected: connect it again in AMIS CRM > Thiết lập > API",
     "invalidtoken": "check client_id and client_secret",
 }
+CLOSED_CODES: Final = TOKEN_CODES | ADVICE.keys()
+"""Codes of the account as a whole."""
 _GOOD_CODES: Final = frozenset({"", "0", "200", "201"})
 _CODES: Final = ("ErrorCode", "error_code", "code")
 _MESSAGES: Final = ("UserMsg", "user_msg", "DevMsg", "error_message", "ErrorMessage", "message")
@@ -57,7 +59,7 @@ class Envelope:
         """The failure as an error to be raised."""
         if self.code in LATER_CODES:
             return CrmUnavailable(self.text)
-        return CrmRefused(self.text)
+        return AccessRefused(self.text) if self.code in CLOSED_CODES else CrmRefused(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,7 @@ class Crm:
         code = next((str(content[name]) for name in _CODES if content.get(name) is not None), "")
         is_taken = is_ok and content.get("success", True) is not False and code.casefold() in _GOOD_CODES
         folded = code.casefold()
-        if answer.status == 401 and folded not in TOKEN_CODES | ADVICE.keys():  # noqa: PLR2004 - unauthorized
+        if answer.status == 401 and folded not in CLOSED_CODES:  # noqa: PLR2004 - unauthorized
             folded = "invalidtoken"
         text = "" if is_taken else self._text(what, answer.status, code, content, ADVICE.get(folded, ""))
         return Envelope(is_good=is_taken, body=body, code="" if is_taken else folded, text=text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from adapters.amis.client import LATER_CODES, PAGE, Envelope
+from adapters.amis.client import CLOSED_CODES, LATER_CODES, PAGE, Envelope
 from adapters.amis.read import Source
 from adapters.amis.records import ORDERS
 from connector.adapter_kit.contract import Pushed, Update
@@ -62,7 +62,7 @@ class Writer:
         body = [{"id": _number(plan.id), **layout, **plan.wanted} for plan in plans]
         envelope = self.source.crm.call("PUT", f"/{plans[0].object}", body=body)
         if not envelope.is_good and not envelope.results:
-            if envelope.code in LATER_CODES:
+            if envelope.code in LATER_CODES | CLOSED_CODES:
                 raise envelope.error()
             if len(plans) > 1:
                 raise ArrayRefused(envelope.text)

@@ -12,7 +12,7 @@ from adapters.amis.records import CONTACTS, CUSTOMERS, MARKETING, ORDERS, REVENU
 from connector.adapter_kit.contract import Catalog, InspectionResult, Person
 from connector.adapter_kit.records import ids_by_object, readable
 from connector.adapter_kit.rest import chunks
-from connector.core.errors import BadPayload, CrmRefused
+from connector.core.errors import AccessRefused, BadPayload, CrmRefused
 from connector.core.event import Event
 
 IDS: Final = 50
@@ -58,9 +58,8 @@ class Source:
             try:
                 rows = self.crm.rows(f"/{resource}", {"page": str(self.crm.first_page), "pageSize": "1"})
             except CrmRefused as error:
-                found.append(
-                    InspectionResult(topic="scopes", is_good=False, text=f"{resource} cannot be read: {error}")
-                )
+                topic = "credentials" if isinstance(error, AccessRefused) else "scopes"
+                found.append(InspectionResult(topic=topic, is_good=False, text=f"{resource} cannot be read: {error}"))
                 continue
             found.append(InspectionResult(topic="scopes", is_good=True, text=f"{resource} can be read"))
             field = self.shape.stage_field

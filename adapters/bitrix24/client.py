@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 from adapters.bitrix24.address import at_origin, new_origin
 from adapters.bitrix24.oauth import Access
 from connector.adapter_kit.contract import Answer, Api
-from connector.adapter_kit.rest import RecordGone, as_object, chunks
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.adapter_kit.rest import Forbidden, RecordGone, as_object, chunks
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 
 ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
     "query_limit_exceeded": (CrmUnavailable, ""),
@@ -26,19 +26,20 @@ ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
     "not_found": (RecordGone, ""),
     "not found": (RecordGone, ""),
     "target is not found": (RecordGone, ""),
-    "overload_limit": (CrmRefused, "the portal's REST was switched off by hand: ask Bitrix24's support"),
-    "invalid_credentials": (CrmRefused, "make a new incoming webhook and set webhook_url"),
-    "expired_token": (CrmRefused, "make a new incoming webhook and set webhook_url"),
+    "overload_limit": (AccessRefused, "the portal's REST was switched off by hand: ask Bitrix24's support"),
+    "invalid_credentials": (AccessRefused, "make a new incoming webhook and set webhook_url"),
+    "expired_token": (AccessRefused, "make a new incoming webhook and set webhook_url"),
+    "no_auth_found": (AccessRefused, "check webhook_url, or let an administrator authorise the application again"),
     "invalid_token": (
-        CrmRefused,
+        AccessRefused,
         "let an administrator authorise the application again, and set refresh_token",
     ),
-    "insufficient_scope": (CrmRefused, "the webhook or the application needs the scopes crm and user_basic"),
-    "authorization_error": (CrmRefused, "the webhook's employee was dismissed: make one for another employee"),
-    "access_denied": (CrmRefused, "the webhook's employee lacks the right, or the plan has no REST"),
-    "payment_required": (CrmRefused, "the portal's plan or trial has ended"),
+    "insufficient_scope": (AccessRefused, "the webhook or the application needs the scopes crm and user_basic"),
+    "authorization_error": (AccessRefused, "the webhook's employee was dismissed: make one for another employee"),
+    "access_denied": (Forbidden, "the webhook's employee lacks the right, or the plan has no REST"),
+    "payment_required": (AccessRefused, "the portal's plan or trial has ended"),
     "error_method_not_found": (CrmRefused, "check webhook_url: https://<portal>/rest/<user id>/<secret>/"),
-    "portal_deleted": (CrmRefused, "the portal was closed"),
+    "portal_deleted": (AccessRefused, "the portal was closed"),
 }
 """Error code, or text where the code is empty, in lower case → what it means and what to do; others are refusals."""
 PAGE: Final = 50

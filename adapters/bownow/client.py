@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.redaction import mask_text
-from connector.adapter_kit.rest import in_one_line, is_good
+from connector.adapter_kit.rest import in_one_line, is_good, refused
 from connector.adapter_kit.settings import pairs
-from connector.core.errors import CrmRefused
+from connector.core.errors import AccessRefused
 
 PAGE: Final = 200
 """Leads per page: the most that a published client asks for."""
@@ -66,7 +66,7 @@ class Account:
     def call(self, word: str, body: Any = None, *, sid: str = "") -> Answer:
         """The answer to a call, whatever it says; an access token that has run out is renewed, once.
 
-        Raises `CrmUnavailable`, and `CrmRefused` when the credentials are no good.
+        Raises `CrmUnavailable`, and `AccessRefused` when the credentials are no good.
         """
         access, client = self._tokens()
         answer = self._send(word, body, sid, access, client)
@@ -74,14 +74,14 @@ class Account:
             access, client = self._renewed(access)
             answer = self._send(word, body, sid, access, client)
         if answer.status == _EXPIRED:
-            raise CrmRefused(self.answer_text(word, answer))
+            raise AccessRefused(self.answer_text(word, answer))
         return answer
 
     def rows(self, word: str, name: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The objects that a call lists. Raises as `call` does, and `CrmRefused` when it was not carried out."""
         answer = self.call(word, body)
         if not is_good(answer):
-            raise CrmRefused(self.answer_text(word, answer))
+            raise refused(answer.status, self.answer_text(word, answer))
         return rows_in(answer.json(), name)
 
     def pages(self, body: Mapping[str, Any], most: int) -> Iterator[list[dict[str, Any]]]:
@@ -142,7 +142,7 @@ class Account:
                 return tokens
         what = "no api_key is set" if answer is None else f"no token, {self.answer_text('token', answer)}"
         message = f"{what.removesuffix(_ADVICE)}{_ADVICE}"
-        raise CrmRefused(message)
+        raise AccessRefused(message)
 
     def _remembered(self, given: Any) -> tuple[str, str] | None:
         """The tokens of an answer, stored for every process; a renewal may leave out what stays as it was."""

@@ -12,8 +12,8 @@ from connector.adapter_kit.contract import Pushed, Update
 from connector.adapter_kit.owners import people_for
 from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
-from connector.adapter_kit.rest import RecordGone, is_good
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.adapter_kit.rest import RecordGone, is_good, refused
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 
 _BUSY: Final = frozenset({408, 409, 423, 425})
 _STAFF: Final = "staff_ids"
@@ -31,6 +31,8 @@ def push(source: Source, updates: Sequence[Update]) -> list[Pushed]:
     """The result of each update, in order. Raises `CrmError` when leads cannot be read before."""
     try:
         people, who = people_for(updates, source.people, lambda id_: [_number(id_)]), "account of BowNow"
+    except AccessRefused:
+        raise
     except CrmRefused as error:
         why = f"they cannot be listed: {error}; give their ids by the setting `accounts`"
         people, who = {}, f"account of BowNow ({why})"
@@ -84,7 +86,7 @@ class Writer:
         if answer.status in GONE:
             return [RecordGone()]
         text = account.answer_text("write", answer)
-        return [CrmUnavailable(text) if answer.status in _BUSY else CrmRefused(text)]
+        return [CrmUnavailable(text) if answer.status in _BUSY else refused(answer.status, text)]
 
     def read(self, plans: Sequence[Plan]) -> Shown:
         """The leads by the mapping's names."""

@@ -14,7 +14,7 @@ from connector.adapter_kit.identities import normalize_email
 from connector.adapter_kit.owners import PEOPLE
 from connector.adapter_kit.payload import Part
 from connector.adapter_kit.records import readable, remembered
-from connector.adapter_kit.rest import chunks, is_good
+from connector.adapter_kit.rest import chunks, is_good, refused
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 
@@ -49,7 +49,7 @@ class Source:
         if answer.status in GONE:
             return None
         if not is_good(answer):
-            raise CrmRefused(self.account.answer_text("read", answer))
+            raise refused(answer.status, self.account.answer_text("read", answer))
         lead = Part(answer.json()).object()
         wrapped = lead.get(LEAD)
         return wrapped if isinstance(wrapped, dict) else lead

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import as_list, as_object, body_of, in_one_line, is_good
+from connector.adapter_kit.rest import as_list, as_object, body_of, in_one_line, is_good, refused
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 BATCH: Final = 100
@@ -120,7 +120,7 @@ def good(answer: Answer) -> Mapping[str, Any]:
     """The body of a 2xx. Raises `CrmRefused` with what HubSpot says and what to do; `CrmUnavailable`: no JSON."""
     if is_good(answer):
         return as_object(answer.json())
-    raise CrmRefused(refusal(answer))
+    raise refused(answer.status, refusal(answer))
 
 
 def refusal(answer: Answer) -> str:

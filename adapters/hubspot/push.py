@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.hubspot.client import BATCH, OBJECTS, good, refusal, words_of
+from adapters.hubspot.client import ADVICE, BATCH, OBJECTS, good, refusal, words_of
 from adapters.hubspot.read import NOT_FOUND, Source
 from adapters.hubspot.records import Record, value_of
 from connector.adapter_kit.contract import Answer, Pushed, Update
@@ -17,7 +17,7 @@ from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, Written, push_in_batches
 from connector.adapter_kit.push_in_batches import is_same as is_same_value
-from connector.adapter_kit.rest import RecordGone, as_list, as_object, is_good
+from connector.adapter_kit.rest import RecordGone, as_list, as_object, is_good, refused
 from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
 
 LIFECYCLE: Final = "lifecyclestage"
@@ -117,8 +117,8 @@ class Writer:
             written = {str(as_object(row).get("id")) for row in as_list(content.get("results"))}
             errors = [as_object(error) for error in as_list(content.get("errors"))]
             return {id_: self._failure(record_object, id_, errors) for id_ in values if id_ not in written}
-        if answer.status in {401, 403}:
-            raise CrmRefused(refusal(answer))
+        if answer.status in ADVICE:
+            raise refused(answer.status, refusal(answer))
         if len(values) > 1:
             raise BatchRefused(refusal(answer))
         return {id_: self._single_failure(record_object, id_, answer) for id_ in values}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Api
-from connector.adapter_kit.rest import RecordGone, body_of, is_good
+from connector.adapter_kit.rest import RecordGone, body_of, is_good, refused
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 ADVICE: Final[Mapping[int, str]] = {
@@ -47,7 +47,7 @@ class Site:
     def send(self, method: str, path: str, **content: Any) -> Any:
         """What a request answers; None for no content.
 
-        Raises `RecordGone`, `Refused`, `CrmRefused` and `CrmUnavailable`.
+        Raises `RecordGone`, `Refused`, `CrmRefused` and `CrmUnavailable`; also `AccessRefused` and `Forbidden`.
         """
         key = b64encode(f"{self.login}:{self.token}".encode()).decode()
         headers = {"Authorization": f"Basic {key}", "Accept": "application/json"}
@@ -63,4 +63,4 @@ class Site:
             raise CrmUnavailable(text)
         if answer.status == _NOT_FOUND:  # or the user may not see it: Jira tells the two alike
             raise RecordGone(text)
-        raise Refused(text, errors) if errors else CrmRefused(text)
+        raise Refused(text, errors) if errors else refused(answer.status, text)

@@ -20,7 +20,7 @@ from connector.adapter_kit.push_in_batches import Shown, each, push_in_batches
 from connector.adapter_kit.push_in_batches import is_same as is_same_value
 from connector.adapter_kit.records import present
 from connector.adapter_kit.rest import RecordGone
-from connector.core.errors import CrmRefused
+from connector.core.errors import AccessRefused, CrmRefused
 
 
 class Plan(KitPlan):
@@ -93,7 +93,7 @@ class Writer:
                 plan = plan.refused(f"{name}: {text}")
             left = {name: value for name, value in fields.items() if name not in error.errors}
             return self._fill(plan, left) if left and len(left) < len(fields) else plan
-        except RecordGone:
+        except (RecordGone, AccessRefused):
             raise
         except CrmRefused as error:
             return plan.refused(f"{', '.join(fields)}: {error}")
@@ -129,7 +129,7 @@ class Writer:
         method, path, body = call
         try:
             self.source.site.send(method, path, json=body)
-        except RecordGone:
+        except (RecordGone, AccessRefused):
             raise
         except CrmRefused as error:
             return plan.refused(f"{refusal}{error}")

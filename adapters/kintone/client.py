@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Answer, Api
-from connector.adapter_kit.rest import RecordGone, body_of
+from connector.adapter_kit.rest import RecordGone, body_of, refused
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 ADVICE: Final[Mapping[str, str]] = {
@@ -90,14 +90,16 @@ def _read(answer: Answer) -> Any:
     body = body_of(answer)
     if "code" not in body:
         message = f"kintone answered {answer.status} without an error of its own: check `url`"
-        raise CrmRefused(message)
+        raise refused(answer.status, message)
     code = str(body["code"])
     text = ": ".join(part for part in (code, _text(body), ADVICE.get(code, "")) if part)
     if code == "GAIA_CO02":
         raise Conflict(text)
     if code == "GAIA_RE01":
         raise RecordGone(text)
-    raise CrmRefused(text)
+    if code.startswith("GAIA_"):  # of the app: a record's, or an action's
+        raise CrmRefused(text)
+    raise refused(answer.status, text)
 
 
 def _text(body: Mapping[str, Any]) -> str:

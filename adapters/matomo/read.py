@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from connector.adapter_kit.contract import Answer, Api, InspectionResult
 from connector.adapter_kit.payload import Part
+from connector.adapter_kit.rest import refused
 from connector.adapter_kit.tracking import under, words
 from connector.core.errors import BadPayload, CrmRefused
 
@@ -109,9 +110,7 @@ class Log:
         found = answer.json()
         if isinstance(found, dict) and found.get("result") == "error":
             text = str(found.get("message", "")).replace(self.token, "***")[:300]
-            message = f"Matomo refused: {text}"
-            raise CrmRefused(message)
+            raise refused(answer.status, f"Matomo refused: {text}")
         if answer.status >= 400:  # noqa: PLR2004 - the classes of answers that refuse
-            message = f"Matomo answered {answer.status}"
-            raise CrmRefused(message)
+            raise refused(answer.status, f"Matomo answered {answer.status}")
         return found

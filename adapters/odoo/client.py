@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.adapter_kit.contract import Api
-from connector.adapter_kit.rest import RecordGone, body_of
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.adapter_kit.rest import Forbidden, RecordGone, body_of, refused
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 
 PROTOCOLS: Final = ("json2", "jsonrpc")
 _KEY: Final = "the API key is wrong or expired (keys live three months at most): make a new one in Odoo"
@@ -22,6 +22,12 @@ ADVICE: Final[Mapping[str, str]] = {
     "AccessError": "give the user of the API key the right, or hand the record to somebody whose records it sees",
 }
 """What to do about an exception, by the last part of its name."""
+_REFUSALS: Final[Mapping[str, type[CrmRefused]]] = {
+    "Unauthorized": AccessRefused,
+    "AccessDenied": AccessRefused,
+    "SessionExpiredException": AccessRefused,
+    "AccessError": Forbidden,
+}
 PASSING: Final = frozenset({"LockError", "SerializationFailure", "DeadlockDetected", "LockNotAvailable"})
 _OK: Final = 200
 _NOT_FOUND: Final = 404
@@ -56,7 +62,7 @@ class Server:
         if "name" not in error:
             advice = "check `url`, and before Odoo 19 set `protocol` to jsonrpc"
             message = f"{self._base()} answered {answer.status} to JSON-2: {advice}"
-            raise CrmRefused(message)
+            raise refused(answer.status, message)
         raise self._error(error, f"{model}.{method}")
 
     def _execute(self, model: str, method: str, ids: Sequence[int] | None, arguments: dict[str, Any]) -> Any:
@@ -71,7 +77,7 @@ class Server:
             uid = self._rpc("common", "authenticate", [self.database, self.login, self.key, {}])
             if not uid:
                 message = f"Odoo knows no user {self.login!r} with this key in the database {self.database!r}: {_KEY}"
-                raise CrmRefused(message)
+                raise AccessRefused(message)
             self.api.memo[name] = uid
         found: int = self.api.memo[name]
         return found
@@ -86,7 +92,7 @@ class Server:
             if answer.status == _OK and "error" not in reply:
                 return reply.get("result")
             message = f"{self._base()} answered {answer.status} to JSON-RPC: check `url`"
-            raise CrmRefused(message)
+            raise refused(answer.status, message)
         data = error.get("data")
         if error.get("code") == _NOT_FOUND or not isinstance(data, dict):
             data = {"name": "odoo.exceptions.NotFound", "message": error.get("message")}
@@ -100,7 +106,9 @@ class Server:
         if name == "MissingError":
             return RecordGone(text)
         is_ours = module in {"odoo.exceptions", "builtins", "odoo.http"} or module.startswith("werkzeug")
-        return CrmUnavailable(text) if name in PASSING or not is_ours else CrmRefused(text)
+        if name in PASSING or not is_ours:
+            return CrmUnavailable(text)
+        return _REFUSALS.get(name, CrmRefused)(text)
 
     def _base(self) -> str:
         return self.url.rstrip("/")

@@ -13,7 +13,8 @@ from typing import Any, Final
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import Tokens, refresh_token, rotate
 from connector.adapter_kit.rest import as_object, body_of, chunks, in_one_line, is_good
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.adapter_kit.rest import refused as by_status
+from connector.core.errors import AccessRefused, CrmRefused, CrmUnavailable
 
 OBJECTS: Final[Mapping[str, str]] = {
     "deal": "/api/v2/deals",
@@ -36,6 +37,8 @@ ADVICE: Final[Mapping[int, str]] = {
     402: "the company's Pipedrive account is not open: its plan or trial has ended",
     403: "the token's user lacks the right, or the app the scope",
 }
+CLOSED: Final = frozenset({401, 402})
+"""Answers to the account as a whole."""
 _LONGEST: Final = 300
 
 
@@ -120,7 +123,12 @@ def good(answer: Answer) -> Mapping[str, Any]:
     """The body of a 2xx. Raises `CrmRefused` with what Pipedrive says and what to do; `CrmUnavailable`: no JSON."""
     if is_good(answer):
         return as_object(answer.json())
-    raise CrmRefused(refusal(answer))
+    raise refused(answer)
+
+
+def refused(answer: Answer) -> CrmRefused:
+    """The refusal of a call: without a token or a plan, that of the account."""
+    return AccessRefused(refusal(answer)) if answer.status in CLOSED else by_status(answer.status, refusal(answer))
 
 
 def refusal(answer: Answer) -> str:

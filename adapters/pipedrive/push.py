@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.pipedrive.client import NOT_FOUND, OBJECTS, refusal
+from adapters.pipedrive.client import CLOSED, NOT_FOUND, OBJECTS, refused
 from adapters.pipedrive.read import Source
 from adapters.pipedrive.records import CUSTOM
 from connector.adapter_kit.contract import Pushed, Update
@@ -82,13 +82,13 @@ class Writer:
         answer = self.source.company.call("PATCH", f"{OBJECTS[plan.object]}/{plan.id}", plan.body())
         if is_good(answer):
             return [None]
-        if answer.status in {401, 402}:
-            raise CrmRefused(refusal(answer))
+        if answer.status in CLOSED:
+            raise refused(answer)
         if self.source.is_archived(plan.object, plan.id):
             return [CrmRefused(ARCHIVED_ADVICE)]
         if answer.status in NOT_FOUND:
             return [RecordGone("the record was deleted in Pipedrive, or merged into another one")]
-        return [CrmRefused(refusal(answer))]
+        return [refused(answer)]
 
     def read(self, plans: Sequence[Plan]) -> Shown:
         """The records with their custom fields among the others."""

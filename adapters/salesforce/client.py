@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens
 from connector.adapter_kit.rest import RecordGone, as_object, is_good
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 
 Row: TypeAlias = Mapping[str, Any]
 ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
@@ -32,8 +32,8 @@ ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
     ),
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": (CrmRefused, "the mapping writes a value that the list lacks"),
     "INSUFFICIENT_ACCESS_OR_READONLY": (CrmRefused, "the integration user may not change the record"),
-    "INVALID_SESSION_ID": (CrmRefused, "the app or its user may not use the REST API"),
-    "API_DISABLED_FOR_ORG": (CrmRefused, "the edition has no API, or the user lacks `API Enabled`"),
+    "INVALID_SESSION_ID": (AccessRefused, "the app or its user may not use the REST API"),
+    "API_DISABLED_FOR_ORG": (AccessRefused, "the edition has no API, or the user lacks `API Enabled`"),
 }
 """Error code → what it means and what to do; others are refusals in Salesforce's own words."""
 LIMIT_PAUSES: Final = {True: 900.0, False: 60.0}

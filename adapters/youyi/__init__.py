@@ -15,7 +15,7 @@ from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Answer, Api, InspectionResult, Pushed, Setting, Update
 from connector.adapter_kit.oauth import Tokens
 from connector.adapter_kit.push_in_batches import Plan, each, push_in_batches
-from connector.adapter_kit.rest import as_object, excerpt, is_good
+from connector.adapter_kit.rest import as_object, excerpt, is_good, refused
 from connector.core.errors import CrmRefused
 
 TAKEN: Final = 0
@@ -159,7 +159,7 @@ class Youyi:
             return body
         words = body.get("message") if body else content
         message = f"answered {answer.status}, code {code}: {excerpt(str(words), self.password)}"
-        raise CrmRefused(message)
+        raise refused(answer.status, message)
 
     def _at(self, path: str) -> str:
         return f"{self.url.rstrip('/')}/{path.lstrip('/')}"

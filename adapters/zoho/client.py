@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
-from connector.adapter_kit.rest import RecordGone, as_object, is_good
+from connector.adapter_kit.rest import Forbidden, RecordGone, as_object, is_good
 from connector.adapter_kit.settings import is_loopback, is_safe_address
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -38,10 +38,10 @@ ERRORS: Final[Mapping[str, tuple[type[CrmError], str]]] = {
     "TOO_MANY_REQUESTS": (CrmUnavailable, ""),
     "LIMIT_EXCEEDED": (CrmUnavailable, "the credits of 24 hours are used up"),
     "INTERNAL_ERROR": (CrmUnavailable, ""),
-    "INVALID_TOKEN": (CrmRefused, "check data_center and refresh_token"),
-    "AUTHENTICATION_FAILURE": (CrmRefused, "check data_center and refresh_token"),
-    "OAUTH_SCOPE_MISMATCH": (CrmRefused, "make a refresh token with the scopes of the documentation"),
-    "NO_PERMISSION": (CrmRefused, "the connector's user lacks the right"),
+    "INVALID_TOKEN": (AccessRefused, "check data_center and refresh_token"),
+    "AUTHENTICATION_FAILURE": (AccessRefused, "check data_center and refresh_token"),
+    "OAUTH_SCOPE_MISMATCH": (AccessRefused, "make a refresh token with the scopes of the documentation"),
+    "NO_PERMISSION": (Forbidden, "the connector's user lacks the right"),
     "RECORD_IN_BLUEPRINT": (UnderBlueprint, "a blueprint allows only its transitions"),
 }
 """Error code → what it means and what to do; others are refusals in Zoho's own words."""

@@ -18,7 +18,7 @@ from connector.adapter_kit.owners import by_email, has_owner
 from connector.adapter_kit.push_in_batches import Plan as KitPlan
 from connector.adapter_kit.push_in_batches import Shown, push_in_batches
 from connector.adapter_kit.rest import chunks
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 
 BATCH: Final = 100
 _ID: Final = re.compile(r"[0-9]{1,25}")
@@ -121,7 +121,7 @@ class Writer:
         """The plan after the transition that leads to its stage, or with the excuse why there is none."""
         try:
             return replace(plan, excuse=self._move(plan, str(plan.wanted[plan.stage])))
-        except CrmUnavailable as error:
+        except (CrmUnavailable, AccessRefused) as error:
             return plan.ended(error)
         except CrmRefused as error:
             return replace(plan, excuse=f"{plan.stage}: {error}")

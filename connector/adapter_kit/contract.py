@@ -135,12 +135,14 @@ class Update:
 
 
 class PushOutcome(StrEnum):
-    """What became of an update: shown by a read-back, to be tried later, refused for good, or the record is gone."""
+    """What became of an update. `NO_ACCESS`: all of the connection is refused; `FORBIDDEN`: that, or this record."""
 
     DONE = "done"
     LATER = "later"
     REFUSED = "refused"
     GONE = "gone"
+    NO_ACCESS = "no_access"
+    FORBIDDEN = "forbidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,10 +246,8 @@ class Adapter(Protocol):
     `SETTINGS` describes each field. `CONTENT_TYPES`: what its webhooks are sent as. `SECRET_KEYS`: the body keys and
     query names whose values are masked before a delivery is stored (leaf names of JSON, whole keys of forms). `RATE`:
     calls in seconds that the system allows, as a default.
-    `ECHOES`: how an update's fields show up in later events: their field → `stage`, `owner` or
-    `EMPTIED_STAGE`.
-    `EVENTS`: the sender's words for what happened, those that are ignored on purpose too; tests hold a captured request
-    for each, whose name has the word in it.
+    `ECHOES`: how an update's fields show up in later events: their field → `stage`, `owner` or `EMPTIED_STAGE`.
+    `EVENTS`: the sender's words for what happened, ignored ones too; the name of a captured request has each of them.
     """
 
     NAME: ClassVar[str]

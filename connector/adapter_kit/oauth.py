@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from connector.adapter_kit.contract import Api
-from connector.core.errors import CrmError
+from connector.core.errors import AccessRefused, CrmError, CrmRefused
 
 T = TypeVar("T")
 ACCESS: Final = "access_token"
@@ -23,7 +23,7 @@ class Tokens:
     issue: Callable[[], str]
 
     def send(self, send: Callable[[str], T], is_refused: Callable[[T], bool]) -> T:
-        """What `send` answers with the token in use; where that is refused, with another one. Raises as `issue`."""
+        """What `send` answers with the token in use; where that is refused, with another one. Raises as `renewed`."""
         token = self.token()
         answer = send(token)
         if is_refused(answer) and (other := self._other(token)):
@@ -31,20 +31,23 @@ class Tokens:
         return send(self.renewed(token)) if is_refused(answer) else answer
 
     def token(self) -> str:
-        """The token in use, of whichever process; a new one where there is none. Raises as `issue`."""
+        """The token in use, of whichever process; a new one where there is none. Raises as `renewed`."""
         known: str | None = self.api.memo.get(ACCESS) or self.api.get_secret(ACCESS)
         return self._remembered(known) if known else self.renewed(None)
 
     def renewed(self, refused: str | None) -> str:
-        """A token other than the refused one: that of a process which was quicker, or a new one. Raises as `issue`."""
+        """A token other than the refused one: that of a process which was quicker, or a new one.
+
+        Raises `CrmUnavailable`, and `AccessRefused` where none is to be had.
+        """
         if other := self._other(refused):
             return other
         try:
             token = self.issue()
-        except CrmError:
+        except CrmError as error:
             if other := self._other(refused):
                 return other
-            raise
+            raise AccessRefused(str(error)) if isinstance(error, CrmRefused) else error from error
         self.api.set_secret(ACCESS, token)
         return self._remembered(token)
 

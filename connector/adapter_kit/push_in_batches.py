@@ -3,11 +3,11 @@
 Theory of operation. `plan` says what an update writes; an update that cannot be written, or leaves nothing to write,
 has its result at once. The others are put together by kind (the object of their records, unless the system says
 otherwise) and given to `write` in batches; what it gives for one record ends that record only, what it raises ends its
-batch and, untried, those of the same kind behind it: an expired token or a system that is down says nothing else to the
-next one. Where one bad record undoes a whole call, `undone_by` names the error, and each half is written by itself
-until the bad record stands alone. What was written is read back, all records of an object together; a read-back that
-fails leaves its updates to be tried later, as nobody knows what the records show. An update is done when its record
-shows what was wanted.
+batch and, untried, those of the same kind behind it: a system that is down says nothing else to the next one. Where the
+system refuses the connection as a whole, nothing more is tried. Where one bad record undoes a whole call, `undone_by`
+names the error, and each half is written by itself until the bad record stands alone. What was written is read back,
+all records of an object together; a read-back that fails leaves its updates to be tried later, as nobody knows what the
+records show. An update is done when its record shows what was wanted.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
-from connector.adapter_kit.rest import RecordGone, chunks, excerpt
-from connector.core.errors import CrmError, CrmUnavailable
+from connector.adapter_kit.rest import Forbidden, RecordGone, chunks, excerpt
+from connector.core.errors import AccessRefused, CrmError, CrmUnavailable
 
 NOT_READ_BACK: Final = "not read back"
 _SHOWN: Final = 60
+_OUTCOMES: Final[Mapping[type[CrmError], PushOutcome]] = {
+    CrmUnavailable: PushOutcome.LATER,
+    RecordGone: PushOutcome.GONE,
+    AccessRefused: PushOutcome.NO_ACCESS,
+    Forbidden: PushOutcome.FORBIDDEN,
+}
 
 
 def is_same(shown: Any, wanted: Any) -> bool:
@@ -137,7 +143,8 @@ class Plan:
     def unread(self, error: CrmError) -> Pushed:
         """The result of a write after which nothing could be read."""
         retry_after = error.retry_after if isinstance(error, CrmUnavailable) else None
-        return self.pushed(PushOutcome.LATER, f"written, but not read back: {error}", retry_after)
+        outcome = PushOutcome.NO_ACCESS if isinstance(error, AccessRefused) else PushOutcome.LATER
+        return self.pushed(outcome, f"written, but not read back: {error}", retry_after)
 
     def pushed(self, outcome: PushOutcome, reason: str | None = None, retry_after: float | None = None) -> Pushed:
         """The result in the contract's form."""
@@ -151,13 +158,19 @@ class Plan:
 
 def result_of(update: Update, error: CrmError, refusals: Sequence[str] = ()) -> Pushed:
     """The result of an update that an error stopped: to be tried later, gone, or refused with what else was refused."""
-    if isinstance(error, CrmUnavailable):
-        return Pushed(key=update.key, outcome=PushOutcome.LATER, reason=str(error), retry_after=error.retry_after)
-    if isinstance(error, RecordGone):
-        return Pushed(key=update.key, outcome=PushOutcome.GONE, reason=str(error))
+    outcome = outcome_of(error)
+    if outcome is PushOutcome.LATER and isinstance(error, CrmUnavailable):
+        return Pushed(key=update.key, outcome=outcome, reason=str(error), retry_after=error.retry_after)
+    if outcome in {PushOutcome.GONE, PushOutcome.NO_ACCESS}:
+        return Pushed(key=update.key, outcome=outcome, reason=str(error))
     unwritten = frozenset(name for name in (*update.fields, update.owner_field) if name)
     reason = "; ".join((str(error), *refusals))
-    return Pushed(key=update.key, outcome=PushOutcome.REFUSED, reason=reason, unwritten=unwritten)
+    return Pushed(key=update.key, outcome=outcome, reason=reason, unwritten=unwritten)
+
+
+def outcome_of(error: CrmError) -> PushOutcome:
+    """What an error makes of an update."""
+    return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), PushOutcome.REFUSED)
 
 
 P = TypeVar("P", bound=Plan)
@@ -190,11 +203,13 @@ def push_in_batches(
     """
     results: dict[int, Pushed] = {}
     waiting: dict[int, P] = {}
+    closed: AccessRefused | None = None
     for place, update in enumerate(updates):
         try:
-            planned = plan(update)
+            planned = _planned(plan, update, closed)
         except CrmError as error:
             results[place] = result_of(update, error)
+            closed = error if isinstance(error, AccessRefused) else closed
             continue
         if planned.is_idle:
             results[place] = planned.concluded()
@@ -202,7 +217,12 @@ def push_in_batches(
             waiting[place] = planned
     for places in _by_kind(waiting, kind):
         batch = [waiting[place] for place in places]
-        waiting |= zip(places, write_batches(batch, write, size=size, undone_by=undone_by), strict=True)
+        if closed is None:
+            batch = write_batches(batch, write, size=size, undone_by=undone_by)
+            closed = _access_refused(batch)
+        else:
+            batch = [one.ended(closed) for one in batch]
+        waiting |= zip(places, batch, strict=True)
     for places in _by_kind(waiting, object_of):
         results |= zip(places, _results([waiting[place] for place in places], read), strict=True)
     return [results[place] for place in range(len(updates))]
@@ -223,15 +243,17 @@ def write_batches(
         answers: Written[P]
         try:
             answers = write(batch)
-        except undone_by as error:
+        except CrmError as error:
+            if isinstance(error, AccessRefused) or not isinstance(error, undone_by):
+                return [*done, *_ended((batch, *waiting), error)]
             if len(batch) > 1:
                 middle = len(batch) // 2
                 waiting.extendleft((batch[middle:], batch[:middle]))
                 continue
             answers = [error]
-        except CrmError as error:
-            return [*done, *(plan.ended(error) for left in (batch, *waiting) for plan in left)]
         done += [_after(plan, answer) for plan, answer in zip(batch, answers, strict=True)]
+        if closed := _access_refused(done):
+            return [*done, *_ended(waiting, closed)]
     return done
 
 
@@ -239,9 +261,30 @@ def each(call: Callable[[P], R]) -> Callable[[Sequence[P]], list[R | CrmError]]:
     """A `write` or `read` for systems that know no batch: what `call` gives for each plan, or the error it raises."""
 
     def call_each(plans: Sequence[P]) -> list[R | CrmError]:
-        return [_attempt(call, plan) for plan in plans]
+        answers: list[R | CrmError] = []
+        for plan in plans:
+            last = answers[-1] if answers else None
+            answers.append(last if isinstance(last, AccessRefused) else _attempt(call, plan))
+        return answers
 
     return call_each
+
+
+def _planned(plan: Callable[[Update], P], update: Update, closed: AccessRefused | None) -> P:
+    """What an update writes. Raises `CrmError`, also the one that nothing is tried after."""
+    if closed is not None:
+        raise closed
+    return plan(update)
+
+
+def _access_refused(plans: Iterable[Plan]) -> AccessRefused | None:
+    """What the system refused the connection as a whole with, while it was given these."""
+    results = (plan.result for plan in plans if plan.result is not None)
+    return next((AccessRefused(one.reason) for one in results if one.outcome is PushOutcome.NO_ACCESS), None)
+
+
+def _ended(batches: Iterable[Iterable[P]], error: CrmError) -> list[P]:
+    return [plan.ended(error) for batch in batches for plan in batch]
 
 
 def _attempt(call: Callable[[P], R], plan: P) -> R | CrmError:

@@ -12,7 +12,7 @@ from jmespath.exceptions import JMESPathError
 
 from connector.adapter_kit.contract import Answer, Update
 from connector.adapter_kit.redaction import mask_text
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmRefused, CrmUnavailable
 
 T = TypeVar("T")
 METHODS: Final = ("POST", "PUT", "PATCH")
@@ -29,6 +29,23 @@ class RecordGone(CrmRefused):
 
     def __init__(self, message: str = "the record does not exist any more") -> None:
         super().__init__(message)
+
+
+class Forbidden(CrmRefused):
+    """The system allows no call of this kind: for the record, or for the connection as a whole; it does not say which.
+
+    A record that is refused while others get through is refused alone.
+    """
+
+    reason = "forbidden"
+
+
+_OF_STATUS: Final[Mapping[int, type[CrmRefused]]] = {401: AccessRefused, 403: Forbidden}
+
+
+def refused(status: int, text: str) -> CrmRefused:
+    """What an answer of that HTTP status refuses: 401 all that the connection asks, 403 perhaps, others this call."""
+    return _OF_STATUS.get(status, CrmRefused)(text)
 
 
 def is_good(answer: Answer) -> bool:
@@ -66,7 +83,7 @@ def check_answer(answer: Answer, secrets: Sequence[str]) -> None:
 def refuse_unless_good(answer: Answer, secrets: Sequence[str]) -> None:
     """Raises `CrmRefused` with what the answer says unless it is a 2xx."""
     if not is_good(answer):
-        raise CrmRefused(answer_text(answer, secrets))
+        raise refused(answer.status, answer_text(answer, secrets))
 
 
 def answer_text(answer: Answer, secrets: Sequence[str]) -> str:

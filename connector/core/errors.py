@@ -101,9 +101,15 @@ class CrmUnavailable(CrmError):
 
 
 class CrmRefused(CrmError):
-    """The system refused the call for good (credentials, missing right, bad value); trying again changes nothing."""
+    """The system refused the call for good (missing right, bad value); trying again changes nothing."""
 
     reason = "crm_refused"
+
+
+class AccessRefused(CrmRefused):
+    """The system refuses the connection as a whole (credentials, plan): all of it waits until that is mended."""
+
+    reason = "access_refused"
 
 
 class WrongSetting(OperatorError):

@@ -224,6 +224,7 @@ def remove(runtime: Runtime, name: str, *, actor: str) -> None:
         _note(connection, now, name, "remove", actor)
         queries.change(connection, name, removed_at=now, sealed=_seal(runtime, {}))
         queries.forget_secrets(connection, name)
+        queries.end_refusals(connection, name)
     runtime.connections.forget()
 
 
@@ -233,8 +234,10 @@ def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: s
     with runtime.database.write() as connection:
         queries.change(connection, name, settings={**row.settings, **settings}, subscribe_at=None)
         queries.forget_secrets(connection, name, but=ROTATED)
+        queries.end_refusals(connection, name)
         _note(connection, runtime.clock(), name, "change", actor, settings=dict(settings))
     runtime.connections.forget()
+    runtime.wakeups.enqueue_senders()
 
 
 def rotate(
@@ -250,8 +253,10 @@ def rotate(
     with runtime.database.write() as connection:
         queries.change(connection, name, sealed=_seal(runtime, stored), subscribe_at=None)
         queries.forget_secrets(connection, name, but=ROTATED)
+        queries.end_refusals(connection, name)
         _note(connection, runtime.clock(), name, "rotate", actor, secrets=counts)
     runtime.connections.forget()
+    runtime.wakeups.enqueue_senders()
     return counts
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.adapter_kit.settings import SHORTEST_SECRET
 from connector.core.errors import ConnectorError
+from connector.core.event import Outcome
 from connector.intake.group_commit import error_text
 from connector.operations.catalogs import stored_drift
 from connector.operations.connection_settings import is_too_short
@@ -24,6 +25,7 @@ from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import CLOCKS, Runtime
 from connector.runtime.rules import RulesInForce
+from connector.store import connections as queries
 from connector.store import (
     deliveries,
     histories,
@@ -65,7 +67,9 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]
     if is_standing:
         findings += [
             _secrets(runtime),
+            _access(runtime),
             _backlog(runtime),
+            _given_up(runtime),
             _mail(runtime),
             *(_thorough(runtime) if with_account else []),
         ]
@@ -133,6 +137,33 @@ def _secrets(runtime: Runtime) -> HealthCheck:
     return HealthCheck(name="secrets", is_fine=not short, detail=detail if short else "")
 
 
+def _access(runtime: Runtime) -> HealthCheck:
+    """The connections that their systems refuse as a whole."""
+    with runtime.database.read() as connection:
+        refused = queries.list_refusals(connection)
+    wrong = [
+        f"{one.connection} is refused by its system since {one.since:%Y-%m-%d %H:%MZ} ({one.act}): {one.error}; all "
+        f"of it waits: mend it there, or run `connector connection rotate {one.connection}`"
+        for one in refused
+    ]
+    return HealthCheck(name="access", is_fine=not wrong, detail="; ".join(wrong)[:1000])
+
+
+def _given_up(runtime: Runtime) -> HealthCheck:
+    """What waits for a person: nothing tries it again by itself."""
+    with runtime.database.read() as connection:
+        unsent = sum(number for (_, outcome), number in outbox.count(connection).items() if outcome == outbox.DEAD)
+        books = deliveries.account(connection).values()
+    unread, held = (sum(book[outcome] for book in books) for outcome in (Outcome.DEAD, Outcome.HELD))
+    wrong = [
+        (unsent, "updates or notices were given up; `connector outbox list --outcome dead` shows them"),
+        (unread, "deliveries were given up; `connector delivery list --outcome dead` shows them"),
+        (held, "deliveries are held; `connector mapping held` says for what"),
+    ]
+    detail = "; ".join(f"{number} {what}" for number, what in wrong if number)
+    return HealthCheck(name="given up", is_fine=not detail, detail=detail)
+
+
 def _dispatch(runtime: Runtime) -> list[HealthCheck]:
     """Redis, and a worker for deliveries; its key ends by itself some minutes after a worker that was killed."""
     try:
@@ -170,9 +201,10 @@ def _clocks(runtime: Runtime) -> HealthCheck:
 def _backlog(runtime: Runtime) -> HealthCheck:
     with runtime.database.read() as connection:
         oldest = deliveries.oldest_pending(connection)
-    if oldest is not None and runtime.clock() - oldest > LATE:
-        waits = int((runtime.clock() - oldest).total_seconds())
-        return HealthCheck(name="backlog", is_fine=False, detail=f"the oldest delivery has waited {waits} s")
+    if oldest is not None and runtime.clock() - oldest[0] > LATE:
+        waits, error = int((runtime.clock() - oldest[0]).total_seconds()), oldest[1]
+        detail = f"the oldest delivery has waited {waits} s" + (f", last with: {error}" if error else "")
+        return HealthCheck(name="backlog", is_fine=False, detail=detail[:500])
     return HealthCheck(name="backlog", is_fine=True)
 
 
@@ -241,6 +273,7 @@ def gauges(runtime: Runtime) -> Iterator[WaitingQueue]:
         waiting = outbox.count(connection)
         mails = notices.backlog(connection)
         held = subjects.held(connection)
+        refused = queries.list_refusals(connection)
     for name in sorted({*backlog, *quarantined, *runtime.connections.all()}):
         length, oldest = backlog.get(name, (0, now))
         age = max((now - oldest).total_seconds(), 0.0)
@@ -252,6 +285,9 @@ def gauges(runtime: Runtime) -> Iterator[WaitingQueue]:
             since = mails.oldest if (name, outcome) == (outbox.NOTICE, outbox.WAITING) else None
             age = max((now - (since or now)).total_seconds(), 0.0)
             yield WaitingQueue(name=f"outbox_{outcome}", connection=name, length=count, oldest_seconds=age)
+    for one in refused:
+        seconds = max((now - one.since).total_seconds(), 0.0)
+        yield WaitingQueue(name=f"refused_{one.act}", connection=one.connection, length=1, oldest_seconds=seconds)
     by_name: Counter[str] = Counter()
     for row in held:
         by_name[row.connection] += row.count

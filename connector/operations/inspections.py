@@ -15,6 +15,7 @@ from connector.operations.connections import connected, find
 from connector.operations.subscriptions import NEVER, registered
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
+from connector.store import connections as queries
 from connector.store import deliveries, quarantine
 
 MOST_SKEW: Final = timedelta(seconds=60)
@@ -61,6 +62,8 @@ def inspect(runtime: Runtime, name: str) -> list[InspectionResult]:
     if one.is_paused:
         text = f"the connection is paused; `connector connection resume {name}` goes on with it"
         asked.insert(0, InspectionResult(topic="connection", is_good=False, text=text))
+    if all(_is_reached(result) for result in asked):
+        _let_out(runtime, name)
     is_registered = any(found.is_good for found in asked if found.topic == "webhooks")
     found = [
         *asked,
@@ -68,6 +71,14 @@ def inspect(runtime: Runtime, name: str) -> list[InspectionResult]:
         *_mapping(runtime, one, is_reachable=all(_is_reached(result) for result in asked)),
     ]
     return [*found, *_webhooks(runtime, one, row.subscribe_at, is_registered=is_registered)]
+
+
+def _let_out(runtime: Runtime, name: str) -> None:
+    """What waits as the system refused the connection is tried at once: it does not refuse it any more."""
+    with runtime.database.write() as connection:
+        was_refused = queries.end_refusals(connection, name)
+    if was_refused:
+        runtime.wakeups.enqueue_senders()
 
 
 def _asked(runtime: Runtime, one: Connected, api: Api) -> list[InspectionResult]:

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from rq.timeouts import BaseTimeoutException
 
-from connector.core.errors import CrmError, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmError, CrmUnavailable
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import SUBSCRIPTION
@@ -48,8 +48,8 @@ def subscribe(runtime: Runtime, connected: Connected, row: ConnectionRow) -> dat
         again = connected.adapter.subscribe(url, now, runtime.api_for(connected)) or NEVER
         is_done = True
     except CrmError as error:
-        if isinstance(error, CrmUnavailable):
-            again = now + SUBSCRIPTION.pause(1, error.retry_after)
+        if isinstance(error, CrmUnavailable | AccessRefused):
+            again = now + SUBSCRIPTION.pause(1, getattr(error, "retry_after", None))
         log.warning("webhooks not registered", connection=connected.name, error=str(error), again=again.isoformat())
     except BaseTimeoutException:
         raise

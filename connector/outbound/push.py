@@ -13,19 +13,22 @@ from sqlalchemy import Connection
 
 from connector.adapter_kit.contract import EMPTIED_STAGE, Adapter, Api, Pushed, PushOutcome, Update
 from connector.adapter_kit.defaults import told_stage
+from connector.adapter_kit.push_in_batches import outcome_of
 from connector.core.decide.echoes import OWNER, STAGE
 from connector.core.engine import Ruleset
 from connector.core.errors import CrmError, CrmUnavailable
 from connector.core.event import Identity, IdentityKind, RecordRef
 from connector.core.updates import SeenRecord, ShownSubject, wanted_update
 from connector.i18n.statuses import labels_in
+from connector.outbound.access import note_access, told_apart
 from connector.outbound.fence import FencedApi
 from connector.runtime import metrics
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.leases import Lease, Leases
 from connector.runtime.retry import RetryPolicy
-from connector.store import outbox
+from connector.store import connections, outbox
 from connector.store import subjects as subject_queries
+from connector.store.connections import PUSH
 from connector.store.database import Database, new_id
 from connector.store.outbox import ClaimedUpdate, RecordToPush, UpdateResult
 from connector.store.rows import Row
@@ -119,11 +122,13 @@ class Pusher:
         now = self._clock()
         with self._database.read() as connection:
             names = outbox.waiting_connections(connection, now)
+            refused = {one.connection for one in connections.list_refusals(connection, PUSH) if one.until > now}
         known = self._connections.all()
         return [
             name
             for name in names
             if name in known and not known[name].is_paused and self._left_alone.get(name, now) <= now
+            if name not in refused
         ]
 
     def push_batch(self, name: str) -> int:
@@ -199,11 +204,11 @@ class Pusher:
     def _push(self, connected: Connected, sending: Sequence[Sending], lease: Lease) -> None:
         updates = [one.update for one in sending if one.update is not None]
         started = self._clock()
-        pushed = self._send(connected, updates, lease) if updates else {}
+        pushed = told_apart(self._send(connected, updates, lease)) if updates else {}
         metrics.observe_push(connected.name, (self._clock() - started).total_seconds())
         results = [(one, _result(one, pushed)) for one in sending]
         until = self._leases.end(lease)
-        self._database.attempt(lambda connection: self._record_results(connection, results, until))
+        self._database.attempt(lambda connection: self._record_results(connection, connected.name, results, until))
         for _, result in results:
             metrics.count_push(connected.name, result.outcome.value)
 
@@ -215,14 +220,15 @@ class Pusher:
         except CrmUnavailable as error:
             pushed = [_later(update, str(error), error.retry_after) for update in updates]
         except CrmError as error:
-            pushed = [Pushed(key=one.key, outcome=PushOutcome.REFUSED, reason=str(error)) for one in updates]
+            outcome = outcome_of(error)
+            pushed = [Pushed(key=one.key, outcome=outcome, reason=str(error)) for one in updates]
         except Exception as error:
             log.exception("push failed", connection=connected.name)
             pushed = [_later(update, f"{type(error).__name__}: {error}") for update in updates]
         return {one.key: one for one in pushed}
 
     def _record_results(
-        self, connection: Connection, all_results: Sequence[tuple[Sending, Pushed]], until: datetime
+        self, connection: Connection, name: str, all_results: Sequence[tuple[Sending, Pushed]], until: datetime
     ) -> None:
         """Write down what came of a batch whose lease was given until then; what others took over is pushed again."""
         now = self._clock()
@@ -231,7 +237,10 @@ class Pusher:
         if lost:
             _push_again(connection, lost, now)
         results = [(one, pushed) for one, pushed in all_results if one.entry.id in ours]
-        outbox.record_results(connection, [self._end(one.entry, pushed, now) for one, pushed in results], now)
+        tried = [pushed for one, pushed in results if one.update is not None]
+        is_closed = note_access(connection, name, tried, now)
+        ended = [self._end(one.entry, pushed, now, is_closed=is_closed) for one, pushed in results]
+        outbox.record_results(connection, ended, now)
         gone = {one.record.id for one, pushed in results if pushed.outcome is PushOutcome.GONE}
         if gone:
             outbox.note_gone(connection, gone, now)
@@ -246,8 +255,8 @@ class Pusher:
             }
             outbox.note_shown(connection, word, [{"row_id": of, **row} for of, row in shown.items()])
 
-    def _end(self, entry: ClaimedUpdate, pushed: Pushed, now: datetime) -> UpdateResult:
-        """How an entry ends by its result, or when it is tried again."""
+    def _end(self, entry: ClaimedUpdate, pushed: Pushed, now: datetime, *, is_closed: bool) -> UpdateResult:
+        """How an entry ends by its result, or when it is tried again: where the connection is closed, with that."""
         why = pushed.reason and pushed.reason.replace("\0", "\ufffd")[:LONGEST_REASON]
         if pushed.outcome in {PushOutcome.DONE, PushOutcome.GONE}:
             return UpdateResult(update=entry, outcome=pushed.outcome.value, why=why)
@@ -259,7 +268,7 @@ class Pusher:
             is_over = self._retry.is_over(failing=now - (entry.failing_since or now))
         if is_over:
             return UpdateResult(update=entry, outcome=outbox.DEAD, why=why)
-        until = now + self._retry.pause(entry.attempts, pushed.retry_after)
+        until = now if is_closed else now + self._retry.pause(entry.attempts, pushed.retry_after)
         return UpdateResult(update=entry, outcome=outbox.WAITING, why=why, until=until, refusals=refusals)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from connector.adapter_kit.contract import Api
 from connector.core.decide.batch import Context
 from connector.core.engine import Ruleset
-from connector.core.errors import BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent
+from connector.core.errors import AccessRefused, BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Outcome
 from connector.pipeline.batch import run_batch
 from connector.pipeline.normalize import LONGEST_ERROR, Tally, normalized
@@ -35,6 +35,8 @@ from connector.store.deliveries import ClaimedDelivery, DeliveryResult
 BATCH: Final = 250
 READERS: Final = 8
 WAIT_SECONDS: Final = 0.05
+REFUSED_SECONDS: Final = 60.0
+"""How soon a delivery is read again whose connection the system refuses as a whole."""
 log: Final = structlog.get_logger(__name__)
 
 
@@ -251,6 +253,7 @@ class Processor:
         now, text = self._clock(), _in_words(error)
         if not isinstance(error, UnknownEvent | BadPayload) and not self._is_given_up(claimed, error, now):
             retry_after = error.retry_after if isinstance(error, CrmUnavailable) else None
+            retry_after = REFUSED_SECONDS if isinstance(error, AccessRefused) else retry_after
             until = now + self._retry.pause(claimed.attempts, retry_after)
             queries.postpone(connection, claimed, until, text)
             return
@@ -260,6 +263,8 @@ class Processor:
         queries.finish(connection, [result], now)
 
     def _is_given_up(self, claimed: ClaimedDelivery, error: Exception, now: datetime) -> bool:
+        if isinstance(error, AccessRefused):  # of which the delivery knows nothing: it waits for as long as it takes
+            return False
         is_away = isinstance(error, CrmError) and not self._retry.is_over(failing=now - claimed.received_at)
         return not is_away and self._retry.is_over(attempts=claimed.attempts)
 

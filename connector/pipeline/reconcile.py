@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,12 +17,13 @@ import structlog
 from rq.timeouts import BaseTimeoutException
 
 from connector.adapter_kit.contract import Answer, Api
-from connector.core.errors import BadPayload, CrmError, CrmUnavailable
+from connector.core.errors import AccessRefused, BadPayload, CrmError, CrmUnavailable
 from connector.core.event import Event, Outcome
 from connector.runtime import metrics
-from connector.runtime.connections import Connected, Connections
+from connector.runtime.connections import Connected, Connections, note_granted, note_refused
 from connector.runtime.retry import READING
 from connector.store import connections as queries
+from connector.store.connections import CHANGES
 from connector.store.database import Database
 
 OVERLAP: Final = timedelta(minutes=15)
@@ -103,17 +105,29 @@ class Reconciler:
         start = since or (last - OVERLAP if last else started - FIRST)
         counts: Counter[str] = Counter()
         has_updates = False
-        changes = connected.adapter.changes(start, Patient(self._api_for(connected), self._sleep))
-        for batch, unreadable in batches(connected.name, changes, self._clock, self._batch_size):
-            more, is_changed = self._apply_events(connected, batch)
-            counts.update(more)
-            counts.update({UNREADABLE: unreadable} if unreadable else {})
-            has_updates |= is_changed
-            if last is not None and (found := _found(more)):
-                self._count(connected.name, found)
+        with self._noting(connected.name):
+            changes = connected.adapter.changes(start, Patient(self._api_for(connected), self._sleep))
+            for batch, unreadable in batches(connected.name, changes, self._clock, self._batch_size):
+                more, is_changed = self._apply_events(connected, batch)
+                counts.update(more)
+                counts.update({UNREADABLE: unreadable} if unreadable else {})
+                has_updates |= is_changed
+                if last is not None and (found := _found(more)):
+                    self._count(connected.name, found)
         with self._database.write() as connection:
             queries.change(connection, connected.name, reconciled_at=started)
+            note_granted(connection, connected.name, CHANGES)
         return counts, has_updates
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        """It is noted where the system refuses the connection as a whole."""
+        try:
+            yield
+        except AccessRefused as error:
+            with self._database.write() as connection:
+                note_refused(connection, name, CHANGES, str(error), self._clock())
+            raise
 
     def _longest_waiting_first(self, until: datetime) -> list[Connected]:
         """So that where time is up before the work, it is not always for the same ones, also where one always fails."""

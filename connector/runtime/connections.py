@@ -1,4 +1,7 @@
-"""The connections as they are now: each with its adapter built from settings and secrets, and its mapping in force."""
+"""The connections as they are now: each with its adapter built from settings and secrets, and its mapping in force.
+
+It is noted, too, which of them their systems refuse as a whole.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.adapter_kit.contract import Adapter, persons_of
@@ -20,12 +25,14 @@ from connector.core.ruleset import Ruleset
 from connector.core.status import StatusInfo
 from connector.mapping import parse_mapping
 from connector.mapping.region import in_region
+from connector.runtime.retry import ACCESS
 from connector.runtime.vault import Vault
 from connector.store import connections as queries
-from connector.store.connections import ConnectionRow, PublishedMapping
+from connector.store.connections import ConnectionRow, PublishedMapping, Refusal
 from connector.store.database import Database
 
 FRESH_SECONDS: Final = 1.0
+_LONGEST_ERROR: Final = 1000
 log: Final = structlog.get_logger(__name__)
 
 
@@ -166,3 +173,25 @@ class Connections:
             version=mapping.version if mapping else None,
             secrets=tuple(value for values in secrets.values() for value in values),
         )
+
+
+def note_refused(connection: Connection, name: str, act: str, error: str, now: datetime) -> None:
+    """The system refused a connection for an act (`PUSH`, `CHANGES`); `now` aware UTC."""
+    known = _known(connection, name, act)
+    since = known.since if known else now
+    until = now + ACCESS.pause_since(now - since)
+    text = error.replace("\0", "\ufffd")[:_LONGEST_ERROR]
+    refusal = Refusal(connection=name, act=act, since=since, until=until, error=text, told_at=None)
+    queries.note_refusal(connection, refusal)
+    log.warning("access refused", connection=name, what=act, error=text, until=until.isoformat())
+
+
+def note_granted(connection: Connection, name: str, act: str) -> None:
+    """The system took what a connection asked for."""
+    if (known := _known(connection, name, act)) is not None:
+        queries.end_refusals(connection, name, act)
+        log.info("access granted again", connection=name, what=act, since=known.since.isoformat())
+
+
+def _known(connection: Connection, name: str, act: str) -> Refusal | None:
+    return next((one for one in queries.list_refusals(connection, act) if one.connection == name), None)

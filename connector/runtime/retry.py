@@ -56,6 +56,8 @@ DELIVERY: Final = RetryPolicy(first=timedelta(seconds=4), most=timedelta(minutes
 """A delivery that cannot be processed. How often and how long is a setting, as for the next two."""
 UPDATE: Final = RetryPolicy(first=timedelta(seconds=2), most=timedelta(minutes=15), has_jitter=True, attempts=3)
 """An update that was not taken. `attempts` are refusals: a system may lie once."""
+ACCESS: Final = RetryPolicy(first=timedelta(seconds=15), most=timedelta(minutes=5))
+"""A connection that its system refuses as a whole. How long its updates wait is a setting."""
 MAIL: Final = RetryPolicy(first=timedelta(seconds=10), most=timedelta(minutes=15), has_jitter=True, attempts=3)
 """A mail that was not sent. `attempts` are refusals."""
 READING: Final = RetryPolicy(first=timedelta(seconds=1), most=timedelta(seconds=15), attempts=5)

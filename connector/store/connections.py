@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from connector.store.database import new_id
 from connector.store.mapping_versions import PUBLISHED, add_version, put_in_force
-from connector.store.rows import Row, fetch
-from connector.store.tables import audit, catalogs, connections, mapping_versions
+from connector.store.rows import Row, fetch, upsert
+from connector.store.tables import audit, catalogs, connections, mapping_versions, refusals
 from connector.store.tables import connection_secrets as secrets
+
+PUSH: Final = "push"
+CHANGES: Final = "changes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,18 @@ class CatalogRow:
     seen_at: datetime
     first_seen_at: datetime
     content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A connection that its system refuses as a whole, for an act (`PUSH`, `CHANGES`). Times are aware UTC."""
+
+    connection: str
+    act: str
+    since: datetime
+    until: datetime
+    error: str
+    told_at: datetime | None
 
 
 def listed(connection: Connection) -> list[ConnectionRow]:
@@ -167,6 +182,36 @@ def forget_secrets(connection: Connection, name: str, *, but: str | None = None)
     if but is not None:
         query = query.where(~secrets.c.name.startswith(but, autoescape=True))
     connection.execute(query)
+
+
+def list_refusals(connection: Connection, act: str | None = None) -> list[Refusal]:
+    """What is refused now (for an act, or for any), by connection."""
+    query = select(refusals).order_by(refusals.c.connection, refusals.c.act)
+    if act is not None:
+        query = query.where(refusals.c.act == act)
+    return [Refusal(**row) for row in fetch(connection, query)]
+
+
+def note_refusal(connection: Connection, refusal: Refusal) -> None:
+    """Note that a connection is refused as a whole, or still is."""
+    upsert(connection, refusals, [asdict(refusal)], ("connection", "act"), _renewed)
+
+
+def _renewed(new: Any) -> dict[str, Any]:
+    return {"until": new.until, "error": new.error}
+
+
+def note_told(connection: Connection, name: str, now: datetime) -> None:
+    """Note that administrators were told that a connection is refused."""
+    connection.execute(update(refusals).where(refusals.c.connection == name).values(told_at=now))
+
+
+def end_refusals(connection: Connection, name: str, act: str | None = None) -> bool:
+    """A connection is not refused any more (for an act, or for any): it is tried at once; whether it was."""
+    query = delete(refusals).where(refusals.c.connection == name)
+    if act is not None:
+        query = query.where(refusals.c.act == act)
+    return bool(connection.execute(query).rowcount)
 
 
 def add_catalog(connection: Connection, name: str, content: dict[str, Any], now: datetime) -> None:

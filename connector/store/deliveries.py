@@ -226,12 +226,11 @@ def waiting_lanes(connection: Connection, now: datetime) -> dict[int, int]:
     return {int(lane): int(count) for lane, count in rows}
 
 
-def oldest_pending(connection: Connection) -> datetime | None:
-    """When the oldest pending delivery was received (UTC)."""
-    found: datetime | None = connection.execute(
-        select(func.min(deliveries.c.received_at)).where(deliveries.c.outcome == Outcome.PENDING)
-    ).scalar()
-    return found
+def oldest_pending(connection: Connection) -> tuple[datetime, str | None] | None:
+    """When the pending delivery that waits longest was received (UTC), and what stopped it, if anything did."""
+    query = select(deliveries.c.received_at, deliveries.c.error).where(deliveries.c.outcome == Outcome.PENDING)
+    row = connection.execute(query.order_by(deliveries.c.received_at).limit(1)).first()
+    return None if row is None else (row.received_at, row.error)
 
 
 def backlog(connection: Connection) -> dict[str, tuple[int, datetime]]:

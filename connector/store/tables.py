@@ -396,6 +396,20 @@ remaps = Table(
 )
 """How far the stored events of a connection are translated anew for a published mapping; `after` is a subject's id."""
 
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("connection", String(63), nullable=False),
+    Column("act", String(16), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("told_at", Instant),
+    PrimaryKeyConstraint("connection", "act"),
+)
+"""Connections that their systems refuse as a whole, for an `act` (`push`, `changes`). `until`: when it is tried again.
+`told_at`: when administrators were told."""
+
 catalogs = Table(
     "catalogs",
     metadata,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
-from connector.core.errors import CrmRefused
+from connector.core.errors import AccessRefused, CrmRefused, CrmUnavailable
 from tests.adapters.support import FakeApi
 
 
@@ -74,10 +74,19 @@ def test_a_renewal_that_is_refused_takes_what_another_process_kept_meanwhile(
 
     tokens = Tokens(api=api, issue=issue)
     if expected is None:
-        with pytest.raises(CrmRefused, match="that refresh token was used"):
+        with pytest.raises(AccessRefused, match="that refresh token was used"):
             tokens.renewed("old")
     else:
         assert tokens.renewed("old") == expected
+
+
+def test_a_renewal_that_nobody_answers_is_tried_later() -> None:
+    def issue() -> str:
+        message = "away"
+        raise CrmUnavailable(message)
+
+    with pytest.raises(CrmUnavailable, match="away"):
+        Tokens(api=FakeApi(answers=[]), issue=issue).token()
 
 
 def test_a_refresh_token_is_replaced_by_the_one_that_was_handed_out_last() -> None:

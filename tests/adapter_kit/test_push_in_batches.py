@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from connector.adapter_kit.contract import Pushed, PushOutcome, Update
 from connector.adapter_kit.push_in_batches import Plan, each, is_same, push_in_batches, result_of, write_batches
-from connector.adapter_kit.rest import RecordGone
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.adapter_kit.rest import Forbidden, RecordGone
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 from connector.core.event import RecordRef
 
 EMAIL = "Ken.Sato@example.com"
@@ -140,6 +140,8 @@ def test_a_result_names_what_was_not_written_for_certain() -> None:
         (CrmUnavailable("why", 5.0), PushOutcome.LATER),
         (RecordGone("why"), PushOutcome.GONE),
         (CrmRefused("why"), PushOutcome.REFUSED),
+        (Forbidden("why"), PushOutcome.FORBIDDEN),
+        (AccessRefused("why"), PushOutcome.NO_ACCESS),
     ],
 )
 def test_an_error_says_what_becomes_of_an_update(error: CrmError, outcome: PushOutcome) -> None:
@@ -147,12 +149,13 @@ def test_an_error_says_what_becomes_of_an_update(error: CrmError, outcome: PushO
     expected = Pushed(key="u1", outcome=outcome, reason="why", retry_after=after)
     assert expected == result_of(_update(), error)
     assert Plan(update=_update()).ended(error).result == expected
-    reason = "why; no such field" if outcome is PushOutcome.REFUSED else "why"
+    reason = "why; no such field" if outcome in {PushOutcome.REFUSED, PushOutcome.FORBIDDEN} else "why"
     refused = Plan(update=_update()).refused("no such field").ended(error)
     assert refused.result == replace(expected, reason=reason)
 
 
 DONE, LATER, REFUSED, GONE = PushOutcome.DONE, PushOutcome.LATER, PushOutcome.REFUSED, PushOutcome.GONE
+NO_ACCESS = PushOutcome.NO_ACCESS
 
 
 def update(number: str, record_object: str = "lead", **fields: Any) -> Update:
@@ -307,6 +310,52 @@ def test_what_a_write_raises_ends_its_kind_and_no_other() -> None:
     results = push_in_batches(updates, plan, system.write, system.read)
     assert [(result.outcome, result.retry_after) for result in results] == [(LATER, 60.0)] * 3
     assert (system.batches, system.reads) == ([["a"], ["c"]], [])
+
+
+def test_what_refuses_the_connection_as_a_whole_ends_all_that_is_left() -> None:
+    system = System(down=AccessRefused("no"))
+    updates = [update("a", stage="won"), update("b", stage="won"), update("c", "deal", stage="won")]
+    results = push_in_batches(updates, plan, system.write, system.read, undone_by=(CrmRefused,))
+    assert outcomes(results) == [(NO_ACCESS, "no")] * 3
+    assert (system.batches, system.reads) == ([["a"]], [])
+
+
+def test_a_record_whose_write_finds_the_connection_refused_ends_those_behind_it() -> None:
+    system = System(bad={"b": AccessRefused("no")})
+    updates = [update(id_, stage="won") for id_ in "abc"]
+    results = push_in_batches(updates, plan, system.write, system.read)
+    assert outcomes(results) == [(DONE, None), (NO_ACCESS, "no"), (NO_ACCESS, "no")]
+    assert system.batches == [["a"], ["b"]]
+
+
+def test_records_that_go_one_by_one_ask_no_more_once_the_connection_is_refused() -> None:
+    asked: list[str] = []
+
+    def write(planned: Plan) -> None:
+        asked.append(planned.id)
+        message = "no"
+        raise AccessRefused(message)
+
+    results = push_in_batches([update(id_, stage="won") for id_ in "abc"], plan, each(write), None, size=3)
+    assert (outcomes(results), asked) == ([(NO_ACCESS, "no")] * 3, ["a"])
+
+
+def test_a_connection_that_is_refused_while_updates_are_planned_plans_no_more() -> None:
+    asked: list[str] = []
+
+    def planned(one: Update) -> Plan:
+        asked.append(one.record.id)
+        message = "no"
+        raise AccessRefused(message)
+
+    results = push_in_batches([update(id_, stage="won") for id_ in "ab"], planned, System().write, None)
+    assert (outcomes(results), asked) == ([(NO_ACCESS, "no")] * 2, ["a"])
+
+
+def test_what_was_written_before_the_connection_was_refused_waits_for_its_reading() -> None:
+    system = System(blind=AccessRefused("no"))
+    (result,) = push_in_batches([update("a", stage="won")], plan, system.write, system.read)
+    assert (result.outcome, result.reason) == (NO_ACCESS, "written, but not read back: no")
 
 
 def test_of_a_batch_that_one_record_undoes_each_half_is_written_by_itself() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connector.adapter_kit.rest import (
+    Forbidden,
     RecordGone,
     as_list,
     as_object,
@@ -18,7 +19,7 @@ from connector.adapter_kit.rest import (
     is_good,
     search,
 )
-from connector.core.errors import CrmError, CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 from tests.adapters.support import answer
 
 
@@ -43,7 +44,15 @@ def test_a_text_is_shown_in_one_line() -> None:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(404, RecordGone), (410, RecordGone), (409, CrmUnavailable), (423, CrmUnavailable), (400, CrmRefused)],
+    [
+        (404, RecordGone),
+        (410, RecordGone),
+        (409, CrmUnavailable),
+        (423, CrmUnavailable),
+        (400, CrmRefused),
+        (401, AccessRefused),
+        (403, Forbidden),
+    ],
 )
 def test_an_answer_that_is_no_2xx_says_what_becomes_of_the_update(status: int, error: type[CrmError]) -> None:
     check_answer(answer(204), ())

@@ -246,7 +246,7 @@ def test_what_waits_is_told_by_connection(database: Database) -> None:
     finish(database, [deliveries_id(database, "c")])
     with database.read() as connection:
         assert deliveries.backlog(connection) == {"shop": (2, NOW)}
-        assert deliveries.oldest_pending(connection) == NOW
+        assert deliveries.oldest_pending(connection) == (NOW, None)
 
 
 def deliveries_id(database: Database, key: str) -> str:

@@ -92,7 +92,8 @@ def test_the_process_lives(client: FlaskClient) -> None:
 def test_it_is_ready_with_database_redis_and_a_worker(client: FlaskClient, runtime: Runtime) -> None:
     worker: Any = SimpleWorker(["process"], connection=runtime.redis)
     worker.register_birth()
-    names = ("database", "rules", "connections", "redis", "workers", "clocks", "secrets", "backlog", "mail")
+    first = ("database", "rules", "connections", "redis", "workers")
+    names = (*first, "clocks", "secrets", "access", "backlog", "given up", "mail")
     assert ready(client) == (200, dict.fromkeys(names, "ok"))
     worker.register_death()
 

@@ -81,6 +81,6 @@ def test_a_fresh_token_that_is_refused_ends_it(api: FakeBowNow) -> None:
         BOW.catalog(api)
 
 
-def test_an_update_that_the_credentials_no_longer_allow_is_refused(api: FakeBowNow) -> None:
+def test_an_update_that_the_credentials_no_longer_allow_waits_for_them(api: FakeBowNow) -> None:
     api.answers["PATCH /leads/sid_1"] = [reply({}, 401), reply({}, 401)]
-    assert outcomes(BOW.push([update(status_id=4)], api))[0][0] is PushOutcome.REFUSED
+    assert outcomes(BOW.push([update(status_id=4)], api))[0][0] is PushOutcome.NO_ACCESS

@@ -149,7 +149,7 @@ def test_a_missing_scope_refuses_the_records_of_its_object_only_and_says_what_to
     account.api.instead["deals/batch/update"] = [body(403, {"message": "This app hasn't been granted all scopes"})]
     updates = [update(deal, of="deal", abm_status="Explicit"), update(contact, abm_status="Explicit")]
     refused, done = account.adapter.push(updates, account.api)
-    assert (refused.outcome, done.outcome) == (PushOutcome.REFUSED, PushOutcome.DONE)
+    assert (refused.outcome, done.outcome) == (PushOutcome.FORBIDDEN, PushOutcome.DONE)
     assert "crm.objects.deals" in (refused.reason or "")
 
 

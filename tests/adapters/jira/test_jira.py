@@ -377,7 +377,7 @@ def test_locked_issues_and_unreadable_ones_are_tried_later() -> None:
         PushOutcome.LATER
     ]
     refused = FakeJira(on={"GET /issue/1": lambda _: refusal(403)})
-    assert [found for found, _ in _push(refused, _update("1", summary="x"))] == [PushOutcome.REFUSED]
+    assert [found for found, _ in _push(refused, _update("1", summary="x"))] == [PushOutcome.FORBIDDEN]
 
     def away(_body: Any) -> Any:
         api.on = {"/bulkfetch": busy}

@@ -339,7 +339,7 @@ def test_older_versions_are_asked_by_json_answering() -> None:
     assert [call["json"]["params"]["method"] for call in api.calls].count("authenticate") == 1
     api.on["crm.lead.write"] = lambda _: refusal("AccessError", "You may not", 403)
     ((outcome, reason),) = _push(api, _update(name="x"), **settings)
-    assert (outcome, str(reason)[:44]) == (PushOutcome.REFUSED, "crm.lead.write: AccessError: You may not: gi")
+    assert (outcome, str(reason)[:44]) == (PushOutcome.FORBIDDEN, "crm.lead.write: AccessError: You may not: gi")
     with pytest.raises(CrmRefused, match="knows no user 'bot' with this key"):
         odoo(**settings, api_key=("wrong",)).push([update], FakeOdoo())
 

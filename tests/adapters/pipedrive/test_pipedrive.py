@@ -256,19 +256,21 @@ def test_an_outage_leaves_the_rest_for_later_and_keeps_what_was_done(company: Co
 
 
 @pytest.mark.parametrize(
-    ("answer", "match"),
+    ("answer", "outcome", "match"),
     [
-        (body(401, {"error": "unauthorized access"}), "set api_token"),
-        (body(402, {"error": "Company is not open"}), "plan or trial has ended"),
-        (body(403, {"error": "Scope and URL mismatch"}), "lacks the right"),
-        (body(401, ["odd"]), "nothing readable"),
+        (body(401, {"error": "unauthorized access"}), PushOutcome.NO_ACCESS, "set api_token"),
+        (body(402, {"error": "Company is not open"}), PushOutcome.NO_ACCESS, "plan or trial has ended"),
+        (body(403, {"error": "Scope and URL mismatch"}), PushOutcome.FORBIDDEN, "lacks the right"),
+        (body(400, ["odd"]), PushOutcome.REFUSED, "nothing readable"),
     ],
 )
-def test_what_refuses_an_update_is_told_with_what_to_do(company: Company, answer: Answer, match: str) -> None:
+def test_what_refuses_an_update_is_told_with_what_to_do(
+    company: Company, answer: Answer, outcome: PushOutcome, match: str
+) -> None:
     first, second = (company.crm.add(f"{who}@x.example") for who in "ab")
     company.api.instead[f"deals/{second}"] = [answer]
     done, refused = company.adapter.push([update(first, title="x"), update(second, title="x")], company.api)
-    assert (done.outcome, refused.outcome) == (PushOutcome.DONE, PushOutcome.REFUSED)
+    assert (done.outcome, refused.outcome) == (PushOutcome.DONE, outcome)
     assert match in (refused.reason or "")
 
 

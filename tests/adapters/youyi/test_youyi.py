@@ -84,9 +84,13 @@ def test_without_a_call_to_ask_for_a_lead_it_is_not_read_back() -> None:
         ([answer(200, b"[]")], PushOutcome.REFUSED, "answered 200, code None: []"),
         ([answer(200, b"<html>")], PushOutcome.LATER, "not JSON"),
         ([CrmUnavailable("away", 7.0)], PushOutcome.LATER, "away"),
-        ([_answer(status=401), _answer(code=1001, message="密码不正确")], PushOutcome.REFUSED, "code 1001: 密码不正确"),
-        ([_answer(status=401), _answer()], PushOutcome.REFUSED, "without a token"),
-        ([_answer(status=401), _answer({"token": ""})], PushOutcome.REFUSED, "without a token"),
+        (
+            [_answer(status=401), _answer(code=1001, message="密码不正确")],
+            PushOutcome.NO_ACCESS,
+            "code 1001: 密码不正确",
+        ),
+        ([_answer(status=401), _answer()], PushOutcome.NO_ACCESS, "without a token"),
+        ([_answer(status=401), _answer({"token": ""})], PushOutcome.NO_ACCESS, "without a token"),
     ],
 )
 def test_what_does_not_end_in_the_pool_is_refused_or_tried_later(

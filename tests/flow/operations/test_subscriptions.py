@@ -10,7 +10,7 @@ import pytest
 from rq.timeouts import JobTimeoutException
 
 from connector.adapter_kit.contract import Api
-from connector.core.errors import CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmRefused, CrmUnavailable
 from connector.operations import connections as operations
 from connector.operations.subscriptions import NEVER
 from connector.processes import jobs
@@ -89,6 +89,7 @@ def test_what_ends_is_renewed_when_the_system_asks_for_it(runtime: Runtime, regi
         (CrmUnavailable("away"), timedelta(minutes=15)),
         (CrmUnavailable("away", 7200.0), timedelta(hours=2)),
         (CrmRefused("no right"), timedelta(hours=6)),
+        (AccessRefused("the token was revoked"), timedelta(minutes=15)),
         (ValueError("a bug"), timedelta(hours=6)),
     ],
 )
