@@ -20,6 +20,7 @@ from connector.core.event import Outcome
 from connector.intake.group_commit import error_text
 from connector.operations.catalogs import stored_drift
 from connector.operations.connection_settings import is_too_short
+from connector.operations.flow import sweep_doubt
 from connector.operations.safety.advice import explained
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
@@ -78,7 +79,7 @@ def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]
 
 def _thorough(runtime: Runtime) -> list[HealthCheck]:
     """What reads whole tables."""
-    return [_drift(runtime), _account(runtime), _retention(runtime), _identities(runtime)]
+    return [_sweep(runtime), _drift(runtime), _account(runtime), _retention(runtime), _identities(runtime)]
 
 
 def _database(runtime: Runtime) -> HealthCheck:
@@ -217,6 +218,11 @@ def _mail(runtime: Runtime) -> HealthCheck:
     elif waits.failing_since is not None and runtime.clock() - waits.failing_since > LATE:
         detail = f"{waits.failing} notices wait since mailing them failed, last with: {waits.error}"
     return HealthCheck(name="mail", is_fine=not detail, detail=detail)
+
+
+def _sweep(runtime: Runtime) -> HealthCheck:
+    reason = sweep_doubt(runtime)
+    return HealthCheck(name="sweep", is_fine=not reason, detail=f"the daily rules wait: {reason}" if reason else "")
 
 
 def _drift(runtime: Runtime) -> HealthCheck:

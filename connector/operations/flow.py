@@ -94,6 +94,11 @@ def sweep(parts: Runtime, day: int | None = None, has_time: Callable[[], bool] =
     return sweeping.sweep(parts.database, parts.connections, parts.rules.get, parts.clock, day=day, has_time=has_time)
 
 
+def sweep_doubt(parts: Runtime) -> str | None:
+    """Why the daily rules had better not be run now by themselves; None: they may be."""
+    return sweeping.doubt(parts.database, parts.clock(), parts.machine_clock(), parts.ruleset.zone)
+
+
 def remap(
     parts: Runtime,
     name: str,

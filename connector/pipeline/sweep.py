@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 import structlog
 from rq.timeouts import BaseTimeoutException
 from sqlalchemy.exc import OperationalError
 
+from connector.core.calendar import local_day
 from connector.core.decide.batch import Context, Refold
 from connector.core.engine import Ruleset
 from connector.pipeline.batch import run_batch
@@ -19,6 +20,9 @@ from connector.store import histories, subjects
 from connector.store.database import Database, is_overtaken
 
 BATCH: Final = 500
+JUMP: Final = timedelta(days=2)
+"""A sweep that catches up more than this asks whether the days have really passed."""
+_BY_HAND: Final = "if that is right, run `connector sweep`; else set the clock"
 log: Final = structlog.get_logger(__name__)
 
 
@@ -28,6 +32,30 @@ class Swept:
 
     due: int
     has_updates: bool
+
+
+def doubt(database: Database, now: datetime, machine: datetime, zone: tzinfo) -> str | None:
+    """Why the rules had better not be run now: it would jump over days that may not have passed; None: it may be run.
+
+    `now`: the database's clock, `machine`: ours. Where the two agree, what was received says whether the days have
+    passed: without a gap, or after it with events that their sender dates of today.
+    """
+    with database.read() as connection:
+        if not subjects.due(connection, local_day(now - JUMP, zone) - 1, 1):
+            return None
+        before = histories.received_before(connection, now - JUMP)
+        newest = histories.received_before(connection, now + JUMP)
+        said = histories.said_since(connection, now - JUMP)
+    if abs(now - machine) > JUMP:
+        return f"the database's clock says {now:%F %R} UTC, this machine's {machine:%F %R}; set the one that is wrong"
+    if said is not None and said > now - JUMP:
+        return None
+    if newest is None or newest <= now - JUMP:
+        last = "nothing was ever received" if newest is None else f"nothing has been received since {newest:%F %R} UTC"
+        return f"{last}, and the clock says {now:%F %R}; {_BY_HAND}"
+    if before is not None and before <= now - 2 * JUMP:
+        return f"nothing was received from {before:%F %R} UTC on, and no event is dated after that; {_BY_HAND}"
+    return None
 
 
 def sweep(

@@ -110,9 +110,11 @@ class Jobs:
             self._wakeups.enqueue(NOTIFY)
 
     def sweep(self) -> None:
-        """Run the daily rules for the subjects that are due; missed dates are caught up."""
+        """Run the daily rules for the subjects that are due; missed dates are caught up, unless they are in doubt."""
         with self._wakeups.lock("sweep") as is_ours:
-            if is_ours:
+            if is_ours and (reason := flow.sweep_doubt(self._parts)):
+                log.warning("the daily rules are not run", reason=reason)
+            elif is_ours:
                 swept = flow.sweep(self._parts, has_time=self._timer(self._budget))
                 if swept.due:
                     metrics.count_sweep(swept.due)

@@ -17,7 +17,7 @@ from adapters import ADAPTERS
 from connector import __version__
 from connector.core.engine import Ruleset
 from connector.core.status import StatusInfo
-from connector.runtime.clock import DatabaseClock
+from connector.runtime.clock import DatabaseClock, now_utc
 from connector.runtime.connections import Connected, Connections
 from connector.runtime.http import HttpApi
 from connector.runtime.redis import connect
@@ -44,6 +44,7 @@ class Runtime:
     def __init__(self, config: Config, clock: Callable[[], datetime] | None = None) -> None:
         self.config = config
         self.clock: Final = clock or DatabaseClock(lambda: self.database, told=self._note_clock)
+        self.machine_clock: Final = clock or now_utc
         self._apis: dict[str, tuple[Connected, float, HttpApi]] = {}
 
     @cached_property

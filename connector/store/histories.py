@@ -9,13 +9,17 @@ from typing import Final, NamedTuple, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, false, func, null, or_, select
 
 from connector.core.event import COUNTED
+from connector.store.database import new_id
 from connector.store.outbox import NOTICE
 from connector.store.remaps import DELETED, TRANSLATED
 from connector.store.rows import among
-from connector.store.tables import events, outbox, subjects
+from connector.store.tables import deliveries, events, outbox, subjects
 
 Stored: TypeAlias = Row[str, str, str, str | None, str]
 """A stored event: subject, connection, outcome, the event itself where it is translated anew, and its steps (JSON)."""
+
+_LAST: Final = 200
+"""So many deliveries tell what time it is for their senders."""
 
 
 class Standing(NamedTuple):
@@ -64,6 +68,21 @@ def run_ahead(connection: Connection, day: int, limit: int) -> list[str]:
     """Ids of subjects whose daily rules ran on dates after a local day (ordinal)."""
     query = select(subjects.c.id).where(subjects.c.last_run > day, subjects.c.merged_into.is_(None)).limit(limit)
     return [str(found) for found in connection.execute(query).scalars()]
+
+
+def received_before(connection: Connection, before: datetime) -> datetime | None:
+    """When the newest delivery was received of those before an instant (UTC); None: there was none."""
+    query = select(deliveries.c.received_at).where(deliveries.c.id < new_id(before)).order_by(deliveries.c.id.desc())
+    found: datetime | None = connection.execute(query.limit(1)).scalar()
+    return found
+
+
+def said_since(connection: Connection, since: datetime) -> datetime | None:
+    """The newest time of the events of the last deliveries that were received since an instant (UTC); None: none."""
+    last = select(deliveries.c.id).where(deliveries.c.id > new_id(since)).order_by(deliveries.c.id.desc()).limit(_LAST)
+    query = select(func.max(events.c.at)).where(events.c.delivery.in_(last.scalar_subquery()))
+    found: datetime | None = connection.execute(query).scalar()
+    return found
 
 
 def of_former_rules(connection: Connection, version: int, limit: int) -> list[str]:
