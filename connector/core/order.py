@@ -11,8 +11,8 @@ Systems date changes to the second, and people make two in one. What happened at
 3. when it was read at the source. What was read last is the newest, and what was not read comes first. Only a reading
    of the system itself counts: the adapter's answer for a webhook that merely names a record, or its list of changes.
    When a webhook came in does not count: webhooks overtake each other and are sent again, and the end would depend on
-   that. A fact that is read again later is a duplicate, and keeps its place, unless something else of its instant was
-   read in between (`decide.read_again`);
+   that. A fact that is read again (the same key) is a duplicate and keeps its place, unless its record said something
+   else within the same second meanwhile: then it has the place of its last reading (`decide/readings.py`);
 4. its id in natural order: a run of ASCII digits compares as a number and stands before any other character, all else
    as text; ids that are still equal (`7`, `007`) as text.
 

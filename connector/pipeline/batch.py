@@ -15,13 +15,14 @@ from connector.core.decide.batch import (
     Changes,
     Context,
     History,
+    KnownEvent,
     KnownRecord,
     Refold,
     StoredEvent,
     TranslatedEvent,
 )
 from connector.core.decide.echoes import EARLY, OWN_WINDOW, SAYING, SentValue
-from connector.core.decide.read_again import may_be_back
+from connector.core.decide.readings import Mark, counting_again, mark_of, read_again
 from connector.core.event import Kind
 from connector.core.identity import Holding, IdentityKey, RecordKey
 from connector.core.order import Order
@@ -87,12 +88,13 @@ def _decide(connection: Connection, batch: Batch) -> Changes:
 def _load(
     connection: Connection, context: Context, events: tuple[TranslatedEvent, ...], refolds: tuple[Refold, ...]
 ) -> Batch:
-    known_events = batches.known_events(connection, _keys(events)) if events else {}
-    fresh = [one for one in events if (one.connection, one.event.key) not in known_events or may_be_back(one)]
+    known_events = batches.known_events(connection, set(map(mark_of, events))) if events else {}
+    told_again = _told_again(connection, events, known_events)
+    fresh = [event for event in events if (mark := mark_of(event)) not in known_events or mark in told_again]
     keys = {key for event in fresh for key in event.identities}
     named = identities.of_keys(connection, keys) if keys else []
     found = {one.subject for one in named if not one.is_shared}
-    wanted = {*found, *(refold.subject for refold in refolds)}
+    wanted = {*found, *(refold.subject for refold in refolds), *(stored.subject for stored in told_again.values())}
     subjects = batches.lock_subjects(connection, wanted) if wanted else {}
     if any(subject not in subjects or subjects[subject].merged_into is not None for subject in found):
         raise Overtaken
@@ -115,6 +117,7 @@ def _load(
         sent=sent,
         told=told,
         last_facts=last_facts,
+        told_again=told_again,
         apart=identities.apart_of(connection, found) if found else (),
     )
 
@@ -147,8 +150,12 @@ def _with_knot(connection: Connection, batch: Batch, start: frozenset[str]) -> B
     return replace(batch, knot=knot, subjects=subjects, records=records)
 
 
-def _keys(events: Sequence[TranslatedEvent]) -> set[tuple[str, str]]:
-    return {(event.connection, event.event.key) for event in events}
+def _told_again(
+    connection: Connection, events: Sequence[TranslatedEvent], known: Mapping[Mark, KnownEvent]
+) -> dict[Mark, StoredEvent]:
+    """What is stored of facts that are read again after their record said something else in the same second."""
+    again = read_again(events, known)
+    return counting_again(again, events, batches.of_their_seconds(connection, again.keys())) if again else {}
 
 
 def _new_ids(now: datetime) -> Iterator[str]:

@@ -94,6 +94,7 @@ def judged_row(new: NewEvent) -> Row:
         "ended": new.outcome.value,
         "why": new.reason,
         "made": [step_to_json(step) for step in new.steps],
+        "fact": event_to_json(new.event.event),
     }
 
 

@@ -73,11 +73,27 @@ _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 def known_events(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], KnownEvent]:
     """Of each (connection, key) that is stored already, what became of it."""
     columns = (events.c.connection, events.c.key, events.c.outcome, events.c.reason, events.c.delivery)
-    query = select(*columns).where(among(connection, (events.c.connection, events.c.key), keys))
+    read_at = events.c.event["read_at"].as_string()
+    query = select(*columns, read_at).where(among(connection, (events.c.connection, events.c.key), keys))
     return {
-        (name, key): KnownEvent(outcome=_OUTCOMES[outcome], reason=reason, delivery=delivery)
-        for name, key, outcome, reason, delivery in connection.execute(query).all()
+        (name, key): KnownEvent(
+            outcome=_OUTCOMES[outcome],
+            reason=reason,
+            delivery=delivery,
+            read_at=datetime.fromisoformat(read) if read else None,
+        )
+        for name, key, outcome, reason, delivery, read in connection.execute(query).all()
     }
+
+
+def of_their_seconds(connection: Connection, keys: Collection[tuple[str, str]]) -> list[StoredEvent]:
+    """The stored events of these (connection, key), and those of the same subject, kind and time."""
+    known, beside = events, events.alias()
+    is_beside = (known.c.subject == beside.c.subject, known.c.at == beside.c.at, known.c.kind == beside.c.kind)
+    query = select(*(beside.c[name] for name in _TOLD), beside.c.id).where(
+        among(connection, (known.c.connection, known.c.key), keys), *is_beside
+    )
+    return list({row[-1]: _stored(row[:-1]) for row in connection.execute(query).all()}.values())
 
 
 def lock_subjects(connection: Connection, ids: Collection[str]) -> dict[str, KnownSubject]:
@@ -178,17 +194,23 @@ def sent_values(
 
 def told_since(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, list[StoredEvent]]:
     """The events of these subjects from an instant on that say a stage or an owner of their records, by record."""
-    columns = (events.c[name] for name in ("connection", "event", "subject", "outcome", "mapping_version", "delivery"))
-    query = select(*columns).where(
+    query = select(*(events.c[name] for name in _TOLD)).where(
         among(connection, [events.c.subject], ids), events.c.at >= since, events.c.kind.in_(sorted(SAYING))
     )
     found: dict[RecordKey, list[StoredEvent]] = {}
-    for name, raw, subject, outcome, version, delivery in connection.execute(query).all():
-        event = TranslatedEvent(connection=name, event=event_from_json(raw), version=version, delivery=delivery)
-        if event.record is not None:
-            stored = StoredEvent(event=event, subject=subject, outcome=_OUTCOMES[outcome])
-            found.setdefault(event.record, []).append(stored)
+    for stored in map(_stored, connection.execute(query).all()):
+        if stored.event.record is not None:
+            found.setdefault(stored.event.record, []).append(stored)
     return found
+
+
+_TOLD: Final = ("connection", "event", "subject", "outcome", "mapping_version", "delivery")
+
+
+def _stored(row: Any) -> StoredEvent:
+    name, raw, subject, outcome, version, delivery = row
+    event = TranslatedEvent(connection=name, event=event_from_json(raw), version=version, delivery=delivery)
+    return StoredEvent(event=event, subject=subject, outcome=_OUTCOMES[outcome])
 
 
 def last_facts(connection: Connection, ids: Collection[str], since: datetime) -> dict[RecordKey, list[Order]]:
@@ -292,8 +314,8 @@ def add_notices(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def judge_anew(connection: Connection, rows: Sequence[Row]) -> None:
-    """Note what became of stored events after all. Rows: `of` (connection), `named` (key), outcome, reason, steps."""
-    columns = {"outcome": "ended", "reason": "why", "steps": "made"}
+    """Note what became of stored events after all. Rows: `of` (connection), `named` (key), the event and what ended."""
+    columns = {"outcome": "ended", "reason": "why", "steps": "made", "event": "fact"}
     values: dict[str, Any] = {column: bindparam(name, type_=events.c[column].type) for column, name in columns.items()}
     if rows:
         is_it = (events.c.connection == bindparam("of"), events.c.key == bindparam("named"))

@@ -98,11 +98,12 @@ class Refold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownEvent:
-    """What became of an event that is stored already."""
+    """What became of an event that is stored already, and when it was read last at the source."""
 
     outcome: Outcome
     reason: str | None
     delivery: str | None
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +219,8 @@ class Batch:
     `records`: those that the events are about and all of the subjects, by key. `sent`: the echo ledger by record id,
     oldest first; `told`: of records that something was sent for, the stored events since that say their stage or owner.
     `last_facts`: of records that the events say are deleted, the places of the stored events from then on that say
-    otherwise. `apart`: subjects that a person keeps apart. `new_ids` gives ids for new subjects; later ones sort after
-    earlier ones.
+    otherwise. `told_again`: those of `known_events` that count again (`readings`). `apart`: subjects that people keep
+    apart. `new_ids` gives ids for new subjects; later ones sort after earlier ones.
     """
 
     context: Context
@@ -234,6 +235,7 @@ class Batch:
     sent: Mapping[str, Sequence[SentValue]] = field(default_factory=dict)
     told: Mapping[RecordKey, Sequence[StoredEvent]] = field(default_factory=dict)
     last_facts: Mapping[RecordKey, Sequence[Order]] = field(default_factory=dict)
+    told_again: Mapping[tuple[str, str], StoredEvent] = field(default_factory=dict)
     apart: tuple[Apart, ...] = ()
 
 

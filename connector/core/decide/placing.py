@@ -19,7 +19,7 @@ from connector.core.decide.batch import (
 from connector.core.decide.decisions import Source
 from connector.core.decide.echoes import SAYING
 from connector.core.decide.identity import Known, Resolved, resolve
-from connector.core.decide.read_again import back_again
+from connector.core.decide.readings import Mark, mark_of, may_count_again, read_again
 from connector.core.decide.records import Records
 from connector.core.engine import Ruleset, is_late
 from connector.core.errors import Unmapped
@@ -129,7 +129,8 @@ def place(batch: Batch) -> Placed:
     """Find the subject and the outcome of every event, and which subjects must be folded again."""
     outcomes, fresh = _fresh(batch)
     resolved = _resolved(batch, list(fresh.values()))
-    records = Records(batch, list(fresh.values()))
+    again = _told_again(batch)
+    records = Records(batch, [*fresh.values(), *again.values()])
     if resolved.knot:
         return Placed(batch=batch, outcomes=(), events=(), resolved=resolved, records=records, touched={})
     events: list[NewEvent] = []
@@ -140,7 +141,7 @@ def place(batch: Batch) -> Placed:
         outcomes[number] = EventOutcome(delivery=event.delivery, outcome=placed.outcome, reason=reason)
         records.note(event, subject)
     records.reassign(resolved.record_owners)
-    rejudged = list(_rejudged(batch, records, resolved))
+    rejudged = [*_rejudged(batch, records, resolved), *_placed_again(batch, again, records, resolved)]
     return Placed(
         batch=batch,
         outcomes=tuple(outcomes[number] for number in range(len(batch.events))),
@@ -172,20 +173,20 @@ def _fresh(batch: Batch) -> tuple[dict[int, EventOutcome], dict[int, TranslatedE
     """
     outcomes: dict[int, EventOutcome] = {}
     fresh: dict[int, TranslatedEvent] = {}
-    seen: dict[tuple[str, str], str | None] = {}
+    seen: dict[Mark, int] = {}
     for number, event in enumerate(batch.events):
-        mark = (event.connection, event.event.key)
-        known = batch.known_events.get(mark)
-        if known is None and mark not in seen:
+        mark = mark_of(event)
+        known, first = batch.known_events.get(mark), fresh.get(seen.get(mark, -1))
+        if known is None and first is None:
             fresh[number] = event
         elif known and mark not in seen and event.delivery is not None and known.delivery == event.delivery:
             outcomes[number] = EventOutcome(delivery=event.delivery, outcome=known.outcome, reason=known.reason)
-        elif known and (back := back_again(event, batch.records)):
-            fresh[number] = back
         else:
-            reason = _of_what(event.delivery, known.delivery if known else seen[mark])
+            reason = _of_what(event.delivery, known.delivery if known else batch.events[seen[mark]].delivery)
             outcomes[number] = EventOutcome(delivery=event.delivery, outcome=Outcome.DUPLICATE, reason=reason)
-        seen.setdefault(mark, event.delivery)
+            if first is not None and may_count_again(event.event, first.event.read_at):
+                fresh[seen[mark]] = replace(event, delivery=first.delivery)
+        seen.setdefault(mark, number)
     return outcomes, fresh
 
 
@@ -232,6 +233,24 @@ def _rejudged(batch: Batch, records: Records, resolved: Resolved) -> Iterator[tu
         yield new, stored.outcome
 
 
+def _told_again(batch: Batch) -> dict[Mark, TranslatedEvent]:
+    """By mark the last readings of stored events that count again."""
+    again = read_again(batch.events, batch.known_events)
+    return {mark: again[mark] for mark, stored in batch.told_again.items() if stored.subject in batch.subjects}
+
+
+def _placed_again(
+    batch: Batch, again: Mapping[Mark, TranslatedEvent], records: Records, resolved: Resolved
+) -> Iterator[tuple[NewEvent, Outcome]]:
+    """Stored events that a later reading shows again, each with the outcome that it had."""
+    for mark, event in again.items():
+        stored = batch.told_again[mark]
+        subject = resolved.merged.get(stored.subject, stored.subject)
+        newest = replace(event, delivery=stored.event.delivery, version=stored.event.version)
+        yield _placed(newest, subject, records), stored.outcome
+        records.note(newest, subject)
+
+
 def _touched(
     batch: Batch, events: Sequence[NewEvent], rejudged: Sequence[NewEvent], resolved: Resolved, records: Records
 ) -> dict[str, Touched]:
@@ -244,7 +263,7 @@ def _touched(
             touched[placed.subject] = _found(batch, placed.subject, resolved)
         touched[placed.subject].add(placed)
     for judged in rejudged:
-        touched[judged.subject].undone.add(judged.event.event.key)
+        touched[judged.subject].undone.update((judged.event.event.key, *(step.id for step in judged.steps)))
     for one in touched.values():
         if context.is_silent:
             one.until = context.today

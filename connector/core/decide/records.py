@@ -51,7 +51,9 @@ class Records:
         for key, events in self._said.items():
             record = self._batch.records.get(key)
             if record is not None and (entries := self._batch.sent.get(record.id or "")):
-                known = [stored.event.event for stored in self._batch.told.get(key, ())]
+                keys = {event.key for event in events}
+                told = (stored.event.event for stored in self._batch.told.get(key, ()))
+                known = [event for event in told if event.key not in keys]
                 for name in (STAGE, OWNER):
                     self._echoes.find(name, entries, [*known, *events], self._batch.context.echo_window)
 
@@ -66,10 +68,10 @@ class Records:
     def rejudged(self) -> Iterator[tuple[StoredEvent, bool]]:
         """Stored events that are echoes (true) or none, other than was thought before what the batch says."""
         for key, events in self._said.items():
-            first_at = min(event.at for event in events) - EARLY
+            first_at, keys = min(event.at for event in events) - EARLY, {event.key for event in events}
             for stored in self._batch.told.get(key, ()):
                 fact, is_echo = stored.event.event, stored.event.event.key in self._echoes.keys
-                is_open = fact.at >= first_at and may_be_echo(fact) and not fact.is_seen
+                is_open = fact.at >= first_at and may_be_echo(fact) and not fact.is_seen and fact.key not in keys
                 if is_open and is_echo != (stored.outcome is Outcome.ECHO):
                     yield stored, is_echo
 

@@ -101,7 +101,7 @@ class AmisCrm(CrmEmulator):
 
     def messages(self, change: Change, url: str) -> Iterable[Message]:
         """One webhook with the record's id, sent until it is answered with 200."""
-        word = f"{_WORDS[change.object]}.{change.kind}d"
+        word = f"{_WORDS[change.object]}.{'update' if change.kind == 'restore' else change.kind}d"
         data = {f"{_WORDS[change.object]}_id": int(change.id), "modified_date": _time(change.at)}
         body = json.dumps({"event_type": word, "app_id": CLIENT_ID, "data": data}).encode()
         content = (body, {"Content-Type": "application/json", "X-App-Id": CLIENT_ID})

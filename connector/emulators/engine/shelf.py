@@ -125,6 +125,7 @@ class Shelf:
             record = self._records.get(object_, {}).pop(record_id)
             instant = (at or self._now()).astimezone(UTC)
             self._deleted[object_, record_id] = record
+            record.revision += 1
             self._log(record, "delete", instant, "people", by, before=dict(record.fields), after={})
 
     def restore(self, object_: str, record_id: str, *, by: str = "", at: datetime | None = None) -> None:

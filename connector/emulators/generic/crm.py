@@ -78,7 +78,7 @@ class GenericCrm(CrmEmulator):
     def messages(self, change: Change, url: str) -> Iterable[Message]:
         """The person as it is now; sent again until it is taken."""
         record = self.shelf.find(self.OBJECT, change.id)
-        gone = {"no": int(change.id), "rev": change.revision + 1, "changed": change.at.isoformat(), "gone": True}
+        gone = {"no": int(change.id), "rev": change.revision, "changed": change.at.isoformat(), "gone": True}
         person = self._person(record) if record else gone
         body = json.dumps({"notification": {"people": [person]}}).encode()
         mac = b64encode(hmac.new(SECRET.encode(), body, "sha1").digest()).decode()
@@ -94,6 +94,7 @@ class GenericCrm(CrmEmulator):
             "card": {"mail": fields.get("mail"), "tel": fields.get("tel") or "n/a"},
             "phase": {"name": fields["phase"], "since": self._since(record).isoformat()},
             "agent": fields.get("agent") or "",
+            "note": fields.get("note"),
             "abm_status": fields.get("abm_status"),
             "abm_since": fields.get("abm_since"),
         }

@@ -20,6 +20,7 @@ from connector.emulators.jira.state import (
     BOT,
     EMAIL,
     FIELDS,
+    PHONE,
     PROJECT,
     STATUSES,
     TRANSITIONS,
@@ -83,7 +84,7 @@ class JiraCrm(CrmEmulator):
 
     def connection(self) -> tuple[Mapping[str, Any], Mapping[str, Sequence[str]]]:
         """Settings and secrets of a connection to the running site."""
-        settings = {"url": self.url, "login": LOGIN, "projects": [PROJECT]}
+        settings = {"url": self.url, "login": LOGIN, "projects": [PROJECT], "phone_fields": [PHONE]}
         return settings, {"api_token": [API_TOKEN], "webhook_secret": [SECRET]}
 
     def unauthorized(self) -> Response:

@@ -27,8 +27,10 @@ USERS: Final = {
     "5b10ac8d82e05b22cc7d4ef5": ("k.mori@example.com", "Ken Mori"),
 }
 EMAIL: Final = "customfield_10042"
+PHONE: Final = "customfield_10045"
 FIELDS: Final = {
     EMAIL: "E-mail",
+    PHONE: "Phone",
     "customfield_10050": "ABM status",
     "customfield_10051": "ABM since",
     "summary": "Summary",

@@ -33,6 +33,7 @@ FORM: Final = {
     "会社名": "SINGLE_LINE_TEXT",
     "氏名": "SINGLE_LINE_TEXT",
     EMAIL: "LINK",
+    "電話": "LINK",
     "見込金額": "NUMBER",
     "ABMステータス": "SINGLE_LINE_TEXT",
     "ABM更新日": "SINGLE_LINE_TEXT",

@@ -112,6 +112,10 @@ class OdooCrm(CrmEmulator):
         """A person hands the lead to a colleague."""
         self._save(record_id, {"user_id": int(owner)}, by=by, at=at)
 
+    def fill_in(self, record_id: str, values: Mapping[str, Any]) -> None:
+        """A person fills in fields, or archives the lead and brings it back by `active`."""
+        self._save(record_id, values, at=None)
+
     def stage_of(self, record_id: str) -> str:
         """The stage's name, or `lost`."""
         fields = self.record(record_id).fields

@@ -61,10 +61,10 @@ class PipedriveCrm(CrmEmulator):
     def add(
         self, email: str, *, stage: str | None = None, owner: str | None = None, at: datetime | None = None, **more: Any
     ) -> str:
-        """A person makes a deal with a person of that e-mail; its id."""
+        """A person makes a deal with a person of that e-mail, who may have `phones`; its id."""
         by = int(owner or next(iter(self.OWNERS)))
-        emails = [{"label": "work", "value": email, "primary": True}]
-        person = self.shelf.add("person", {"name": email, "owner_id": by, "emails": emails, "phones": []}, at=at)
+        emails, phones = [{"label": "work", "value": email, "primary": True}], more.pop("phones", [])
+        person = self.shelf.add("person", {"name": email, "owner_id": by, "emails": emails, "phones": phones}, at=at)
         number = int(stage or self.STAGES[0])
         values = {
             "title": email,

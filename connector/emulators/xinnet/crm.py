@@ -59,7 +59,8 @@ class XinnetLeads(CrmEmulator):
         if change.after.get("状态") == "已转为客户":
             self._convert(record)
         word = "新线索" if change.kind == "create" else WORDS.get(str(change.after.get("状态")), "lead_updated")
-        lead = {name: value for name, value in record.fields.items() if name not in {"应用", ""} and value is not None}
+        named = ((name, value) for name, value in record.fields.items() if name not in {"应用", ""})
+        lead = {name: "" if value is None else value for name, value in named}
         notice = {
             "event": word,
             "time": _local(change.at),

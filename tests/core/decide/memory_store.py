@@ -26,6 +26,7 @@ from connector.core.decide.batch import (
 )
 from connector.core.decide.decisions import says
 from connector.core.decide.echoes import SAYING, SentValue
+from connector.core.decide.readings import counting_again, mark_of, read_again
 from connector.core.event import COUNTED, Kind
 from connector.core.identity import Apart, Holding, IdentityKey, Knot, RecordKey, StoredNaming
 from connector.core.order import Order
@@ -69,18 +70,24 @@ class MemoryStore:
         return self.run(context, refolds=[Refold(subject=subject, until=until) for subject in due])
 
     def load(self, context: Context, events: tuple[TranslatedEvent, ...], refolds: tuple[Refold, ...]) -> Batch:
-        known = {mark: event for event in events if (mark := (event.connection, event.event.key)) in self.events}
+        marks = {mark for event in events if (mark := mark_of(event)) in self.events}
+        known = {mark: self._known(self.events[mark]) for mark in marks}
+        stored = [
+            StoredEvent(event=one.event, subject=one.subject, outcome=one.outcome) for one in self.events.values()
+        ]
+        told_again = counting_again(read_again(events, known), events, stored)
         names = {key for event in events for key in event.identities}
         holdings = [one for one in self.holdings.values() if one.key in names]
         found = {one.subject for one in holdings if not one.is_shared}
         holdings += [one for one in self.holdings.values() if one.key not in names and one.subject in found]
-        wanted = {*found, *(refold.subject for refold in refolds)}
+        wanted = {*found, *(refold.subject for refold in refolds), *(one.subject for one in told_again.values())}
         return Batch(
             context=context,
             new_ids=(f"{number:06d}" for number in self._number),
             events=events,
             refolds=refolds,
-            known_events={mark: self._known(self.events[mark]) for mark in known},
+            known_events=known,
+            told_again=told_again,
             holdings=tuple(holdings),
             subjects={subject: self.subjects[subject] for subject in wanted if subject in self.subjects},
             records={
@@ -115,7 +122,8 @@ class MemoryStore:
 
     @staticmethod
     def _known(event: NewEvent) -> KnownEvent:
-        return KnownEvent(outcome=event.outcome, reason=event.reason, delivery=event.event.delivery)
+        read_at = event.event.event.read_at
+        return KnownEvent(outcome=event.outcome, reason=event.reason, delivery=event.event.delivery, read_at=read_at)
 
     def _told(self) -> dict[RecordKey, list[StoredEvent]]:
         found: dict[RecordKey, list[StoredEvent]] = {}

@@ -86,3 +86,51 @@ def test_a_record_is_there_or_gone_as_its_system_said_last(last: Kind, changes: 
         together = MemoryStore()
         together.run(context(), order)
         assert [replace(one, id=record.id) for one in together.records.values()] == [record]
+
+
+# --- read again
+
+
+def seen(key: str, kind: Kind, after: float, **values: Any) -> TranslatedEvent:
+    """A fact dated to the second, read some time after that began."""
+    return event(key, kind, read_at=AT + timedelta(seconds=after), **values)
+
+
+def changes_of_one_second(*after: float) -> list[TranslatedEvent]:
+    """The stage `talking`, then another, then `talking` again, by the times at which they were read."""
+    stages = zip(("talking", "bad", "talking"), after, strict=True)
+    return [seen(stage, Kind.STAGE, when, stage=stage) for stage, when in stages]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_is_read_again_within_its_second_counts_again_whatever_order_it_is_told_in(order: Sequence[int]) -> None:
+    changes = changes_of_one_second(0.1, 0.4, 0.7)
+    store = ended([event("before", stage="new", read_at=AT), *(changes[place] for place in order)])
+    status, record = status_and_record(store)
+    assert (status, record.stage) == ("appointment_prospect", "talking")
+    assert len(store.events) == 3
+
+
+def test_the_same_in_one_batch() -> None:
+    store = MemoryStore()
+    changes = store.run(context(), changes_of_one_second(0.1, 0.4, 0.7))
+    assert status_and_record(store)[0] == "appointment_prospect"
+    assert [one.outcome for one in changes.outcomes] == [Outcome.APPLIED, Outcome.STALE, Outcome.DUPLICATE]
+
+
+def test_a_reading_long_after_shows_which_value_of_a_second_was_the_last() -> None:
+    store = ended(changes_of_one_second(0.1, 0.4, 3600))
+    assert status_and_record(store)[0] == "appointment_prospect"
+    again = [seen(stage, Kind.STAGE, 7200, stage=stage) for stage in ("bad", "talking")]
+    assert [store.run(context(), [one]).outcomes[0].outcome for one in again] == [Outcome.DUPLICATE] * 2
+
+
+def test_what_is_sent_again_and_what_a_history_tells_again_changes_nothing() -> None:
+    sent_again = changes_of_one_second(0.1, 0.4, 0.1)
+    assert status_and_record(ended(sent_again))[0] == "not_targeted"
+    stages = (("talking", 0.1, 1), ("bad", 0.4, 2), ("talking", 3600, 1))
+    numbered = [seen(stage, Kind.STAGE, when, stage=stage, sequence=number) for stage, when, number in stages]
+    assert status_and_record(ended(numbered))[0] == "not_targeted"
+    history = ended(changes_of_one_second(0.1, 0.4, 0.1)[:2])
+    history.run(context(), [seen(stage, Kind.STAGE, 3600, stage=stage) for stage in ("talking", "bad")])
+    assert status_and_record(history)[0] == "not_targeted"

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from connector.core.decide.placing import ECHO_OF_KNOWN, ECHO_OF_SENT
-from connector.core.identity import RecordKey
-from connector.emulators.bitrix24.crm import Bitrix24Crm
-from connector.emulators.bitrix24.fields import Entity
-from connector.emulators.engine.emulator import Crm, CrmEmulator
+from connector.emulators.engine.emulator import Crm
 from connector.emulators.engine.faults import Faults
 from connector.emulators.systems import CRMS
 from connector.i18n.statuses import labels_in
 from connector.mapping import parse_mapping
 from connector.runtime.parts import Runtime
-from connector.store import subjects
 from tests.conftest import Clock
 from tests.flow.end_to_end import MAPPINGS, EndToEnd, playing
 
 EMAIL = "aiko@customer.example"
-STEP = timedelta(milliseconds=120)
 UNDATED = {"amis", "bownow"}
 """Systems that do not say since when a record is in its stage: a stage that we wrote is no news, ledger or not."""
 
@@ -172,136 +166,3 @@ def test_writes_that_come_back_as_webhooks_settle_after_one_round_and_only_by_th
         assert run.subject().status == ("explicit" if is_kept else "appointment_prospect")
         reasons = {event.reason for event in run.events("echo")}
         assert (ECHO_OF_SENT in reasons or (system.NAME in UNDATED and ECHO_OF_KNOWN in reasons)) is is_kept
-
-
-# --- several changes within one second, each processed before the next one
-
-
-def _next(run: EndToEnd, clock: Clock) -> None:
-    run.finish()
-    clock.now += STEP
-
-
-def test_a_stage_set_and_set_back_ends_as_the_system_stands(runtime: Runtime, system: Crm, clock: Clock) -> None:
-    with playing(runtime, system) as run:
-        record = system.add(EMAIL, stage=system.STAGES[0])
-        run.finish()
-        clock.forward(hours=1)
-        clock.now = clock.now.replace(microsecond=0)
-        for stage in (system.STAGES[1], system.STAGES[0]):
-            system.move(record, stage)
-            _next(run, clock)
-        assert run.subject().status == _status(system, runtime, system.stage_of(record))
-        assert system.stage_of(record) == system.STAGES[0]
-
-
-def test_a_stage_set_set_away_and_set_again_within_a_second_ends_as_the_system_stands(
-    runtime: Runtime, system: Crm, clock: Clock
-) -> None:
-    with playing(runtime, system) as run:
-        record = system.add(EMAIL, stage=system.STAGES[0])
-        run.finish()
-        clock.forward(hours=1)
-        clock.now = clock.now.replace(microsecond=0)
-        for stage in (system.STAGES[1], system.STAGES[0], system.STAGES[1]):
-            system.move(record, stage)
-            _next(run, clock)
-        assert system.stage_of(record) == system.STAGES[1]
-        assert run.subject().status == _status(system, runtime, system.STAGES[1])
-        clock.forward(minutes=5)
-        run.reconcile()
-        assert run.subject().status == _status(system, runtime, system.STAGES[1])
-
-
-def test_an_owner_given_away_and_back_stays_as_the_system_stands(runtime: Runtime, system: Crm, clock: Clock) -> None:
-    with playing(runtime, system) as run:
-        first, second = list(system.OWNERS)[:2]
-        record = system.add(EMAIL, owner=first)
-        run.finish()
-        clock.forward(hours=1)
-        clock.now = clock.now.replace(microsecond=0)
-        for owner in (second, first):
-            system.assign(record, owner)
-            _next(run, clock)
-        assert run.subject().owner == system.OWNERS[first]
-        assert system.owner_of(record) == first
-        clock.forward(hours=1)
-        clock.now = clock.now.replace(microsecond=0)
-        for owner in (second, first, second):
-            system.assign(record, owner)
-            _next(run, clock)
-        assert run.subject().owner == system.OWNERS[second]
-
-
-RESTORING = ("hubspot", "pipedrive", "salesforce", "zoho")
-"""Systems with a recycle bin that their webhooks tell of; the others delete for good, or say nothing of it."""
-
-
-@pytest.mark.parametrize(
-    ("system", "apart"),
-    [*((name, timedelta(hours=1)) for name in RESTORING), ("hubspot", STEP), ("pipedrive", STEP)],
-    indirect=["system"],
-)
-def test_what_is_deleted_restored_and_deleted_again_is_gone(
-    runtime: Runtime, system: CrmEmulator, clock: Clock, apart: timedelta
-) -> None:
-    with playing(runtime, system) as run:
-        record = system.add(EMAIL)
-        run.finish()
-        clock.forward(hours=1)
-        clock.now = clock.now.replace(microsecond=0)
-        gone = []
-        for act in (system.shelf.delete, system.shelf.restore, system.shelf.delete):
-            act(system.OBJECT, record)
-            run.finish()
-            gone.append(_is_gone(run, record))
-            clock.now += apart
-        assert gone == [True, False, True]
-
-
-def _is_gone(run: EndToEnd, record: str) -> bool:
-    key = RecordKey(run.name, run.system.OBJECT, record)  # type: ignore[union-attr]
-    with run.runtime.database.read() as connection:
-        return subjects.records_by_key(connection, {key})[key].is_gone
-
-
-TEXTS = {
-    "amis": "custom_field3",
-    "bitrix24": "companyTitle",
-    "bownow": "free_item1",
-    "hubspot": "hs_lead_status",
-    "jira": "summary",
-    "kintone": '"会社名"',
-    "odoo": "partner_name",
-    "pipedrive": "title",
-    "salesforce": "Company",
-    "zoho": "Company",
-}
-"""System → a text field of its object whose changes it tells, as a mapping names it."""
-
-
-def _fill_in(system: CrmEmulator | Bitrix24Crm, record: str, value: str | None) -> None:
-    name = TEXTS[system.NAME].strip('"')
-    if isinstance(system, Bitrix24Crm):
-        system.portal.change(Entity.LEAD, int(record), {name: value}, by=11)
-    else:
-        system.shelf.change(system.OBJECT, record, {name: value})
-
-
-@pytest.mark.parametrize("system", sorted(TEXTS), indirect=True)
-def test_a_field_set_twice_shows_the_second_value_and_emptied_none(
-    runtime: Runtime, system: CrmEmulator | Bitrix24Crm, clock: Clock
-) -> None:
-    name = TEXTS[system.NAME]
-    mapping = f"adapter: {system.NAME}\nunmapped: ignore\nfields: {{custom.note: '{name}'}}\n"
-    with playing(runtime, system, mapping) as run:
-        record = system.add(EMAIL)
-        run.finish()
-        clock.forward(hours=1)
-        clock.now = clock.now.replace(microsecond=0)
-        shown = []
-        for value in ("One", "Two", None):
-            _fill_in(system, record, value)
-            _next(run, clock)
-            shown.append(((run.subject().state or {})["profile"].get("custom.note")) or None)
-        assert shown == ["One", "Two", None]
