@@ -89,6 +89,20 @@ def test_what_was_read_of_a_record_last_is_newer_than_what_else_happened_in_that
     assert ends(runtime) == ("appointment_prospect", "talking")
 
 
+def test_what_a_later_reading_shows_again_stands_and_is_known_when_it_is_read_once_more(
+    runtime: Runtime, script: Script, clock: Clock
+) -> None:
+    for key, stage in (("1", "talking"), ("2", "meeting"), ("1", "talking"), ("1", "talking")):
+        reconcile(runtime, script, read(key, stage))
+        clock.forward(milliseconds=100)
+    assert ends(runtime) == ("appointment_prospect", "talking")
+    subject = subject_of(runtime, "record", "scripted:lead:L").id
+    with runtime.database.read() as connection:
+        stored = {event.key: event.event["read_at"] for event in subjects.events_of(connection, subject)}
+    assert list(stored) == ["scripted:1", "scripted:2"]
+    assert stored["scripted:1"] > stored["scripted:2"]
+
+
 def test_a_record_that_was_read_for_a_webhook_knows_when_and_a_webhook_alone_does_not(
     runtime: Runtime, sender: Sender, script: Script, clock: Clock
 ) -> None:
