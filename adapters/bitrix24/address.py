@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+from connector.adapter_kit.settings import is_safe_address, may_follow
+
+_CLOUD: Final = re.compile(
+    r"[a-z0-9-]+\.bitrix24\.(?:com|eu|de|fr|es|it|pl|uk|ru|by|kz|ua|in|cn|jp|vn|id|mx|co|tech|com\.br|com\.tr)"
+)
+"""Where the vendor has the portals of its cloud; a portal is renamed within it."""
 _WEBHOOK_PATH: Final = re.compile(r"/rest/([0-9]+)/[^/]+/?")
 
 
 def is_webhook(url: str) -> bool:
     """Whether it is the address of an incoming webhook, by HTTPS or on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return _is_safe(parts) and bool(_WEBHOOK_PATH.fullmatch(parts.path))
+    return is_safe_address(url) and bool(_WEBHOOK_PATH.fullmatch(urlsplit(url).path))
 
 
 def user_in(url: str) -> str | None:
@@ -28,20 +29,6 @@ def user_in(url: str) -> str | None:
     return match[1] if match else None
 
 
-def is_portal(url: str) -> bool:
-    """Whether it is the address of a portal or of the OAuth server, without a path, by HTTPS or on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return _is_safe(parts) and parts.path in {"", "/"}
-
-
-def _is_safe(parts: SplitResult) -> bool:
-    is_loopback = parts.scheme == "http" and parts.hostname in LOOPBACK
-    return bool(parts.hostname) and (parts.scheme == "https" or is_loopback)
-
-
 def at_origin(url: str, origin: str | None) -> str:
     """The address with a slash at its end, at another scheme and host where `origin` names them."""
     parts = urlsplit(url if url.endswith("/") else f"{url}/")
@@ -50,9 +37,6 @@ def at_origin(url: str, origin: str | None) -> str:
 
 def new_origin(url: str, location: str) -> str | None:
     """Scheme and host of a redirect's target; None where the secret address must not be sent there."""
-    try:
-        parts = urlsplit(location)
-    except ValueError:
+    if not may_follow(location, url, _CLOUD):
         return None
-    is_safe = parts.scheme == "https" or parts.scheme == urlsplit(url).scheme
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc and is_safe else None
+    return urlunsplit((*urlsplit(location)[:2], "", "", ""))

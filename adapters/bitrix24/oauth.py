@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from adapters.bitrix24.address import is_portal
 from connector.adapter_kit.contract import Api
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
 from connector.adapter_kit.rest import as_object
+from connector.adapter_kit.settings import is_safe_origin
 from connector.core.errors import CrmRefused, CrmUnavailable
 
 ADVICE: Final[Mapping[str, str]] = {
@@ -43,8 +43,8 @@ class Login:
         return {
             "client_secret": bool(self.client_secret),
             "refresh_token": bool(self.refresh_token),
-            "portal_url (https://<portal>)": is_portal(self.portal_url),
-            "oauth_server (https://<server>)": is_portal(self.server),
+            "portal_url (https://<portal>)": is_safe_origin(self.portal_url),
+            "oauth_server (https://<server>)": is_safe_origin(self.server),
         }
 
     def access(self, api: Api) -> Access:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from connector.adapter_kit.contract import Answer, Api
 from connector.adapter_kit.oauth import ACCESS, Tokens, refresh_token, rotate
 from connector.adapter_kit.rest import Forbidden, RecordGone, as_object, is_good
-from connector.adapter_kit.settings import is_loopback, is_safe_address
+from connector.adapter_kit.settings import is_loopback, is_safe_address, may_follow
 from connector.core.errors import AccessRefused, CrmError, CrmRefused, CrmUnavailable
 
 Row: TypeAlias = Mapping[str, Any]
@@ -147,7 +147,7 @@ class Account:
             reason = given.get("error") or answer.status
             message = f"no access token ({reason}): check data_center, client_id, client_secret and refresh_token"
             raise CrmRefused(message)
-        if not is_address(base):
+        if not may_follow(base, self.accounts, _HOST):
             message = "the token's answer names an api_domain that is no address of Zoho: it gets no token"
             raise CrmRefused(message)
         rotate(self.api, self.refresh_token, given.get("refresh_token"))

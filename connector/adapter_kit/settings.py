@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -28,7 +29,24 @@ def is_safe_address(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return bool(parts.hostname) and (parts.scheme == "https" or is_loopback(url))
+    return bool(parts.hostname) and "@" not in parts.netloc and (parts.scheme == "https" or is_loopback(url))
+
+
+def may_follow(url: str, entered: str, domains: re.Pattern[str]) -> bool:
+    """Whether a secret that was entered for one address may be sent to another, which an answer names.
+
+    That is: to the same scheme, host and port; or by HTTPS to one of the vendor's own `domains`, at its usual port.
+    What was entered for this machine stays on it. So an answer leads neither elsewhere nor into a private network.
+    """
+    if not is_safe_address(url):
+        return False
+    parts, known = urlsplit(url), urlsplit(entered)
+    if parts[:2] == known[:2]:
+        return True
+    if is_loopback(entered):
+        return is_loopback(url)
+    has_usual_port = parts.netloc.casefold() in {parts.hostname, f"{parts.hostname}:443"}
+    return parts.scheme == "https" and has_usual_port and domains.fullmatch(parts.hostname or "") is not None
 
 
 def is_safe_origin(url: str) -> bool:

@@ -56,7 +56,15 @@ def test_a_renamed_portal_is_followed_and_remembered(portal: FakePortal) -> None
     assert portal.urls == [f"{URL}batch", there, there]
 
 
-@pytest.mark.parametrize("location", ["http://renamed.bitrix24.com/", "/login", "https://["])
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("http://renamed.bitrix24.com/", "/login", "https://[", "https://evil.example/", "https://169.254.169.254/"),
+        *("https://10.0.0.1/", "https://localhost/", "http://127.0.0.1/", "https://bitrix24.com.evil.example/"),
+        *("https://user:pw@renamed.bitrix24.com/", "https://renamed.bitrix24.com:8443/", "https://a.bitrix24.evil/"),
+        *("//evil.example/rest/", "https://evil.example\\.bitrix24.com/", "https://evilbitrix24.com/"),
+    ],
+)
 def test_the_secret_address_is_not_sent_where_it_could_be_read(location: str, portal: FakePortal) -> None:
     portal.answers = [moved(location)]
     with pytest.raises(CrmUnavailable, match="status 302 is not JSON"):

@@ -51,6 +51,8 @@ def test_a_token_is_taken_of_zoho_only_and_sent_to_zoho_only(account: FakeAccoun
     assert "1000.wrong" not in str(caught.value)
     for content, text in (
         (b'{"access_token": "t", "api_domain": "https://evil.example"}', "no address of Zoho"),
+        (b'{"access_token": "t", "api_domain": "http://127.0.0.1:8080"}', "no address of Zoho"),
+        (b'{"access_token": "t", "api_domain": "https://user:pw@www.zohoapis.com"}', "no address of Zoho"),
         (b"[]", r"no access token \(200\)"),
         (b"", r"no access token \(200\)"),
     ):
