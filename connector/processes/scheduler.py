@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Final
 
@@ -14,13 +15,13 @@ import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from rq.cron import CronScheduler
+from rq.cron import CronJob, CronScheduler
 from rq.exceptions import StopRequested
 
 from connector.processes import jobs
 from connector.runtime.redis import connect
 from connector.runtime.settings import Config
-from connector.runtime.wakeups import RECONCILE
+from connector.runtime.wakeups import RECONCILE, queue_of
 
 QUEUE: Final = "maintenance"
 SWEEP_SECONDS: Final = 60
@@ -42,6 +43,14 @@ class SteadyCron(CronScheduler):
         """Say goodbye, if somebody listens; the registry forgets silent ones by itself."""
         with suppress(RedisError, OSError):
             super().register_death(pipeline)
+
+    def enqueue_jobs(self) -> list[CronJob]:
+        """Enqueue what is due, in the form in which our workers read it."""
+        due = [job for job in self._cron_jobs if job.should_run()]
+        for job in due:
+            queue_of(self.connection, job.queue_name).enqueue(str(job.func_name), **job.job_options)
+            job.set_enqueue_time(datetime.now(UTC))
+        return due
 
     def _install_signal_handlers(self) -> None:
         """Nothing: `run` has its own, which outlive this scheduler."""

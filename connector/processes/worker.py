@@ -14,8 +14,9 @@ import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from rq import SimpleWorker, worker_registration
+from rq import Queue, SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy, WorkerStatus
 
 from connector.processes import jobs
@@ -23,6 +24,7 @@ from connector.processes.jobs import Jobs
 from connector.runtime import metrics, redis
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config
+from connector.runtime.wakeups import PlainJob
 
 WORKER_SECONDS: Final = 30
 """How long a worker that died silently is still counted, give or take; it also bounds how long one waits on Redis."""
@@ -32,12 +34,19 @@ log: Final = structlog.get_logger(__name__)
 
 
 class SteadyWorker(SimpleWorker):
-    """Runs jobs in this process, which has imported the application; takes no commands but signals.
+    """Runs our jobs in this process, which has imported the application; takes no commands but signals.
 
     RQ's own listens to commands in a thread that would go on after its worker; and it waits up to a minute for Redis.
     """
 
     max_connection_wait_time = LONGEST_PAUSE
+
+    def __init__(
+        self, queues: Sequence[str] | Sequence[Queue], connection: Redis, worker_ttl: int | None = None
+    ) -> None:
+        super().__init__(
+            queues, connection=connection, worker_ttl=worker_ttl, job_class=PlainJob, serializer=JSONSerializer
+        )
 
     def subscribe(self) -> None:
         """Nothing: signals are enough."""
@@ -109,7 +118,7 @@ def _work(process: _WorkerProcess, client: Redis, queues: Sequence[str]) -> None
     """One worker until it ends, because it was asked to or because Redis went."""
     try:
         client.ping()
-        process.worker = SteadyWorker(list(queues), connection=client, worker_ttl=WORKER_SECONDS)
+        process.worker = SteadyWorker(queues, connection=client, worker_ttl=WORKER_SECONDS)
         log.info("worker started", queues=",".join(queues))
         process.worker.work(logging_level=None, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
     except (RedisError, OSError) as error:

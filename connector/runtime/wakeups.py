@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from redis.lock import Lock
 from rq import Queue
+from rq.exceptions import DeserializationError
+from rq.job import Job as RqJob
+from rq.serializers import JSONSerializer
 from rq.utils import as_text
 
 log: Final = structlog.get_logger(__name__)
@@ -23,6 +26,37 @@ QUIET_SECONDS: Final = 1.0
 LOCK_SECONDS: Final = 15.0
 """How long others wait for the lock of a process that died."""
 FAILED_JOB_SECONDS: Final = 3600
+
+
+JOBS: Final = ("connector.processes.jobs.", "connector.jobs.")
+"""Where the functions of jobs are; under the second name in jobs of former versions."""
+_READ: Final = frozenset(
+    {
+        *("data", "status", "origin", "description", "worker_name", "timeout", "ttl", "result_ttl", "failure_ttl"),
+        *("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat"),
+    }
+)
+"""All that is believed of a job in Redis: no other functions to call, no addresses to post to, no other jobs."""
+
+
+class PlainJob(RqJob):
+    """A job that says which of our functions is to run with which numbers and texts, and nothing else."""
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> Any:
+        """Take over what Redis has of it."""
+        return super().restore({name: value for name, value in raw_data.items() if as_text(name) in _READ})
+
+    def _deserialize_data(self) -> None:
+        """Read the function and its arguments. Raises `DeserializationError`: they are none of ours."""
+        super()._deserialize_data()  # type: ignore[no-untyped-call]
+        module, _, name = str(self._func_name).rpartition(".")
+        if f"{module}." not in JOBS or name.startswith("_") or self._instance is not None:
+            raise DeserializationError
+
+
+def queue_of(redis: Redis, name: str) -> Queue:
+    """The queue of that name."""
+    return Queue(name, connection=redis, job_class=PlainJob, serializer=JSONSerializer)
 
 
 class Job(NamedTuple):
@@ -81,7 +115,7 @@ class Wakeups:
 
     def _enqueue(self, job: Job, args: tuple[int | str, ...]) -> None:
         """Unless the job that was enqueued last still waits: while no worker runs, jobs must not pile up."""
-        queue = Queue(job.queue, connection=self._redis)
+        queue = queue_of(self._redis, job.queue)
         last = f"{_key(job, *args)}:job"
         known = self._redis.get(last)
         if known is not None and self._redis.lpos(queue.key, as_text(known)) is not None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rq import Queue
-
 from connector.emulators.engine.emulator import Crm, SiteEmulator
 from connector.emulators.engine.loopback import Loopback
 from connector.i18n.statuses import labels_in
@@ -18,7 +16,7 @@ from connector.processes import jobs
 from connector.processes.jobs import Jobs
 from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
-from connector.runtime.wakeups import PUSH
+from connector.runtime.wakeups import PUSH, queue_of
 from connector.store import outbox, subjects
 from connector.store.subjects import EventRow, SubjectRow
 from connector.web.app import create_app
@@ -51,7 +49,7 @@ class EndToEnd:
             assert self.system.drain(10)
             jobs.requeue()  # as every half a minute: what waits for another try is no webhook's to wake
             self.runtime.wakeups.enqueue(PUSH)
-            queues = [Queue(name, connection=self.runtime.redis) for name in QUEUES]
+            queues = [queue_of(self.runtime.redis, name) for name in QUEUES]
             SteadyWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
             assert self.system.drain(10)
             if before == self._moved():

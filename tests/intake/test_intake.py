@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rq import Queue
 
 from connector.adapter_kit.contract import Delivery
 from connector.core.errors import NotFound
@@ -16,6 +15,7 @@ from connector.intake.group_commit import Writer
 from connector.intake.receive import Intake, NotStored, Paused
 from connector.operations.doctor import balance, is_balanced
 from connector.runtime.parts import Runtime
+from connector.runtime.wakeups import queue_of
 from connector.store import connections, deliveries, quarantine
 from connector.store.database import Database, new_id
 from connector.store.quarantine import Bounds, QuarantinedDelivery
@@ -92,7 +92,7 @@ def test_a_row_that_cannot_be_stored_does_not_fail_its_neighbours(database: Data
 
 
 def test_a_duplicate_is_answered_the_same_counted_and_wakes_its_lane_again(shop: Runtime, intake: Intake) -> None:
-    queue = Queue("process", connection=shop.redis)
+    queue = queue_of(shop.redis, "process")
     first = receive(intake, delivery())
     wait_for(lambda: queue.count == 1, "the lane's job")
     shop.redis.flushall()

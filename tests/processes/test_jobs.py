@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Queue
 
 from connector.adapter_kit.contract import Pushed, Update
 from connector.operations.doctor import balance
@@ -18,6 +17,7 @@ from connector.processes.jobs import Jobs, install
 from connector.processes.worker import SteadyWorker
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
+from connector.runtime.wakeups import queue_of
 from connector.store import connections, deliveries, histories, outbox
 from tests.conftest import Clock, put_in_force, wait_for
 from tests.flow.pipeline.test_reconcile import stage_event
@@ -70,7 +70,7 @@ def _send(runtime: Runtime, number: int, stage: str = "new") -> int:
 
 def _waiting(redis: Redis) -> list[str]:
     """What waits in the queues: each job's name and arguments."""
-    found = [job for name in ("process", "push", "notify", "maintenance") for job in Queue(name, connection=redis).jobs]
+    found = [job for name in ("process", "push", "notify", "maintenance") for job in queue_of(redis, name).jobs]
     return [f"{job.func_name.rpartition('.')[2]}{tuple(job.args)}" for job in found if job.func_name]
 
 
@@ -113,7 +113,7 @@ def test_what_the_version_before_has_queued_still_runs(
     lane = _send(runtime, 1)
     _empty(redis)
     install(jobs)
-    queues = [Queue(name, connection=redis) for name in ("process", "push")]
+    queues = [queue_of(redis, name) for name in ("process", "push")]
     queues[0].enqueue("connector.jobs.drain", lane)
     queues[1].enqueue("connector.jobs.push")
     SteadyWorker(queues, connection=redis).work(burst=True, logging_level="WARNING")

@@ -10,11 +10,10 @@ import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import Queue
 
 from connector.processes.jobs import Jobs
 from connector.runtime.parts import Runtime
-from connector.runtime.wakeups import DRAIN, PUSH, QUIET_SECONDS, Wakeups
+from connector.runtime.wakeups import DRAIN, PUSH, QUIET_SECONDS, Wakeups, queue_of
 from tests.conftest import wait_for
 from tests.flow.senders import Sender, add_connection
 
@@ -35,7 +34,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 
 def waiting(redis: Redis, name: str = "process") -> list[tuple[str | None, tuple[Any, ...]]]:
-    return [(job.func_name, tuple(job.args)) for job in Queue(name, connection=redis).jobs]
+    return [(job.func_name, tuple(job.args)) for job in queue_of(redis, name).jobs]
 
 
 def away() -> Redis:
@@ -55,7 +54,7 @@ def test_however_often_a_lane_is_woken_one_job_waits(redis: Redis) -> None:
 def test_a_job_that_has_started_leaves_its_place_to_the_next(redis: Redis) -> None:
     wakeups = Wakeups(redis, has_mail=False)
     wakeups.enqueue(DRAIN, 0)
-    redis.delete(Queue("process", connection=redis).key)
+    redis.delete(queue_of(redis, "process").key)
     wakeups.started(DRAIN, 0)
     wakeups.enqueue(DRAIN, 0)
     assert waiting(redis) == [(DRAIN.function, (0,))]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from rq import Queue
 
 from connector.core.errors import NotFound
 from connector.processes import jobs
@@ -15,7 +14,7 @@ from connector.processes.jobs import Jobs
 from connector.processes.worker import SteadyWorker
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
-from connector.runtime.wakeups import WHAT_IF
+from connector.runtime.wakeups import WHAT_IF, queue_of
 from connector.what_if import runs
 from connector.what_if.compare import what_if
 from connector.what_if.proposal import WhatIfRequest, read_proposal
@@ -56,7 +55,7 @@ def _pages(count: int) -> Iterator[bool]:
 
 
 def _work(runtime: Runtime) -> None:
-    worker = SteadyWorker([Queue("maintenance", connection=runtime.redis)], connection=runtime.redis)
+    worker = SteadyWorker([queue_of(runtime.redis, "maintenance")], connection=runtime.redis)
     worker.work(burst=True, logging_level="WARNING")
 
 
@@ -122,15 +121,15 @@ def test_one_whose_connection_is_gone_fails_and_says_why(shop: Runtime) -> None:
 def test_one_that_a_dead_worker_left_is_woken_again(shop: Runtime) -> None:
     of = runs.add(shop, DRAFT, actor="kim")
     jobs.requeue()
-    (job,) = Queue("maintenance", connection=shop.redis).jobs
-    assert (job.func_name, job.args) == (WHAT_IF.function, (of,))
+    (job,) = queue_of(shop.redis, "maintenance").jobs
+    assert (job.func_name, job.args) == (WHAT_IF.function, [of])
 
 
 def test_a_job_that_has_no_time_left_comes_again(shop: Runtime) -> None:
     of = runs.add(shop, DRAFT, actor="kim")
     Jobs(shop, what_if_budget=-1.0).what_if(of)
     assert runs.get(shop, of)["done"] == 0
-    assert Queue("maintenance", connection=shop.redis).count == 1
+    assert queue_of(shop.redis, "maintenance").count == 1
 
 
 def test_one_whose_redis_goes_away_waits_for_it_to_come_back(shop: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
