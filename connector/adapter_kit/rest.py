@@ -12,7 +12,7 @@ from jmespath.exceptions import JMESPathError
 
 from connector.adapter_kit.contract import Answer, Update
 from connector.adapter_kit.redaction import mask_text
-from connector.core.errors import AccessRefused, CrmRefused, CrmUnavailable
+from connector.core.errors import AccessRefused, CrmRefused, CrmUnavailable, printable
 
 T = TypeVar("T")
 METHODS: Final = ("POST", "PUT", "PATCH")
@@ -99,7 +99,7 @@ def excerpt(text: str, secrets: Sequence[str], most: int = _SHOWN) -> str:
 
 def in_one_line(text: str, most: int) -> str:
     """A text of an answer for people: in one line, printable, at most so many characters."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:most]
+    return " ".join(printable(text).split())[:most]
 
 
 def check_target(url: str, method: str) -> None:

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
 from connector import __version__
-from connector.core.errors import ConnectorError
+from connector.core.errors import ConnectorError, OperatorError, SalesOpsError, printable
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("connector.cli.processes:up", "Run everything on this machine, in the foreground."),
@@ -46,6 +46,13 @@ AWAY: Final = 1
 _RIGHTS: Final = "see that it is there, that this user may read and write it, and that its disk has room"
 _AWAY_REASONS: Final = frozenset({"no_database", "no_redis"})
 """Reasons of errors for which nobody used the command wrongly."""
+
+
+def _say_error(error: ConnectorError) -> None:
+    """An error in its own lines; the words of senders and systems in one, however many they would like to have."""
+    text = f"Error: {error}"
+    for line in text.split("\n") if isinstance(error, OperatorError | SalesOpsError) else [text]:
+        click.echo(printable(line), err=True)
 
 
 class Commands(click.Group):
@@ -90,12 +97,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ConnectorError as error:
-            click.echo(f"Error: {error}", err=True)
+            _say_error(error)
             ctx.exit(AWAY if error.reason in _AWAY_REASONS else WRONG)
         except OSError as error:
             if error.filename is None:
                 raise
-            click.echo(f"Error: {error.filename} cannot be used: {error.strerror}; {_RIGHTS}", err=True)
+            click.echo(printable(f"Error: {error.filename} cannot be used: {error.strerror}; {_RIGHTS}"), err=True)
             ctx.exit(AWAY)
 
 

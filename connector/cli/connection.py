@@ -16,7 +16,7 @@ import click
 
 from adapters import ADAPTERS
 from connector.cli.session import opened
-from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
+from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, say
 from connector.core.event import Outcome
 from connector.mapping import read_text
 from connector.mapping.region import check_region
@@ -80,15 +80,13 @@ def add(
         print_json(added)
         return
     version = added["mapping"]
-    click.echo(f"Added {name}. Its webhooks go to {added['webhook']}.")
+    say(f"Added {name}. Its webhooks go to {added['webhook']}.")
     if not has_address:
-        click.echo(
-            "Only this machine reaches that: set CONNECTOR_PUBLIC_URL to the address that the outside world uses."
-        )
+        say("Only this machine reaches that: set CONNECTOR_PUBLIC_URL to the address that the outside world uses.")
     if version:
-        click.echo(f"Mapping version {version['version']} is published ({version['comment']}).")
+        say(f"Mapping version {version['version']} is published ({version['comment']}).")
     else:
-        click.echo(f"It has no mapping yet: `connector mapping publish {name} FILE`.")
+        say(f"It has no mapping yet: `connector mapping publish {name} FILE`.")
 
 
 @connection.command("list")
@@ -133,7 +131,7 @@ def change(name: str, settings: tuple[str, ...]) -> None:
         pairs = read_pairs(settings, mistakes)
         given = check_settings(adapter, pairs, {}, mistakes=mistakes, has_secrets=adapter.SETTINGS)
         operations.change(runtime, name, given.settings, actor=actor())
-    click.echo(f"Changed {', '.join(given.settings)} of {name}.")
+    say(f"Changed {', '.join(given.settings)} of {name}.")
 
 
 @connection.command()
@@ -150,9 +148,9 @@ def rotate(name: str, secrets: tuple[str, ...], *, keep: bool) -> None:
         counts = operations.rotate(runtime, name, given.secrets, keeps_old=keep, actor=actor())
         waiting = operations.show(runtime, name)["quarantined"]
     for key, count in counts.items():
-        click.echo(f"{key}: {count} in force")
+        say(f"{key}: {count} in force")
     if waiting:
-        click.echo(f"{waiting} deliveries are quarantined: `connector delivery verify {name}` verifies them again.")
+        say(f"{waiting} deliveries are quarantined: `connector delivery verify {name}` verifies them again.")
 
 
 @connection.command()
@@ -169,7 +167,7 @@ def test(context: click.Context, name: str, *, is_json: bool) -> None:
         print_json({"connection": name, "is_good": is_good, "findings": rows})
     else:
         for one in found:
-            click.echo(printable(f"{'ok   ' if one.is_good else 'WRONG'}  {one.topic}: {one.text}"))
+            say(f"{'ok   ' if one.is_good else 'WRONG'}  {one.topic}: {one.text}")
     context.exit(0 if is_good else 1)
 
 
@@ -179,7 +177,7 @@ def pause(name: str) -> None:
     """Take nothing from it and send nothing to it, until it is resumed."""
     with opened() as runtime:
         is_changed = operations.set_paused(runtime, name, is_paused=True, actor=actor())
-    click.echo(f"{name} is paused." if is_changed else f"{name} was paused already.")
+    say(f"{name} is paused." if is_changed else f"{name} was paused already.")
 
 
 @connection.command()
@@ -189,7 +187,7 @@ def resume(name: str) -> None:
     with opened() as runtime:
         is_changed = operations.set_paused(runtime, name, is_paused=False, actor=actor())
         runtime.wakeups.enqueue_senders()
-    click.echo(f"{name} is resumed." if is_changed else f"{name} was not paused.")
+    say(f"{name} is resumed." if is_changed else f"{name} was not paused.")
 
 
 @connection.command()
@@ -198,7 +196,7 @@ def remove(name: str) -> None:
     """Remove it and its secrets; deliveries, events and mapping versions stay."""
     with opened() as runtime:
         operations.remove(runtime, name, actor=actor())
-    click.echo(f"Removed {name}. Its history stays; `connector connection add {name}` brings it back.")
+    say(f"Removed {name}. Its history stays; `connector connection add {name}` brings it back.")
 
 
 def _shown(found: dict[str, Any]) -> list[tuple[str, Any]]:

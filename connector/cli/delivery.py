@@ -8,7 +8,8 @@ from typing import Any, Final
 import click
 
 from connector.cli.session import opened
-from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
+from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, say, say_lines
+from connector.core.errors import printable
 from connector.core.event import Outcome
 from connector.emulators.examples import EXAMPLES, example
 from connector.operations import deliveries as operations
@@ -77,9 +78,9 @@ def replay(ids: tuple[str, ...], name: str | None, outcome: str | None, *, is_js
     if is_json:
         print_json({"replayed": done.replayed, "refused": done.refused})
     else:
-        click.echo(f"{len(done.replayed)} deliveries wait to be processed again.")
+        say(f"{len(done.replayed)} deliveries wait to be processed again.")
         for refused in done.refused:
-            click.echo(f"Not {printable(refused)}: unknown, waiting already, or its body is no longer kept.", err=True)
+            say(f"Not {printable(refused)}: unknown, waiting already, or its body is no longer kept.", err=True)
     if ids and done.refused:
         raise SystemExit(1)
 
@@ -98,16 +99,16 @@ def send(context: click.Context, name: str, example_name: str | None, *, is_list
     with opened() as runtime:
         one = connected(runtime, name)
         if is_list:
-            click.echo("\n".join(EXAMPLES.get(one.adapter.NAME, ())) or f"{one.adapter.NAME} sends no webhooks.")
+            say_lines("\n".join(EXAMPLES.get(one.adapter.NAME, ())) or f"{one.adapter.NAME} sends no webhooks.")
             return
         made = example(one.adapter, example_name, operations.webhook_path(one), runtime.clock())
         sent = operations.send(runtime, one, made)
     if is_json:
         print_json(asdict(sent))
     else:
-        click.echo(printable(f"{sent.status} {sent.answer.strip()}"))
+        say(f"{sent.status} {sent.answer.strip()}")
         if sent.delivery:
-            click.echo(f"Delivery {sent.delivery}: {sent.outcome}.")
+            say(f"Delivery {sent.delivery}: {sent.outcome}.")
     if not sent.delivery:
         context.exit(1)
 
@@ -122,7 +123,7 @@ def verify(name: str, *, is_json: bool) -> None:
     if is_json:
         print_json({"connection": name, "taken": accepted})
     else:
-        click.echo(f"{accepted} deliveries left the quarantine and wait to be processed.")
+        say(f"{accepted} deliveries left the quarantine and wait to be processed.")
 
 
 @delivery.command()
@@ -186,7 +187,7 @@ def retry(ids: tuple[str, ...], name: str | None, *, is_json: bool) -> None:
     if is_json:
         print_json({"retried": retried})
     else:
-        click.echo(f"{len(retried)} entries wait to be sent again.")
+        say(f"{len(retried)} entries wait to be sent again.")
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -194,15 +195,17 @@ def _print(found: dict[str, Any]) -> None:
     print_pairs([*head, ("error" if found["outcome"] == Outcome.DEAD else "reason", found["error"])])
     print_pairs((name, found[name]) for name in ("attempts", "finished_at"))
     if found["duplicates"]:
-        click.echo(f"The sender sent it {found['duplicates']} more times, with the same key: these are its duplicates.")
-    click.echo(f"\n{found['method']} {printable('&'.join(f'{name}={value}' for name, value in found['query']))}")
+        say(f"The sender sent it {found['duplicates']} more times, with the same key: these are its duplicates.")
+    say()
+    say(f"{found['method']} {'&'.join(f'{name}={value}' for name, value in found['query'])}")
     for name, value in found["headers"].items():
-        click.echo(printable(f"{name}: {value}"))
+        say(f"{name}: {value}")
     body = found.get("body") or found.get("body_base64")
-    click.echo("\n" + ("(the body is no longer kept)" if body is None else "\n".join(map(printable, body.split("\n")))))
-    click.echo()
+    say()
+    say_lines("(the body is no longer kept)" if body is None else body)
+    say()
     for event in found["events"]:
         reason = f" ({event['reason']})" if event["reason"] else ""
-        click.echo(printable(f"event {event['at']:%Y-%m-%d %H:%M:%SZ} {event['kind']}: {event['outcome']}{reason}"))
+        say(f"event {event['at']:%Y-%m-%d %H:%M:%SZ} {event['kind']}: {event['outcome']}{reason}")
     for decision in found["decisions"]:
-        click.echo(printable(f"decision {decision['at']:%Y-%m-%d %H:%M:%SZ}: {decision['sentence']}"))
+        say(f"decision {decision['at']:%Y-%m-%d %H:%M:%SZ}: {decision['sentence']}")

@@ -8,10 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-import click
-
 from connector.cli.session import opened
-from connector.cli.terminal import actor, print_json, print_rows
+from connector.cli.terminal import actor, print_json, print_rows, redraw, say, write_file
 from connector.core.errors import WrongSetting
 from connector.mapping import read_text
 from connector.operations import mappings, publishing
@@ -85,11 +83,11 @@ def save_draft(name: str, file: Path, *, comment: str, based_on: int | None, is_
     if is_json:
         print_json({**_head(name), **asdict(saved)})
         return
-    click.echo(f"Draft {saved.version} of {shown_name(name)} is saved, based on version {saved.based_on or 'none'}.")
+    say(f"Draft {saved.version} of {shown_name(name)} is saved, based on version {saved.based_on or 'none'}.")
     for one in saved.beside:
-        click.echo(f"Since then: {one}. From theirs to yours:")
+        say(f"Since then: {one}. From theirs to yours:")
         for difference in one.differences:
-            click.echo(f"  {difference}")
+            say(f"  {difference}")
 
 
 def print_versions(name: str, *, is_json: bool) -> None:
@@ -118,9 +116,9 @@ def print_diff(name: str, file: Path | None, numbers: tuple[int, ...], *, is_jso
         head = {**_head(name), "from": one.version, "to": label}
         print_json({**head, "differences": [asdict(difference) for difference in found]})
         return
-    click.echo(f"From version {one.version} to {label}:")
+    say(f"From version {one.version} to {label}:")
     for line in found or ("nothing that counts",):
-        click.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def print_export(name: str, version: int | None, *, is_json: bool) -> None:
@@ -131,7 +129,7 @@ def print_export(name: str, version: int | None, *, is_json: bool) -> None:
     if is_json:
         print_json({**_head(name), "version": found.version, "source": found.source})
     else:
-        click.echo(text, nl=not text.endswith("\n"))
+        write_file(text)
 
 
 def print_in_force(name: str, *, is_json: bool) -> None:
@@ -141,17 +139,15 @@ def print_in_force(name: str, *, is_json: bool) -> None:
     if is_json:
         print_json(found)
         return
-    click.echo(f"# {shown_name(name)}, version {found['version']}, by {found['author']} at {found['published_at']}")
-    click.echo(found["source"], nl=not found["source"].endswith("\n"))
+    say(f"# {shown_name(name)}, version {found['version']}, by {found['author']} at {found['published_at']}")
+    write_file(found["source"])
 
 
 def progress(stream: TextIO, *, is_json: bool) -> publishing.Progress:
     """Tells on a terminal how far a long run is, in one line; nothing where the stream is none."""
     if is_json or not stream.isatty():
         return lambda _what, _done, _all: None
-    return lambda what, done, total: click.echo(
-        f"\r{what}: {done} of {total} subjects" + ("\n" if done >= total else ""), stream, nl=False
-    )
+    return lambda what, done, total: redraw(f"{what}: {done} of {total} subjects", stream, is_last=done >= total)
 
 
 def _head(name: str) -> dict[str, str]:
@@ -171,17 +167,17 @@ def _print(name: str, done: publishing.PublishResult, *, is_json: bool) -> None:
             }
         )
         return
-    click.echo(f"Version {done.version} of {shown_name(name)} is in force.")
+    say(f"Version {done.version} of {shown_name(name)} is in force.")
     for one in done.differences:
-        click.echo(f"  {one}")
-    click.echo(f"Moved: {found.moving} of {found.subjects} subjects.")
+        say(f"  {one}")
+    say(f"Moved: {found.moving} of {found.subjects} subjects.")
     for (before, after), count in sorted(found.moved.items()):
-        click.echo(f"  {before} → {after}: {count}")
+        say(f"  {before} → {after}: {count}")
     if name == RULES:
-        click.echo(f"Folded anew: {done.subjects} subjects; nobody is mailed for it.")
+        say(f"Folded anew: {done.subjects} subjects; nobody is mailed for it.")
     else:
-        click.echo(f"Released: {done.events} held events; {done.deliveries} held deliveries are read again.")
+        say(f"Released: {done.events} held events; {done.deliveries} held deliveries are read again.")
     if done.held:
-        click.echo(f"Held now: {done.held} events.")
+        say(f"Held now: {done.held} events.")
     if not done.is_finished:
-        click.echo("What is stored is still being brought under it; the workers go on with it.")
+        say("What is stored is still being brought under it; the workers go on with it.")

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal, TextIO
 import click
 
 from connector.cli.session import opened
-from connector.cli.terminal import actor, json_option, print_json, printable
+from connector.cli.terminal import actor, json_option, print_json, redraw, say
 from connector.core.errors import WrongSetting
 from connector.core.event import Outcome
 from connector.mapping.schema import COLUMNS
@@ -85,14 +85,14 @@ def import_(  # noqa: PLR0917 - as click gives them
             done = backfill(runtime, name, since=start, actor=actor(), report=meter)
         except KeyboardInterrupt:
             meter.end()
-            click.echo("Broken off. What was taken stays; the same command again goes on.", err=True)
+            say("Broken off. What was taken stays; the same command again goes on.", err=True)
             context.exit(1)
         finally:
             meter.end()
     if is_json:
         print_json({"connection": name, **asdict(done)})
     else:
-        click.echo(f"{name}: {_summary(done, 'events') or 'the system told nothing'}")
+        say(f"{name}: {_summary(done, 'events') or 'the system told nothing'}")
 
 
 def _csv(
@@ -127,17 +127,17 @@ def _csv(
     if is_json:
         print_json({"connection": name, **_json(done)})
     else:
-        click.echo(f"{name}: {_summary(done.progress, 'rows') or 'the file has no rows'}")
+        say(f"{name}: {_summary(done.progress, 'rows') or 'the file has no rows'}")
         _say(done, name, errors)
     return bool(done.progress.tally.get(REFUSED))
 
 
 def _show_columns(columns: Columns) -> None:
     """What is read from which column, and what from none, before anything is stored."""
-    click.echo(printable(f"Columns: {', '.join(f'{what} = {names}' for what, names in columns.by_name().items())}."))
+    say(f"Columns: {', '.join(f'{what} = {names}' for what, names in columns.by_name().items())}.")
     if columns.unread:
         text = f"Not read: {', '.join(columns.unread)}. --column WHAT=HEADING or the mapping's fields read more."
-        click.echo(printable(text))
+        say(text)
 
 
 def _json(done: ImportResult) -> dict[str, Any]:
@@ -154,16 +154,16 @@ def _json(done: ImportResult) -> dict[str, Any]:
 def _say(done: ImportResult, name: str, errors: Path | None) -> None:
     """What is to be done about rows, on standard error."""
     for row, reason in (*done.left_out.first, *done.refused):
-        click.echo(printable(f"row {row}: {reason}"), err=True)
+        say(f"row {row}: {reason}", err=True)
     if more := done.left_out.count - len(done.left_out.first):
-        click.echo(f"{more:,} more values were left out.", err=True)
+        say(f"{more:,} more values were left out.", err=True)
     if refused := done.progress.tally.get(REFUSED, 0):
         more = refused - len(done.refused)
         rest = f"{more} more were refused. " if more else ""
         where = f"All of them are in {errors}." if errors else "--errors FILE writes them all into a file."
-        click.echo(f"{rest}{where} Put them right there, and import that file.", err=True)
+        say(f"{rest}{where} Put them right there, and import that file.", err=True)
     if done.progress.tally.get(Outcome.HELD):
-        click.echo(f"What is held waits for the mapping: `connector mapping held {name}`.", err=True)
+        say(f"What is held waits for the mapping: `connector mapping held {name}`.", err=True)
 
 
 def _opened(path: Path, mode: Literal["rb", "wb"], what: str) -> BinaryIO:
@@ -189,13 +189,13 @@ class Meter:
         speed = progress.count / max(time.monotonic() - self._started, 0.001)
         where = f"{progress.share:.0%}, " if progress.share is not None else ""
         until = f", up to {progress.reached:%Y-%m-%d}" if progress.reached else ""
-        click.echo(f"\r\x1b[K{where}{progress.count:,} read{until}, {speed:,.0f} a second", self._stream, nl=False)
+        redraw(f"{where}{progress.count:,} read{until}, {speed:,.0f} a second", self._stream)
         self._is_shown = True
 
     def end(self) -> None:
         """Leave the line."""
         if self._is_shown:
-            click.echo("", self._stream)
+            self._stream.write("\n")
         self._is_shown = False
 
 

@@ -12,7 +12,7 @@ import click
 from adapters import ADAPTERS
 from connector.cli import documents
 from connector.cli.session import opened, statuses_or_default
-from connector.cli.terminal import json_option, print_json, print_rows
+from connector.cli.terminal import json_option, print_json, print_rows, say
 from connector.core.errors import NotFound
 from connector.core.status import StatusInfo
 from connector.mapping import BadMapping, Mistake, load_mapping, read_text
@@ -58,9 +58,9 @@ def check(context: click.Context, files: tuple[Path, ...], name: str | None, *, 
             if is_json:
                 print_json(asdict(mistake))
             else:
-                click.echo(str(mistake), err=True)
+                say(str(mistake), err=True)
         if not mistakes and not is_json:
-            click.echo(f"{file} is right: a mapping for {load_mapping(file, statuses).adapter}.")
+            say(f"{file} is right: a mapping for {load_mapping(file, statuses).adapter}.")
     if not is_right:
         context.exit(1)
 
@@ -190,12 +190,12 @@ def drift(context: click.Context, name: str | None, *, stored: bool, is_json: bo
             if is_json:
                 print_json(asdict(one))
             elif one.error is not None:
-                click.echo(f"{one.connection}: {one.error}", err=True)
+                say(f"{one.connection}: {one.error}", err=True)
             else:
                 for found in one.found:
-                    click.echo(f"{one.connection}: {found}")
+                    say(f"{one.connection}: {found}")
                 if not one.found:
-                    click.echo(f"{one.connection}: mapping and system fit.")
+                    say(f"{one.connection}: mapping and system fit.")
     if not is_fine:
         context.exit(1)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from connector.cli.terminal import say
 from connector.core.errors import WrongSetting
 
 FILES: Final = {
@@ -46,10 +47,8 @@ def adapter() -> None:
 def new(name: str) -> None:
     """Lay out the files of an adapter in the checkout in the present folder: adapters/README.md explains each."""
     for path in lay_out(Path.cwd(), name):
-        click.echo(path)
-    click.echo(
-        "Now: `pytest tests/adapters/test_the_list.py` names what is STILL TO BE DONE; adapters/README.md says how."
-    )
+        say(path)
+    say("Now: `pytest tests/adapters/test_the_list.py` names what is STILL TO BE DONE; adapters/README.md says how.")
 
 
 def lay_out(root: Path, name: str) -> list[str]:

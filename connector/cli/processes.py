@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from connector.cli.session import explained, settings
+from connector.cli.terminal import say
 from connector.core.errors import WrongSetting
 from connector.runtime.redis import redis_url
 from connector.runtime.settings import Config
@@ -58,7 +59,7 @@ def migrate() -> None:
     with explained(config):
         _part("connector.store.migrations").migrate(config.database_url)
         _part("connector.operations.rules").first_version(config)
-    click.echo("The database has the present tables.")
+    say("The database has the present tables.")
 
 
 def _logging() -> Config:

@@ -10,7 +10,7 @@ import click
 
 from connector.cli import documents
 from connector.cli.session import opened
-from connector.cli.terminal import json_option, print_json
+from connector.cli.terminal import json_option, print_json, say
 from connector.cli.what_if import print_what_if
 from connector.core.errors import WrongSetting
 from connector.mapping import BadMapping, read_text
@@ -55,10 +55,10 @@ def check(context: click.Context, files: tuple[Path, ...], *, is_json: bool) -> 
                 if is_json:
                     print_json(asdict(mistake))
                 else:
-                    click.echo(str(mistake), err=True)
+                    say(str(mistake), err=True)
         else:
             if not is_json:
-                click.echo(f"{file} is right: rules of {found.template.name}.")
+                say(f"{file} is right: rules of {found.template.name}.")
     if not is_right:
         context.exit(1)
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
+from connector.cli.terminal import say
 from connector.core.status import STATUSES, StatusInfo
 from connector.operations.safety import advice
 from connector.operations.safety.advice import NoDatabase
@@ -25,7 +25,7 @@ def settings() -> Config:
     """The settings of the environment and `connector.toml`; what others could read is closed. Raises `WrongSetting`."""
     config = read_config(os.environ, Path.cwd())
     for line in close_to_others(config):
-        click.echo(line, err=True)
+        say(line, err=True)
     return config
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import click
 
 from connector.cli.session import opened
-from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, printable
+from connector.cli.terminal import actor, json_option, print_json, print_pairs, print_rows, say
+from connector.core.errors import printable
 from connector.i18n import LANGUAGES, words_in
 from connector.operations import explain, merging
 from connector.operations import subjects as operations
@@ -108,14 +109,14 @@ def why(who: str, language: str, *, is_json: bool) -> None:
         print_json(found)
         return
     words = words_in(language)
-    click.echo(printable(f"{found['id']}: {found['label']}, {found['zone']}"))
+    say(f"{found['id']}: {found['label']}, {found['zone']}")
     for one in found["decisions"]:
         revised = f" [{words['revised']}]" if one["revised_at"] else ""
-        click.echo(printable(f"  {one['local']:%Y-%m-%d %H:%M}  {one['sentence']}{revised}"))
+        say(f"  {one['local']:%Y-%m-%d %H:%M}  {one['sentence']}{revised}")
         if one["passed_over"]:
-            click.echo(printable(f"{'':20}{one['passed_over']['sentence']}"))
+            say(f"{'':20}{one['passed_over']['sentence']}")
     if not found["decisions"]:
-        click.echo(words["nothing"])
+        say(words["nothing"])
 
 
 @subject.command("why-not")
@@ -131,7 +132,7 @@ def why_not(who: str, status: str, language: str, *, is_json: bool) -> None:
         print_json(found)
         return
     for sentence in found["sentences"]:
-        click.echo(printable(sentence))
+        say(sentence)
 
 
 @subject.command()
@@ -146,7 +147,7 @@ def run(who: str, rule: str, *, is_json: bool) -> None:
     with opened() as runtime:
         found = explain.run(runtime, who, rule, actor=actor())
     if not is_json:
-        click.echo(printable(found["ran"]["sentence"]))
+        say(found["ran"]["sentence"])
     _print_line(found, is_json=is_json)
 
 
@@ -176,7 +177,7 @@ def merge(who: str, other: str, *, is_json: bool) -> None:
     if is_json:
         print_json(found)
         return
-    click.echo(printable(f"One subject now: {found['id']}, {found['label']} since {found['since']}."))
+    say(f"One subject now: {found['id']}, {found['label']} since {found['since']}.")
 
 
 @subject.command()
@@ -190,8 +191,8 @@ def split(merge: str, *, is_json: bool) -> None:
         print_json(found)
         return
     for one in (found["survivor"], found["loser"]):
-        click.echo(printable(f"{one['id']}: {one['label']} since {one['since']}, {len(one['identities'])} identities"))
-    click.echo("They are kept apart from now on; `connector subject merge` takes that back.")
+        say(f"{one['id']}: {one['label']} since {one['since']}, {len(one['identities'])} identities")
+    say("They are kept apart from now on; `connector subject merge` takes that back.")
 
 
 @subject.command("keep-apart")
@@ -205,9 +206,7 @@ def keep_apart(who: str, other: str, *, is_json: bool) -> None:
     if is_json:
         print_json(found)
         return
-    click.echo(
-        f"{found['one']['id']} and {found['other']['id']} are kept apart; `connector subject merge` takes that back."
-    )
+    say(f"{found['one']['id']} and {found['other']['id']} are kept apart; `connector subject merge` takes that back.")
 
 
 @subject.command("duplicates")
@@ -224,7 +223,7 @@ def show_duplicates(*, is_json: bool) -> None:
             return
         lines = map(_duplicate, rows)
         for line in chain([next(lines, "Nobody looks like somebody else.")], lines):
-            click.echo(printable(line))
+            say(line)
 
 
 def _duplicate(row: dict[str, Any]) -> str:
@@ -257,7 +256,7 @@ def erase(who: str, *, is_sure: bool, is_json: bool) -> None:
     if is_json:
         print_json(asdict(done))
         return
-    click.echo(f"Erased {done.subject}.")
+    say(f"Erased {done.subject}.")
     print_pairs(
         (
             ("rows", sum(done.rows.values())),
@@ -267,14 +266,12 @@ def erase(who: str, *, is_sure: bool, is_json: bool) -> None:
         )
     )
     if done.others:
-        click.echo(f"Webhooks that told of others, too, and cannot be replayed any more: {done.others}.")
+        say(f"Webhooks that told of others, too, and cannot be replayed any more: {done.others}.")
     if done.unread:
-        click.echo(
-            f"Webhooks that had not been read yet: {done.unread}; `connector reconcile` fetches what else they told."
-        )
+        say(f"Webhooks that had not been read yet: {done.unread}; `connector reconcile` fetches what else they told.")
     if done.is_redis_away:
-        click.echo("Redis is away: what-ifs of the last 7 days may still name the person; run this again later.")
-    click.echo("The external systems are untouched: what they send of the person from now on is a new subject.")
+        say("Redis is away: what-ifs of the last 7 days may still name the person; run this again later.")
+    say("The external systems are untouched: what they send of the person from now on is a new subject.")
 
 
 def _named(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -287,9 +284,7 @@ def _print_line(found: dict[str, Any], *, is_json: bool) -> None:
         print_json(found)
         return
     tags = f", tags {', '.join(found['tags'])}" if found["tags"] else ""
-    click.echo(
-        printable(f"{found['id']}: {found['label']} since {found['since']}, owner {found['owner'] or 'nobody'}{tags}")
-    )
+    say(printable(f"{found['id']}: {found['label']} since {found['since']}, owner {found['owner'] or 'nobody'}{tags}"))
 
 
 def _print(found: dict[str, Any], *, is_json: bool) -> None:
@@ -312,17 +307,18 @@ def _print(found: dict[str, Any], *, is_json: bool) -> None:
         )
     )
     for one in found["shared"]:
-        click.echo(printable(too_many(one["kind"], one["value"])))
+        say(too_many(one["kind"], one["value"]))
     for record in found["records"]:
-        click.echo()
-        click.echo(printable(f"record {record['connection']}:{record['object']}:{record['id']}: {_state(record)}"))
-    click.echo("\nWhy:" if found["decisions"] else "\nNothing was decided yet.")
+        say()
+        say(f"record {record['connection']}:{record['object']}:{record['id']}: {_state(record)}")
+    say()
+    say("Why:" if found["decisions"] else "Nothing was decided yet.")
     for decision in found["decisions"]:
         revised = f" [{words_in('en')['revised']}]" if decision["revised_at"] else ""
-        click.echo(printable(f"  {decision['at']:%Y-%m-%d %H:%M:%SZ}  {decision['sentence']}{revised}"))
+        say(f"  {decision['at']:%Y-%m-%d %H:%M:%SZ}  {decision['sentence']}{revised}")
     for held in found["held"]:
-        click.echo()
-        click.echo(printable(f"held since {held['at']:%Y-%m-%d %H:%M:%SZ}, {held['connection']}: {held['reason']}"))
+        say()
+        say(f"held since {held['at']:%Y-%m-%d %H:%M:%SZ}, {held['connection']}: {held['reason']}")
 
 
 def _state(record: dict[str, Any]) -> str:

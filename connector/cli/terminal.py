@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 import orjson
+
+from connector.core.errors import printable
 
 json_option: Final = click.option("--json", "is_json", is_flag=True, help="JSON: one document, or one object a line.")
 _LONGEST_CELL: Final = 60
@@ -18,7 +21,7 @@ _LONGEST_CELL: Final = 60
 
 def print_json(value: Any) -> None:
     """One JSON document on a line; what was kept as bytes or is not JSON becomes text."""
-    click.echo(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS))
+    click.echo(_escaped(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()))
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], *, is_json: bool, columns: Mapping[str, str], empty: str) -> None:
@@ -29,12 +32,12 @@ def print_rows(rows: Iterable[Mapping[str, Any]], *, is_json: bool, columns: Map
         return
     cells = [[_cell(row.get(key)) for key in columns.values()] for row in rows]
     if not cells:
-        click.echo(empty)
+        say(empty)
         return
     table = [list(columns), *cells]
     widths = [max(_width(line[place]) for line in table) for place in range(len(columns))]
     for line in table:
-        click.echo("  ".join(_padded(text, width) for text, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(_padded(text, width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
@@ -42,7 +45,7 @@ def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
     shown = [(name, shown_as(value)) for name, value in pairs if value not in (None, "", [], {}, ())]
     width = max((len(name) for name, _ in shown), default=0)
     for name, text in shown:
-        click.echo(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")
 
 
 def shown_as(value: Any) -> str:
@@ -58,9 +61,25 @@ def shown_as(value: Any) -> str:
     return printable("" if value is None else str(value))
 
 
-def printable(text: str) -> str:
-    """The text without what a terminal could take for a command or a new line."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
+def say(text: object = "", *, err: bool = False) -> None:
+    """A line for people; whatever foreign text is in it stays in that line."""
+    click.echo(printable(str(text)), err=err)
+
+
+def say_lines(text: str, *, err: bool = False) -> None:
+    """Text of several lines that we wrote, or of which it is clear who did, such as the body of a webhook."""
+    for line in text.split("\n"):
+        say(line, err=err)
+
+
+def write_file(text: str) -> None:
+    """A file that was published, as it is: what is no text for people was refused then."""
+    click.echo(text, nl=not text.endswith("\n"))
+
+
+def redraw(text: str, stream: TextIO, *, is_last: bool = False) -> None:
+    """Show how far something is, in place of what was shown before."""
+    click.echo(f"\r\x1b[K{printable(text)}", stream, nl=is_last)
 
 
 def actor() -> str:
@@ -69,6 +88,15 @@ def actor() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def _escaped(document: str) -> str:
+    """The same JSON; what a terminal could take for a command is written as an escape."""
+    return document if document.isprintable() else "".join(map(_escaped_sign, document))
+
+
+def _escaped_sign(sign: str) -> str:
+    return sign if sign.isprintable() else json.dumps(sign)[1:-1]
 
 
 def _plain(value: Any) -> Any:

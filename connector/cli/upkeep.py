@@ -8,7 +8,7 @@ from datetime import date, datetime
 import click
 
 from connector.cli.session import opened
-from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
+from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, say
 from connector.core.calendar import local_day
 from connector.core.event import Outcome
 from connector.operations import upkeep as operations
@@ -30,7 +30,7 @@ def account(context: click.Context, *, is_json: bool) -> None:
     print_rows(rows, is_json=is_json, columns=columns, empty="No connection yet.")
     if not all(row["is_balanced"] for row in rows):
         if not is_json:
-            click.echo("The account does not add up: please report it, with this table.", err=True)
+            say("The account does not add up: please report it, with this table.", err=True)
         context.exit(1)
 
 
@@ -65,13 +65,13 @@ def _print_status(found: operations.Status) -> None:
         "to send": "outbox_waiting",
         "given up": "outbox_dead",
     }
-    click.echo()
+    say()
     print_rows(found.connections, is_json=False, columns=columns, empty="No connection to show.")
-    click.echo()
+    say()
     for one in found.wrong:
-        click.echo(printable(f"WRONG  {one.name}: {one.detail}"))
+        say(f"WRONG  {one.name}: {one.detail}")
     if not found.wrong:
-        click.echo("Nothing is wrong.")
+        say("Nothing is wrong.")
 
 
 @click.command()
@@ -87,7 +87,7 @@ def doctor(context: click.Context, *, is_json: bool) -> None:
         print_rows(rows, is_json=True, columns=columns, empty="")
     else:
         for row in rows:
-            click.echo(f"{row['name']:<12} {row['state']:<6} {row['detail']}".rstrip())
+            say(f"{row['name']:<12} {row['state']:<6} {row['detail']}".rstrip())
     if not all(finding["is_fine"] for finding in findings):
         context.exit(1)
 
@@ -104,7 +104,7 @@ def forget(*, is_json: bool) -> None:
     if is_json:
         print_json({"bodies": done.bodies, "quarantined": done.quarantined, "events": done.events})
         return
-    click.echo(
+    say(
         f"{done.bodies} bodies of deliveries and {done.quarantined} quarantined deliveries were dropped; "
         f"{done.events} old events keep what their subjects' history needs."
     )
@@ -119,7 +119,7 @@ def sweep(as_of: datetime | None, *, is_json: bool) -> None:
         today = date.fromordinal(local_day(runtime.clock(), runtime.ruleset.zone))
         day = as_of.date() if as_of else today
         if day > today:
-            click.echo(
+            say(
                 f"{day} is in the future: subjects move as if nothing happened until then; the next sweep undoes it.",
                 err=True,
             )
@@ -127,7 +127,7 @@ def sweep(as_of: datetime | None, *, is_json: bool) -> None:
     if is_json:
         print_json({"as_of": day.isoformat(), "due": count})
     else:
-        click.echo(f"{count} subjects were due up to {day}.")
+        say(f"{count} subjects were due up to {day}.")
 
 
 @click.command()
@@ -143,9 +143,9 @@ def reconcile(context: click.Context, name: str | None, *, is_json: bool) -> Non
             if is_json:
                 print_json(asdict(done))
             elif done.error is not None:
-                click.echo(f"{done.connection}: {done.error}", err=True)
+                say(f"{done.connection}: {done.error}", err=True)
             else:
                 events = ", ".join(f"{count} {outcome}" for outcome, count in done.events.items())
-                click.echo(f"{done.connection}: {events or 'nothing changed'}")
+                say(f"{done.connection}: {events or 'nothing changed'}")
     if has_error:
         context.exit(1)

@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO
 import click
 
 from connector.cli.session import opened
-from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, printable
+from connector.cli.terminal import json_option, print_json, print_pairs, print_rows, say
 from connector.core.decision import Decision
 from connector.core.errors import NotFound, WrongSetting
 from connector.core.event import IdentityKind
@@ -145,7 +145,7 @@ def progress_bar(label: str, stream: TextIO) -> Iterator[Callable[[int, int], No
 
 
 def _print_sums(found: WhatIf) -> None:
-    click.echo(f"{found.moving} of {found.subjects} subjects would move ({found.share:.1%}); {found.differing} differ.")
+    say(f"{found.moving} of {found.subjects} subjects would move ({found.share:.1%}); {found.differing} differ.")
     rows = found.to_json()
     if rows["moved"]:
         print_rows(rows["moved"], is_json=False, columns={"from": "from", "to": "to", "subjects": "subjects"}, empty="")
@@ -165,14 +165,14 @@ def _print_sums(found: WhatIf) -> None:
 def _print_differences(shown: list[Difference], count: int) -> None:
     if not shown:
         return
-    click.echo("")
+    say("")
     for one in shown:
         name = next((value for kind, value in one.names if kind != IdentityKind.RECORD), one.subject)
         way = f"{one.before['status']} → {one.after['status']}"
         why = f"{_newest(one.made)}, in place of {_newest(one.undone)}"
-        click.echo(printable(f"{name}: {way} ({why})"))
+        say(f"{name}: {way} ({why})")
     if count > len(shown):
-        click.echo(f"and {count - len(shown)} more; --json has them all")
+        say(f"and {count - len(shown)} more; --json has them all")
 
 
 def _newest(decisions: Sequence[Decision]) -> str:
@@ -188,13 +188,13 @@ def _print_forecast(found: Forecast) -> None:
     moves = {"day": "day", "rule": "rule", "from": "from", "to": "to", "subjects": "subjects"}
     print_rows(rows["moves"], is_json=False, columns=moves, empty=f"Nobody moves by time alone up to {found.until}.")
     if rows["notices"]:
-        click.echo("")
+        say("")
         notices = {"day": "day", "rule": "rule", "mail to": "to", "subjects": "subjects"}
         print_rows(rows["notices"], is_json=False, columns=notices, empty="")
-    click.echo(f"{found.subjects} subjects, {found.mails} mails up to {found.until}.")
+    say(f"{found.subjects} subjects, {found.mails} mails up to {found.until}.")
     if unsent := sum(found.unsent.values()):
         reasons = sorted({row["reason"] for row in rows["unsent"]})
-        click.echo(f"{unsent} notices go to nobody: {', '.join(reasons)}.")
+        say(f"{unsent} notices go to nobody: {', '.join(reasons)}.")
 
 
 def _joined(parts: Iterable[tuple[tuple[str, ...], int]]) -> Iterable[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""The errors: one root, four branches by who must act, each with a reason word that is its metric label."""
+"""The errors: one root, four branches by who must act, each with a reason word; and how their words are shown."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from typing import ClassVar, Final
 _LONGEST: Final = 400
 
 
+def printable(text: str) -> str:
+    """The text without what a terminal could take for a command, a sound, a new line or another direction."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+
+
 class ConnectorError(Exception):
-    """Root of all errors that the connector raises on purpose; `reason` is a stable word, the message is for people."""
+    """Root of all errors that the connector raises on purpose; `reason` is a stable word and its metric label."""
 
     reason: ClassVar[str] = "error"
 

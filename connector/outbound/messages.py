@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from connector.core.errors import printable
 from connector.core.event import IdentityKind
 from connector.core.rules import Notice
 from connector.i18n.why import ExplainedDecision, sentence
@@ -156,7 +157,7 @@ def on_one_line(value: object) -> str:
     """A value on one line, without anything that a header or a terminal could take for more than text."""
     if value is None:
         return ""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in str(value)).split())
+    return " ".join(printable(str(value)).split())
 
 
 def shorten(text: str) -> str:

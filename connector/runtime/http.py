@@ -14,6 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from connector.adapter_kit.contract import Answer
+from connector.adapter_kit.rest import in_one_line
 from connector.core.errors import CrmRefused, CrmUnavailable
 from connector.runtime.throttle import CircuitBreaker, RateLimiter
 
@@ -183,8 +184,7 @@ class HttpApi:
         text = body.decode(errors="replace")
         if self._secrets is not None:
             text = self._secrets.sub("***", text)
-        printable = "".join(character if character.isprintable() else " " for character in text)
-        return " ".join(printable.split())[:_EXCERPT]
+        return in_one_line(text, _EXCERPT)
 
 
 def _forms(secrets: Collection[str]) -> re.Pattern[str] | None:

@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from connector.core.calendar import local_day
 from connector.core.engine import Ruleset, due_day, fold_all
-from connector.core.errors import OperatorError
+from connector.core.errors import OperatorError, printable
 from connector.core.event import Step
 from connector.core.rules import BASIC_2, TEMPLATES, Template
 from connector.core.ruleset import Settings
@@ -182,7 +182,8 @@ def simulate_command(
     if not mistakes and settings is not None and steps is not None:
         rows = _tried(mistakes, lambda: _fold(steps, settings, template, until))
     if rows is None:
-        click.echo("\n".join(mistakes), err=True)
+        for mistake in mistakes:
+            click.echo(printable(mistake), err=True)
         context.exit(2)
     text = (
         "".join(f"{orjson.dumps(row).decode()}\n" for row in rows)

@@ -159,4 +159,4 @@ def test_a_terminal_shows_how_far_a_long_run_is() -> None:
     show("what-if", 2, 2)
     progress(shown, is_json=True)("what-if", 1, 2)
     progress(StringIO(), is_json=False)("what-if", 1, 2)
-    assert shown.getvalue() == "\rwhat-if: 1 of 2 subjects\rwhat-if: 2 of 2 subjects\n"
+    assert shown.getvalue() == "\r\x1b[Kwhat-if: 1 of 2 subjects\r\x1b[Kwhat-if: 2 of 2 subjects\n"
