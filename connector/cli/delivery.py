@@ -176,11 +176,12 @@ def show_outbox(name: str | None, outcome: str | None, limit: int, *, is_all: bo
 @outbox.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @_connection
+@click.option("--all", "is_all", is_flag=True, help="All of them.")
 @json_option
-def retry(ids: tuple[str, ...], name: str | None, *, is_json: bool) -> None:
-    """Try dead entries again: these, those of a connection, or (without either) all."""
-    if ids and name:
-        message = "give ids or --connection, not both"
+def retry(ids: tuple[str, ...], name: str | None, *, is_all: bool, is_json: bool) -> None:
+    """Try dead entries again: these, those of a connection, or all."""
+    if [bool(ids), name is not None, is_all].count(True) != 1:
+        message = "give ids, --connection NAME or --all"
         raise click.UsageError(message)
     with opened() as runtime:
         retried = outbox_operations.retry(runtime, ids, name=name)

@@ -25,6 +25,7 @@ from connector.operations.safety.advice import explained
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import CLOCKS, Runtime
+from connector.runtime.redis import redis_url
 from connector.runtime.rules import RulesInForce
 from connector.store import connections as queries
 from connector.store import (
@@ -172,6 +173,8 @@ def _dispatch(runtime: Runtime) -> list[HealthCheck]:
         count = runtime.redis.exists(*keys) if keys else 0
     except (RedisError, OSError) as error:
         detail = f"redis cannot be reached ({type(error).__name__}); deliveries are stored and wait"
+        if redis_url(runtime.config) is None:
+            detail = f"`connector up` is not running here (on {runtime.config.data_dir}); start it, or set REDIS_URL"
         return [
             HealthCheck(name="redis", is_fine=False, detail=detail),
             HealthCheck(name="workers", is_fine=False, detail="not known while redis is away"),

@@ -12,6 +12,7 @@ from connector.core.errors import printable
 from connector.core.event import IdentityKind
 from connector.core.rules import Notice
 from connector.i18n.why import ExplainedDecision, sentence
+from connector.store.connections import Refusal
 from connector.store.notices import NoticeEntry
 
 _NAMES: Final = (("name",), ("first_name", "last_name"))
@@ -36,6 +37,10 @@ WORDS: Final[Mapping[str, str]] = {
     "account": "Account",
     "visitor": "Visitor",
     "id": "Subject",
+    "refused": "{name}: its system refuses the connector",
+    "refused_why": "Since {since} the system of the connection {name} refuses all that is asked of it:\n\n  {error}\n\n"
+    "All of the connection waits, and goes out as soon as the system takes it again, or after\n"
+    "`connector connection rotate {name}`. `connector doctor` says how it stands.\n",
     "why": "Sent by the connector on {day} by the rule {rule}.",
 }
 
@@ -140,6 +145,18 @@ def compose(
         to=first.to,
         title=WORDS[title].format(status=status, name=name, count=len(entries), day=day),
         text="\n\n".join(parts) + "\n",
+        at=now,
+    )
+
+
+def compose_refusal(refusal: Refusal, to: str, now: datetime) -> Message:
+    """The message to an administrator that a system refuses a connection as a whole; `now` aware UTC."""
+    words = {"name": refusal.connection, "since": f"{refusal.since:%Y-%m-%d %H:%MZ}"}
+    return Message(
+        key=f"refused {refusal.connection} {refusal.since.isoformat()} {to}",
+        to=to,
+        title=WORDS["refused"].format(**words),
+        text=WORDS["refused_why"].format(**words, error=on_one_line(refusal.error)),
         at=now,
     )
 

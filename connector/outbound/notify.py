@@ -19,6 +19,7 @@ from connector.outbound.messages import (
     Sent,
     SubjectSummary,
     compose,
+    compose_refusal,
     group_notices,
     summarize,
 )
@@ -27,7 +28,7 @@ from connector.runtime import metrics
 from connector.runtime.leases import Lease, Leases
 from connector.runtime.retry import RetryPolicy
 from connector.runtime.settings import Config
-from connector.store import notices, outbox
+from connector.store import connections, notices, outbox
 from connector.store import subjects as subject_queries
 from connector.store.database import Database
 from connector.store.notices import NoticeEntry, SubjectProfile
@@ -99,6 +100,19 @@ class Notifier:
         finally:
             self._channel.close()
         return count
+
+    def warn(self) -> None:
+        """Tell administrators of connections that their systems refuse as a whole, once each; else the next time."""
+        settings = self._ruleset().settings
+        with self._database.read() as connection:
+            untold = {one.connection: one for one in connections.list_refusals(connection) if one.told_at is None}
+        for refusal in untold.values() if settings.is_mail_on and settings.administrators else ():
+            mails = [compose_refusal(refusal, to, self._clock()) for to in settings.administrators]
+            results = {self._channel.send(mail).result for mail in mails}
+            if results.isdisjoint({MessageResult.DOWN, MessageResult.LATER}):
+                with self._database.write() as connection:
+                    connections.note_told(connection, refusal.connection, self._clock())
+        self._channel.close()
 
     def _claim(self, connection: Connection) -> tuple[list[NoticeGroup], Lease] | None:
         """Claim the messages of what is due; None: nothing is. What is due and not ready is put off."""

@@ -24,7 +24,7 @@ from connector.pipeline import remap as remapping
 from connector.runtime import metrics
 from connector.runtime.parts import Runtime
 from connector.runtime.wakeups import DRAIN, FORGET, NOTIFY, PUSH, RECONCILE, REMAP, WHAT_IF
-from connector.store import deliveries, notices
+from connector.store import connections, deliveries, notices
 from connector.what_if import runs
 
 FORMER_MODULE: Final = "connector.jobs"
@@ -105,6 +105,7 @@ class Jobs:
         with self._wakeups.lock("notify") as is_ours:
             if not is_ours:
                 return
+            self._notifier.warn()
             self._notifier.drain(self._timer(self._budget))
         if self._has_notices():
             self._wakeups.enqueue(NOTIFY)
@@ -127,7 +128,7 @@ class Jobs:
         self._wakeups.enqueue_drains(self._waiting_lanes())
         if self._pusher.waiting():
             self._wakeups.enqueue(PUSH)
-        if self._notifier is not None and self._has_notices():
+        if self._notifier is not None and (self._has_notices() or self._has_refusals()):
             self._wakeups.enqueue(NOTIFY)
         with suppress(runs.NoRedis):
             for run in runs.unfinished(self._parts):
@@ -195,6 +196,11 @@ class Jobs:
     def _has_notices(self) -> bool:
         with self._parts.database.read() as connection:
             return notices.is_any_due(connection, self._parts.clock())
+
+    def _has_refusals(self) -> bool:
+        """Whether a connection is refused of which nobody was told."""
+        with self._parts.database.read() as connection:
+            return any(one.told_at is None for one in connections.list_refusals(connection))
 
     def _timer(self, seconds: float) -> Callable[[], bool]:
         until = time.monotonic() + seconds

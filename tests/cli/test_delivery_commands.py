@@ -188,7 +188,7 @@ def test_dead_entries_of_the_outbox_are_tried_again(cli: Cli, server: Runtime, s
         sender.send(_stage(number))
     drain(server)
     assert {one["outcome"] for one in cli.lines("outbox", "list")} == {"waiting"}
-    for words in ((), ("--connection", "shop")):
+    for words in (("--all",), ("--connection", "shop")):
         _die(server)
         assert len(cli.json("outbox", "retry", *words)["retried"]) == 2
     _die(server)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rq import Queue
 from sqlalchemy import text
 
 from connector.core.calendar import day_start, local_day
@@ -21,14 +22,16 @@ from connector.operations.doctor import examine, gauges
 from connector.operations.flow import build_notifier
 from connector.outbound.notify import LATE_FOR_DIGEST, LONGEST_WAIT, SETTLED
 from connector.processes.jobs import Jobs
+from connector.runtime.connections import note_refused
 from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import read_config
 from connector.runtime.wakeups import NOTIFY
 from connector.store import batches, notices, outbox
+from connector.store.connections import PUSH
 from connector.store.database import new_id
 from connector.store.outbox import OutboxEntry
-from tests.conftest import NOW, Clock, wait_for
+from tests.conftest import NOW, Clock, put_in_force, wait_for
 from tests.smtp_server import PASSWORD, USER, SmtpServer, listening
 
 KIM, LEE = "kim@example.jp", "lee@example.jp"
@@ -437,3 +440,33 @@ def test_claims_take_what_is_still_due_only(mailing: Runtime, clock: Clock) -> N
         assert notices.claim(connection, ids, clock(), later) == {ids[1]}
         assert not notices.is_any_due(connection, clock())
         assert connection.execute(text("SELECT max(attempts) FROM outbox")).scalar() == 0
+
+
+def test_administrators_are_told_once_that_a_system_refuses_a_connection(mailing: Runtime, inbox: SmtpServer) -> None:
+    put_in_force(mailing, mail_enabled=True, administrators=[KIM, LEE])
+    _refuse(mailing)
+    jobs = Jobs(mailing)
+    jobs.requeue()
+    assert Queue(NOTIFY.queue, connection=mailing.redis).count == 1
+    jobs.notify()  # the mail server is away
+    with listening(inbox):
+        for _ in range(2):
+            _refuse(mailing)
+            jobs.notify()
+    assert titles(inbox) == ["shop: its system refuses the connector"] * 2
+    assert {str(mail["To"]) for mail in inbox.mails} == {KIM, LEE}
+    assert "the token was revoked" in inbox.mails[0].get_content()
+    assert "`connector connection rotate shop`" in inbox.mails[0].get_content()
+
+
+def test_nobody_is_told_of_a_refused_connection_while_mail_is_off(mailing: Runtime, inbox: SmtpServer) -> None:
+    put_in_force(mailing, mail_enabled=False, administrators=[KIM])
+    _refuse(mailing)
+    with listening(inbox):
+        Jobs(mailing).notify()
+    assert inbox.mails == []
+
+
+def _refuse(runtime: Runtime) -> None:
+    with runtime.database.write() as connection:
+        note_refused(connection, "shop", PUSH, "the token was revoked", runtime.clock())

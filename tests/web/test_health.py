@@ -114,6 +114,14 @@ def test_a_worker_that_was_killed_does_not_count_for_ever(client: FlaskClient, r
     assert ready(client)[1]["workers"].startswith("no worker")
 
 
+def test_where_nothing_runs_it_says_so(tmp_path: Path, database_url: str) -> None:
+    environ = {"DATABASE_URL": database_url, "CONNECTOR_DATA_DIR": str(tmp_path / "data")}
+    runtime = Runtime(read_config(environ, tmp_path))
+    checks = {one.name: one.detail for one in examine(runtime)}
+    runtime.close()
+    assert checks["redis"] == f"`connector up` is not running here (on {tmp_path / 'data'}); start it, or set REDIS_URL"
+
+
 def test_without_redis_it_takes_deliveries_and_says_so(client: FlaskClient, runtime: Runtime) -> None:
     without_redis(runtime)
     status, checks = ready(client)

@@ -80,7 +80,7 @@ NOTHING_TO_DO = [
     ("delivery", "verify", "shop"),
     ("delivery", "send", "shop"),
     ("mapping", "drift", "shop"),
-    ("outbox", "retry"),
+    ("outbox", "retry", "--all"),
     ("rules", "rollback", "1"),
     ("subject", "keep-apart", WHO, "shop:lead:2"),
     ("subject", "merge", WHO, "shop:lead:2"),
