@@ -19,6 +19,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "worker": ("connector.cli.processes:worker", "Run a worker."),
     "scheduler": ("connector.cli.processes:scheduler", "Run the scheduler of the upkeep."),
     "migrate": ("connector.cli.processes:migrate", "Bring the database to the present tables."),
+    "backup": ("connector.cli.backup:backup", "Make a backup, while everything runs."),
+    "restore": ("connector.cli.backup:restore_command", "Put a backup in place of the database."),
     "connection": ("connector.cli.connection:connection", "Add, show, change, pause, remove connections."),
     "mapping": ("connector.cli.mapping:mapping", "Check, publish and show mappings; what is held."),
     "rules": ("connector.cli.rules:rules", "Check, publish and show the rules in force."),
@@ -44,7 +46,7 @@ _NAME: Final = "connector"
 _SHELLS: Final = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 AWAY: Final = 1
 _RIGHTS: Final = "see that it is there, that this user may read and write it, and that its disk has room"
-_AWAY_REASONS: Final = frozenset({"no_database", "no_redis"})
+_AWAY_REASONS: Final = frozenset({"no_database", "no_redis", "bad_backup"})
 """Reasons of errors for which nobody used the command wrongly."""
 
 

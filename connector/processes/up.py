@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connector.core.errors import WrongSetting
 from connector.operations.rules import first_version
 from connector.operations.safety.advice import NoDatabase, explained
+from connector.operations.safety.modes import UP_LOCK
 from connector.processes.output import Lines, Output
 from connector.processes.redis_server import NoRedis, RedisServer, embedded_server
 from connector.processes.supervisor import Part, Supervisor
@@ -32,7 +33,6 @@ from connector.runtime.settings import Config
 from connector.runtime.vault import open_vault
 from connector.store.migrations import migrate
 
-LOCK_FILE: Final = "up.lock"
 READY_SECONDS: Final = 30.0
 _REDIS_SECONDS: Final = 20.0
 _NAME: Final = "connector"
@@ -89,7 +89,7 @@ def standard_parts(config: Config) -> list[Part]:
 def _only_one(data_dir: Path) -> Iterator[None]:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(data_dir / UP_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         message = (
             f"the data directory {data_dir} cannot be written: {error.strerror}; set CONNECTOR_DATA_DIR to another"

@@ -15,6 +15,8 @@ from connector.runtime.settings import Config
 from connector.runtime.vault import KEY_FILE
 from connector.store.sqlite.file import ENDINGS
 
+UP_LOCK: Final = "up.lock"
+"""Held by the `connector up` that runs on a data directory."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -34,7 +36,7 @@ def close_to_others(config: Config) -> Iterator[str]:
 
 def _private(config: Config) -> Iterator[Path]:
     redis = url_file(config.data_dir).parent
-    yield from (config.data_dir, config.data_dir / KEY_FILE, config.data_dir / "up.lock", config.metrics_dir, redis)
+    yield from (config.data_dir, config.data_dir / KEY_FILE, config.data_dir / UP_LOCK, config.metrics_dir, redis)
     if config.is_sqlite:
         database = make_url(config.database_url).database
         yield from (Path(f"{database}{ending}") for ending in ENDINGS)

@@ -42,6 +42,11 @@ def head() -> str:
     return found or ""
 
 
+def is_known(migration: str) -> bool:
+    """Whether there is a migration of this id."""
+    return migration in {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def present(database: Database) -> str | None:
     """The migration that the database stands at; None: it has no tables yet."""
     with database.read() as connection:

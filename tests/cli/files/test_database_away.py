@@ -23,6 +23,7 @@ from tests.flow.senders import MAPPING, SECRET, Sender, add_connection, drain
 
 WHO = "mai@example.com"
 READING = [
+    ("backup", "safe"),
     ("account",),
     ("connection", "list"),
     ("connection", "show", "shop"),
@@ -89,7 +90,7 @@ NOTHING_TO_DO = [
 ]
 """They would write, and find nothing here to write or refuse it before."""
 ELSEWHERE = {("adapter", "new"), ("demo",), ("rules", "check"), ("scheduler",), ("simulate",), ("up",), ("web",)}
-ELSEWHERE |= {("worker",), ("migrate",), ("completion",)}
+ELSEWHERE |= {("worker",), ("migrate",), ("completion",), ("restore",)}
 """Without a database, or with tests of their own."""
 
 
