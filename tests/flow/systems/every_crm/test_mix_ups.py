@@ -321,11 +321,11 @@ NO_ARCHIVE = "it has no archive"
 NO_OWNERS = "its leads have no persons in charge"
 LACKS: Final[Mapping[str, Mapping[str, str]]] = {
     "amis": {"archived": NO_ARCHIVE},
-    "bitrix24": {"deleted twice": "what comes back from its bin is a new record", "archived": NO_ARCHIVE},
-    "bownow": {"deleted twice": FOR_GOOD, "archived": NO_ARCHIVE},
+    "bitrix24": {"deleted twice": "not confirmed: whether its bin tells of what comes back", "archived": NO_ARCHIVE},
+    "bownow": {"deleted twice": "no bin is documented", "archived": NO_ARCHIVE},
     "generic": {"archived": "it has no word for it"},
     "hubspot": {"archived": "its archive is its bin"},
-    "jira": {"deleted twice": FOR_GOOD, "archived": "what is archived can neither be read nor written"},
+    "jira": {"deleted twice": FOR_GOOD, "archived": "what is archived is read-only and in no search"},
     "kintone": {"deleted twice": FOR_GOOD, "archived": NO_ARCHIVE},
     "odoo": {"deleted twice": FOR_GOOD},
     "pipedrive": {},
