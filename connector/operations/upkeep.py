@@ -22,6 +22,7 @@ from connector.runtime import metrics
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import deliveries, quarantine
+from connector.store.persons.compaction import forget_bodies
 
 log: Final = structlog.get_logger(__name__)
 
@@ -111,7 +112,7 @@ def forget(runtime: Runtime, *, after: str = "", has_time: Callable[[], bool] = 
     """Let go what was kept as long as the settings say; events of the subjects after an id."""
     now, config, database = runtime.clock(), runtime.config, runtime.database
     with database.write() as connection:
-        bodies = deliveries.forget_bodies(connection, now - timedelta(days=config.delivery_days))
+        bodies = forget_bodies(connection, now - timedelta(days=config.delivery_days))
         quarantined = quarantine.forget(connection, now - timedelta(days=config.quarantine_days))
     old = compact_events(database, runtime.ruleset, now=now, days=config.event_days, after=after, has_time=has_time)
     database.flush_log()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -137,6 +137,10 @@ class Tally:
             self.outcomes.append(event.outcome)
             if event.reason is not None:
                 self.errors[event.delivery][event.reason] = None
+
+    def add_written(self, delivery: str, tally: Mapping[str, int]) -> None:
+        """Count the events of a delivery that were written before, by outcome."""
+        self.counts[delivery].update({Outcome(outcome): count for outcome, count in tally.items()})
 
     def result(self, delivery: str) -> DeliveryResult:
         """What became of a delivery that could be read."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -22,17 +23,20 @@ from connector.core.engine import Ruleset
 from connector.core.errors import AccessRefused, BadPayload, ConnectorError, CrmError, CrmUnavailable, UnknownEvent
 from connector.core.event import Event, Outcome
 from connector.pipeline.batch import run_batch
-from connector.pipeline.normalize import LONGEST_ERROR, Tally, normalized
+from connector.pipeline.normalize import LONGEST_ERROR, Tally, normalized, tally_json
 from connector.pipeline.read import ParsedDelivery, read_broken, read_deliveries, read_removed
 from connector.runtime import metrics
 from connector.runtime.connections import BrokenConnection, Connected, Connections
 from connector.runtime.leases import Lease, Leases
 from connector.runtime.retry import RetryPolicy
 from connector.store import deliveries as queries
+from connector.store import remaps
 from connector.store.database import Database, is_overtaken
 from connector.store.deliveries import ClaimedDelivery, DeliveryResult
 
 BATCH: Final = 250
+EVENTS: Final = 400
+"""Events that are written in one transaction: it holds SQLite's lock for some tenths of a second."""
 READERS: Final = 8
 WAIT_SECONDS: Final = 0.05
 REFUSED_SECONDS: Final = 60.0
@@ -107,20 +111,21 @@ class Processor:
                     return drained
                 done, _ = wait(reading, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
                 parsed = [delivery for future in done for delivery in future.result()]
-                for future in done:
-                    del reading[future]
-                if parsed:
-                    if self._write_batch(parsed):
-                        drained.has_updates = True
-                        wake_push()
-                    drained.finished += len(parsed)
-                    gc.collect(0)
+                with self._leases.renewed(*(reading.pop(future).lease for future in done)):
+                    for portion in _portions(parsed):
+                        if self._write_batch(portion):
+                            drained.has_updates = True
+                            wake_push()
+                        drained.finished += len(portion)
+                        gc.collect(0)
                 self._leases.renew([claim.lease for claim in reading.values()])
 
     def process(self, claimed: Sequence[ClaimedDelivery]) -> bool:
         """Read and write claimed deliveries; whether there is something to send."""
         claims = _claims(claimed, self._clock())
-        return self._write_batch([delivery for claim in claims for delivery in self._read(claim)])
+        parsed = [delivery for claim in claims for delivery in self._read(claim)]
+        each = [self._write_batch(portion) for portion in _portions(parsed)]
+        return any(each)
 
     def apply_events(
         self,
@@ -191,7 +196,7 @@ class Processor:
         """Write the batch; if that fails, each delivery alone, so that a poisoned one stops no other."""
         started = self._clock()
         try:
-            has_updates = self._database.attempt(lambda connection: self._write(connection, parsed))
+            has_updates = self._write_large(parsed[0]) if len(parsed) == 1 else self._write_all(parsed)
         except Exception as error:
             if isinstance(error, BaseTimeoutException) or (
                 isinstance(error, OperationalError) and not is_overtaken(error)
@@ -207,8 +212,36 @@ class Processor:
         metrics.observe_batch(len(parsed), (self._clock() - started).total_seconds())
         return has_updates
 
-    def _write(self, connection: Connection, parsed: Sequence[ParsedDelivery]) -> bool:
-        tally = Tally()
+    def _write_all(self, parsed: Sequence[ParsedDelivery]) -> bool:
+        return self._database.attempt(lambda connection: self._write(connection, parsed, Tally()))
+
+    def _write_large(self, parsed: ParsedDelivery) -> bool:
+        """Write a delivery in as many transactions as its events need; how far it has come is stored with it."""
+        written = parsed.claimed.tally or {} if parsed.claimed and parsed.error is None else {}
+        has_updates, is_last = False, False
+        while not is_last:
+            done = sum(written.values())
+            part = replace(parsed, parts=parsed.parts[done : done + EVENTS])
+            is_last = done + EVENTS >= len(parsed.parts)
+            work = partial(self._write_next, part=part, written=written, is_last=is_last)
+            has_more, written = self._database.attempt(work)
+            has_updates |= has_more
+        return has_updates
+
+    def _write_next(
+        self, connection: Connection, *, part: ParsedDelivery, written: Mapping[str, int], is_last: bool
+    ) -> tuple[bool, Mapping[str, int]]:
+        """Write the next events of a delivery; whether something is to be sent, and how all of them ended so far."""
+        tally, delivery = Tally(), part.id or ""
+        tally.add_written(delivery, written)
+        if is_last:
+            return self._write(connection, [part], tally), {}
+        has_updates = self._apply(connection, [part], tally)
+        so_far = tally_json(tally.counts[delivery])
+        remaps.note_progress(connection, delivery, so_far)
+        return has_updates, so_far
+
+    def _write(self, connection: Connection, parsed: Sequence[ParsedDelivery], tally: Tally) -> bool:
         for delivery in parsed:
             if delivery.error is not None:
                 self._record_failure(connection, delivery, delivery.error)
@@ -259,7 +292,8 @@ class Processor:
             return
         outcome = Outcome.HELD if isinstance(error, UnknownEvent) else Outcome.DEAD
         metrics.count_outcome(parsed.name, outcome.value)
-        result = DeliveryResult(id=claimed.id, outcome=outcome, tally={outcome.value: 1}, error=text)
+        tally = {**remaps.progress(connection, claimed.id), outcome.value: 1}
+        result = DeliveryResult(id=claimed.id, outcome=outcome, tally=tally, error=text)
         queries.finish(connection, [result], now)
 
     def _is_given_up(self, claimed: ClaimedDelivery, error: Exception, now: datetime) -> bool:
@@ -282,6 +316,20 @@ def _collector_at_rest() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _portions(parsed: Sequence[ParsedDelivery]) -> Iterator[list[ParsedDelivery]]:
+    """Deliveries that are written together: as many as have `EVENTS` events, a larger one by itself."""
+    portion: list[ParsedDelivery] = []
+    count = 0
+    for delivery in parsed:
+        if portion and count + len(delivery.parts) > EVENTS:
+            yield portion
+            portion, count = [], 0
+        portion.append(delivery)
+        count += len(delivery.parts)
+    if portion:
+        yield portion
 
 
 def _claims(claimed: Sequence[ClaimedDelivery], until: datetime) -> list[_Claim]:

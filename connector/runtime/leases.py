@@ -96,13 +96,13 @@ class Leases:
             return lease.until
 
     @contextmanager
-    def renewed(self, lease: Lease) -> Iterator[None]:
-        """Renew a lease in a thread of its own until the block ends."""
+    def renewed(self, *leases: Lease) -> Iterator[None]:
+        """Renew leases in a thread of its own until the block ends."""
         is_over = threading.Event()
 
         def keep_renewing() -> None:
             while not is_over.wait(self.length.total_seconds() / 3):
-                self.renew([lease])
+                self.renew(leases)
 
         thread = threading.Thread(target=keep_renewing, name="leases", daemon=True)
         thread.start()

@@ -7,13 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, null, select, union_all, update
 
 from connector.core.event import Outcome
 from connector.store.rows import Batch, as_row, chunks, columns_of, fetch, insert_new, upsert
 from connector.store.tables import accepted, deliveries, events
+
+SIZE: Final = 2_000_000
+"""Bytes of bodies that are claimed at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,10 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
-    """What processing needs to know of a delivery. `received_at` is aware UTC; `body` None: it was forgotten."""
+    """What processing needs to know of a delivery. `received_at` is aware UTC; `body` None: it was forgotten.
+
+    `tally`: how those of its events ended that are written already, where it is a large one.
+    """
 
     id: str
     connection: str
@@ -47,6 +53,7 @@ class ClaimedDelivery:
     query: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
     body: bytes | None
+    tally: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,15 +137,19 @@ def claim(
     *,
     lease: timedelta,
     limit: int,
+    size: int = SIZE,
     without: Collection[str] = (),
 ) -> list[ClaimedDelivery]:
-    """Claim up to `limit` pending deliveries of a lane, oldest first; ours until the lease ends.
+    """Claim up to `limit` pending deliveries of a lane, oldest first, the last of which begins within `size` bytes.
+
+    They are ours until the lease ends.
 
     Nothing of the connections in `without` is claimed. A claim that is never finished is due again.
     """
     # A common table expression: PostgreSQL may run a plain subquery more than once, and then locks more than the limit.
+    size_of = func.coalesce(func.length(deliveries.c.body), 0)
     waiting = (
-        select(deliveries.c.id)
+        select(deliveries.c.id, deliveries.c.next_attempt_at, size_of.label("size"))
         .where(
             deliveries.c.outcome == Outcome.PENDING,
             deliveries.c.lane == lane,
@@ -150,9 +161,11 @@ def claim(
         .with_for_update(skip_locked=True)
         .cte("waiting")
     )
+    before = func.sum(waiting.c.size).over(order_by=(waiting.c.next_attempt_at, waiting.c.id)) - waiting.c.size
+    bounded = select(waiting.c.id, before.label("before")).subquery("bounded")
     claimed = (
         update(deliveries)
-        .where(deliveries.c.id.in_(select(waiting.c.id)))
+        .where(deliveries.c.id.in_(select(bounded.c.id).where(bounded.c.before < size)))
         .values(next_attempt_at=now + lease, attempts=deliveries.c.attempts + 1)
         .returning(*columns_of(deliveries, ClaimedDelivery))
     )
@@ -283,7 +296,9 @@ def replay(connection: Connection, ids: Sequence[str], now: datetime) -> list[st
         for found in connection.execute(
             update(deliveries)
             .where(deliveries.c.id.in_(part), deliveries.c.outcome != Outcome.PENDING, deliveries.c.body.is_not(None))
-            .values(outcome=Outcome.PENDING, attempts=0, next_attempt_at=now, error=None, finished_at=None)
+            .values(
+                outcome=Outcome.PENDING, attempts=0, next_attempt_at=now, tally=null(), error=None, finished_at=None
+            )
             .returning(deliveries.c.id)
         ).scalars()
     ]
@@ -316,19 +331,6 @@ def account(connection: Connection) -> dict[str, dict[str, int]]:
         page(name)[outcome] += int(count)
         page(name)[Outcome.DUPLICATE] += int(duplicates)
     return dict(sorted(books.items()))
-
-
-def forget_bodies(connection: Connection, before: datetime) -> int:
-    """Drop the bodies of finished deliveries that were received before an instant; how many. Keys and counts stay."""
-    return connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.received_at < before,
-            deliveries.c.body.is_not(None),
-            deliveries.c.outcome.not_in((Outcome.PENDING, Outcome.HELD)),
-        )
-        .values(body=None, headers={}, query=[])
-    ).rowcount
 
 
 def held_unread(connection: Connection) -> list[HeldGroup]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -124,6 +124,18 @@ def events_of(connection: Connection, run: RemapRun, subjects: Collection[str]) 
 def mark(connection: Connection, run: RemapRun, ids: Collection[str]) -> None:
     """Note that events are translated by the run's mapping."""
     connection.execute(update(events).where(among(connection, [events.c.id], ids)).values(mapping_version=run.version))
+
+
+def note_progress(connection: Connection, delivery: str, tally: Mapping[str, int]) -> None:
+    """Note how those events of a pending delivery ended that are written so far."""
+    is_meant = (deliveries.c.id == delivery, deliveries.c.outcome == Outcome.PENDING)
+    connection.execute(update(deliveries).where(*is_meant).values(tally=tally))
+
+
+def progress(connection: Connection, delivery: str) -> Mapping[str, int]:
+    """How those events of a pending delivery ended that are written so far."""
+    found: Mapping[str, int] | None = connection.scalar(select(deliveries.c.tally).where(deliveries.c.id == delivery))
+    return found or {}
 
 
 def tallies(connection: Connection, ids: Collection[str]) -> dict[str, Row]:

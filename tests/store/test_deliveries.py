@@ -15,6 +15,7 @@ from connector.core.event import Outcome
 from connector.store import deliveries
 from connector.store.database import Database, new_id
 from connector.store.deliveries import ClaimedDelivery, DeliveryResult, HeldGroup, NewDelivery
+from connector.store.persons.compaction import forget_bodies
 from tests.conftest import NOW
 
 T = TypeVar("T")
@@ -260,8 +261,8 @@ def test_bodies_are_forgotten_and_their_keys_and_counts_stay(database: Database)
     finish(database, [old.id])
     later = NOW + timedelta(days=30)
     with database.write() as connection:
-        assert deliveries.forget_bodies(connection, NOW) == 0
-        assert deliveries.forget_bodies(connection, later) == 1
+        assert forget_bodies(connection, NOW) == 0
+        assert forget_bodies(connection, later) == 1
         assert deliveries.replay(connection, [old.id], NOW) == []
         found = deliveries.get(connection, old.id)
         assert found is not None

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exist
 from connector.core.event import Outcome
 from connector.store.rows import Row, among, fetch
 from connector.store.subjects import EventRow, merged_into
-from connector.store.tables import decisions, echoes, events, merges, subjects
+from connector.store.tables import decisions, deliveries, echoes, events, merges, subjects
 
 
 def _is_old(before: datetime) -> ColumnElement[bool]:
@@ -77,3 +77,16 @@ def save_states(connection: Connection, states: Mapping[str, Mapping[str, Any]])
 def forget_sent(connection: Connection, before: datetime) -> int:
     """Drop what the echo ledger says was sent before an instant (UTC): nothing comes back for it; how many."""
     return connection.execute(delete(echoes).where(echoes.c.at < before)).rowcount
+
+
+def forget_bodies(connection: Connection, before: datetime) -> int:
+    """Drop the bodies of finished deliveries that were received before an instant; how many. Keys and counts stay."""
+    return connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.received_at < before,
+            deliveries.c.body.is_not(None),
+            deliveries.c.outcome.not_in((Outcome.PENDING, Outcome.HELD)),
+        )
+        .values(body=None, headers={}, query=[])
+    ).rowcount

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 
 _FILE: Final = "file"
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-ENDINGS: Final = ("", "-wal", "-shm", ".lock", ".damaged")
+ENDINGS: Final = ("", "-wal", "-shm", ".lock", ".turn", ".damaged")
 """What the names of the files of a database end with."""
 log: Final = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self.path: Final = path
         self._mark: Final = Path(f"{path}.damaged")
-        self._lock: int | None = None
+        self._locks: tuple[int, int] | None = None
         self._known: tuple[int, int] | None = None
 
     def identity(self) -> tuple[int, int] | None:
@@ -68,20 +68,31 @@ class SqliteFile:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """The turn of this process to write, given by a lock on a file beside it. Raises `OperationalError`."""
-        if self._lock is None:
-            path = f"{self.path}.lock"
-            try:
-                self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                message = f"{path} cannot be written: {error.strerror}"
-                raise _unusable(message) from error
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        """The turn of this process to write, given by a lock on a file beside it. Raises `OperationalError`.
+
+        Whoever waits for it holds a second lock: one that has just had its turn, and comes again, comes after that.
+        """
+        if self._locks is None:
+            self._locks = self._open_lock(".turn"), self._open_lock(".lock")
+        turn, lock = self._locks
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        finally:
+            fcntl.flock(turn, fcntl.LOCK_UN)
         try:
             self._refuse_if_marked()
             yield
         finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+    def _open_lock(self, ending: str) -> int:
+        path = f"{self.path}{ending}"
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            message = f"{path} cannot be written: {error.strerror}"
+            raise _unusable(message) from error
 
     def _refuse_if_marked(self) -> None:
         if self.is_marked():
@@ -107,9 +118,9 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close the lock's file."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        for lock in self._locks or ():
+            os.close(lock)
+        self._locks = None
 
     def _open(self, _dialect: Any, record: Any, words: list[Any], options: dict[str, Any]) -> None:
         """Before SQLite opens it: only a file that is there."""
