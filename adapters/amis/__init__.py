@@ -151,6 +151,7 @@ class Amis:
         ]
 
     subscribe = defaults.subscribe
+    mistakes = defaults.mistakes
 
     def _events(self, webhook: WebhookMessage, delivery: Delivery, fetched: Mapping[str, Any]) -> list[Event]:
         if webhook.id is None:

@@ -83,6 +83,7 @@ class Bitrix24:
         return bool(self.webhook_url or self.client_id)
 
     greet = defaults.greet
+    mistakes = defaults.mistakes
     told_stage = staticmethod(told_stage)
 
     def verify(self, delivery: Delivery, now: datetime) -> None:

@@ -163,6 +163,7 @@ class BowNow:
         ]
 
     subscribe = defaults.subscribe
+    mistakes = defaults.mistakes
 
     def _since(self, delivery: Delivery) -> datetime:
         return delivery.received_at - timedelta(minutes=max(self.lookback_minutes, 1))

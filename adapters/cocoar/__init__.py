@@ -21,6 +21,7 @@ from connector.core.errors import BadPayload, BadSignature
 from connector.core.event import Action, Event
 
 BEARER: Final = "Bearer "
+PROOFS: Final = ("token", "hmac")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +123,14 @@ class Cocoar:
         del api
         header = self.signature_header if self.proof == "hmac" else self.token_header
         text = f"COCOAR cannot be asked: let it send each inflow to {url} with the header {header} ({self.proof})"
-        is_good = bool(self.secret) and self.proof in {"token", "hmac"}
+        is_good = bool(self.secret) and self.proof in PROOFS
         return [InspectionResult(topic="webhooks", is_good=is_good, text=text)]
 
     subscribe = defaults.subscribe
+
+    def mistakes(self) -> list[str]:
+        """What cannot be used."""
+        return [] if self.proof in PROOFS else [f"proof is {self.proof!r}; it must be {' or '.join(PROOFS)}"]
 
     def _first_visitor(self, parts: Sequence[Part]) -> str:
         try:

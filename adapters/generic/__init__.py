@@ -163,10 +163,14 @@ class Generic:
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the settings can be used, and whether the system answers `changes_url`."""
         del url
-        mistakes = [*self._proof().mistakes(), *self._paths().mistakes(), *self._target(api).mistakes()]
-        return look(mistakes, self.changes_url, self._headers(), self._secrets(), api)
+        return look(self.mistakes(), self.changes_url, self._headers(), self._secrets(), api)
 
     subscribe = defaults.subscribe
+
+    def mistakes(self) -> list[str]:
+        """What cannot be used."""
+        api: Any = None  # no mistake is found by asking
+        return [*self._proof().mistakes(), *self._paths().mistakes(), *self._target(api).mistakes()]
 
     def _proof(self) -> Proof:
         return Proof(

@@ -157,6 +157,7 @@ class HubSpot:
         return inspect(self._source(api), self._objects(), url, self.webhook_url, self.portal_id)
 
     subscribe = defaults.subscribe
+    mistakes = defaults.mistakes
 
     def _messages_in(self, parts: Sequence[Part], delivery: Delivery) -> Iterator[WebhookMessage]:
         """The events that can be read and are of this account; raises nothing."""

@@ -163,6 +163,7 @@ class Jira:
         return tuple(inspect(self._source(api), url))
 
     subscribe = defaults.subscribe
+    mistakes = defaults.mistakes
 
     def _shape(self) -> Shape:
         return Shape(by_id=self.stages_by == "id", emails=self.email_fields, phones=self.phone_fields)

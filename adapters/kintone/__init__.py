@@ -187,6 +187,10 @@ class Kintone:
             writer=self.login if self.password and self.login else ADMINISTRATOR,
         )
 
+    def mistakes(self) -> list[str]:
+        """What cannot be used; a connection that only listens needs no account."""
+        return defaults.mistakes(self) if self.takes_updates else []
+
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""
         people = pairs(self.people)

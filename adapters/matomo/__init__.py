@@ -81,7 +81,7 @@ class Matomo:
             email_campaigns=self.email_campaigns,
             cocoar_campaigns=self.cocoar_campaigns,
         )
-        log = self._log(api)
+        log = self._source(api)
         for site in self._sites():
             for visit in log.visits(site, since):
                 yield from shape.events(visit, site)
@@ -92,14 +92,15 @@ class Matomo:
     def inspect(self, url: str, api: Api) -> Sequence[InspectionResult]:
         """Whether the token is good, and whether the visits log of each site can be read."""
         del url
-        return self._log(api).inspect(self._sites())
+        return self._source(api).inspect(self._sites())
 
     subscribe = defaults.subscribe
+    mistakes = defaults.mistakes
 
     def _sites(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(str(site).strip() for site in self.sites))
 
-    def _log(self, api: Api) -> Log:
+    def _source(self, api: Api) -> Log:
         """Raises `CrmRefused` when a setting cannot be used."""
         checks = {
             "url (https://…)": self.url.startswith(("https://", "http://")),

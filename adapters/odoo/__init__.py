@@ -153,6 +153,7 @@ class Odoo:
         return inspect(self._source(api), url, self.webhook_token)
 
     subscribe = defaults.subscribe
+    mistakes = defaults.mistakes
 
     def _source(self, api: Api) -> Source:
         """Raises `CrmRefused` when a setting cannot be used."""

@@ -84,6 +84,7 @@ class Pipedrive:
         return bool(self.api_token or self.refresh_token)
 
     greet = defaults.greet
+    mistakes = defaults.mistakes
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """Checks user and password: Pipedrive signs nothing."""

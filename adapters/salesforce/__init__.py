@@ -155,6 +155,7 @@ class Salesforce:
         return inspect(self._source(api), self.organization_id.strip(), url)
 
     subscribe = defaults.subscribe
+    mistakes = defaults.mistakes
 
     def _events(
         self, webhook: WebhookMessage, delivery: Delivery, fetched: Mapping[str, Any]

@@ -18,7 +18,7 @@ from connector.adapter_kit import defaults
 from connector.adapter_kit.contract import RATE_SETTING, Api, Delivery, Pushed, Received, Reply, Setting, Update
 from connector.adapter_kit.push_in_batches import Plan, each, push_in_batches
 from connector.adapter_kit.rest import address_of, check_answer, check_target, refuse_unless_good, search
-from connector.adapter_kit.signatures import sign_webhook, verify_webhook
+from connector.adapter_kit.signatures import is_usable, sign_webhook, verify_webhook
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
 
@@ -121,6 +121,18 @@ class Standard:
     catalog = defaults.catalog
     inspect = defaults.inspect
     subscribe = defaults.subscribe
+
+    def mistakes(self) -> list[str]:
+        """What cannot be used; without `url` nothing goes out."""
+        found = (
+            [] if any(map(is_usable, self.secret)) else ["secret is neither `whsec_` nor `whpk_` and base64 of a key"]
+        )
+        try:
+            check_target(self.url or "none", self.method)
+            search("read_status", self.read_status, {})
+        except CrmRefused as error:
+            found.append(str(error))
+        return found
 
     def _plan(self, update: Update) -> Plan:
         check_target(self.url, self.method)

@@ -44,7 +44,7 @@ from connector.adapter_kit.contract import (
     Update,
 )
 from connector.adapter_kit.push_in_batches import Plan, each, push_in_batches
-from connector.adapter_kit.rest import as_object, check_answer
+from connector.adapter_kit.rest import as_object, check_answer, check_target
 from connector.adapter_kit.signatures import check_token
 from connector.core.errors import BadPayload, CrmRefused
 from connector.core.event import Event
@@ -138,6 +138,14 @@ class Xinnet:
         return found
 
     changes = defaults.changes
+
+    def mistakes(self) -> list[str]:
+        """What cannot be used; without `url` nothing goes out."""
+        try:
+            check_target(self.url or "none", self.method)
+        except CrmRefused as error:
+            return [str(error)]
+        return []
 
     def push(self, updates: Sequence[Update], api: Api) -> Sequence[Pushed]:
         """One request for each lead, as no batch call is known, and one that reads it back."""

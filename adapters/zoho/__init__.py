@@ -77,6 +77,7 @@ class Zoho:
         return bool(self.client_id and self.client_secret and self.refresh_token)
 
     greet = defaults.greet
+    mistakes = defaults.mistakes
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """Checks the token and number of a callback's channel, or the secret of a webhook: nothing is signed."""

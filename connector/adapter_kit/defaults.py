@@ -22,7 +22,7 @@ from connector.adapter_kit.contract import (
     Reply,
     Update,
 )
-from connector.core.errors import BadPayload, BadSignature
+from connector.core.errors import BadPayload, BadSignature, CrmRefused
 
 _DEAF = "this system sends nothing"
 
@@ -30,6 +30,15 @@ _DEAF = "this system sends nothing"
 def takes_updates(_self: object) -> bool:
     """No updates are asked for; used as `takes_updates = property(defaults.takes_updates)`."""
     return False
+
+
+def mistakes(self: Any) -> list[str]:
+    """What an adapter's `_source` refuses before it asks anything."""
+    try:
+        self._source(None)
+    except CrmRefused as error:
+        return [str(error)]
+    return []
 
 
 def greet(_self: object, delivery: Delivery) -> Reply | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from connector.adapter_kit.contract import Adapter
 from connector.core.errors import CrmRefused
 
 SHORTEST_SECRET: Final = 16
@@ -21,6 +22,15 @@ def check_settings(checks: Mapping[str, bool]) -> None:
     if wrong := [name for name, is_good in checks.items() if not is_good]:
         message = f"the connection's settings cannot be used: {'; '.join(wrong)}"
         raise CrmRefused(message)
+
+
+def mistakes_of(adapter: Adapter) -> Sequence[str]:
+    """What is wrong with a connection's settings, a sentence each, as an adapter may say by a method `mistakes`.
+
+    Only what shows without asking the system.
+    """
+    found: Callable[[], Sequence[str]] = getattr(adapter, "mistakes", tuple)
+    return found()
 
 
 def is_safe_address(url: str) -> bool:

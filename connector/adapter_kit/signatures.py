@@ -82,6 +82,11 @@ def webhook_key(secret: str) -> bytes | None:
     return key if key is not None and len(key) >= SHORTEST_KEY else None
 
 
+def is_usable(secret: str) -> bool:
+    """Whether a secret of Standard Webhooks can prove anything."""
+    return webhook_key(secret) is not None or public_key(secret) is not None
+
+
 def public_key(secret: str) -> Ed25519PublicKey | None:
     """The sender's public key (`whpk_` and base64 of 32 bytes); None when it is none."""
     text = secret.strip()

@@ -11,7 +11,7 @@ from typing import Any, Final, get_type_hints
 from marshmallow import ValidationError, fields
 
 from connector.adapter_kit.contract import Adapter, Setting
-from connector.adapter_kit.settings import SHORTEST_SECRET
+from connector.adapter_kit.settings import SHORTEST_SECRET, mistakes_of
 from connector.core.errors import WrongSetting
 from connector.runtime.settings_table import Items, Whole
 
@@ -64,6 +64,20 @@ def check_settings(
             found.append(f"{name}: missing; {_how(name, setting)} ({setting.description})")
     refuse(found, f"of the adapter {adapter.NAME}")
     return CheckedSettings(settings=values, secrets={name: given for name, given in known.items() if given})
+
+
+def check_together(adapter: type[Adapter], fields: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
+    """Check all settings and secrets of a connection together, as far as that can be done without asking its system.
+
+    Raises `WrongSetting` with every mistake, but for those that it had `before`.
+    """
+    known = () if before is None else _mistakes(adapter, before)
+    refuse([one for one in _mistakes(adapter, fields) if one not in known], f"of the adapter {adapter.NAME}")
+
+
+def _mistakes(adapter: type[Adapter], fields: Mapping[str, Any]) -> Sequence[str]:
+    build: Any = adapter
+    return mistakes_of(build(**{key: tuple(one) if isinstance(one, list) else one for key, one in fields.items()}))
 
 
 def is_too_short(setting: Setting, values: Sequence[str]) -> bool:

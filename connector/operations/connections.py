@@ -19,7 +19,7 @@ from connector.core.identity import CONSOLE
 from connector.core.ruleset import Ruleset
 from connector.mapping import parse_mapping_for, read_text
 from connector.mapping.region import lacks_region, with_region
-from connector.operations.connection_settings import CheckedSettings, nearest
+from connector.operations.connection_settings import CheckedSettings, check_together, nearest
 from connector.runtime.connections import Connected
 from connector.runtime.parts import Runtime
 from connector.store import connections as queries
@@ -155,6 +155,7 @@ def add(
     Raises `WrongSetting`, `LacksRegion` and `BadMapping`.
     """
     check_name(name)
+    check_together(adapter, {**given.settings, **given.secrets})
     now = runtime.clock()
     if mapping is None and (shipped := shipped_mapping(name, adapter.NAME)) is not None:
         mapping, file = read_text(shipped), shipped.name
@@ -229,8 +230,13 @@ def remove(runtime: Runtime, name: str, *, actor: str) -> None:
 
 
 def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: str) -> None:
-    """Change settings of a connection, checked by `check_settings`; the others stay. Raises `NotFound`."""
+    """Change settings of a connection, checked by `check_settings`; the others stay.
+
+    Raises `NotFound`, and `WrongSetting` where they do not go together.
+    """
     row = find(runtime, name)
+    before = {**row.settings, **secrets_of(runtime, row)}
+    check_together(runtime.connections.adapters[row.adapter], {**before, **settings}, before)
     with runtime.database.write() as connection:
         queries.change(connection, name, settings={**row.settings, **settings}, subscribe_at=None)
         queries.forget_secrets(connection, name, but=ROTATED)
@@ -243,12 +249,17 @@ def change(runtime: Runtime, name: str, settings: Mapping[str, Any], *, actor: s
 def rotate(
     runtime: Runtime, name: str, secrets: Mapping[str, Sequence[str]], *, keeps_old: bool, actor: str
 ) -> dict[str, int]:
-    """Put new secrets in front of, or (without `keeps_old`) in place of the old ones; how many each name has now."""
+    """Put new secrets in front of, or (without `keeps_old`) in place of the old ones; how many each name has now.
+
+    Raises `NotFound`, and `WrongSetting` where a secret cannot be used.
+    """
     row = find(runtime, name)
     stored = secrets_of(runtime, row)
+    before = {**row.settings, **stored}
     for key, values in secrets.items():
         old = stored.get(key, ()) if keeps_old else ()
         stored[key] = tuple(dict.fromkeys((*values, *old)))
+    check_together(runtime.connections.adapters[row.adapter], {**row.settings, **stored}, before)
     counts = _counts({key: stored[key] for key in secrets})
     with runtime.database.write() as connection:
         queries.change(connection, name, sealed=_seal(runtime, stored), subscribe_at=None)

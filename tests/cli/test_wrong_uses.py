@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,20 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     ((*GOOD, "--mapping", "no.yaml"), "no.yaml cannot be read: No such file or directory"),
     ((*GOOD, "--mapping", "bitrix.yaml"), "is for the adapter bitrix24; the connection's is standard"),
     ((*GOOD, "--mapping", "bad.yaml"), "bad.yaml:2:"),
+    ((*GOOD, "--set", "method=PTU"), "the connection's setting `method` is 'PTU'; it must be one of POST, PUT, PATCH"),
+    ((*GOOD, "--set", "read_status=a["), "the connection's setting `read_status` ('a[') cannot be used"),
+    ((*ADD, "--secret", "secret=@env:HOME_OF_IT"), "secret is neither `whsec_` nor `whpk_` and base64 of a key"),
+    (("connection", "change", "shop", "--set", "method=PTU"), "the connection's setting `method` is 'PTU'"),
+    (("connection", "rotate", "shop", "--secret", "secret=@env:HOME_OF_IT"), "secret is neither `whsec_` nor"),
+    (("connection", "add", "b24", "--adapter", "bitrix24"), "webhook_url (https://<portal>/rest/<user id>/<secret>/)"),
+    (
+        ("connection", "add", "b24", "--adapter", "bitrix24", "--secret", "webhook_url=@env:HOME_OF_IT"),
+        "webhook_url (https://<portal>/rest/<user id>/<secret>/), or client_id for OAuth",
+    ),
+    (
+        ("connection", "add", "qr", "--adapter", "cocoar", *GOOD[5:], "--set", "proof=tokn"),
+        "proof is 'tokn'; it must be token or hmac",
+    ),
     (("connection", "show", "shpo"), "there is no connection 'shpo'; did you mean shop? There are: shop"),
     (("connection", "pause", "nope"), "there is no connection 'nope'. There are: shop"),
     (("connection", "change", "shop"), "nothing to change; give --set KEY=VALUE"),
@@ -77,6 +92,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
 def shop(cli: Cli, server: Runtime) -> Cli:
     """The command line with one connection, and some files."""
     add_connection(server)
+    cli = replace(cli, environ={**cli.environ, "HOME_OF_IT": "https://portal.example/tse/1/abcdefgh/"})
     (cli.folder / "bitrix.yaml").write_text("adapter: bitrix24\n")
     (cli.folder / "bad.yaml").write_text("adapter: standard\nnope: 1\n")
     return cli
