@@ -54,6 +54,9 @@ def _know_all_characters(_: str) -> None:
 
 
 def pytest_configure() -> None:
+    os.environ["XDG_STATE_HOME"] = (
+        "/nonexistent"  # what tests run is in nobody's list, unless a test has one of its own
+    )
     plain_log()
     hypothesis.settings.register_profile("ours", max_examples=examples(), deadline=None)
     hypothesis.settings.load_profile("ours")

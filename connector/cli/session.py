@@ -16,6 +16,7 @@ from connector.core.status import STATUSES, StatusInfo
 from connector.operations.safety import advice
 from connector.operations.safety.advice import NoDatabase
 from connector.operations.safety.modes import close_to_others
+from connector.processes.running import find_config
 from connector.runtime.log import configure_log
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config, read_config
@@ -32,7 +33,9 @@ def settings() -> Config:
 @contextmanager
 def opened(*, needs_tables: bool = True) -> Iterator[Runtime]:
     """A runtime for one command; warnings go to standard error. Raises `WrongSetting` and `NoDatabase`."""
-    config = settings()
+    config, elsewhere = find_config(os.environ, Path.cwd())
+    if elsewhere:
+        click.echo(f"Of the product that runs on {elsewhere.data_dir}:", err=True)
     configure_log(level="warning", form=config.log_format, stream=sys.stderr)
     runtime = Runtime(config)
     if needs_tables and config.is_sqlite and not Path(runtime.database.url.database or "").exists():

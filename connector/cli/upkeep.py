@@ -13,6 +13,7 @@ from connector.core.calendar import local_day
 from connector.core.event import Outcome
 from connector.operations import upkeep as operations
 from connector.operations.doctor import examine
+from connector.processes.running import running_on
 
 
 @click.command()
@@ -40,10 +41,17 @@ def account(context: click.Context, *, is_json: bool) -> None:
 def status(context: click.Context, *, is_json: bool) -> None:
     """On one screen: what runs, what waits, and what is wrong; exit code 1 when something is."""
     with opened(needs_tables=False) as runtime:
-        found = operations.status(runtime)
+        found, config = operations.status(runtime), runtime.config
+    running = running_on(config.data_dir)
+    product = {
+        "address": config.local_url,
+        "data": str(config.data_dir),
+        "connector up": f"process {running.process}" if running else "not running here",
+    }
     if is_json:
-        print_json(asdict(found))
+        print_json({**product, **asdict(found)})
     else:
+        print_pairs(product.items())
         _print_status(found)
     if found.wrong:
         context.exit(1)

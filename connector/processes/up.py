@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Final, TextIO
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from connector.operations.safety.advice import NoDatabase, explained
 from connector.operations.safety.modes import UP_LOCK
 from connector.processes.output import Lines, Output
 from connector.processes.redis_server import NoRedis, RedisServer, embedded_server
+from connector.processes.running import LOCK_FILE, listed, running_on, write_note
 from connector.processes.supervisor import Part, Supervisor
 from connector.processes.web_server import check_address
 from connector.runtime import metrics
@@ -57,7 +57,7 @@ def up(
     lines = Output(output, config.log_format)
     configure_log(level=config.log_level, form=config.log_format, stream=Lines(lines, _NAME))
     supervisor = Supervisor(lines, time.monotonic)
-    with _only_one(config.data_dir), supervisor.signals():
+    with _only_one(config), listed(config, environ), supervisor.signals():
         check_address(config.host, config.port)
         open_vault(config.secret_keys, config.data_dir)
         metrics.empty(config.metrics_dir)
@@ -86,7 +86,8 @@ def standard_parts(config: Config) -> list[Part]:
 
 
 @contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
+def _only_one(config: Config) -> Iterator[None]:
+    data_dir = config.data_dir
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(data_dir / UP_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
@@ -99,14 +100,13 @@ def _only_one(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            other = running_on(data_dir)
             message = (
-                f"`connector up` runs already on {data_dir} (process {file.read().strip()}); "
+                f"`connector up` runs already on {data_dir} (process {other.process if other else 'unknown'}); "
                 "stop it first, or set CONNECTOR_DATA_DIR and CONNECTOR_PORT for a second one"
             )
             raise WrongSetting(message) from error
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        write_note(file, config)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from connector.core.errors import WrongSetting
+from connector.processes.running import find_config
 from connector.processes.up import standard_parts
 from connector.processes.web_server import check_address
 from connector.runtime.redis import redis_url
@@ -135,6 +137,54 @@ def test_it_starts_everything_says_where_and_ends_everything(
     assert data.stat().st_mode & 0o777 == 0o700
     assert "redis" in started.text
     assert url.split("@")[0].split(":")[-1] not in started.text
+
+
+def test_a_second_terminal_finds_data_and_address_of_what_runs(tmp_path: Path) -> None:
+    home, other = tmp_path / "home", tmp_path / "elsewhere"
+    other.mkdir()
+    users = {"XDG_STATE_HOME": str(home)}
+    first = Started(tmp_path, {**users, "CONNECTOR_PORT": (port := str(free_port()))})
+    try:
+        first.wait_for("ready; Ctrl-C ends everything")
+        here, elsewhere = find_config(users, tmp_path)
+        assert (str(here.port), here.data_dir, elsewhere) == (port, tmp_path / "data", None)
+        found, elsewhere = find_config(users, other)
+        assert (str(found.port), found.data_dir, found.database_url) == (port, tmp_path / "data", here.database_url)
+        assert elsewhere is not None
+        assert elsewhere.process == first.process.pid
+        assert find_config({**users, "CONNECTOR_PORT": "1"}, tmp_path)[0].port == 1
+        for named in (
+            {"CONNECTOR_DATA_DIR": "mine"},
+            {"DATABASE_URL": "postgresql://db/x"},
+            {"REDIS_URL": "redis://r"},
+        ):
+            assert find_config({**users, **named}, other)[1] is None
+        words = [sys.executable, "-m", "connector.cli", "status"]
+        status = subprocess.run(
+            words, check=False, env={**os.environ, **users}, cwd=other, capture_output=True, text=True
+        )
+        assert f"Of the product that runs on {tmp_path / 'data'}:" in status.stderr
+        assert f"connector up  process {first.process.pid}\n" in status.stdout
+        assert f"address       http://127.0.0.1:{port}\n" in status.stdout
+    finally:
+        first.end()
+    assert find_config(users, other)[1] is None
+    assert list((home / "abm-connector" / "running").iterdir()) == []
+
+
+def test_what_was_killed_or_is_one_of_two_is_not_taken_for_what_runs(tmp_path: Path) -> None:
+    users = {"XDG_STATE_HOME": str(tmp_path / "home")}
+    running = tmp_path / "home" / "abm-connector" / "running"
+    running.mkdir(parents=True)
+    for number, process in ((1, os.getpid()), (2, os.getppid()), (3, 2**22 + 1)):
+        (tmp_path / f"data{number}").mkdir()
+        (running / str(process)).write_text(str(tmp_path / f"data{number}"), "utf-8")
+        note = {"process": process, "host": "127.0.0.1", "port": 8000 + number}
+        (tmp_path / f"data{number}" / "up.lock").write_text(json.dumps(note), "ascii")
+    (tmp_path / "elsewhere").mkdir()
+    assert find_config(users, tmp_path / "elsewhere")[1] is None
+    (running / str(os.getppid())).unlink()
+    assert find_config(users, tmp_path / "elsewhere")[0].port == 8001
 
 
 def test_a_second_start_goes_on_with_what_was_there(tmp_path: Path, environ: dict[str, str]) -> None:
