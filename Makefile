@@ -51,8 +51,11 @@ lock: .venv/.dev
 LOCK := --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .venv/.run: requirements.lock pyproject.toml
+	@echo "Setting up .venv with what the connector needs: once, and after an update; about half a minute."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the libraries of requirements.lock …"
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@echo "Installing the connector …"
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 

@@ -24,7 +24,10 @@ from connector.runtime.settings import Config, read_config
 
 def settings() -> Config:
     """The settings of the environment and `connector.toml`; what others could read is closed. Raises `WrongSetting`."""
-    config = read_config(os.environ, Path.cwd())
+    return _closed(read_config(os.environ, Path.cwd()))
+
+
+def _closed(config: Config) -> Config:
     for line in close_to_others(config):
         say(line, err=True)
     return config
@@ -35,7 +38,8 @@ def opened(*, needs_tables: bool = True) -> Iterator[Runtime]:
     """A runtime for one command; warnings go to standard error. Raises `WrongSetting` and `NoDatabase`."""
     config, elsewhere = find_config(os.environ, Path.cwd())
     if elsewhere:
-        click.echo(f"Of the product that runs on {elsewhere.data_dir}:", err=True)
+        say(f"Of the product that runs on {elsewhere.data_dir}:", err=True)
+    _closed(config)
     configure_log(level="warning", form=config.log_format, stream=sys.stderr)
     runtime = Runtime(config)
     if needs_tables and config.is_sqlite and not Path(runtime.database.url.database or "").exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final, TextIO
 
 LONGEST: Final = 65_536
@@ -50,11 +51,12 @@ def _as_json(part: str, text: str) -> str:
 
 
 class Lines:
-    """Cuts what one part writes into lines; an endless one is cut at `LONGEST` bytes."""
+    """Cuts what one part writes into lines; an endless one is cut at `LONGEST` bytes. `hidden`: lines nobody needs."""
 
-    def __init__(self, output: Output, part: str) -> None:
+    def __init__(self, output: Output, part: str, hidden: re.Pattern[str] | None = None) -> None:
         self._output = output
         self._part = part
+        self._hidden = hidden
         self._rest = b""
 
     def write(self, text: str, /) -> None:
@@ -68,7 +70,9 @@ class Lines:
             lines, rest = [*lines, rest[:LONGEST]], b""
         self._rest = rest
         for line in lines:
-            self._output.line(self._part, line.decode("utf-8", "replace").rstrip("\r"))
+            text = line.decode("utf-8", "replace").rstrip("\r")
+            if self._hidden is None or not self._hidden.search(text):
+                self._output.line(self._part, text)
 
     def flush(self) -> None:
         """Nothing: whole lines are written as they come."""

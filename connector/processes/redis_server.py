@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -20,6 +21,10 @@ from connector.core.errors import OperatorError
 from connector.runtime.redis import url_file
 
 NAMES: Final = ("valkey-server", "redis-server")
+BANNER: Final = re.compile(
+    r"# (Reading config from|Configuration loaded|Server initialized|oO0OoO0|\w+ version=|WARNING Memory overcommit)"
+)
+"""What each of them writes whenever it starts, whatever its log level; all else is passed on."""
 _RECORD: Final = "appendonlydir"
 _SET_ASIDE: Final = "appendonlydir.broken"
 

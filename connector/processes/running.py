@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from connector.operations.safety.modes import UP_LOCK
 from connector.runtime.settings import Config, read_config
 
-LOCK_FILE: Final = "up.lock"
 _DEFAULT: Final = "data"
 
 
@@ -29,7 +29,7 @@ class Running:
 def running_on(data_dir: Path) -> Running | None:
     """The product that runs on a data directory; None: there is none."""
     try:
-        noted = json.loads((data_dir / LOCK_FILE).read_text("ascii"))
+        noted = json.loads((data_dir / UP_LOCK).read_text("ascii"))
         found = Running(process=noted["process"], data_dir=data_dir, host=noted["host"], port=noted["port"])
         os.kill(found.process, 0)
     except (OSError, ValueError, KeyError, TypeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -42,6 +43,7 @@ class Part:
 
     `prepare` is called before each start with the number of failed starts before it. `orphaned`: the signal that it
     gets when the supervisor dies. `is_last`: it ends after the others. `ends_all`: when it ends, so does everything.
+    `hidden`: lines of it that are not passed on.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Part:
     orphaned: signal.Signals = signal.SIGKILL
     is_last: bool = False
     ends_all: bool = False
+    hidden: re.Pattern[str] | None = None
 
 
 class Child:
@@ -61,7 +64,7 @@ class Child:
         self.part: Final = part
         self.process: subprocess.Popen[bytes] | None = None
         self.due: float | None = None
-        self._lines: Final = Lines(output, part.name)
+        self._lines: Final = Lines(output, part.name, part.hidden)
         self._failures = 0
         self._started = 0.0
 

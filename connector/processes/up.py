@@ -18,17 +18,18 @@ import structlog
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
+from connector import __version__
 from connector.core.errors import WrongSetting
 from connector.operations.rules import first_version
 from connector.operations.safety.advice import NoDatabase, explained
 from connector.operations.safety.modes import UP_LOCK
 from connector.processes.output import Lines, Output
-from connector.processes.redis_server import NoRedis, RedisServer, embedded_server
-from connector.processes.running import LOCK_FILE, listed, running_on, write_note
+from connector.processes.redis_server import BANNER, NoRedis, RedisServer, embedded_server
+from connector.processes.running import listed, running_on, write_note
 from connector.processes.supervisor import Part, Supervisor
 from connector.processes.web_server import check_address
 from connector.runtime import metrics
-from connector.runtime.log import configure_log
+from connector.runtime.log import configure_log, mask
 from connector.runtime.settings import Config
 from connector.runtime.vault import open_vault
 from connector.store.migrations import migrate
@@ -58,11 +59,14 @@ def up(
     configure_log(level=config.log_level, form=config.log_format, stream=Lines(lines, _NAME))
     supervisor = Supervisor(lines, time.monotonic)
     with _only_one(config), listed(config, environ), supervisor.signals():
+        log.info("starting", version=__version__, data=str(config.data_dir))
         check_address(config.host, config.port)
         open_vault(config.secret_keys, config.data_dir)
         metrics.empty(config.metrics_dir)
         with _redis(config, supervisor, environ) as redis_url:
+            log.info("preparing the database", database=mask(config.database_url))
             _migrate(config)
+            log.info("starting the web server, the workers and the scheduler", workers=config.workers)
             shared = {**environ, **_addresses(config, redis_url)}
             _start(supervisor, standard_parts(config) if parts is None else parts, shared)
             _wait_until_ready(supervisor, config, started)
@@ -125,6 +129,7 @@ def _redis(config: Config, supervisor: Supervisor, environ: Mapping[str, str]) -
 
 
 def _start_redis(server: RedisServer, supervisor: Supervisor, environ: Mapping[str, str]) -> None:
+    log.info("starting redis", program=str(server.binary))
     server.publish()
     part = Part(
         name="redis",
@@ -132,6 +137,7 @@ def _start_redis(server: RedisServer, supervisor: Supervisor, environ: Mapping[s
         environ=environ,
         stdin=server.configuration,
         prepare=server.prepare,
+        hidden=BANNER,
         is_last=True,
     )
     supervisor.start(part)

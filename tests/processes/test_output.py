@@ -8,6 +8,7 @@ import json
 import pytest
 
 from connector.processes.output import LONGEST, Lines, Output
+from connector.processes.redis_server import BANNER
 
 
 class Terminal(io.StringIO):
@@ -22,6 +23,16 @@ def test_each_line_carries_its_part() -> None:
     output.line("worker-1", "  two")
     output.line("web", "   ")
     assert stream.getvalue() == "web        | one\nworker-1   |   two\n"
+
+
+def test_lines_that_nobody_needs_are_left_out() -> None:
+    stream = io.StringIO()
+    lines = Lines(Output(stream, "text"), "redis", BANNER)
+    lines.feed(
+        b"7:C 29 Nov 2026 # oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo\n7:C 29 Nov 2026 # Valkey version=8.1\n"
+    )
+    lines.feed(b"7:M 29 Nov 2026 # Warning: Could not create server TCP listening socket\n")
+    assert stream.getvalue() == "redis      | 7:M 29 Nov 2026 # Warning: Could not create server TCP listening socket\n"
 
 
 def test_as_json_an_entry_gets_a_field_and_any_other_line_becomes_an_entry() -> None:
