@@ -84,6 +84,14 @@ class Unmapped(SalesOpsError):
         return f"{self.what}: {self.name}"[:_LONGEST]
 
 
+class ExpressionStopped(Unmapped):
+    """An expression of the mapping makes too much of the data, as `why` says; the event is held."""
+
+    def __init__(self, expression: str, why: str) -> None:
+        super().__init__("expression", f"{expression} ({why})")
+        self.args = (f"the mapping's expression {expression!r} was stopped: {why}",)
+
+
 class UnknownStatus(SalesOpsError):
     """A word that is no status, label or alias; `nearest` is the closest code."""
 

@@ -16,8 +16,10 @@ import jmespath
 from jmespath.exceptions import JMESPathError, LexerError, ParseError
 from jmespath.functions import Functions
 
+from connector.core.errors import ExpressionStopped
 from connector.core.mapping import Reader
 from connector.core.updates import PERSON_NAMES, PROFILE, VIEW_NAMES
+from connector.mapping.bounded import search
 from connector.mapping.source import shown
 
 LONGEST: Final = 500
@@ -86,10 +88,13 @@ class Expression:
 
 
 def path(text: str) -> Expression:
-    """A JMESPath (https://jmespath.org) over an event's data. Raises `BadExpression`; the reader never raises."""
+    """A JMESPath (https://jmespath.org) over an event's data. Raises `BadExpression`.
+
+    What it gives raises `ExpressionStopped` and nothing else.
+    """
     node = _parsed(text)
     steps = _steps(node)
-    run = _general(text) if steps is None else _simple(steps)
+    run = _general(text, node) if steps is None else _simple(steps)
     return Expression(text, run, tuple(dict.fromkeys(_names(node))), steps)
 
 
@@ -150,12 +155,12 @@ def _names(node: Mapping[str, Any]) -> Iterator[str]:
         yield from _names(child)
 
 
-def _general(text: str) -> Reader:
-    search = jmespath.compile(text).search
-
+def _general(text: str, node: Mapping[str, Any]) -> Reader:
     def read(data: Mapping[str, Any]) -> Any:
         try:
-            return search(data)
+            return search(text, node, data)
+        except ExpressionStopped:
+            raise
         except Exception:  # noqa: BLE001 - the functions raise whatever Python's raise: ceil(infinity), too deep, wrong type
             return None
 
