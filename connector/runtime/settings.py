@@ -69,6 +69,7 @@ class Config:
     port: int
     public_url: str | None
     proxies: int
+    metrics_token: str | None = field(repr=False)
     web_processes: int
     web_threads: int
     workers: int

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
-from flask import Blueprint, Response
+from flask import Blueprint, Response, abort, request
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from connector.intake.group_commit import error_text
@@ -16,6 +17,8 @@ from connector.operations.doctor import examine, gauges
 from connector.runtime import metrics
 from connector.runtime.metrics import Queue
 from connector.runtime.parts import Runtime
+from connector.runtime.settings import Config
+from connector.web.webhook import client_address
 
 log: Final = structlog.get_logger(__name__)
 
@@ -30,19 +33,31 @@ def health(runtime: Runtime, _intake: Intake) -> Blueprint:
     def readyz() -> Response:
         findings = examine(runtime, with_account=False)
         is_ready = all(finding.is_fine or not finding.is_vital for finding in findings)
-        body = {
-            "status": "ok" if is_ready else "not ready",
-            "checks": {finding.name: "ok" if finding.is_fine else finding.detail for finding in findings},
-        }
+        body: dict[str, Any] = {"status": "ok" if is_ready else "not ready"}
+        if is_shown_detail(runtime.config):
+            body["checks"] = {finding.name: "ok" if finding.is_fine else finding.detail for finding in findings}
         return Response(orjson.dumps(body), 200 if is_ready else 503, content_type="application/json")
 
     def show_metrics() -> Response:
+        if not is_shown_detail(runtime.config):
+            abort(404)
         return Response(metrics.render(_queues(runtime)), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     views: dict[str, Callable[[], Response]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": show_metrics}
     for path, view in views.items():
         blueprint.add_url_rule(path, path.strip("/"), view)
     return blueprint
+
+
+def is_shown_detail(config: Config) -> bool:
+    """Whether who asks may know what is connected: by the token where one is set, else by a private address."""
+    if config.metrics_token is not None:
+        given = request.headers.get("Authorization", "")
+        return hmac.compare_digest(given.encode(), f"Bearer {config.metrics_token}".encode())
+    if not config.proxies and ("X-Forwarded-For" in request.headers or "Forwarded" in request.headers):
+        return False
+    address = client_address(config.proxies)
+    return address is not None and not address.is_global
 
 
 def _queues(runtime: Runtime) -> Sequence[Queue]:

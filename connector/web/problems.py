@@ -9,7 +9,7 @@ import orjson
 from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from connector.core.errors import BadPayload, BadSignature, ConnectorError, NotFound, SenderError
+from connector.core.errors import BadPayload, BadSignature, ConnectorError, MissingProof, NotFound, SenderError
 from connector.intake.receive import METHODS, NotStored, Paused, WrongContentType, WrongMethod
 
 RETRY_SECONDS: Final = 30
@@ -110,12 +110,21 @@ def from_error(error: ConnectorError) -> Response:
     """The answer to one of our own errors. What only an operator can mend is not told to a sender."""
     found = next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)
     is_theirs = found is not None or isinstance(error, SenderError)
-    detail = str(error) if is_theirs else "nothing was acknowledged, send it again later"
+    detail = _told(error) if is_theirs else "nothing was acknowledged, send it again later"
     shown = found or (PROBLEMS[BadPayload] if isinstance(error, SenderError) else NOT_THEIRS)
     response = problem(shown.status, error.reason, detail, title=shown.title)
     if isinstance(error, WrongMethod):
         response.headers["Allow"] = ", ".join(METHODS)
     return response
+
+
+def _told(error: ConnectorError) -> str:
+    """What a sender is told: of a wrong proof what to do, and nothing of what is configured."""
+    if isinstance(error, MissingProof):
+        return "the proof is missing: sign the request, or send the token, as the connector's page of your system says"
+    if isinstance(error, BadSignature):
+        return "the proof does not fit: compare secret, time and address on both sides; the operator sees more"
+    return str(error)
 
 
 def from_http(error: HTTPException) -> Response:

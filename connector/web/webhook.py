@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
@@ -39,20 +39,24 @@ def read_head(now: datetime, headers: Collection[str] | None = None) -> Delivery
     )
 
 
-def sender_address(proxies: int) -> str:
-    """Who sent the request at hand, IPv6 by its network; empty where it may be a reverse proxy that we do not know of.
+def client_address(proxies: int) -> IPv4Address | IPv6Address | None:
+    """Where the request at hand came from; None: it cannot be read.
 
     `proxies`: so many stand before us, and each adds to X-Forwarded-For where the request came from.
     """
     listed = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-    given = listed[-proxies] if 0 < proxies <= len(listed) else request.remote_addr or ""
     try:
-        found = ip_address(given)
+        return ip_address(listed[-proxies] if 0 < proxies <= len(listed) else request.remote_addr or "")
     except ValueError:
+        return None
+
+
+def sender_address(proxies: int) -> str:
+    """Who sent the request at hand, IPv6 by its network; empty where it may be a reverse proxy that is not set."""
+    found = client_address(proxies)
+    if found is None or (not proxies and not found.is_global):
         return ""
-    if not proxies and not found.is_global:
-        return ""
-    return str(ip_network(f"{found}/64", strict=False)) if found.version == 6 else str(found)  # noqa: PLR2004 - IPv6
+    return str(ip_network(f"{found}/64", strict=False)) if isinstance(found, IPv6Address) else str(found)
 
 
 def read_body(most: int) -> bytes:
