@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from connector.adapter_kit.contract import Answer, PushOutcome
-from connector.core.errors import CrmRefused
+from connector.core.errors import AccessRefused, CrmRefused
 from tests.adapters.bownow.fake import BOW, FakeBowNow, reply, update
 from tests.adapters.builders import outcomes
 
@@ -84,3 +84,9 @@ def test_a_fresh_token_that_is_refused_ends_it(api: FakeBowNow) -> None:
 def test_an_update_that_the_credentials_no_longer_allow_waits_for_them(api: FakeBowNow) -> None:
     api.answers["PATCH /leads/sid_1"] = [reply({}, 401), reply({}, 401)]
     assert outcomes(BOW.push([update(status_id=4)], api))[0][0] is PushOutcome.NO_ACCESS
+
+
+def test_an_owner_whom_nobody_may_look_up_for_want_of_credentials_waits_too(api: FakeBowNow) -> None:
+    api.answers["POST /accounts/search"] = [reply({}, 401), reply({}, 401)]
+    with pytest.raises(AccessRefused, match="answered 401"):
+        BOW.push([update(owner="aiko@example.jp", owner_field="staff_ids")], api)

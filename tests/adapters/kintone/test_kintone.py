@@ -415,6 +415,7 @@ def test_an_app_in_a_guest_space_has_its_own_address() -> None:
         (answer(404, b"<html>"), "answered 404 without an error of its own: check `url`"),
         (answer(302, b"[]"), "answered 302"),
         (refusal("CB_WA01", 401), "CB_WA01: no: check `login` and `password`"),
+        (refusal("GAIA_NO01", 403), "GAIA_NO01: no: give the API token the rights"),
         (answer(400, b'{"code": "X", "errors": {"a": 1}}'), "X"),
     ],
 )
