@@ -215,7 +215,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     _whole(
         "lease_seconds", 60, 5, 600, "How long a worker may keep a batch before others may take it.", unit="seconds"
     ),
-    _whole("requeue_seconds", 30, 1, 600, "How often what is stored and not queued is looked for.", unit="seconds"),
+    _whole("requeue_seconds", 5, 1, 600, "How often what is stored and not queued is looked for.", unit="seconds"),
     _whole(
         "reconcile_seconds",
         900,

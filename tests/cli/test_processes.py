@@ -195,4 +195,4 @@ def test_a_start_of_the_scheduler_looks_at_once_for_what_waits(cli: Cli, redis_u
     assert asked == [
         f"connector.processes.jobs.{name}" for name in ("requeue", "sweep", "reconcile", "remap", "subscribe")
     ]
-    assert [job.interval for job in found.get_jobs()] == [30, 60, 900, 60, 120, None, None]
+    assert [job.interval for job in found.get_jobs()] == [5, 60, 900, 60, 120, None, None]

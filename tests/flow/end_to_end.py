@@ -47,7 +47,7 @@ class EndToEnd:
         for number in range(rounds):
             before = self._moved()
             assert self.system.drain(10)
-            jobs.requeue()  # as every half a minute: what waits for another try is no webhook's to wake
+            jobs.requeue()  # as every few seconds: what waits for another try is no webhook's to wake
             self.runtime.wakeups.enqueue(PUSH)
             queues = [queue_of(self.runtime.redis, name) for name in QUEUES]
             SteadyWorker(queues, connection=self.runtime.redis).work(burst=True, logging_level="WARNING")
