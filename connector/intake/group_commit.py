@@ -22,6 +22,8 @@ from connector.store.quarantine import Bounds, QuarantinedDelivery
 
 GROUP: Final = 200
 COMMIT_SECONDS: Final = 20.0
+MOMENT: Final = 1.0
+"""Seconds that any request waits for its commit; how many wait on behind them is bounded."""
 _SHARDS: Final = 16
 """Rows that count what was accepted: each process adds to one of them, so that processes do not wait for each other."""
 TRIES: Final = 3
@@ -59,6 +61,9 @@ class _Item:
 # themselves, up to `GROUP`, and the rate of commits stays what the disk can do. A group stays open until its
 # transaction has the database's write lock: what arrives while another process holds it joins.
 #
+# While the database is locked, requests that wait would take all threads of the web server. So beyond a moment only a
+# part of them waits, and the others are refused at once.
+#
 # A request waits a bounded time, then gives up: its sender is told that nothing was acknowledged, and comes again. The
 # thread takes an item by marking its future as running, which fails when the request gave up before; such a row is
 # never written. A row whose request gave up later may still be committed: its sender's retry is then a duplicate by its
@@ -80,10 +85,12 @@ class _Item:
 class Writer:
     """Commits deliveries of concurrent requests in groups. `committed` is told the lanes, in a thread of its own.
 
-    `bounds`: how much stays in the quarantine.
+    `bounds`: how much stays in the quarantine; `patient`: how many requests wait for a commit that takes long.
     """
 
-    def __init__(self, database: Database, bounds: Bounds, committed: Callable[[set[int]], None]) -> None:
+    def __init__(
+        self, database: Database, bounds: Bounds, committed: Callable[[set[int]], None], patient: int = 8
+    ) -> None:
         self._database = database
         self._bounds = bounds
         self._committed = committed
@@ -92,6 +99,7 @@ class Writer:
         self._start = threading.Lock()
         self._threads: tuple[threading.Thread, ...] = ()
         self._shard = secrets.randbelow(_SHARDS)
+        self._places = threading.BoundedSemaphore(patient)
 
     def write(self, row: NewDelivery | QuarantinedDelivery, seconds: float = COMMIT_SECONDS) -> None:
         """Return when the delivery is committed. Raises `NotStored` when it could not be, within so many seconds."""
@@ -99,10 +107,25 @@ class Writer:
         item = _Item(row=row, done=Future())
         self._items.put(item)
         try:
-            item.done.result(timeout=seconds)
+            self._wait(item.done, seconds)
         except Exception as error:
             item.done.cancel()
             raise NotStored from error
+
+    def _wait(self, done: Future[None], seconds: float) -> None:
+        """Wait for a commit. While one takes long, only so many wait: the threads of the others serve `/healthz`."""
+        is_full = not self._places.acquire(blocking=False)
+        if not is_full:
+            self._places.release()
+        try:
+            done.result(timeout=0 if is_full else min(MOMENT, seconds))
+        except TimeoutError:
+            if seconds <= MOMENT or not self._places.acquire(blocking=False):
+                raise
+            try:
+                done.result(timeout=seconds - MOMENT)
+            finally:
+                self._places.release()
 
     def _run(self) -> None:
         """Start the threads, unless they run."""

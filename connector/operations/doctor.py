@@ -22,6 +22,7 @@ from connector.operations.catalogs import stored_drift
 from connector.operations.connection_settings import is_too_short
 from connector.operations.flow import sweep_doubt
 from connector.operations.safety.advice import explained
+from connector.operations.safety.trial import Trials
 from connector.pipeline.compact import border_of
 from connector.runtime.metrics import Queue as WaitingQueue
 from connector.runtime.parts import CLOCKS, Runtime
@@ -59,12 +60,16 @@ class HealthCheck:
     is_vital: bool = False
 
 
-def examine(runtime: Runtime, *, with_account: bool = True) -> list[HealthCheck]:
-    """All checks, the vital ones first; never raises for what it checks. The account reads every delivery's row."""
-    findings = [_database(runtime)]
+def examine(runtime: Runtime, *, with_account: bool = True, trials: Trials | None = None) -> list[HealthCheck]:
+    """All checks, the vital ones first; never raises for what it checks. The account reads every delivery's row.
+
+    `trials`: kept by who asks often, so that not every question is a write (None: tried anew).
+    """
+    trials = trials or Trials(runtime)
+    findings = [_database(runtime, trials)]
     if is_standing := findings[0].is_fine:
         findings += [_rules(runtime), _connections(runtime)]
-    findings += _dispatch(runtime)
+    findings += _dispatch(runtime, trials)
     findings += [_clocks(runtime)] if is_standing else []
     if is_standing:
         findings += [
@@ -83,7 +88,7 @@ def _thorough(runtime: Runtime) -> list[HealthCheck]:
     return [_sweep(runtime), _drift(runtime), _account(runtime), _retention(runtime), _identities(runtime)]
 
 
-def _database(runtime: Runtime) -> HealthCheck:
+def _database(runtime: Runtime, trials: Trials) -> HealthCheck:
     try:
         standing = present(runtime.database)
     except SQLAlchemyError as error:
@@ -92,7 +97,9 @@ def _database(runtime: Runtime) -> HealthCheck:
     if standing != head():
         detail = f"the database stands at {standing or 'nothing'}, wanted {head()}; run `connector migrate`"
         return HealthCheck(name="database", is_fine=False, is_vital=True, detail=detail)
-    return HealthCheck(name="database", is_fine=True, is_vital=True)
+    refused = trials.database.error()
+    detail = "" if refused is None else explained(refused, runtime.config.database_url)
+    return HealthCheck(name="database", is_fine=refused is None, is_vital=True, detail=detail)
 
 
 def _rules(runtime: Runtime) -> HealthCheck:
@@ -166,7 +173,7 @@ def _given_up(runtime: Runtime) -> HealthCheck:
     return HealthCheck(name="given up", is_fine=not detail, detail=detail)
 
 
-def _dispatch(runtime: Runtime) -> list[HealthCheck]:
+def _dispatch(runtime: Runtime, trials: Trials) -> list[HealthCheck]:
     """Redis, and a worker for deliveries; its key ends by itself some minutes after a worker that was killed."""
     try:
         keys = get_keys(queue=Queue("process", connection=runtime.redis))
@@ -183,7 +190,9 @@ def _dispatch(runtime: Runtime) -> list[HealthCheck]:
     if not count:
         detail = "no worker takes deliveries; start `connector worker`"
         workers = HealthCheck(name="workers", is_fine=False, detail=detail)
-    return [HealthCheck(name="redis", is_fine=True), workers]
+    refused = trials.redis.error()
+    detail = f"redis takes no writes ({refused}); deliveries are stored and wait; give it memory or disk"
+    return [HealthCheck(name="redis", is_fine=refused is None, detail=detail if refused else ""), workers]
 
 
 def _clocks(runtime: Runtime) -> HealthCheck:

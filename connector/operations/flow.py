@@ -27,7 +27,9 @@ from connector.store.remaps import RULES, RemapRun
 def build_intake(parts: Runtime, committed: Callable[[set[int]], None] | None = None) -> Intake:
     """What receives webhooks. `committed`: told in which lanes something was stored (None: it wakes the workers)."""
     bounds = Bounds(most=parts.config.quarantine_max, most_bytes=parts.config.quarantine_mb * 1_000_000)
-    writer = Writer(parts.database, bounds, committed or parts.wakeups.enqueue_drains)
+    writer = Writer(
+        parts.database, bounds, committed or parts.wakeups.enqueue_drains, parts.config.web_threads // 2 or 1
+    )
     return Intake(connections=parts.connections, vault=parts.vault, writer=writer, lanes=parts.config.lanes)
 
 

@@ -14,24 +14,28 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from connector.intake.group_commit import error_text
 from connector.intake.receive import Intake
 from connector.operations.doctor import examine, gauges
+from connector.operations.safety.trial import Trials
 from connector.runtime import metrics
 from connector.runtime.metrics import Queue
 from connector.runtime.parts import Runtime
 from connector.runtime.settings import Config
 from connector.web.webhook import client_address
 
+_SECONDS: Final = 1.0
+"""How long /readyz waits for a try to write."""
 log: Final = structlog.get_logger(__name__)
 
 
 def health(runtime: Runtime, _intake: Intake) -> Blueprint:
     """The blueprint of the three addresses."""
     blueprint = Blueprint("health", __name__)
+    trials = Trials(runtime, wait=_SECONDS)
 
     def healthz() -> Response:
         return Response(b'{"status":"ok"}', content_type="application/json")
 
     def readyz() -> Response:
-        findings = examine(runtime, with_account=False)
+        findings = examine(runtime, with_account=False, trials=trials)
         is_ready = all(finding.is_fine or not finding.is_vital for finding in findings)
         body: dict[str, Any] = {"status": "ok" if is_ready else "not ready"}
         if is_shown_detail(runtime.config):

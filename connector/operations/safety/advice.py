@@ -51,7 +51,9 @@ _TABLE: Final = (
         do="make room on its disk, and see that the disk is sound",
     ),
     _Advice(
-        words=("is locked",), wrong="is locked by another program", do="end what holds it (a backup tool, a shell)"
+        words=("is locked",),
+        wrong="takes no writes",
+        do="end what holds its lock (a backup tool, a shell, a migration)",
     ),
     _Advice(
         words=("malformed", "not a database", "damaged"),

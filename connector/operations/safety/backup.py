@@ -85,8 +85,8 @@ def back_up(runtime: Runtime, to: Path, *, with_key: bool) -> Content:
 
 
 def _copy_database(runtime: Runtime, folder: Path) -> Content:
+    content = content_of(runtime.database)
     if runtime.database.file is None:
-        content = content_of(runtime.database)
         words = ["--format=custom", "--no-owner", "--no-privileges", "--file", str(folder / POSTGRESQL)]
         run_program("pg_dump", words, runtime.database.url)
         (folder / POSTGRESQL).chmod(0o600)
