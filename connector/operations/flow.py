@@ -20,6 +20,7 @@ from connector.pipeline.reconcile import BATCH, Reconciler
 from connector.pipeline.sweep import Swept
 from connector.runtime.parts import Runtime
 from connector.runtime.retry import DELIVERY, MAIL, UPDATE
+from connector.runtime.wakeups import PUSH
 from connector.store.quarantine import Bounds
 from connector.store.remaps import RULES, RemapRun
 
@@ -73,6 +74,7 @@ def build_pusher(parts: Runtime) -> Pusher:
         clock=parts.clock,
         lease=timedelta(seconds=parts.config.lease_seconds),
         retry=replace(UPDATE, span=timedelta(hours=parts.config.push_give_up_hours)),
+        wake=lambda: parts.wakeups.enqueue(PUSH),
     )
 
 

@@ -70,6 +70,7 @@ class Pusher:
     """Works off the outbox; each connection has its own share: a slow or broken system holds up only itself.
 
     `retry`: how an update is tried again; its attempts are refusals, its span is how long nobody may answer.
+    `wake` is called when a batch ends after its drain.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Pusher:
         clock: Callable[[], datetime],
         lease: timedelta,
         retry: RetryPolicy,
+        wake: Callable[[], object] = bool,
     ) -> None:
         self._database = database
         self._connections = connections
@@ -90,45 +92,63 @@ class Pusher:
         self._clock = clock
         self._leases = Leases(database=database, renew=outbox.renew, clock=clock, length=lease)
         self._retry = retry
+        self._wake = wake
         self._in_flight: dict[str, Lease] = {}
+        self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="push")
+        self._sending: dict[Future[int], str] = {}
+        self._is_draining = False
         self._left_alone: dict[str, datetime] = {}
 
     def drain(self, has_time: Callable[[], bool]) -> int:
         """Push what is due until nothing is left or the time is up; how many entries were worked on.
 
-        A connection on which something unforeseen fails stops no other; it is left alone for a while.
+        Batches that are on their way when the time is up go on by themselves: a system that hangs holds up nobody. A
+        connection on which something unforeseen fails stops no other; it is left alone for a while.
         """
-        count = 0
-        sending: dict[Future[int], str] = {}
-        with ThreadPoolExecutor(SENDERS, thread_name_prefix="push") as pool:
+        self._is_draining, count = True, 0
+        try:
             while True:
-                for name in self.waiting() if has_time() else ():
-                    if name not in sending.values():
-                        sending[pool.submit(self.push_batch, name)] = name
-                if not sending:
+                count += self._collect()
+                is_time = has_time()
+                for name in self.waiting() if is_time else ():
+                    self._submit(name)
+                if not self._sending or not is_time:
                     return count
-                done, _ = wait(sending, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
+                wait(self._sending, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
                 self._leases.renew(list(self._in_flight.values()))
-                for future in done:
-                    name = sending.pop(future)
-                    if (error := future.exception()) is None:
-                        count += future.result()
-                    else:
-                        log.error("push failed", connection=name, exc_info=error)
-                        self._left_alone[name] = self._clock() + LEFT_ALONE
+        finally:
+            self._is_draining = False
+
+    def _submit(self, name: str) -> None:
+        future = self._pool.submit(self.push_batch, name)
+        self._sending[future] = name
+        future.add_done_callback(lambda _: None if self._is_draining else self._wake())
+
+    def _collect(self) -> int:
+        """Let go of the batches that have ended; how many entries they had."""
+        count = 0
+        for future in [one for one in self._sending if one.done()]:
+            name = self._sending.pop(future)
+            if (error := future.exception()) is None:
+                count += future.result()
+            else:
+                log.error("push failed", connection=name, exc_info=error)
+                self._left_alone[name] = self._clock() + LEFT_ALONE
+        return count
 
     def waiting(self) -> list[str]:
-        """The connections with updates that are due, without paused ones and those that are left alone."""
+        """The connections with updates that are due, without paused ones, those that are left alone or at work here."""
         now = self._clock()
         with self._database.read() as connection:
             names = outbox.waiting_connections(connection, now)
             refused = {one.connection for one in connections.list_refusals(connection, PUSH) if one.until > now}
         known = self._connections.all()
+        busy = {name for future, name in list(self._sending.items()) if not future.done()}
         return [
             name
             for name in names
             if name in known and not known[name].is_paused and self._left_alone.get(name, now) <= now
-            if name not in refused
+            if name not in refused and name not in busy
         ]
 
     def push_batch(self, name: str) -> int:
@@ -143,7 +163,8 @@ class Pusher:
         lease = Lease(ids=[entry.id for entry in claimed], until=now + self._leases.length)
         self._in_flight[name] = lease
         try:
-            self._push(connected, sending, lease)
+            with self._leases.renewed(lease):
+                self._push(connected, sending, lease)
         finally:
             del self._in_flight[name]
         return len(sending)

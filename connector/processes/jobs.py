@@ -29,14 +29,17 @@ from connector.what_if import runs
 
 FORMER_MODULE: Final = "connector.jobs"
 """This module by the name that jobs of the version before carry: what it queued still runs."""
+TURN: Final = 0.1
+"""Seconds for which a drain goes on while another job waits."""
 log: Final = structlog.get_logger(__name__)
 
 
 class Jobs:
     """The jobs of a worker process.
 
-    In seconds: `budget`, how long a job goes on before others have their turn; `reconcile_budget` and `what_if_budget`,
-    the same for those two; `linger`, how long a drain waits for what comes after the last delivery.
+    In seconds: `budget`, how long a job goes on before others have their turn, a drain only while no other waits;
+    `reconcile_budget` and `what_if_budget`, the same for those two; `linger`, how long a drain waits for what comes
+    after the last delivery.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class Jobs:
         with self._wakeups.lock(f"lane:{lane}") as is_ours:
             if not is_ours:
                 return
-            processor, has_time = flow.build_processor(self._parts), self._timer(self._budget)
+            processor, has_time = flow.build_processor(self._parts), self._turn()
             is_idle = False
             while has_time():
                 drained = processor.drain(lane, has_time, self._wakeups.enqueue_senders)
@@ -84,7 +87,7 @@ class Jobs:
                         break
                     time.sleep(self._linger)
                 is_idle = not drained.finished
-        if not has_time() or lane in self._waiting_lanes():
+        if lane in self._waiting_lanes():
             self._wakeups.enqueue(DRAIN, lane)
 
     def push(self) -> None:
@@ -93,7 +96,7 @@ class Jobs:
         with self._wakeups.lock("push") as is_ours:
             if not is_ours:
                 return
-            self._pusher.drain(self._timer(self._budget))
+            self._pusher.drain(self._turn())
         if self._pusher.waiting():
             self._wakeups.enqueue(PUSH)
 
@@ -106,7 +109,7 @@ class Jobs:
             if not is_ours:
                 return
             self._notifier.warn()
-            self._notifier.drain(self._timer(self._budget))
+            self._notifier.drain(self._turn())
         if self._has_notices():
             self._wakeups.enqueue(NOTIFY)
 
@@ -201,6 +204,11 @@ class Jobs:
         """Whether a connection is refused of which nobody was told."""
         with self._parts.database.read() as connection:
             return any(one.told_at is None for one in connections.list_refusals(connection))
+
+    def _turn(self) -> Callable[[], bool]:
+        """Whether a drain may go on: for the budget, but for `TURN` only when another job waits."""
+        has_time, is_first = self._timer(self._budget), self._timer(TURN)
+        return lambda: has_time() and (is_first() or not self._wakeups.is_any_waiting())
 
     def _timer(self, seconds: float) -> Callable[[], bool]:
         until = time.monotonic() + seconds

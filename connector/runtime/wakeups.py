@@ -76,6 +76,8 @@ FORGET: Final = Job("maintenance", "connector.processes.jobs.forget", seconds=30
 RECONCILE: Final = Job("maintenance", "connector.processes.jobs.reconcile", seconds=1800)
 """A system that was begun within the time may take longer than it."""
 
+QUEUES: Final = (DRAIN.queue, PUSH.queue, NOTIFY.queue, REMAP.queue)
+
 
 class Wakeups:
     """Sends wake-ups: "drain", not "do this one"; one that is lost is made up for by the re-queue job.
@@ -124,6 +126,13 @@ class Wakeups:
             job.function, args=args, job_timeout=job.seconds, result_ttl=0, failure_ttl=FAILED_JOB_SECONDS
         )
         self._redis.set(last, sent.id, ex=FAILED_JOB_SECONDS * 24)
+
+    def is_any_waiting(self) -> bool:
+        """Whether a job of any queue waits for a worker."""
+        try:
+            return any(self._redis.llen(Queue(name, connection=self._redis).key) for name in QUEUES)
+        except (RedisError, OSError):
+            return False
 
     def started(self, job: Job, *args: int | str) -> None:
         """Note that the job has started: from now on a new wake-up may wait behind it."""
