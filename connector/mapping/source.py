@@ -10,12 +10,13 @@ from typing import Any, Final, Self, TypeAlias
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from connector.mapping.syntax import explained, odd_word
+
 LARGEST: Final = 250_000
 MOST_LINES: Final = 12_000
 MOST_PARTS: Final = 12_000
 LONGEST_LINE: Final = 20_000
 DEEPEST: Final = 12
-_LONGEST_PROBLEM: Final = 200
 _UNPRINTABLE: Final = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
@@ -98,15 +99,7 @@ def read(text: str, what: str = "mapping") -> tuple[Table, list[Found]]:
         reading = _Reading(text.removeprefix("\ufeff"), what)
         return reading.document(), reading.found
     except (YAMLError, ValueError) as error:
-        raise Unreadable(_syntax(error)) from error
-
-
-def _syntax(error: Exception) -> Found:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "context", None) or "it cannot be read"
-    hint = "; indent with spaces" if "\\t" in problem else ""
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Found(line, column, f"this is no YAML: {' '.join(problem.split())[:_LONGEST_PROBLEM]}{hint}")
+        raise Unreadable(Found(*explained(text.removeprefix("\ufeff"), error))) from error
 
 
 class _Reading:
@@ -176,6 +169,8 @@ class _Reading:
                 message = f"{shown(key)} stands twice; it is in line {first[key].line} already"
                 self.found.append(Found(key.line, key.column, message))
             else:
+                if key.is_plain and (odd := odd_word(key, has_value=value != "")):
+                    self.found.append(Found(key.line, key.column, odd))
                 first[key] = key
                 table[key] = value
         return table

@@ -259,10 +259,10 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "no table": ("- a", ["1:1: the file is no table; a mapping is made of `key: value` lines"]),
     "empty": ("# nothing\n", ["1:1: the file is empty; a mapping starts with `adapter: <name of the system>`"]),
-    "no YAML": ("adapter: 'a", ["1:12: this is no YAML: found unexpected end of stream"]),
+    "no YAML": ("adapter: 'a", ['1:10: the quotation mark that begins here is never closed: "adapter: \'a"']),
     "a tab": (
         "adapter: a\nstages:\n\tlead: {}",
-        ["3:1: this is no YAML: found character '\\t' that cannot start any token; indent with spaces"],
+        ["3:1: this is no YAML: found character '\\t' that cannot start any token; indent with spaces: 'lead: {}'"],
     ),
     "a control character": ("adapter: a\nunmapped: \x07", ["2:11: the character U+0007 is not allowed"]),
 }

@@ -23,54 +23,63 @@ BY_KEY: Final[dict[str, tuple[str, list[str]]]] = {
     "spaces only": ("   \n", ["1:1: the file is empty; a mapping starts with `adapter: <name of the system>`"]),
     "an unclosed brace": (
         "adapter: a\nstages: {lead: {NEW: latent}",
-        ["2:29: this is no YAML: expected ',' or '}', but got '<stream end>'"],
+        ["2:9: the { that begins here is not closed, or a comma is missing after it: 'stages: {lead: {NEW: latent}'"],
     ),
     "an unclosed bracket": (
         "adapter: a\ntriggers: [",
-        ["2:12: this is no YAML: expected the node content, but found '<stream end>'"],
+        ["2:12: this is no YAML: expected the node content, but found '<stream end>': 'triggers: ['"],
     ),
     "a closing brace too many": (
         "adapter: a\nstages: {}}",
-        ["2:11: this is no YAML: expected <block end>, but found '}'"],
+        ["2:11: this is no YAML: expected <block end>, but found '}': 'stages: {}}'"],
     ),
-    "an unclosed double quote": ('adapter: "a', ["1:12: this is no YAML: found unexpected end of stream"]),
+    "an unclosed double quote": (
+        'adapter: "a',
+        ["1:10: the quotation mark that begins here is never closed: 'adapter: \"a'"],
+    ),
     "an indentation that is off": (
         "adapter: a\nstages:\n  lead: {}\n deal: {}",
-        ["4:2: this is no YAML: expected <block end>, but found '<block mapping start>'"],
+        ["4:2: this line begins with 1 spaces, those before it with 0, 2; they must agree: 'deal: {}'"],
     ),
     "a value below a value": (
         "adapter: a\nbackward: follow\n  unmapped: hold",
-        ["3:11: this is no YAML: mapping values are not allowed here"],
+        ["3:3: this line begins with 2 spaces, those before it with 0; they must agree: 'unmapped: hold'"],
     ),
     "a dash before a key": (
         "adapter: a\n- backward: follow",
-        ["2:1: this is no YAML: expected <block end>, but found '-'"],
+        ["2:1: this is no YAML: expected <block end>, but found '-': '- backward: follow'"],
     ),
     "two colons": (
         "adapter: a\nbackward: follow: ignore",
-        ["2:17: this is no YAML: mapping values are not allowed here"],
+        ["2:17: a value that has a colon and a space in it must stand in quotes: 'backward: follow: ignore'"],
     ),
     "a percent sign at a start": (
         "adapter: a\nfields: {x: %a}",
-        ["2:13: this is no YAML: found character '%' that cannot start any token"],
+        ["2:13: this is no YAML: found character '%' that cannot start any token: 'fields: {x: %a}'"],
     ),
     "an at sign at a start": (
         "adapter: a\nfields: {x: @a}",
-        ["2:13: this is no YAML: found character '@' that cannot start any token"],
+        ["2:13: this is no YAML: found character '@' that cannot start any token: 'fields: {x: @a}'"],
     ),
     "a backtick at a start": (
         "adapter: a\nfields: {x: `a`}",
-        ["2:13: this is no YAML: found character '`' that cannot start any token"],
+        ["2:13: this is no YAML: found character '`' that cannot start any token: 'fields: {x: `a`}'"],
     ),
     "a comma missing": (
-        "adapter: a\nstages: {lead: {A: latent B: order}}",
-        ["2:28: this is no YAML: expected ',' or '}', but got ':'"],
+        "adapter: a\nstages: {l: {A: one B: won}}",
+        ["2:13: the { that begins here is not closed, or a comma is missing after it: 'stages: {l: {A: one B: won}}'"],
     ),
     "a colon without a space": (
         "adapter: a\nstages: {lead: {A:latent}}",
-        [f"2:25: found nothing; a status is expected; allowed: {STATUS_CODES}, ignore"],
+        [
+            "2:17: a space is missing after the colon in 'A:latent'; write `key: value`",
+            f"2:25: found nothing; a status is expected; allowed: {STATUS_CODES}, ignore",
+        ],
     ),
-    "an unknown escape": ('adapter: "\\q"', ["1:12: this is no YAML: found unknown escape character 'q'"]),
+    "an unknown escape": (
+        'adapter: "\\q"',
+        ["1:12: this is no YAML: found unknown escape character 'q': 'adapter: \"\\\\q\"'"],
+    ),
     "a tag of Python": (
         "adapter: !!python/object:os.system a",
         ["1:10: the tag tag:yaml.org,2002:python/object:os.system is not allowed; remove it"],
@@ -97,7 +106,10 @@ BY_KEY: Final[dict[str, tuple[str, list[str]]]] = {
     ),
     "a no-break space before a key": (
         "adapter: a\n\xa0backward: follow",
-        [f"2:1: unknown key '\\xa0backward'; did you mean backward? Allowed: {KEYS}"],
+        [
+            "2:1: the key '\\xa0backward' begins with a space that is no ordinary one; indent with ordinary ones",
+            f"2:1: unknown key '\\xa0backward'; did you mean backward? Allowed: {KEYS}",
+        ],
     ),
     "a nul": ("adapter: a\nunmapped: \x00", ["2:11: the character U+0000 is not allowed"]),
     "a lone surrogate": ("adapter: a\nunmapped: \ud800", ["2:11: the character U+D800 is not allowed"]),
