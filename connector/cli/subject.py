@@ -112,9 +112,9 @@ def why(who: str, language: str, *, is_json: bool) -> None:
     say(f"{found['id']}: {found['label']}, {found['zone']}")
     for one in found["decisions"]:
         revised = f" [{words['revised']}]" if one["revised_at"] else ""
-        say(f"  {one['local']:%Y-%m-%d %H:%M}  {one['sentence']}{revised}")
+        say(f"  {one['local'].isoformat(' ', 'seconds')}  {one['sentence']}{revised}")
         if one["passed_over"]:
-            say(f"{'':20}{one['passed_over']['sentence']}")
+            say(f"{'':29}{one['passed_over']['sentence']}")
     if not found["decisions"]:
         say(words["nothing"])
 

@@ -42,7 +42,7 @@ class OtherVersion:
 
     def __str__(self) -> str:
         word = "draft" if self.state == versions.DRAFT else "version"
-        return f"{word} {self.version} by {self.author}, {self.at:%Y-%m-%d %H:%M} UTC"
+        return f"{word} {self.version} by {self.author}, {self.at:%Y-%m-%d %H:%M:%SZ}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def test_of_two_editors_the_second_is_refused_and_nothing_is_overwritten(runtime
     clock.forward(minutes=5)
     saved = mappings.save_draft(runtime, "shop", LEE, actor="lee", based_on=1)
     (other,) = saved.beside
-    assert str(other) == "draft 2 by kim, 2026-04-01 03:00 UTC"
+    assert str(other) == "draft 2 by kim, 2026-04-01 03:00:00Z"
     assert [str(one) for one in other.differences] == [
         "lead / won: project → order",
         "lead / bad: not_targeted → lost_order",
