@@ -32,6 +32,19 @@ _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UNTIL: Final = f"a date as YYYY-MM-DD, from {FIRST_YEAR} to {LAST_YEAR}"
 
 
+EXAMPLE: Final = """\
+{"at": "2026-03-02T09:00:00+09:00", "subject": "mai", "type": "action", "kind": "lead", "action": "site_access"}
+{"at": "2026-03-02T09:05:00+09:00", "subject": "mai", "type": "owner", "owner": "hana@example.com"}
+{"at": "2026-03-04T14:30:00+09:00", "subject": "mai", "type": "action", "action": "form_submission", "page": "/contact"}
+{"at": "2026-03-04T15:00:00+09:00", "subject": "mai", "type": "tag", "add": "exhibition"}
+{"at": "2026-03-09T10:00:00+09:00", "subject": "mai", "type": "jump", "to": "appointment_acquisition", "by": "person"}
+{"at": "2026-03-16T10:00:00+09:00", "subject": "mai", "type": "trigger", "to": "visited", "trigger": "demo", "id": "7"}
+{"at": "2026-03-10T11:00:00+09:00", "subject": "v-77", "type": "action", "action": "site_access", "session": "s1"}
+{"at": "2026-03-11T11:00:00+09:00", "subject": "v-77", "type": "identify", "kind": "lead"}
+"""
+"""Lines of each type; docs/simulate.md explains them."""
+
+
 class WrongUntil(OperatorError):
     """The last date to run is no date, or lies before the last line."""
 
@@ -152,12 +165,26 @@ def _date(text: str) -> date:
     return given
 
 
+def _show_example(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001 - click's
+    if is_asked:
+        click.echo(EXAMPLE, nl=False)
+        context.exit()
+
+
 @click.command("simulate")
 @click.argument("events", type=click.File("rb"), metavar="EVENTS.jsonl")
 @click.option("--settings", "settings_file", type=click.File("rb"), help="YAML file of the settings that rules read.")
 @click.option("--template", "name", type=click.Choice(tuple(TEMPLATES)), help="Without it: as in the settings.")
 @click.option("--until", "until_text", metavar="YYYY-MM-DD", help="Last local date whose daily rules run.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--example",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_example,
+    help="Print lines to begin with, which docs/simulate.md explains, and end.",
+)
 @click.pass_context
 def simulate_command(
     context: click.Context,

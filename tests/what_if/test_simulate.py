@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from connector.core.rules import BASIC_2, TEMPLATES
 from connector.core.ruleset import Settings
 from connector.what_if.simulate import WrongUntil, simulate, simulate_command
-from connector.what_if.simulate_input import WrongLines
+from connector.what_if.simulate_input import WrongLines, keys_by_type
 from tests.core import oracle
 from tests.core.histories import chances, draw_lines, draw_settings, last_day, ruleset_of, templates
 from tests.hypothesis_profile import examples
@@ -428,3 +428,17 @@ def test_as_a_function_it_takes_lines_and_raises_all_mistakes() -> None:
         "line 1: found 1; allowed: one JSON object",
         "line 2: found 2; allowed: one JSON object",
     )
+
+
+def test_the_example_has_every_type_of_line_is_that_of_the_page_and_can_be_run(tmp_path: Path) -> None:
+    printed = CliRunner().invoke(simulate_command, ["--example"]).stdout
+    assert f"```json\n{printed}```" in Path("docs/simulate.md").read_text("utf-8")
+    types = {json.loads(line)["type"] for line in printed.splitlines()}
+    keys = keys_by_type(BASIC_2)
+    assert types == set(keys) - {""}
+    page = Path("docs/simulate.md").read_text("utf-8")
+    assert [name for of in keys.values() for name in of if f"`{name}`" not in page] == []
+    (tmp_path / "events.jsonl").write_text(printed, "utf-8")
+    done = CliRunner().invoke(simulate_command, [str(tmp_path / "events.jsonl")])
+    assert done.exit_code == 0
+    assert "lead, Visited since 2026-03-16" in done.stdout
