@@ -19,7 +19,8 @@ from sqlalchemy.pool import Pool
 from connector.adapter_kit.signatures import sign_webhook
 from connector.operations.doctor import balance, is_balanced
 from connector.operations.flow import build_intake
-from connector.operations.safety.trial import Trial
+from connector.operations.safety.advice import explained
+from connector.operations.safety.trial import Trial, Trials
 from connector.processes import jobs
 from connector.processes.jobs import Jobs
 from connector.runtime.parts import Runtime
@@ -109,6 +110,17 @@ def test_a_database_that_can_be_read_and_not_written_is_not_ready(
     runtime.close()
     assert status == 503
     assert "cannot be written: attempt to write a readonly database; run this as the user" in checks["database"]
+
+
+def test_a_disk_with_no_room_for_a_delivery_is_full_though_a_small_write_still_fits(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    runtime = Runtime(read_config({"DATABASE_URL": sqlite_url}, tmp_path))
+    error = Trials(runtime, least_room=1 << 60).database.error()
+    assert Trials(runtime).database.error() is None
+    runtime.close()
+    assert "cannot be written: the disk of" in explained(error or OSError(), sqlite_url)
+    assert "make room on its disk" in explained(error or OSError(), sqlite_url)
 
 
 def test_a_write_that_does_not_end_is_told_and_who_asks_does_not_wait_for_it() -> None:

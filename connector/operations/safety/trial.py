@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ FRESH_SECONDS: Final = 5.0
 """How long an answer is believed."""
 PATIENCE: Final = 5.0
 """How long a try may take before that is what is wrong; processing holds SQLite's lock for less."""
+LEAST_ROOM: Final = 16 * 1024 * 1024
+"""Bytes on SQLite's disk below which it is as good as full: a small write may still fit where a delivery does not."""
 _WRITE: Final = text("UPDATE alembic_version SET version_num = version_num")
 _KEY: Final = "connector:probe"
 
@@ -58,13 +61,18 @@ class Trial:
 
 
 class Trials:
-    """The trials of a process. `wait`: seconds that who asks may wait for each."""
+    """The trials of a process. `wait`: seconds that who asks may wait for each; `least_room`: in bytes."""
 
-    def __init__(self, runtime: Runtime, *, wait: float = PATIENCE) -> None:
+    def __init__(self, runtime: Runtime, *, wait: float = PATIENCE, least_room: int = LEAST_ROOM) -> None:
         self._runtime = runtime
+        self._least_room = least_room
         self.database: Final = Trial(self._write, wait=wait)
         self.redis: Final = Trial(lambda: runtime.redis.set(_KEY, "1", ex=60), wait=wait)
 
     def _write(self) -> None:
+        file = self._runtime.database.file
+        if file is not None and (room := shutil.disk_usage(file.path.parent).free) < self._least_room:
+            message = f"the disk of {file.path.parent} is full but for {room // 1024} kB"
+            raise OSError(message)
         with self._runtime.database.write() as connection:
             connection.execute(_WRITE)
