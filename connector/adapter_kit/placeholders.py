@@ -32,6 +32,10 @@ _TWICE: Final = frozenset({"test", "mail", "example", "no", "a", "aa", "aaa", "a
 SHORTEST_PHONE: Final = 7
 """Digits; fewer are an extension."""
 _ASCENDING: Final = "01234567890123456789"
+_NO_ID: Final = NOTHING | frozenset(
+    {"-", "--", "0", "unknown", "#n/a", "#ref!", "#value!", "#name?", "#null!", "#num!", "#div/0!"}
+)
+_TEMPLATE: Final = re.compile(r"\{\{.*\}\}|\$\{.*\}|\{%.*%\}|%[a-z_.]+%|<%.*%>|\[[a-z_.]+\]")
 _ZEROS: Final = re.compile(r"[0-]+")
 _FILLED: Final = re.compile(r"(?:.*0{7}|(.)\1*)")
 
@@ -43,7 +47,7 @@ def is_placeholder(kind: IdentityKind, value: str, extra: Collection[str] = ()) 
     record (`object:id`) only what stands for no record at all is none.
     """
     if kind is IdentityKind.RECORD:
-        return value.partition(":")[2].strip().casefold() in NOTHING
+        return _is_no_id(value.partition(":")[2].strip().casefold())
     if value in extra:
         return True
     if kind is IdentityKind.EMAIL:
@@ -51,6 +55,11 @@ def is_placeholder(kind: IdentityKind, value: str, extra: Collection[str] = ()) 
     if kind in {IdentityKind.PHONE, IdentityKind.MOBILE}:
         return _is_filled_in(value)
     return value.strip().casefold() in NOBODY or _ZEROS.fullmatch(value) is not None
+
+
+def _is_no_id(text: str) -> bool:
+    """What stands where a record's id should be: nothing, a spreadsheet's error, a template that was not filled in."""
+    return text in _NO_ID or _TEMPLATE.fullmatch(text) is not None
 
 
 def _is_nobodys_mailbox(email: str, extra: Collection[str]) -> bool:

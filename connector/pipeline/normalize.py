@@ -14,6 +14,7 @@ import structlog
 
 from connector.adapter_kit.identities import identifying, international
 from connector.adapter_kit.payload import Part, refuse_unstorable
+from connector.adapter_kit.placeholders import is_placeholder
 from connector.core.decide.batch import EventOutcome, TranslatedEvent
 from connector.core.errors import BadPayload, Unmapped
 from connector.core.event import OF_DELIVERY, Event, Identity, IdentityKind, Outcome, Step, delivery_outcome
@@ -57,7 +58,9 @@ def _nobody(event: Event) -> str:
 
 
 def _mistake(event: Event) -> BadPayload | None:
-    """What no database takes in an event that an adapter made of a system's own answer."""
+    """What no event may have: an id that stands for no record, and what no database takes."""
+    if event.record is not None and is_placeholder(IdentityKind.RECORD, event.record.name):
+        return BadPayload(f"{event.record.id!r} is no id of a record: it stands for none")
     reason = ""
     try:
         if b"\\u0000" not in orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS):

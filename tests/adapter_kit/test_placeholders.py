@@ -23,6 +23,10 @@ RECORD, ACCOUNT, MOBILE = IdentityKind.RECORD, IdentityKind.ACCOUNT, IdentityKin
         *((VISITOR, value) for value in ("00000000-0000-0000-0000-000000000000", "anonymous", " guest ")),
         *((ACCOUNT, value) for value in ("undefined", "not_authenticated", "0", "null")),
         *((RECORD, value) for value in ("lead:undefined", "lead:", "contact:[object Object]", "lead:null")),
+        *(
+            (RECORD, f"lead:{value}")
+            for value in ("0", "unknown", "-", "#N/A", "#REF!", "{{contact.id}}", "${id}", "%id%")
+        ),
     ],
 )
 def test_what_stands_where_an_identity_should_be_is_nobody_s(kind: IdentityKind, value: str) -> None:
@@ -38,7 +42,7 @@ def test_what_stands_where_an_identity_should_be_is_nobody_s(kind: IdentityKind,
         *((MOBILE, value) for value in ("+819012345678", "+84987654321", "+8613800138000")),
         *((VISITOR, value) for value in ("12", "a", "8b1f3d5e-0c72-4a96-bb41-6d2e90f7a853", "0000000000000001")),
         *((ACCOUNT, value) for value in ("1", "123", "u_20931", "11111111")),
-        *((RECORD, value) for value in ("lead:0", "lead:1", "lead:unknown", "deal:id", "visit:1:77")),
+        *((RECORD, value) for value in ("lead:1", "lead:-1", "deal:id", "visit:1:77", "lead:50%", "lead:{1}")),
     ],
 )
 def test_what_may_be_somebody_s_is_left_alone(kind: IdentityKind, value: str) -> None:
