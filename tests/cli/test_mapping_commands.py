@@ -57,7 +57,8 @@ def test_each_held_event_is_listed_with_the_lead_that_waits_behind_its_reason(sh
     Sender(server).send(_stage(6, "odd"), _stage(7, "strange"), key="msg_more")
     drain(server)
     found = shop.lines("mapping", "held", "shop", "--show")
-    assert [one["reason"] for one in found] == [f"stage: lead / {stage}" for stage in ("strange", "odd", "strange")]
+    assert found[0]["reason"] == "stage: lead / strange"
+    assert {one["reason"] for one in found[1:]} == {"stage: lead / strange", "stage: lead / odd"}
     assert found[0]["identities"] == ["email:n1@example.jp", "record:shop:lead:L-1"]
     assert shop.json("delivery", "show", found[1]["delivery"])["key"] == "msg_more"
     assert [one["id"] for one in operations.held_events(server, page=2)] == [one["id"] for one in found]
