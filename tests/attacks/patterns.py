@@ -15,7 +15,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 CALLS: Final = frozenset({"match", "fullmatch", "search", "sub", "findall", "finditer", "split"})
 _CATEGORIES: Final = {"DIGIT": "7", "SPACE": " ", "WORD": "a", "NOT_SPACE": "x", "NOT_DIGIT": "x", "NOT_WORD": "!"}
-_MOST_SIGNS: Final = 9
+_MOST_SIGNS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
