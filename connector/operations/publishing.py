@@ -21,7 +21,7 @@ from connector.operations.mappings import (
     shown_name,
     version_of,
 )
-from connector.operations.rules import check_mappings
+from connector.operations.rules import check_holders, check_mappings
 from connector.runtime.parts import Runtime
 from connector.runtime.wakeups import REMAP
 from connector.store import connections as queries
@@ -183,6 +183,7 @@ def put_in_force(
     proposal = proposal_of(runtime, name, one.source)
     if proposal.rules is not None:
         check_mappings(runtime, proposal.rules)
+        check_holders(runtime, proposal.rules)
         sweep(runtime)
     with runtime.database.read() as connection:
         before = versions.in_force(connection, name)

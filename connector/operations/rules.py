@@ -12,6 +12,7 @@ import structlog
 from ruamel.yaml import YAML
 from sqlalchemy import Connection
 
+from connector.core.errors import WrongSetting
 from connector.core.ruleset import Ruleset
 from connector.mapping import BadMapping, Mistake, check_mapping
 from connector.runtime.parts import Runtime
@@ -65,6 +66,16 @@ def check_mappings(runtime: Runtime, rules: Ruleset) -> None:
             mistakes += check_mapping(published[name].source, f"mapping of {name}", rules.statuses.values())
     if mistakes:
         raise BadMapping(tuple(mistakes))
+
+
+def check_holders(runtime: Runtime, rules: Ruleset) -> None:
+    """Raises `WrongSetting` where subjects hold a status that the rules do not have."""
+    with runtime.database.read() as connection:
+        held = histories.held_besides(connection, rules.statuses.keys() | rules.renamed.keys())
+    if held:
+        who = "; ".join(f"{number} hold {status!r}" for status, number in sorted(held.items()))
+        message = f"these rules lack a status that people have: {who}; keep it under `own_statuses`, or move them first"
+        raise WrongSetting(message)
 
 
 def with_settings(source: str, settings: Iterable[FormerSetting]) -> str:

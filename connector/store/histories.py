@@ -40,6 +40,15 @@ def count(connection: Connection, due: int | None = None) -> int:
     return int(connection.execute(query if due is None else query.where(subjects.c.due <= due)).scalar_one())
 
 
+def held_besides(connection: Connection, statuses: Collection[str]) -> dict[str, int]:
+    """How many subjects hold a status that is none of these, by status."""
+    query = select(subjects.c.status, func.count()).where(
+        subjects.c.merged_into.is_(None), subjects.c.status.not_in(sorted(statuses))
+    )
+    rows = connection.execute(query.group_by(subjects.c.status)).all()
+    return {status: number for status, number in rows}  # noqa: C416 - a row is no pair to mypy
+
+
 def page(connection: Connection, after: str, limit: int) -> list[Standing]:
     """Subjects by id, after an id."""
     query = (

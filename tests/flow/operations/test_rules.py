@@ -23,6 +23,7 @@ from connector.operations.flow import remap, sweep
 from connector.operations.mappings import Outdated
 from connector.operations.publishing import Publication, PublishResult, TooManyMoved
 from connector.operations.rules import SHIPPED, with_settings
+from connector.operations.subjects import set_status
 from connector.runtime.parts import Runtime
 from connector.runtime.rules import BadRules
 from connector.runtime.settings import FormerSetting
@@ -320,6 +321,17 @@ def test_a_status_that_a_mapping_names_cannot_go(selling: Runtime) -> None:
     add_connection(selling, mapping=MAPPING.replace("won: order", "won: loyal"))
     with pytest.raises(BadMapping, match=r"mapping of shop:4:.*'loyal'"):
         publish(selling, own_statuses=[])
+    assert mappings.version_of(selling, RULES).version == 2
+
+
+def test_a_status_that_people_have_cannot_go(selling: Runtime, clock: Clock) -> None:
+    publish(selling, own_statuses=[{"code": "loyal", "en": "Loyal"}])
+    add_connection(selling)
+    Sender(selling).send({"id": "1", "at": clock().isoformat(), "subject": {"id": "A"}, "type": "identify"})
+    drain(selling)
+    set_status(selling, "shop:lead:A", "loyal", actor="kim")
+    with pytest.raises(WrongSetting, match=r"1 hold 'loyal'"):
+        publishing.rollback(selling, RULES, 1, actor="kim")
     assert mappings.version_of(selling, RULES).version == 2
 
 
