@@ -53,6 +53,7 @@ class Standard:
     RATE: ClassVar[tuple[int, int]] = (10, 1)
     ECHOES: ClassVar[Mapping[str, str]] = {}
     EVENTS: ClassVar[frozenset[str]] = frozenset(TYPES)
+    TAKES_STAND_INS: ClassVar[bool] = True
 
     secret: tuple[str, ...] = field(default=(), repr=False)
     url: str = ""

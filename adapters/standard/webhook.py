@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from connector.adapter_kit.contract import Delivery
 from connector.adapter_kit.payload import Part, read_json, refuse_unstorable
 from connector.adapter_kit.placeholders import is_placeholder
+from connector.adapter_kit.records import stand_in
 from connector.core.errors import BadPayload
 from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 
@@ -201,5 +202,4 @@ def _record(line: Part, kind: Kind, record_object: str, identities: tuple[Identi
     given = line["subject"]["id"].maybe(Part.identifier)
     if given is not None and not is_placeholder(IdentityKind.RECORD, f"{record_object}:{given}"):
         return RecordRef(object=record_object, id=given)
-    first = identities[0]
-    return RecordRef(object=record_object, id=f"{first.kind}:{first.value}") if kind is Kind.STAGE else None
+    return stand_in(record_object, identities[0]) if kind is Kind.STAGE else None

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from connector.adapter_kit.contract import Api
 from connector.adapter_kit.identities import NORMALIZERS
@@ -20,6 +20,7 @@ from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 Q = ParamSpec("Q")
+_LONGEST_ID: Final = 255
 
 
 def records_by_id(
@@ -92,6 +93,17 @@ def readable_identities(kind: IdentityKind, values: Iterable[Any]) -> Iterator[I
         text = NORMALIZERS[kind](value.value if isinstance(value, Part) else value)
         if text and "://" not in text and (kind is IdentityKind.EMAIL or len(text.lstrip("+")) >= SHORTEST_PHONE):
             yield Identity(kind=kind, value=text)
+
+
+def stand_in(record_object: str, identity: Identity) -> RecordRef:
+    """The record of whom an identity names, where its own id is not known, as in `email:a@example.com`.
+
+    An address that is too long to be kept as an id is a digest there.
+    """
+    record_id = f"{identity.kind}:{identity.value}"
+    if len(record_id) > _LONGEST_ID:
+        record_id = f"{identity.kind}:{hashlib.sha256(identity.value.encode()).hexdigest()}"
+    return RecordRef(object=record_object, id=record_id)
 
 
 def instant_in(part: Part, zone: tzinfo) -> datetime:

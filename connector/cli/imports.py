@@ -32,7 +32,7 @@ _OPTIONS_OF_CSV = ("object_", "errors", "encoding", "stage", "is_new", "columns"
 @click.argument("name", metavar="CONNECTION")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Only what changed since (UTC).")
 @click.option("--csv", "path", type=click.Path(path_type=Path), metavar="FILE", help="The rows of a file instead.")
-@click.option("--object", "object_", default="lead", show_default=True, help="What the rows are, in the system's word.")
+@click.option("--object", "object_", default="", help="What the rows are, in the system's word; else the connection's.")
 @click.option("--errors", type=click.Path(path_type=Path), metavar="FILE", help="Where refused rows go, with reasons.")
 @click.option("--encoding", type=click.Choice(ENCODINGS), default="utf-8", show_default=True, help="Of the file.")
 @click.option("--as-new", "is_new", is_flag=True, help="Who becomes a lead by it also goes where only new leads go.")

@@ -43,6 +43,14 @@ class RecordKey(NamedTuple):
         return IdentityKey(IdentityKind.RECORD, f"{self.connection}:{self.object}:{self.id}")
 
 
+def is_stand_in(record_id: str) -> bool:
+    """Whether an e-mail or phone stands in for a record's id, which is not known: `email:a@x.example`."""
+    return record_id.startswith(_STAND_INS)
+
+
+_STAND_INS: Final = (f"{IdentityKind.EMAIL}:", f"{IdentityKind.PHONE}:")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identifying:
     """How a connection's events identify people.

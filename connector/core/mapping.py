@@ -87,7 +87,8 @@ class MappingRules:
 
     `region`: the country (ISO 3166-1) of phone numbers that are written without their country. `identify_by`: what
     identifies people beside their records, the strongest first. `columns`: what a file of people says → its headings,
-    any of which a file may have; `date_format` of its dates, such as `DD/MM/YYYY`.
+    any of which a file may have; `date_format` of its dates, such as `DD/MM/YYYY`. `takes_stand_ins`: whether the
+    system is told of records that e-mails and phones stand in for.
     """
 
     adapter: str
@@ -103,6 +104,7 @@ class MappingRules:
     push: Mapping[str, PushRule] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     date_format: str | None = None
+    takes_stand_ins: bool = False
 
     def status_of(self, record_object: str, pipeline: str | None, stage: str) -> Goal | None:
         """The status (or `ignore`, or statuses by count) that a stage stands for; None when it is unmapped."""

@@ -12,6 +12,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
 from connector.core.calendar import local_day
+from connector.core.identity import is_stand_in
 from connector.core.mapping import MappingRules
 
 VIEW_NAMES: Final = ("status.code", "status.label", "since.date", "since.iso", "owner")
@@ -74,10 +75,15 @@ class WantedUpdate:
         return not self.fields and self.owner is None and not self.is_new
 
 
-def follows_subject(rules: MappingRules, record_object: str) -> bool:
-    """Whether records of an object are updated when their subjects change: those of new leads are made once only."""
+def follows_subject(rules: MappingRules, record_object: str, record_id: str = "") -> bool:
+    """Whether a record is updated when its subject changes: those of new leads are made once only."""
     rule = rules.push.get(record_object)
-    return rule is not None and not rule.new_leads
+    return rule is not None and not rule.new_leads and is_known_there(rules, record_id)
+
+
+def is_known_there(rules: MappingRules, record_id: str) -> bool:
+    """Whether the system has a record of this id; most have none that an e-mail or a phone stands in for."""
+    return rules.takes_stand_ins or not is_stand_in(record_id)
 
 
 def shows_otherwise(rules: MappingRules, record: SeenRecord, status: str, owner: str | None) -> bool:

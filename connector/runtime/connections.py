@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -163,13 +163,15 @@ class Connections:
         secrets = {name: tuple(values) for name, values in orjson.loads(self._vault.decrypt(row.sealed)).items()}
         settings = {name: tuple(value) if isinstance(value, list) else value for name, value in row.settings.items()}
         source = f"{row.name}, version {mapping.version}" if mapping else ""
+        adapter = self.adapters[row.adapter](**settings, **secrets)
+        rules = MappingRules(adapter=row.adapter)
+        if mapping:
+            rules = in_region(parse_mapping(mapping.source, source, statuses), region)
         return Connected(
             name=row.name,
-            adapter=self.adapters[row.adapter](**settings, **secrets),
+            adapter=adapter,
             is_paused=row.is_paused,
-            rules=in_region(parse_mapping(mapping.source, source, statuses), region)
-            if mapping
-            else MappingRules(adapter=row.adapter),
+            rules=replace(rules, takes_stand_ins=getattr(adapter, "TAKES_STAND_INS", False)),
             version=mapping.version if mapping else None,
             secrets=tuple(value for values in secrets.values() for value in values),
         )

@@ -291,7 +291,7 @@ class _Pushes:
             push
             for record in records
             if (connected := self._connections.get(record.connection)) is not None
-            and follows_subject(connected.rules, record.object)
+            and follows_subject(connected.rules, record.object, record.external_id)
             and (push := self._push(connected, record, subject)) is not None
         )
 

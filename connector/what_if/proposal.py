@@ -148,4 +148,5 @@ def _mapping(runtime: Runtime, name: str, source: str, statuses: tuple[StatusInf
     if connected is None:
         message = f"there is no connection {name!r}; `connector connection list` shows them"
         raise NotFound(message)
-    return parse_mapping_for(connected.adapter.NAME, source, name, statuses)
+    rules = parse_mapping_for(connected.adapter.NAME, source, name, statuses)
+    return replace(rules, takes_stand_ins=connected.rules.takes_stand_ins)

@@ -130,6 +130,15 @@ def test_a_record_follows_its_subject_unless_it_is_made_once(*, rule: PushRule, 
     assert follows_subject(rules, "deal") is False
 
 
+@pytest.mark.parametrize("record_id", ["email:a@x.example", "phone:+819011112222"])
+def test_only_a_system_that_names_people_so_is_told_of_a_record_that_an_e_mail_or_phone_stands_in_for(
+    record_id: str,
+) -> None:
+    push = {"lead": PushRule()}
+    assert follows_subject(MappingRules(adapter="bitrix24", push=push), "lead", record_id) is False
+    assert follows_subject(MappingRules(adapter="standard", push=push, takes_stand_ins=True), "lead", record_id) is True
+
+
 @pytest.mark.parametrize(
     ("record", "owner", "expected"),
     [

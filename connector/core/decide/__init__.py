@@ -47,7 +47,7 @@ from connector.core.engine import Folded, due_day, fold, fold_all
 from connector.core.event import Conflict, Kind
 from connector.core.identity import RecordKey
 from connector.core.state import LEAD, UNKNOWN, State
-from connector.core.updates import SeenRecord, follows_subject, shows_otherwise
+from connector.core.updates import SeenRecord, follows_subject, is_known_there, shows_otherwise
 
 __all__ = ["Placed", "decide", "place"]
 _NO_HISTORY: Final = History()
@@ -220,7 +220,7 @@ def _updates(placed: Placed, shown_anew: Sequence[Touched]) -> Iterator[UpdateRe
     for touched in shown_anew:
         for record in sorted(records.get(touched.id, ()), key=lambda record: record.key):
             rules = placed.batch.context.mappings.get(record.key.connection)
-            if rules is not None and not record.is_gone and follows_subject(rules, record.key.object):
+            if rules is not None and not record.is_gone and follows_subject(rules, record.key.object, record.key.id):
                 yield UpdateRequest(record=record, subject=touched.id, delivery=touched.delivery)
 
 
@@ -229,18 +229,22 @@ def _new_records(placed: Placed, new_leads: Sequence[Touched]) -> Iterator[Updat
 
     Its id is the subject's: it is there once, however often the subject becomes a lead.
     """
+    mappings = placed.batch.context.mappings
     makers = [
         (connection, record_object)
-        for connection, rules in placed.batch.context.mappings.items()
+        for connection, rules in mappings.items()
         for record_object, rule in rules.push.items()
         if rule.new_leads
     ]
     records = _records_of(placed) if makers and new_leads else {}
     for touched in new_leads if makers else ():
         there = records.get(touched.id, ())
-        has = {(record.key.connection, record.key.object) for record in there if not record.is_gone}
         for connection, record_object in makers:
             key = RecordKey(connection, record_object, touched.id)
-            if (connection, record_object) not in has and key not in placed.records.all():
+            is_there = any(
+                known.key[:2] == key[:2] and not known.is_gone and is_known_there(mappings[connection], known.key.id)
+                for known in there
+            )
+            if not is_there and key not in placed.records.all():
                 record = KnownRecord(id=None, key=key, subject=touched.id)
                 yield UpdateRequest(record=record, subject=touched.id, delivery=touched.delivery)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from connector.core.event import IdentityKind
-from connector.core.identity import Identifying, IdentityKey, Naming, connection_of, object_of
+from connector.core.identity import Identifying, IdentityKey, Naming, connection_of, is_stand_in, object_of
 
 UNIQUE: Final = frozenset({IdentityKind.RECORD, IdentityKind.ACCOUNT})
 """Kinds of which each is one subject's alone."""
@@ -35,11 +35,13 @@ class Strengths:
         return self._rules.get(connection, _DEFAULT).joining
 
     def is_person(self, key: IdentityKey) -> bool:
-        """Whether it is the record of a person, and not of an occasion."""
+        """Whether it is the record of a person, and not of an occasion or one that only stands in for another."""
         if key.kind != IdentityKind.RECORD:
             return False
         rules = self._rules.get(connection_of(key))
-        return rules is not None and object_of(key) in rules.persons
+        if rules is None or object_of(key) not in rules.persons:
+            return False
+        return not is_stand_in(key.value.split(":", 2)[2])
 
     def families(self, keys: Iterable[IdentityKey]) -> dict[Family, set[IdentityKey]]:
         """Identities by their families; the records of occasions have none."""

@@ -123,7 +123,10 @@ class CsvFile:
         return min(1.0, self._raw.tell() / self.size) if self.size else 1.0
 
     def lines(self) -> Iterator[Line]:
-        """The rows below the header, without empty ones. Refused rows that come back are as they were."""
+        """The rows below the header, without empty ones; cells that are left out at the end of one are empty.
+
+        Refused rows that come back are as they were.
+        """
         is_of_refused = REASON in self.header
         number = 1
         while (row := self._lines.cells(self.separator, len(self.header))) is not None:
@@ -132,6 +135,8 @@ class CsvFile:
             if any(cells):
                 cells = [as_written(cell) for cell in cells] if is_of_refused else cells
                 cells = [_KEPT_AS_TEXT.sub(r"\1", cell) if cell.startswith('="') else cell for cell in cells]
+                if mistake is None:
+                    cells += [""] * (len(self.header) - len(cells))
                 yield Line(number=number, cells=cells, mistake=mistake or self._mistake(cells))
 
     def _mistake(self, cells: Sequence[str]) -> str | None:

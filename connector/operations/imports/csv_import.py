@@ -30,6 +30,7 @@ from connector.store import connections
 from connector.store import imports as queries
 
 CSV: Final = "csv"
+LEAD: Final = "lead"
 BATCH: Final = 1000
 SAMPLE: Final = 100
 """Rows in which what identifies somebody is looked for, where no heading says it."""
@@ -69,6 +70,7 @@ def import_csv(
     `WrongSetting`.
     """
     one = open_for_import(runtime, name)
+    options = replace(options, object=options.object or _default_object(one))
     _check(one, options)
     found = _columns(one, stream, file, options, runtime.ruleset.settings)
     announce(found)
@@ -123,6 +125,12 @@ def _times(columns: Columns, content: CsvFile) -> Iterator[tuple[str, str]]:
 
 def _refused(errors: Callable[[], BinaryIO] | None, content: CsvFile) -> RefusedRows:
     return RefusedRows(errors, header=content.header, encoding=content.encoding, separator=content.separator)
+
+
+def _default_object(one: Connected) -> str:
+    """What rows are where nobody says it: the connection's `default_object`, else the mapping's only one."""
+    usual, stages = str(getattr(one.adapter, "default_object", LEAD)), one.rules.stages
+    return next(iter(stages)) if len(stages) == 1 else usual
 
 
 def _check(one: Connected, options: CsvOptions) -> None:

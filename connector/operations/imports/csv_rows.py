@@ -12,8 +12,10 @@ from typing import Any, Final, TypeAlias
 
 from connector.adapter_kit.defaults import told_stage
 from connector.adapter_kit.identities import normalize_email
+from connector.adapter_kit.placeholders import is_placeholder
+from connector.adapter_kit.records import stand_in
 from connector.core.errors import CrmError
-from connector.core.event import Event, Identity, Kind, RecordRef, delivery_outcome
+from connector.core.event import Event, Identity, IdentityKind, Kind, RecordRef, delivery_outcome
 from connector.core.mapping import Policy
 from connector.operations.flow import build_processor
 from connector.operations.imports.columns import BadRow, Columns
@@ -36,14 +38,14 @@ _OWNER_DIGITS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvOptions:
-    """What a file is: the object that its rows are, its encoding, and the columns that need telling.
+    """What a file is: the object that its rows are (empty: the connection's), its encoding, and columns to be told.
 
     `stage`: that of all rows which do not say theirs. `is_new`: who becomes a lead by them is a new lead, also for the
     systems that take only those. `columns`: what → headings; none: no column says it. `date_format`: `DD/MM/YYYY` and
     the like.
     """
 
-    object: str = "lead"
+    object: str = ""
     encoding: str = "utf-8"
     stage: str = ""
     is_new: bool = False
@@ -60,7 +62,7 @@ class _Row:
     digest: str
     at: datetime | None
     made: datetime | None
-    record: RecordRef | None
+    record: RecordRef
     identities: tuple[Identity, ...]
     stage: str
     pipeline: str
@@ -142,7 +144,7 @@ class Rows:
 
     def _known(self, rows: Sequence[_Row]) -> tuple[dict[str, tuple[str, int]], dict[tuple[str, str], Stage]]:
         """What was last said of whom (digest and revision), and the stage that each record has, by object and id."""
-        wanted = {(self._one.name, row.record.object, row.record.id) for row in rows if row.record}
+        wanted = {(self._one.name, row.record.object, row.record.id) for row in rows}
         with self._runtime.database.read() as connection:
             said = queries.last_rows(connection, self._one.name, {row.about for row in rows})
             records = subjects.records_by_key(connection, wanted)
@@ -154,11 +156,7 @@ class Rows:
         found, cells = self._columns, line.cells
         data = found.data(cells)
         identities, left_out = found.identities(cells, data)
-        record = RecordRef(object=self._object, id=text) if (text := found.cell(cells, "id")) else None
-        if record is None and not identities:
-            message = "says about nobody: it has neither an id nor an e-mail nor a phone number that is somebody's"
-            raise BadRow(message)
-        who = text or f"{identities[0].kind}:{identities[0].value}"
+        record = self._record(found.cell(cells, "id"), identities)
         owner = found.cell(cells, "owner")
         written = found.cell(cells, "stage") or self._stage
         stage, pipeline = told_stage(self._one.adapter, self._object, written, found.cell(cells, "pipeline"))
@@ -166,7 +164,7 @@ class Rows:
         whole = hashlib.blake2b("\x1f".join(content).encode(), digest_size=12)
         row = _Row(
             number=line.number,
-            about=f"{self._object}:{who}",
+            about=record.name,
             digest=_owner_digest(owner) + whole.hexdigest(),
             at=found.time(cells, "at"),
             made=found.time(cells, "made"),
@@ -181,6 +179,16 @@ class Rows:
             self.left_out.add(line.number, text)
         return row
 
+    def _record(self, record_id: str, identities: Sequence[Identity]) -> RecordRef:
+        """The record of a row; without an id the one that its e-mail, else its phone, stands in for."""
+        record = RecordRef(object=self._object, id=record_id)
+        if not is_placeholder(IdentityKind.RECORD, record.name):
+            return record
+        if not identities:
+            message = "says about nobody: it has neither an id nor an e-mail nor a phone number that is somebody's"
+            raise BadRow(message)
+        return stand_in(self._object, identities[0])
+
     def _events(
         self, row: _Row, digest: str, stages: dict[tuple[str, str], Stage], *, is_handed_over: bool
     ) -> Iterator[Event]:
@@ -191,7 +199,7 @@ class Rows:
         """
         mark = hashlib.blake2b(row.about.encode(), digest_size=12).hexdigest()
         key = f"csv:{mark}:{digest}"
-        place = (row.record.object, row.record.id) if row.record else ("", "")
+        place = (row.record.object, row.record.id)
         made = row.made if place not in stages and digest.endswith(":0") else None
         read_at = self._now + row.number * _MICROSECOND
         common: dict[str, Any] = {

@@ -40,6 +40,13 @@ def test_a_lead_that_the_system_knows_already_gets_no_record_there() -> None:
     assert changes.updates == ()
 
 
+def test_a_lead_of_which_only_an_e_mail_is_known_there_gets_a_record() -> None:
+    context = Context(ruleset=RULESET, now=NOW, mappings={"pool": MAKES_LEADS})
+    stand_in = RecordRef(object="lead", id="email:a@example.jp")
+    changes = MemoryStore().run(context, [_lead("pool:1", "pool", stand_in)])
+    assert [update.record.key.id for update in changes.updates] == [next(iter(changes.subjects)).id]
+
+
 def test_a_subject_on_which_no_daily_rule_is_due_is_left_alone_by_a_sweep() -> None:
     context, store = Context(ruleset=RULESET, now=NOW), MemoryStore()
     store.run(context, [_lead("shop:1", "shop")])

@@ -99,6 +99,12 @@ def test_a_system_that_names_two_of_its_persons_as_one_says_that_they_are() -> N
     assert [one.loser for one in found.joined] == ["B"]
 
 
+def test_a_person_s_record_takes_the_place_of_one_that_an_e_mail_stood_in_for() -> None:
+    found = people()
+    first = found.place(says(1, email("a"), about="contact:email:a@x.example"))
+    assert found.place(says(2, email("a"), about="contact:7")) == first
+
+
 def test_a_deal_of_two_persons_makes_them_no_one() -> None:
     found = people(held(record("contact:1"), "A"), held(record("contact:2"), "B"))
     assert found.place(says(1, record("contact:1"), record("contact:2"), about="deal:1")) == "A"
