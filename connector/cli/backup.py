@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from connector.cli.session import explained, opened, settings
-from connector.cli.terminal import print_pairs
+from connector.cli.terminal import print_pairs, say
 from connector.operations.safety.backup import Content, back_up
 from connector.operations.safety.restore import ASIDE, checked_backup, restore
 
@@ -23,7 +23,7 @@ def backup(to: Path, *, with_key: bool) -> None:
     with opened() as runtime:
         content = back_up(runtime, to, with_key=with_key)
     _print(content)
-    click.echo(f"The backup is in {to}, {'with' if with_key else 'without'} the key of the secrets.")
+    say(f"The backup is in {to}, {'with' if with_key else 'without'} the key of the secrets.")
 
 
 @click.command("restore")
@@ -37,14 +37,12 @@ def restore_command(source: Path, *, yes: bool) -> None:
     config = settings()
     with explained(config), checked_backup(config, source) as checked:
         _print(checked.content)
-        click.echo("It has the key of the secrets." if checked.key else "It has no key: secret.key stays as it is.")
+        say("It has the key of the secrets." if checked.key else "It has no key: secret.key stays as it is.")
         if not yes:
             click.confirm("Put it in place of the database?", abort=True)
         restore(config, checked)
     kept = f" What was there before is kept as connector.sqlite{ASIDE}." if config.is_sqlite else ""
-    click.echo(
-        f"Restored.{kept} Start with `connector up` (or `connector migrate`); what was missed since is asked for."
-    )
+    say(f"Restored.{kept} Start with `connector up` (or `connector migrate`); what was missed since is asked for.")
 
 
 def _print(content: Content) -> None:

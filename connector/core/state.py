@@ -39,10 +39,16 @@ def gives(givers: MutableMapping[str, str], name: str, given: FieldValue, source
     A record in which a field is empty takes back its own value: what was never filled in there says nothing of what
     another record gave.
     """
+    if given.conflict is Conflict.IF_EMPTY:
+        return True  # An empty value takes nothing back here.
     place = f"{name} {given.conflict}"
-    if is_empty(given.value) and source is not None and givers.get(place, source) != source:
-        return False
-    if source is not None and not is_empty(given.value):
+    if is_empty(given.value):
+        if source is not None and givers.get(place, source) != source:
+            return False
+        givers.pop(place, None)
+    elif source is None:
+        givers.pop(place, None)
+    else:
         givers[place] = source
     return True
 

@@ -6,7 +6,8 @@ Events are kept whole for some time. Older ones are not folded into a state that
 states could not be merged, nor one be taken apart again, and an event that comes later than both would have no place.
 They stay where they are in time, and only lose what no fold can ask for any more:
 
-- a value of the profile that was given again since, by the same conflict rule: it never wins again. What stands stays;
+- a value of the profile that its record gave again since, by the same conflict rule: it never wins again. What stands
+  stays;
 - the address of a page, unless it is a key page, or a decision names it among its facts: those stand for ever;
 - the name of a session on such a page: it tells sessions apart on key pages only.
 
@@ -17,7 +18,6 @@ kept; a merge can be undone, because values are let go only within `group`, whic
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 from connector.core.event import KEY_PAGE as KEY
 from connector.core.event import Action, Conflict, Step
 from connector.core.ruleset import Ruleset
-from connector.core.state import State, gives, is_empty
+from connector.core.state import State, is_empty
 
 NO_SESSION: Final = "-"
 """In place of a session's name: the step named one, so that it is none of the free sessions."""
@@ -75,16 +75,13 @@ def compact(events: Sequence[StoredEvent], is_kept: IsKept) -> dict[str, tuple[S
 
 
 def _standing(events: Sequence[StoredEvent]) -> set[_Value]:
-    """The values that can win: of each group, field and conflict rule the newest, of `if_empty` the first."""
-    found: dict[tuple[str, str, Conflict], _Value] = {}
-    first: set[tuple[str, str, Conflict]] = set()
-    givers: dict[str, dict[str, str]] = defaultdict(dict)
+    """The values that can win: of each group, record, field and conflict rule the newest, of `if_empty` the first."""
+    found: dict[tuple[str, str, str, Conflict], _Value] = {}
+    first: set[tuple[str, str, str, Conflict]] = set()
     placed = [(step, event, place) for event in events for place, step in enumerate(event.steps) if step.fields]
     for step, event, place in sorted(placed, key=lambda one: one[0].order):
         for name, given in step.fields.items():
-            key = (event.group, name, given.conflict)
-            if not gives(givers[event.group], name, given, step.source):
-                continue
+            key = (event.group, step.source or "", name, given.conflict)
             if key not in first:
                 found[key] = _Value(event.id, place, name)
             if given.conflict is Conflict.IF_EMPTY and not is_empty(given.value):

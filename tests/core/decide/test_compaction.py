@@ -124,6 +124,13 @@ def test_a_value_that_was_given_again_goes_and_what_stands_stays() -> None:
     assert _values([events[0], replace(events[1], is_old=False)]) == [[], ["new@b.example"]]
 
 
+def test_of_each_record_the_newest_value_stays_also_an_empty_one() -> None:
+    given = [("a", "crm:lead:1"), ("b", "crm:lead:1"), ("", "crm:lead:2"), ("c", "crm:lead:1")]
+    steps = [replace(_give(number, value), source=source) for number, (value, source) in enumerate(given)]
+    events = [StoredEvent(id=step.id, steps=(step,), is_old=True) for step in steps]
+    assert _values(events) == [[], [], [""], ["c"]]
+
+
 def test_of_if_empty_the_first_value_stays() -> None:
     once = Conflict.IF_EMPTY
     steps = [_give(1, "", once), _give(2, "a", once), _give(3, "b", once), _give(4, "c", Conflict.OURS)]
