@@ -14,6 +14,10 @@ They stay where they are in time, and only lose what no fold can ask for any mor
 So the fold of what is left gives the same decisions, facts included, and the same state as that of the whole history
 but for pages that no rule looks at. A late event, however old, takes its place as ever; merges unite what both have
 kept; a merge can be undone, because values are let go only within `group`, which stays together then.
+
+One thing is not exact: where several records give one field, whose value an empty one takes back depends on who gave it
+last at that time. A late event, or a merge, that comes between values of which the older is gone may find another
+record to have given it, and end in the other of the two: empty, or not.
 """
 
 from __future__ import annotations
